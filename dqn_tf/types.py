@@ -1,0 +1,128 @@
+"""The few records that pass between the parts, and nothing else.
+
+Axes: B batch, A actions, N atoms or quantiles, H W C image (rows, columns, channels).
+Words: a *frame* is one emulator frame, a *step* one agent decision (``frame_skip`` frames), an *update* one
+gradient step, an *episode* runs from reset to the end, an *iteration* is one reporting block.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class StepType(enum.IntEnum):
+    """Where a time step stands in the agent's episode (which a life loss may end before the game does)."""
+
+    FIRST = 0
+    MID = 1
+    LAST = 2
+
+
+class ObservationSpec(NamedTuple):
+    """What an environment shows, and what the replay stores of it.
+
+    ``frame_shape``/``dtype`` describe one stored frame: (84, 84) uint8 for Atari, (D,) float32 for vector states.
+    ``stack`` frames make one observation, newest last, on a new last axis; None means the frame is the observation.
+    ``padding`` says how a stack that is not yet full is completed: "zeros_before", "zeros_after" or "repeat_first".
+    """
+
+    frame_shape: tuple[int, ...]
+    dtype: str
+    stack: int | None = None
+    padding: str = "zeros_before"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one observation: (84, 84, 4), or (D,)."""
+        return self.frame_shape if self.stack is None else (*self.frame_shape, self.stack)
+
+
+class EnvironmentSpec(NamedTuple):
+    """The agent's side of an environment: observation, actions, and emulator frames per agent step."""
+
+    observation: ObservationSpec
+    action_names: tuple[str, ...]
+    frame_skip: int
+
+    @property
+    def num_actions(self) -> int:
+        return len(self.action_names)
+
+
+class TimeStep(NamedTuple):
+    """One answer of an environment.
+
+    observation: what the network sees, ``ObservationSpec.shape``.  frame: the newest frame alone, ``frame_shape``.
+    reward: raw, undiscounted, summed over the frames of the step.  discount: 1.0, or 0.0 where the value ends
+    (a truncation keeps 1.0).  step_type: of the agent's episode.  episode_over: the game itself ended or was cut off,
+    so the score is final.  truncated: it was cut off.  lives: left.  frames: emulator frames this answer consumed
+    (no-ops at the start included).
+    """
+
+    observation: np.ndarray
+    frame: np.ndarray
+    reward: float
+    discount: float
+    step_type: StepType
+    episode_over: bool
+    truncated: bool
+    lives: int
+    frames: int
+
+
+class Transition(NamedTuple):
+    """n-step transitions: s_tm1, s_t [B, ...]; a_tm1 [B] int32; r_t, discount_t [B] float32.
+
+    r_t is the discounted sum of the (clipped) rewards, discount_t = gamma^k, or 0 where the value ends.
+    """
+
+    s_tm1: Any
+    a_tm1: Any
+    r_t: Any
+    discount_t: Any
+    s_t: Any
+
+
+class Sample(NamedTuple):
+    """A batch from the replay: transitions, their rows [B] int64, importance weights [B] float32 (ones if uniform)."""
+
+    transitions: Transition
+    indices: Any
+    weights: Any
+
+
+class ValueOutputs(NamedTuple):
+    """What a network says of a state: q_values [B, A]; dist [B, A, N] and taus [B, N], or None."""
+
+    q_values: Any
+    dist: Any = None
+    taus: Any = None
+
+
+class BootstrapTerms(NamedTuple):
+    """What the target backs up: policy [B, A] over next actions, value_bonus [B, A], reward_bonus [B]."""
+
+    policy: Any
+    value_bonus: Any
+    reward_bonus: Any
+
+
+class LossOutputs(NamedTuple):
+    """loss [B] unweighted; td_error [B] (delta = target - prediction); priority [B] >= 0."""
+
+    loss: Any
+    td_error: Any
+    priority: Any
+
+
+class Counters(NamedTuple):
+    """The only clocks in the system."""
+
+    frames: int = 0
+    steps: int = 0
+    updates: int = 0
+    episodes: int = 0
+    iterations: int = 0
