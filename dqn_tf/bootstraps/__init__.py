@@ -1,0 +1,1 @@
+"""What the target backs up: one rule per file."""

@@ -1,0 +1,30 @@
+"""The target backs up the action that the target network itself prefers: max_a' Q(s', a'; theta^-).
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, equation (3).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.types import BootstrapTerms, ValueOutputs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Greedy:
+    """The one-hot policy of the target network's argmax, and no bonuses.
+
+    ``states``: which (network, state) pairs the rule looks at beyond (target, s_t); the learner evaluates these at
+    trace time and hands them over by name.  Greedy needs none.
+    """
+
+    KIND = "greedy"
+    states: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def terms(self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any) -> BootstrapTerms:
+        """next_values: of s_t by the target network, q_values [B, A].  policy [B, A], bonuses of zero."""
+        q = next_values.q_values
+        policy = tf.one_hot(tf.argmax(q, axis=-1), q.shape[-1], dtype=q.dtype)
+        return BootstrapTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))

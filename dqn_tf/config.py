@@ -1,0 +1,212 @@
+"""What a run is: frozen, hashed, refused when it makes no sense.  Importing this does not import TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from dqn_tf import fields
+from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.checks import ConfigError, expect
+from dqn_tf.envs.protocols import AtariProtocol
+from dqn_tf.fields import check_types, setting
+from dqn_tf.learning.exploration import EpsilonGreedy
+from dqn_tf.learning.optimizers import Adam, RMSProp
+from dqn_tf.networks.torsos import MLP, NatureCNN
+from dqn_tf.replay.uniform import Uniform
+from dqn_tf.values.expected import Expected
+
+SCHEMA = 1  # of config.json and of checkpoints; raised when an older one can no longer be read
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Interleaved:
+    """The paper's order: act, store, and every ``steps_per_update`` steps one update, one after the other.
+
+    ``xla``: what XLA compiles.  "optimizer": the clipping and the optimizer's step as one fused kernel, the
+    convolutions left to TensorFlow's own kernels, the fastest on CPUs (docs/speed.md); "update": all of it;
+    "none".  The choice and the thread count change the last bits of results, so both belong to a run's identity.
+    """
+
+    KIND = "interleaved"
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles")
+    threads: int = setting(2, unit="threads", doc="TensorFlow threads within an operation (between operations: 1)")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(1 <= self.threads <= 1024, "1 to 1024 threads", "execution.threads", self.threads)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """An agent: one value for each idea of the DQN family.  A new idea is a new file and one more alternative here."""
+
+    network: NatureCNN | MLP = setting(doc="torso of the Q-network")
+    value: Expected = setting(Expected(), doc="how the return is represented and regressed")
+    bootstrap: Greedy = setting(Greedy(), doc="what the target backs up")
+    replay: Uniform = setting(Uniform(), doc="experience replay")
+    exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
+    optimizer: RMSProp | Adam = setting(doc="gradient step")
+    n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping")
+    discount: float = setting(0.99, unit="per agent step", doc="gamma")
+    batch_size: int = setting(32, unit="transitions", doc="transitions of one update")
+    steps_per_update: int = setting(4, unit="agent steps", doc="one update every so many steps")
+    target_update_steps: int = setting(10_000, unit="agent steps", doc="theta^- <- theta every so many steps")
+    min_replay_steps: int = setting(50_000, unit="agent steps", doc="steps before learning starts and epsilon decays")
+    max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm")
+    execution: Interleaved = setting(Interleaved(), doc="order and means of acting and learning")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(1 <= self.n_step <= 65_535, "1 to 65535 steps", "n_step", self.n_step)
+        expect(0 <= self.discount <= 1, "a number in [0, 1]", "discount", self.discount)
+        for name in ("batch_size", "steps_per_update", "target_update_steps", "min_replay_steps"):
+            expect(getattr(self, name) >= 1, "at least 1", name, getattr(self, name))
+        expect(self.max_grad_norm is None or self.max_grad_norm > 0, "a number > 0 or none", "max_grad_norm", self.max_grad_norm)  # fmt: skip
+        self._check_replay()
+
+    def _check_replay(self) -> None:
+        capacity = self.replay.capacity
+        if capacity < self.batch_size:
+            raise ConfigError(
+                f"Expected a replay of at least one batch, got `replay.capacity`={capacity} and "
+                f"`batch_size`={self.batch_size}. Raise the one or lower the other."
+            )
+        if self.min_replay_steps < self.n_step:
+            raise ConfigError(
+                f"Expected at least n_step={self.n_step} steps before learning, got "
+                f"`min_replay_steps`={self.min_replay_steps}: there would be no transition to learn from."
+            )
+        if capacity < 2 * self.n_step or self.min_replay_steps > capacity:
+            raise ConfigError(
+                f"Expected `replay.capacity` to hold min_replay_steps={self.min_replay_steps} steps and twice "
+                f"n_step={self.n_step}, got {capacity}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How an agent is scored: with frozen weights, in environments of its own, by raw undiscounted returns.
+
+    A phase plays whole episodes until ``episodes`` are over or ``frames`` are spent, whichever is set; at least one.
+    """
+
+    epsilon: float = setting(0.05, doc="probability of a random action")
+    episodes: int | None = setting(None, unit="episodes", doc="length of a phase during training")
+    frames: int | None = setting(None, unit="frames", doc="length of a phase during training")
+    final_episodes: int = setting(10, unit="episodes", doc="length of the phase after training")
+    noops_max: int | None = setting(None, unit="as in the protocol", doc="random no-ops at the start, if not as in training")
+    period_iterations: int = setting(1, unit="iterations", doc="a phase every so many iterations; 0: only at the end")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(0 <= self.epsilon <= 1, "a probability in [0, 1]", "evaluation.epsilon", self.epsilon)
+        for name in ("episodes", "frames", "final_episodes"):
+            value = getattr(self, name)
+            expect(value is None or value >= 1, "at least 1", f"evaluation.{name}", value)
+        expect(self.noops_max is None or self.noops_max >= 0, "at least 0", "evaluation.noops_max", self.noops_max)
+        expect(self.period_iterations >= 0, "at least 0", "evaluation.period_iterations", self.period_iterations)
+        if self.period_iterations and (self.episodes is None) == (self.frames is None):
+            raise ConfigError(
+                "Expected exactly one of `evaluation.episodes` and `evaluation.frames`, "
+                f"got {self.episodes} and {self.frames}. Set one, and the other to none."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run, whole: its JSON is its identity, the same identity gives the same bytes."""
+
+    preset: str = setting(doc="where the agent's values came from")
+    agent: AgentConfig = setting(doc="the agent")
+    environment: str = setting(doc="canonical id of the environment")
+    protocol: AtariProtocol | None = setting(None, doc="how an Atari game is shown and scored")
+    evaluation: Evaluation = setting(doc="how the agent is scored")
+    seed: int = setting(0, doc="the one seed of every random stream")
+    frames: int = setting(unit="frames", doc="training budget: agent steps times frame skip")
+    iteration_frames: int = setting(1_000_000, unit="frames", doc="length of one reporting block")
+    heldout_states: int = setting(500, unit="states", doc="fixed states for the mean max-Q diagnostic")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(0 <= self.seed < 2**63, "a whole number in [0, 2^63)", "seed", self.seed)
+        expect(self.heldout_states >= 1, "at least 1", "heldout_states", self.heldout_states)
+        for name in ("frames", "iteration_frames"):
+            value = getattr(self, name)
+            expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
+
+    @property
+    def frame_skip(self) -> int:
+        """Emulator frames of one agent step."""
+        return self.protocol.frame_skip if self.protocol else 1
+
+    @property
+    def steps(self) -> int:
+        """The budget in agent steps; a started step is a whole one."""
+        return -(-self.frames // self.frame_skip)
+
+    @property
+    def iteration_steps(self) -> int:
+        """Agent steps of one iteration."""
+        return -(-self.iteration_frames // self.frame_skip)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON: the run's identity."""
+        return fields.digest(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain nested values, with the schema's number."""
+        return {"schema": SCHEMA, **fields.to_json(self)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunConfig:
+        """The inverse of ``to_json``.  Raises ConfigError if the schema is another one or a field does not fit."""
+        expect(data.get("schema") == SCHEMA, f"schema {SCHEMA}", "config.json: schema", data.get("schema"),
+               "It was written by another version of dqn_tf.")  # fmt: skip
+        return fields.from_json(cls, {k: v for k, v in data.items() if k != "schema"})
+
+    def with_settings(self, settings: list[str]) -> RunConfig:
+        """A copy with "path=value" settings applied; agent fields need no prefix ("optimizer.learning_rate=1e-4").
+
+        Settings that only make sense together are applied together: order does not matter unless one chooses a kind.
+        """
+        return apply_settings(self, settings)
+
+
+def setting_paths(config: RunConfig) -> list[str]:
+    """Every path that ``with_settings`` accepts."""
+    own = [p for p in fields.paths(config) if not p.startswith("agent.")]
+    return fields.paths(config.agent) + [p for p in own if p.split(".")[0] not in ("preset", "environment", "seed", "frames")]
+
+
+def apply_settings(config: RunConfig, settings: list[str]) -> RunConfig:
+    """See ``RunConfig.with_settings``."""
+    top = {f.name for f in dataclasses.fields(AgentConfig)}
+    pending = []
+    for text in settings:
+        path, equals, value = text.partition("=")
+        expect(bool(equals), "path=value", "--set", text, "For example: --set optimizer.learning_rate=1e-4")
+        name = path.strip().split(".")[0]
+        if name not in top and name not in ("protocol", "evaluation", "iteration_frames", "heldout_states"):
+            from dqn_tf.checks import unknown
+
+            raise unknown("path", path.strip(), setting_paths(config))
+        pending.append((f"agent.{path.strip()}" if name in top else path.strip(), value))
+    return _apply_until_done(config, pending)
+
+
+def _apply_until_done(config: RunConfig, pending: list[tuple[str, str]]) -> RunConfig:
+    """Apply settings one by one; one that is refused waits for the others (batch_size and capacity, say)."""
+    while pending:
+        refused, error = [], None
+        for path, value in pending:
+            try:
+                config = fields.with_value(config, path, value)
+            except ConfigError as e:
+                refused.append((path, value))
+                error = error or e
+        if len(refused) == len(pending) and error:
+            raise ConfigError(str(error).replace("agent.", ""))
+        pending = refused
+    return config

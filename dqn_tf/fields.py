@@ -1,0 +1,240 @@
+"""Frozen dataclasses as configuration: paths, parsing, JSON, identity.  Knows nothing of DQN.
+
+A *path* names a leaf: ``optimizer.learning_rate``.  Where a field may hold one of several dataclasses
+(``network: NatureCNN | MLP``), the value is chosen by the class's name in snake case (``network=mlp``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+import types
+import typing
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Literal, TypeVar, Union
+
+from dqn_tf.checks import ConfigError, expect, unknown
+
+T = TypeVar("T")
+
+
+def setting(default: Any = dataclasses.MISSING, *, unit: str = "", doc: str = "") -> Any:
+    """A dataclass field that knows its unit and meaning."""
+    return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc})
+
+
+def kind(cls_or_value: Any) -> str:
+    """The name by which a dataclass is chosen: ``NatureCNN`` -> "nature_cnn", ``RMSProp`` -> "rmsprop"."""
+    cls = cls_or_value if isinstance(cls_or_value, type) else type(cls_or_value)
+    if explicit := cls.__dict__.get("KIND"):
+        return str(explicit)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of a union, or the annotation alone."""
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def choices(annotation: Any) -> dict[str, type]:
+    """The dataclasses that a field may hold, by kind; empty if it holds plain values."""
+    return {kind(m): m for m in _members(annotation) if dataclasses.is_dataclass(m) and isinstance(m, type)}
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
+    """(path, value, field) of every leaf, depth first; a dataclass among alternatives first yields its kind."""
+    hints = _hints(type(config))
+    for field in dataclasses.fields(config):
+        value, path = getattr(config, field.name), prefix + field.name
+        if dataclasses.is_dataclass(value):
+            if len(_members(hints[field.name])) > 1:
+                yield path, kind(value), field
+            yield from leaves(value, path + ".")
+        else:
+            yield path, value, field
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------------
+def to_json(config: Any) -> dict[str, Any]:
+    """Nested plain values; every dataclass carries its kind under "kind"."""
+    out: dict[str, Any] = {"kind": kind(config)}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        out[field.name] = to_json(value) if dataclasses.is_dataclass(value) else _plain(value)
+    return out
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def from_json(cls: type[T], data: Any, path: str = "") -> T:
+    """The inverse of ``to_json``.  Raises ConfigError for a missing, extra or ill-typed field, naming its path."""
+    expect(isinstance(data, dict), f"an object describing {kind(cls)}", path or "config", data)
+    hints, names = _hints(cls), [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for name in data:
+        if name not in (*names, "kind"):
+            raise unknown("field", f"{path}{name}", [path + n for n in names])
+    values = {}
+    for name in names:
+        expect(name in data, "a value", path + name, None, "The file is incomplete.")
+        values[name] = _value_from_json(hints[name], data[name], path + name)
+    return cls(**values)
+
+
+def _value_from_json(annotation: Any, value: Any, path: str) -> Any:
+    options = choices(annotation)
+    if options and isinstance(value, dict):
+        chosen = str(value.get("kind"))
+        if chosen not in options:
+            raise unknown(path, chosen, options)
+        return from_json(options[chosen], value, path + ".")
+    if isinstance(value, list):
+        value = tuple(value)
+    check_type(annotation, value, path)
+    return value
+
+
+# -- types -----------------------------------------------------------------------------------------------------------
+def check_type(annotation: Any, value: Any, path: str) -> None:
+    """Raise ConfigError unless ``value`` fits ``annotation`` (bool is not an int here; an int is a float)."""
+    if not any(_fits(m, value) for m in _members(annotation)):
+        raise ConfigError(f"Expected {describe(annotation)} for `{path}`, got {value!r} ({type(value).__name__}).")
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    if annotation is type(None) or annotation is None:
+        return value is None
+    if typing.get_origin(annotation) is Literal:
+        return value in typing.get_args(annotation)
+    if typing.get_origin(annotation) is tuple:
+        inner = typing.get_args(annotation)
+        inner = (inner[0],) * len(value) if isinstance(value, tuple) and inner[-1] is Ellipsis else inner
+        return (
+            isinstance(value, tuple)
+            and len(inner) == len(value)
+            and all(_fits(a, v) for a, v in zip(inner, value, strict=True))
+        )
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, annotation)
+
+
+def describe(annotation: Any) -> str:
+    """An annotation in words: "a whole number or none"."""
+    words: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    parts = []
+    for member in _members(annotation):
+        if member is type(None):
+            parts.append("none")
+        elif typing.get_origin(member) is Literal:
+            parts.append("one of " + ", ".join(map(str, typing.get_args(member))))
+        elif typing.get_origin(member) is tuple:
+            parts.append("numbers separated by commas")
+        elif dataclasses.is_dataclass(member):
+            parts.append(kind(member))
+        else:
+            parts.append(words.get(member, str(member)))
+    return " or ".join(parts)
+
+
+def check_types(config: Any) -> None:
+    """Check every field of a dataclass against its annotation; for ``__post_init__``."""
+    for name, annotation in _hints(type(config)).items():
+        if name in {f.name for f in dataclasses.fields(config)}:
+            check_type(annotation, getattr(config, name), name)
+
+
+def parse(annotation: Any, text: str, path: str) -> Any:
+    """The value that ``text`` spells for a field: 1e-4, 5_000, true, none, 128,128, or a kind."""
+    options = choices(annotation)
+    if options and text in options:
+        return options[text]()
+    if options:
+        raise unknown(path, text, options)
+    for member in _members(annotation):
+        for value in _readings(member, text):
+            if _fits(member, value):
+                return value
+    raise ConfigError(f"Expected {describe(annotation)} for `{path}`, got {text!r}.")
+
+
+def _readings(member: Any, text: str) -> Iterator[Any]:
+    clean = text.strip()
+    if member is type(None) and clean.lower() in ("none", "null"):
+        yield None
+    elif member is bool and clean.lower() in ("true", "false"):
+        yield clean.lower() == "true"
+    elif member in (int, float):
+        try:
+            number = float(clean)
+            yield int(clean) if re.fullmatch(r"[+-]?[\d_]+", clean) else number
+            if member is int and number == int(number):
+                yield int(number)  # 1e6 steps
+        except (ValueError, OverflowError):
+            return
+    elif typing.get_origin(member) is tuple:
+        inner = typing.get_args(member)[0]
+        yield tuple(next(_readings(inner, part), None) for part in clean.strip("()[]").split(",") if part.strip())
+    elif typing.get_origin(member) is Literal:
+        yield from (a for a in typing.get_args(member) if str(a) == clean)
+    elif member is str:
+        yield clean
+
+
+def paths(config: Any) -> list[str]:
+    """Every path that ``with_value`` accepts."""
+    return [path for path, _, _ in leaves(config)]
+
+
+def with_value(config: T, path: str, text: str, root: str = "") -> T:
+    """A copy of ``config`` with the leaf at ``path`` set to what ``text`` spells.
+
+    Raises ConfigError: unknown path (with the nearest ones), a wrong type, or a value out of range.
+    """
+    name, _, rest = path.partition(".")
+    hints = _hints(type(config))
+    if name not in {f.name for f in dataclasses.fields(config)}:  # type: ignore[arg-type]
+        raise unknown("path", root + path, [root + p for p in paths(config)])
+    value = getattr(config, name)
+    if rest and dataclasses.is_dataclass(value):
+        new: Any = with_value(value, rest, text, f"{root}{name}.")
+    elif rest:
+        raise unknown("path", root + path, [root + p for p in paths(config)])
+    elif dataclasses.is_dataclass(value) and not choices(hints[name]).get(text):
+        inner = ", ".join(f"{root}{name}.{f.name}" for f in dataclasses.fields(value))
+        raise ConfigError(
+            f"Expected {describe(hints[name])} for `{root}{name}`, got {text!r}. Its own fields are: {inner}."
+        )
+    else:
+        new = parse(hints[name], text, root + path)
+    return dataclasses.replace(config, **{name: new})  # type: ignore[type-var]
+
+
+# -- identity --------------------------------------------------------------------------------------------------------
+def digest(data: Any) -> str:
+    """SHA-256 of the canonical JSON of plain data."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def differences(a: Any, b: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """(path, value in a, value in b) of every leaf in which two JSON trees differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        out = []
+        for key in sorted({*a, *b}):
+            out += differences(a.get(key), b.get(key), f"{path}.{key}" if path else key)
+        return out
+    return [] if a == b else [(path, a, b)]

@@ -1,0 +1,1 @@
+"""The update, the optimizers and exploration."""

@@ -1,0 +1,75 @@
+"""Epsilon-greedy behavior with a linearly decaying epsilon.
+
+Paper: Mnih et al. 2015, Methods, "Training details": epsilon annealed linearly from 1.0 to 0.1 over the first million
+frames, then fixed.  In the released code, in Dopamine and in DQN Zoo the decay begins when learning begins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from dqn_tf.checks import RunError, expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.rng import Stream
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpsilonGreedy:
+    """With probability epsilon a uniformly random action, otherwise one of the actions of largest Q."""
+
+    KIND = "epsilon_greedy"
+    initial_epsilon: float = setting(1.0, doc="epsilon until learning starts")
+    final_epsilon: float = setting(0.1, doc="epsilon after the decay")
+    decay_steps: int = setting(1_000_000, unit="agent steps", doc="length of the linear decay, from min_replay_steps on")
+    random_ties: bool = setting(True, doc="equal largest Q-values: one at random (else the first)")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("initial_epsilon", "final_epsilon"):
+            value = getattr(self, name)
+            expect(0 <= value <= 1, "a probability in [0, 1]", f"exploration.{name}", value)
+        expect(self.decay_steps >= 1, "at least 1 step", "exploration.decay_steps", self.decay_steps)
+
+    def epsilon(self, step: int, start: int) -> float:
+        """epsilon at agent step ``step`` (from 0) when the decay begins at ``start``.
+
+        >>> [EpsilonGreedy(final_epsilon=0.1, decay_steps=100).epsilon(t, 50) for t in (0, 50, 100, 150, 999)]
+        [1.0, 1.0, 0.55, 0.1, 0.1]
+        """
+        left = min(1.0, max(0.0, (self.decay_steps + start - step) / self.decay_steps))
+        return self.final_epsilon + (self.initial_epsilon - self.final_epsilon) * left
+
+
+def choose(
+    q_values: Callable[[], np.ndarray], num_actions: int, epsilon: float, random: np.random.Generator, ties: bool
+) -> int:
+    """An epsilon-greedy action in [0, num_actions).
+
+    q_values: gives [A] float32 when called; it is not called when the action is random.  Draws from ``random``: one
+    uniform number, then, if the action is random or tied, one integer.  Raises RunError if a Q-value is not finite.
+    """
+    if epsilon > 0 and random.random() < epsilon:
+        return int(random.integers(num_actions))
+    q = q_values()
+    if not np.isfinite(q).all():
+        raise RunError(f"Q-values are not finite: {q.tolist()}. The network has diverged; try a smaller learning rate.")
+    if not ties:
+        return int(q.argmax())
+    best = np.flatnonzero(q == q.max())
+    return int(best[0] if len(best) == 1 else best[random.integers(len(best))])
+
+
+class Behavior:
+    """An exploration rule bound to its random stream: step t draws from counter t."""
+
+    def __init__(self, rule: EpsilonGreedy, num_actions: int, start_steps: int, seed: int) -> None:
+        self.rule, self.num_actions, self.start_steps = rule, num_actions, start_steps
+        self._stream = Stream(seed, "exploration")
+
+    def action(self, q_values: Callable[[], np.ndarray], step: int) -> int:
+        """The action of agent step ``step``."""
+        epsilon = self.rule.epsilon(step, self.start_steps)
+        return choose(q_values, self.num_actions, epsilon, self._stream.at(step), self.rule.random_ties)

@@ -1,0 +1,108 @@
+"""THE update.  It knows no algorithm: the value family, the bootstrap rule and the optimizer are handed in.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1, the last five lines.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.config import AgentConfig
+from dqn_tf.networks.q_network import QNetwork
+from dqn_tf.rng import Stream
+from dqn_tf.types import EnvironmentSpec, Sample, Transition
+
+
+class UpdateOutputs(NamedTuple):
+    """What one update tells: loss [] (weighted mean), td_error [B], priority [B], grad_norm [] before clipping, q_values [B, A]."""
+
+    loss: Any
+    td_error: Any
+    priority: Any
+    grad_norm: Any
+    q_values: Any
+
+
+class Learner:
+    """Online and target networks, their optimizer, and the compiled functions on them.
+
+    The two networks start equal.  Draws: initial weights from stream "weights" of ``seed``.
+    """
+
+    def __init__(self, config: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
+        self.config, self.spec = config, spec
+        self.online, self.target = (
+            QNetwork(config.network, config.value, spec.observation, spec.num_actions, Stream(seed, "weights"))
+            for _ in range(2)
+        )
+        self.optimizer = config.optimizer.build(self.online.variables)
+        self.traces = 0
+        xla = config.execution.xla
+        self._step = tf.function(self._apply, jit_compile=True) if xla == "optimizer" else self._apply
+        self.update = tf.function(
+            self._update, input_signature=[self._sample_signature()], jit_compile=xla == "update"
+        )
+        observations = tf.TensorSpec([None, *spec.observation.shape], spec.observation.dtype)
+        self.q_values = tf.function(lambda o: self.online(o).q_values, input_signature=[observations])
+
+    def _update(self, sample: Sample) -> UpdateOutputs:
+        """One gradient step on a batch: Transition [B, ...], weights [B]."""
+        self.traces += 1  # runs only while tracing
+        config, transitions = self.config, sample.transitions
+        next_values = self.target(transitions.s_t)
+        others = {(network, state): getattr(self, network)(getattr(transitions, state))
+                  for network, state in config.bootstrap.states}  # fmt: skip
+        terms = config.bootstrap.terms(next_values, others, transitions.a_tm1)
+        with tf.GradientTape() as tape:
+            values = self.online(transitions.s_tm1)
+            losses = config.value.losses(values, transitions, next_values, terms)
+            loss = tf.reduce_mean(sample.weights * losses.loss)
+        gradients = tape.gradient(loss, self.online.variables)
+        grad_norm = self._step(gradients)
+        return UpdateOutputs(loss, losses.td_error, losses.priority, grad_norm, values.q_values)
+
+    def _apply(self, gradients: list[Any]) -> Any:
+        """Clip to the global norm, step, and return the norm before clipping."""
+        grad_norm = tf.linalg.global_norm(gradients)
+        if (limit := self.config.max_grad_norm) is not None:
+            scale = limit / tf.maximum(grad_norm, limit)
+            gradients = [g * scale for g in gradients]
+        self.optimizer.apply_gradients(zip(gradients, self.online.variables, strict=True))
+        return grad_norm
+
+    def _sample_signature(self) -> Sample:
+        batch, observation = self.config.batch_size, self.spec.observation
+        states = tf.TensorSpec([batch, *observation.shape], observation.dtype)
+        floats = tf.TensorSpec([batch], tf.float32)
+        transitions = Transition(states, tf.TensorSpec([batch], tf.int32), floats, floats, states)
+        return Sample(transitions, tf.TensorSpec([batch], tf.int64), floats)
+
+    def sync_target(self) -> None:
+        """theta^- <- theta."""
+        for to, source in zip(self.target.variables, self.online.variables, strict=True):
+            to.assign(source)
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        """Q(s, .) [A] float32 of one observation."""
+        return np.asarray(self.q_values(observation[None])[0])
+
+    # -- saving ----------------------------------------------------------------------------------------------------
+    def _named(self) -> dict[str, Any]:
+        parts = {"online": self.online.variables, "target": self.target.variables, "optimizer": self.optimizer.variables}
+        return {f"{part}/{i:02d}": v for part, variables in parts.items() for i, v in enumerate(variables)}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every variable as an array, by part and place: "online/00" is the first layer's kernel."""
+        return {name: np.asarray(v) for name, v in self._named().items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """The inverse of ``state``.  Raises ValueError, before anything is assigned, if names or shapes differ."""
+        named = self._named()
+        wrong = [n for n in {*named, *state} if n not in named or n not in state or state[n].shape != named[n].shape]
+        if wrong:
+            raise ValueError(f"Expected the variables of this network, got others at {sorted(wrong)[:5]}.")
+        for name, variable in named.items():
+            variable.assign(state[name])

@@ -1,0 +1,72 @@
+"""Optimizers as configuration; Keras does the arithmetic."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RMSProp:
+    """Centered RMSProp: the optimizer of Mnih et al. 2015, as in the paper's released code (`NeuralQLearner.lua`).
+
+        g  <- rho g + (1 - rho) dw,   g2 <- rho g2 + (1 - rho) dw^2,   w <- w - lr dw / sqrt(g2 - g^2 + eps)
+
+    Extended Data Table 1's "gradient momentum" 0.95 is the decay rho of the mean gradient g, not heavy-ball momentum.
+    ``epsilon`` stands inside the root.  The original sums the gradients of a batch of B and uses 0.01; our losses are
+    means, so the same update takes 0.01 / B^2.
+    ``initial_mean_square``: the start of g2: 0 in the original, 1 in TensorFlow 1's RMSPropOptimizer (Dopamine).
+    """
+
+    KIND = "rmsprop"
+    learning_rate: float = setting(2.5e-4, doc="step size lr")
+    decay: float = setting(0.95, doc="rho: decay of the mean gradient and the mean square")
+    epsilon: float = setting(0.01 / 32**2, doc="added to the variance, inside the root")
+    centered: bool = setting(True, doc="subtract the squared mean gradient")
+    initial_mean_square: float = setting(0.0, doc="start value of the mean square")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.learning_rate > 0, "a number > 0", "optimizer.learning_rate", self.learning_rate)
+        expect(0 <= self.decay < 1, "a number in [0, 1)", "optimizer.decay", self.decay)
+        expect(self.epsilon > 0, "a number > 0", "optimizer.epsilon", self.epsilon)
+        expect(self.initial_mean_square >= 0, "a number >= 0", "optimizer.initial_mean_square", self.initial_mean_square)
+
+    def build(self, variables: list[Any]) -> Any:
+        """A Keras optimizer with its slots made, so that the first update is already the only trace."""
+        optimizer = tf.keras.optimizers.RMSprop(
+            self.learning_rate, rho=self.decay, epsilon=self.epsilon, centered=self.centered
+        )
+        optimizer.build(variables)
+        for slot in optimizer.variables:
+            if slot.path.endswith("velocity"):
+                slot.assign(tf.fill(slot.shape, self.initial_mean_square))
+        return optimizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Adam:
+    """Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1, with the epsilon-hat form of section 2)."""
+
+    KIND = "adam"
+    learning_rate: float = setting(1e-3, doc="step size alpha")
+    beta_1: float = setting(0.9, doc="decay of the first moment")
+    beta_2: float = setting(0.999, doc="decay of the second moment")
+    epsilon: float = setting(1e-8, doc="added to the root")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.learning_rate > 0, "a number > 0", "optimizer.learning_rate", self.learning_rate)
+        for name in ("beta_1", "beta_2"):
+            expect(0 <= getattr(self, name) < 1, "a number in [0, 1)", f"optimizer.{name}", getattr(self, name))
+        expect(self.epsilon > 0, "a number > 0", "optimizer.epsilon", self.epsilon)
+
+    def build(self, variables: list[Any]) -> Any:
+        """A Keras optimizer with its slots made."""
+        optimizer = tf.keras.optimizers.Adam(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
+        optimizer.build(variables)
+        return optimizer

@@ -1,0 +1,1 @@
+"""From observations to values: torsos, heads, initial weights."""

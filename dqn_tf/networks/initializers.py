@@ -1,0 +1,43 @@
+"""Initial weights, drawn on the host from a counter-based stream: the same numbers on every machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from dqn_tf.rng import Stream
+
+Initialization = Literal["fan_in_uniform", "glorot_uniform"]
+
+
+class Initializers:
+    """Hands out Keras initializers; the k-th variable asked for draws from counter k of the stream."""
+
+    def __init__(self, scheme: Initialization, stream: Stream) -> None:
+        self.scheme, self.stream, self._made = scheme, stream, 0
+
+    def layer(self, fan_in: int, fan_out: int) -> dict[str, Callable[..., Any]]:
+        """``kernel_initializer`` and ``bias_initializer`` of one layer with these fans.
+
+        "fan_in_uniform": U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights *and* biases, the default of the Torch 7
+        layers that the Nature paper's code uses (`deepmind/dqn:dqn/convnet.lua`).
+        "glorot_uniform": U(-l, l) with l = sqrt(6 / (fan_in + fan_out)), zero biases: Keras's default, and so
+        Dopamine's (`google/dopamine:dopamine/discrete_domains/legacy_networks.py`).
+        """
+        if self.scheme == "fan_in_uniform":
+            limit = 1.0 / math.sqrt(fan_in)
+            return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(limit)}
+        limit = math.sqrt(6.0 / (fan_in + fan_out))
+        return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(0.0)}
+
+    def _uniform(self, limit: float) -> Callable[..., Any]:
+        counter = self._made
+        self._made += 1
+
+        def initialize(shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
+            return self.stream.at(counter).uniform(-limit, limit, shape).astype(np.float32)
+
+        return initialize

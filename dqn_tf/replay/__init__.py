@@ -1,0 +1,1 @@
+"""Experience: single frames in a ring, n-step transitions, samplers."""

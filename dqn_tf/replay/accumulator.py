@@ -1,0 +1,65 @@
+"""n-step returns, folded before the replay: the loss never hears of n or gamma.
+
+    R_t = sum_{i<k} gamma^i r_{t+i+1},   discount = gamma^k, or 0 where the value ends,   k <= n.
+
+Paper: Sutton 1988; in this family Hessel et al. 2018 (arXiv 1710.02298), section "Multi-step learning".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+
+class Completed(NamedTuple):
+    """The transition of the observation ``steps`` steps ago is known: action, return, discount."""
+
+    steps: int
+    action: int
+    reward: float
+    discount: float
+
+
+class Accumulator:
+    """The open transitions of one environment.
+
+    >>> accumulator = Accumulator(n=2, gamma=0.5)
+    >>> accumulator.add(7, 1.0, 1.0, last=False)
+    []
+    >>> accumulator.add(8, 4.0, 1.0, last=False)    # R = 1 + 0.5 * 4, discount = 0.5^2
+    [Completed(steps=2, action=7, reward=3.0, discount=0.25)]
+    >>> accumulator.add(9, 2.0, 0.0, last=True)     # the value ends: tails with k = 2 and k = 1
+    [Completed(steps=2, action=8, reward=5.0, discount=0.0), Completed(steps=1, action=9, reward=2.0, discount=0.0)]
+    """
+
+    def __init__(self, n: int, gamma: float) -> None:
+        self.n, self.gamma = n, gamma
+        self._open: deque[tuple[int, float, float]] = deque()
+
+    def add(self, action: int, reward: float, discount: float, last: bool) -> list[Completed]:
+        """One step: the action taken, the learner's reward, the environment's discount (0 or 1), and whether the
+        agent's episode ends here.  Returns the transitions that this step completes, oldest first.
+        """
+        self._open.append((action, reward, self.gamma * discount))
+        out = [self._oldest()] if len(self._open) == self.n else []
+        if out:
+            self._open.popleft()
+        while last and self._open:
+            out.append(self._oldest())
+            self._open.popleft()
+        return out
+
+    def _oldest(self) -> Completed:
+        total, product = 0.0, 1.0
+        for _, reward, discount in self._open:
+            total += product * reward
+            product *= discount
+        return Completed(len(self._open), self._open[0][0], total, product)
+
+    def state(self) -> list[list[float]]:
+        """The open steps: [action, reward, discount] each."""
+        return [list(step) for step in self._open]
+
+    def restore(self, state: list[list[float]]) -> None:
+        """The inverse of ``state``."""
+        self._open = deque((int(a), float(r), float(d)) for a, r, d in state)

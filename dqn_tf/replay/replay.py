@@ -1,0 +1,50 @@
+"""Experience replay: a ring of frames, an accumulator of n-step returns, and a sampler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dqn_tf.replay.accumulator import Accumulator
+from dqn_tf.replay.ring import Ring
+from dqn_tf.rng import Stream
+from dqn_tf.types import ObservationSpec, Sample, StepType, TimeStep
+
+
+class Replay:
+    """What the agent has seen.  ``sampler``: a sampling rule (replay/uniform.py).  Draws: stream "replay", counter = update."""
+
+    def __init__(self, sampler: Any, spec: ObservationSpec, n_step: int, gamma: float, seed: int) -> None:
+        self.sampler, self.ring = sampler, Ring(spec, sampler.capacity)
+        self._accumulator = Accumulator(n_step, gamma)
+        self._stream = Stream(seed, "replay")
+
+    def __len__(self) -> int:
+        return len(self.ring)
+
+    def add_first(self, timestep: TimeStep) -> None:
+        """Store the first observation of an episode of the agent."""
+        self.ring.append(timestep.frame, first=True)
+
+    def add(self, action: int, reward: float, timestep: TimeStep) -> None:
+        """Store a step: the action, the learner's (clipped) reward, and the environment's answer."""
+        newest = self.ring.append(timestep.frame, first=False)
+        last = timestep.step_type == StepType.LAST
+        for done in self._accumulator.add(action, reward, timestep.discount, last):
+            self.ring.complete(newest - done.steps, done.steps, done.action, done.reward, done.discount)
+
+    def sample(self, batch_size: int, update: int) -> Sample:
+        """The batch of update number ``update``: a pure function of (seed, update, contents)."""
+        rows, weights = self.sampler.rows(self.ring, batch_size, self._stream.at(update))
+        return Sample(self.ring.transitions(rows), rows, weights)
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the segments of the ring, which are named by their hashes."""
+        return {"head": self.ring.head, "open": self._accumulator.state(), "segments": self.ring.segments()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``; the segments are put back one by one with ``ring.restore_segment``."""
+        self.ring.head = int(state["head"])
+        self._accumulator.restore(state["open"])
+        self.ring._digests = dict(enumerate(state["segments"]))

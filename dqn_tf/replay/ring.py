@@ -1,0 +1,140 @@
+"""A ring of single frames; stacks are rebuilt when they are sampled.
+
+One *row* holds one frame and the transition that starts there: the action, its (n-step) return and discount, and
+``ahead``, the number of rows to the frame of s_t (0: no transition starts here, as at the end of an episode or while
+the n-step return is still open).  ``age`` is how many earlier frames belong to this frame's stack (0 at the start of
+an episode).  Rows are counted from 0 for ever; row i lies in slot i % capacity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from dqn_tf.types import ObservationSpec, Transition
+
+SEGMENT_BYTES = 32 * 2**20  # checkpoints write the ring in pieces of about this size
+
+
+def row_bytes(spec: ObservationSpec) -> int:
+    """Memory of one row."""
+    return int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize + 2 + 4 + 4 + 2 + 1
+
+
+class Ring:
+    """Storage for ``capacity`` rows; the oldest are overwritten."""
+
+    def __init__(self, spec: ObservationSpec, capacity: int) -> None:
+        self.spec, self.capacity = spec, capacity
+        self.columns: dict[str, np.ndarray] = {
+            "frame": np.zeros((capacity, *spec.frame_shape), spec.dtype),
+            "action": np.zeros(capacity, np.int16),
+            "reward": np.zeros(capacity, np.float32),
+            "discount": np.zeros(capacity, np.float32),
+            "ahead": np.zeros(capacity, np.uint16),
+            "age": np.zeros(capacity, np.uint8),
+        }
+        self.head = 0
+        self.segment_rows = max(1, min(capacity, SEGMENT_BYTES // row_bytes(spec)))
+        self._digests: dict[int, str] = {}
+        self._offsets = np.arange(spec.stack or 1)
+
+    @property
+    def oldest(self) -> int:
+        """The oldest row that is still held."""
+        return max(0, self.head - self.capacity)
+
+    def __len__(self) -> int:
+        return self.head - self.oldest
+
+    def append(self, frame: np.ndarray, first: bool) -> int:
+        """Store a frame, and return its row.  first: it starts an episode of the agent."""
+        row, slot = self.head, self.head % self.capacity
+        previous = self.columns["age"][(row - 1) % self.capacity]
+        self.columns["frame"][slot] = frame
+        self.columns["age"][slot] = 0 if first else min(int(previous) + 1, (self.spec.stack or 1) - 1)
+        self.columns["ahead"][slot] = 0
+        self.head += 1
+        self._digests.pop(slot // self.segment_rows, None)
+        return row
+
+    def complete(self, row: int, ahead: int, action: int, reward: float, discount: float) -> None:
+        """Say which transition starts at ``row``, and that it leads to the frame ``ahead`` rows later."""
+        slot = row % self.capacity
+        for name, value in (("action", action), ("reward", reward), ("discount", discount), ("ahead", ahead)):
+            self.columns[name][slot] = value
+        self._digests.pop(slot // self.segment_rows, None)
+
+    def usable(self, rows: np.ndarray) -> np.ndarray:
+        """Which rows [B] start a transition all of whose frames are still held: bool [B]."""
+        slots = rows % self.capacity
+        return (self.columns["ahead"][slots] > 0) & (rows - self.columns["age"][slots] >= self.oldest)
+
+    def transitions(self, rows: np.ndarray) -> Transition:
+        """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B]."""
+        slots = rows % self.capacity
+        return Transition(
+            s_tm1=self.observations(rows),
+            a_tm1=self.columns["action"][slots].astype(np.int32),
+            r_t=self.columns["reward"][slots],
+            discount_t=self.columns["discount"][slots],
+            s_t=self.observations(rows + self.columns["ahead"][slots]),
+        )
+
+    def observations(self, rows: np.ndarray) -> np.ndarray:
+        """The observations whose newest frames are ``rows`` [B]: [B, *observation shape]."""
+        frames = self.columns["frame"]
+        if self.spec.stack is None:
+            return frames[rows % self.capacity]
+        age = self.columns["age"][rows % self.capacity].astype(np.int64)[:, None]
+        places = self._offsets[None, :]  # 0 .. stack - 1; the newest frame is place stack - 1, or `age` if zeros follow
+        if self.spec.padding == "zeros_after":
+            back, present = age - places, places <= age
+        else:
+            back, present = (self.spec.stack - 1) - places, places >= self.spec.stack - 1 - age
+            if self.spec.padding == "repeat_first":
+                back, present = np.minimum(back, age), np.ones_like(present)
+        slots = (rows[:, None] - np.maximum(back, 0)) % self.capacity
+        out = np.empty((len(rows), *self.spec.shape), frames.dtype)
+        for place in range(self.spec.stack):
+            out[..., place] = frames[slots[:, place]]
+        absent = np.nonzero(~present)
+        for b, place in zip(*absent, strict=True):
+            out[b, ..., place] = 0
+        return out
+
+    # -- saving: immutable pieces, named by what they hold -----------------------------------------------------------
+    def segments(self) -> list[str]:
+        """SHA-256 of every segment in use, in order; only segments written since the last call are hashed."""
+        used = -(-min(self.head, self.capacity) // self.segment_rows)
+        for index in range(used):
+            if index not in self._digests:
+                self._digests[index] = segment_digest(self.segment(index))
+        return [self._digests[i] for i in range(used)]
+
+    def segment(self, index: int) -> dict[str, np.ndarray]:
+        """The columns of segment ``index`` (views; rows never written are left out)."""
+        start = index * self.segment_rows
+        stop = min(start + self.segment_rows, self.capacity, self.head)
+        return {name: column[start:stop] for name, column in self.columns.items()}
+
+    def restore_segment(self, index: int, columns: dict[str, np.ndarray]) -> None:
+        """Put a segment back.  Raises ValueError if a column is missing or does not fit."""
+        start = index * self.segment_rows
+        for name, column in self.columns.items():
+            held = column[start : start + len(columns.get(name, ()))]
+            if name not in columns or columns[name].shape != held.shape or columns[name].dtype != held.dtype:
+                raise ValueError(f"Expected column {name} of a replay segment, {held.shape} {held.dtype}.")
+            held[...] = columns[name]
+
+
+def segment_digest(columns: dict[str, Any]) -> str:
+    """SHA-256 over names, types, shapes and bytes of a segment's columns."""
+    sha = hashlib.sha256()
+    for name in sorted(columns):
+        array = np.ascontiguousarray(columns[name])
+        sha.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        sha.update(array.data)
+    return sha.hexdigest()

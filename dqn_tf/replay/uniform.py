@@ -1,0 +1,38 @@
+"""Every transition with the same probability.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1, "sample random minibatch of transitions [...] from D".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from dqn_tf.checks import RunError, expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.replay.ring import Ring
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Uniform:
+    """Uniform sampling, with replacement, over the usable rows of a ring of ``capacity`` rows."""
+
+    KIND = "uniform"
+    capacity: int = setting(1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
+
+    def rows(self, ring: Ring, batch_size: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Rows [B] int64 and importance weights [B] float32 (ones).
+
+        Draws from ``random``: row numbers, redrawn until every one is usable.  Raises RunError if no row is usable.
+        """
+        rows = random.integers(ring.oldest, ring.head, batch_size)
+        while not (usable := ring.usable(rows)).all():
+            if not ring.usable(np.arange(ring.oldest, ring.head)).any():
+                raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
+            rows[~usable] = random.integers(ring.oldest, ring.head, int((~usable).sum()))
+        return rows, np.ones(batch_size, np.float32)

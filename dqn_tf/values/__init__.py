@@ -1,0 +1,1 @@
+"""How a return is represented, predicted and regressed: one family per file."""

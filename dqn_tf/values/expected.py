@@ -1,0 +1,81 @@
+"""The expected return as one number per action: the value family of DQN.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training algorithm for deep Q-networks", equation (3):
+
+    y       = r + gamma * max_a' Q(s', a'; theta^-)
+    delta   = y - Q(s, a; theta)
+    L(theta) = E[ loss(delta) ],   no gradient through y.
+
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.types import BootstrapTerms, LossOutputs, Transition, ValueOutputs
+
+
+def select(q_values: Any, actions: Any) -> Any:
+    """Q(s, a) [B] out of q_values [B, A] for actions [B]: one-hot and sum, since the gradient of gather is a scatter."""
+    return tf.reduce_sum(q_values * tf.one_hot(actions, q_values.shape[-1], dtype=q_values.dtype), axis=-1)
+
+
+def target(r_t: Any, discount_t: Any, next_values: ValueOutputs, terms: BootstrapTerms) -> Any:
+    """y [B] = r + b_r + gamma * sum_a' pi(a') (Q(s', a') + b_v(a')), with the bootstrap rule's pi, b_v, b_r.
+
+    >>> r_t, discount_t, max_q = 2.0, 0.9, 5.0     # the worked example of docs/worked_example.md
+    >>> r_t + discount_t * max_q
+    6.5
+    """
+    backed_up = tf.reduce_sum(terms.policy * (next_values.q_values + terms.value_bonus), axis=-1)
+    return r_t + terms.reward_bonus + discount_t * backed_up
+
+
+def squared(delta: Any) -> Any:
+    """delta^2, as in equation (2) of Mnih et al. 2013 (no factor 1/2): delta = 2.5 gives 6.25."""
+    return tf.square(delta)
+
+
+def huber(delta: Any, threshold: float) -> Any:
+    """delta^2 / 2 within the threshold k, k (|delta| - k/2) beyond: its gradient is delta clipped to [-k, k].
+
+    That is how the paper clips "the error term [...] to be between -1 and 1" (Methods, "Training details").
+    """
+    size = tf.abs(delta)
+    inside = tf.minimum(size, threshold)
+    return inside * (size - 0.5 * inside)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Expected:
+    """One expected return per action, regressed on ``target`` by a squared-error or Huber loss."""
+
+    KIND = "expected"
+    loss: Literal["huber", "squared"] = setting("huber", doc="loss of one TD error")
+    huber_threshold: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.huber_threshold > 0, "a number > 0", "value.huber_threshold", self.huber_threshold)
+
+    def num_outputs(self, num_actions: int) -> int:
+        """Width of the network's last layer."""
+        return num_actions
+
+    def outputs(self, head: Any, num_actions: int) -> ValueOutputs:
+        """head [B, A] are the Q-values themselves."""
+        return ValueOutputs(q_values=head)
+
+    def losses(
+        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+    ) -> LossOutputs:
+        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B]."""
+        y = tf.stop_gradient(target(transitions.r_t, transitions.discount_t, next_values, terms))
+        delta = y - select(values.q_values, transitions.a_tm1)
+        loss = squared(delta) if self.loss == "squared" else huber(delta, self.huber_threshold)
+        return LossOutputs(loss=loss, td_error=delta, priority=tf.abs(delta))
