@@ -1,0 +1,80 @@
+"""Environments: Atari games under a named protocol, and Gymnasium's vector-state tasks.
+
+Both kinds answer with ``types.TimeStep``, know their ``spec``, and can be saved and restored exactly.  Neither ale_py
+nor Gymnasium is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from dqn_tf import checks
+from dqn_tf.envs import games
+from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
+from dqn_tf.types import EnvironmentSpec, TimeStep
+
+__all__ = ["PROTOCOLS", "AtariProtocol", "Environment", "check_environment", "make"]
+
+
+class Environment(Protocol):
+    """What every environment can do; see ``atari.AtariEnvironment`` and ``classic.GymnasiumEnvironment``."""
+
+    spec: EnvironmentSpec
+
+    @property
+    def last(self) -> TimeStep: ...
+    def reset(self) -> TimeStep: ...
+    def step(self, action: int) -> TimeStep: ...
+    def render(self) -> np.ndarray: ...
+    def state(self) -> dict[str, np.ndarray | int | str]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+    def close(self) -> None: ...
+
+
+def check_environment(name: str) -> str:
+    """The canonical id of an environment: "ale:breakout" or "gym:CartPole-v1".
+
+    name: a game in any spelling of ``games.resolve``, a Gymnasium id, or a canonical id.  No emulator is started.
+
+    Raises ConfigError: nothing has this name; the nearest names of both kinds are given.
+    """
+    kind, colon, rest = name.partition(":")
+    if colon and kind == "ale":
+        return f"ale:{games.resolve(rest)}"
+    if game := games.find(name):
+        return f"ale:{game}"
+    from dqn_tf.envs import classic
+
+    env_id = rest if colon and kind == "gym" else name
+    if classic.find(env_id):
+        return f"gym:{env_id}"
+    close = [*checks.nearest(env_id, games.ALL), *checks.nearest(env_id, classic.known_ids())]
+    hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+    raise checks.ConfigError(
+        f"Unknown environment {name!r}. {hint}Give an Atari game (breakout) or a Gymnasium id (CartPole-v1)."
+    )
+
+
+def make(
+    environment: str, protocol: AtariProtocol | None, seed: int, stream: str = "train", training: bool = True
+) -> Environment:
+    """An environment by name, in any spelling of ``check_environment``.
+
+    protocol: for Atari games; of no meaning for others.  seed, stream: which random streams it draws from; give
+    training and evaluation different ones.  training: whether a protocol's training column applies.
+
+    Raises ConfigError: unknown name, an Atari game without a protocol, or an environment of an unsupported kind.
+    """
+    kind, _, name = check_environment(environment).partition(":")
+    if kind == "gym":
+        from dqn_tf.envs.classic import GymnasiumEnvironment
+
+        return GymnasiumEnvironment(name, seed, stream, training)
+    if protocol is None:
+        names = ", ".join(PROTOCOLS)
+        raise checks.ConfigError(f"Expected a protocol for `{name}`, got None. Choose one of envs.PROTOCOLS: {names}.")
+    from dqn_tf.envs.atari import AtariEnvironment
+
+    return AtariEnvironment(name, protocol, seed, stream, training)

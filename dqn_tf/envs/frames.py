@@ -1,0 +1,130 @@
+"""From emulator screens to the frames and observations an agent sees, the same bytes on every machine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dqn_tf.envs.protocols import AtariProtocol
+from dqn_tf.envs.resize import make_resize
+
+# Thousandths of ITU-R BT.601 luma, as torch/image rgb2y and DQN Zoo have it.
+REC601 = np.array([299, 587, 114], np.float32)
+
+
+def luminance(rgb: np.ndarray, rounding: str) -> np.ndarray:
+    """Rec. 601 luma 0.299 R + 0.587 G + 0.114 B of uint8 [..., 3].
+
+    rounding: "truncate" or "round" (halves up) -> whole numbers in float32; "none" -> thousandths in float32.
+    Deviation: DQN Zoo and Torch sum in floating point, where a gray pixel v can come out as v - 1 after truncation;
+    here the sum is exact.
+    """
+    thousandths = rgb.astype(np.float32) @ REC601  # at most 255,000: exact
+    if rounding == "none":
+        return thousandths
+    if rounding == "round":
+        thousandths += 500
+    thousandths /= 1000
+    return np.floor(thousandths, out=thousandths)
+
+
+class View:
+    """The protocol's image path: raw screens of the end of a step -> one frame.
+
+    ``raw`` [K, H, W] (gray) or [K, H, W, 3] (RGB) uint8 is where the emulator writes its K = max_frames_pooled last
+    screens of a step; ``frame`` reads the first ``count`` of them.
+    """
+
+    def __init__(self, protocol: AtariProtocol, height: int, width: int) -> None:
+        self.rgb = protocol.luminance != "ale_palette"
+        self.raw = np.empty((protocol.max_frames_pooled, height, width, *([3] if self.rgb else [])), np.uint8)
+        self._pooled = np.empty_like(self.raw[0])
+        self._max_first = protocol.pool_order == "max_then_luminance"
+        self._rounding = protocol.luminance_rounding
+        real = self._rounding == "none"
+        self._resize = make_resize(
+            protocol.resize,
+            (height, width),
+            (protocol.frame_height, protocol.frame_width),
+            largest=255_000 if real else 255,
+            unit=1000 if real else 1,
+            rounding=protocol.pixel_rounding,
+        )
+
+    def frame(self, count: int, out: np.ndarray) -> None:
+        """Write the frame that shows the first ``count`` raw screens to out [h, w] uint8; zeros if count is 0."""
+        if count == 0:
+            out[...] = 0
+        elif not self.rgb:
+            self._resize(maximum(self.raw[:count], self._pooled), out)
+        elif self._max_first:
+            self._resize(luminance(maximum(self.raw[:count], self._pooled), self._rounding), out)
+        else:
+            self._resize(maximum(luminance(self.raw[:count], self._rounding)), out)
+
+
+def maximum(screens: np.ndarray, buffer: np.ndarray | None = None) -> np.ndarray:
+    """Pixelwise maximum over the first axis of [K, ...], K >= 1; into ``buffer`` if given and needed."""
+    if len(screens) == 1:
+        return screens[0]
+    pooled = np.maximum(screens[0], screens[1], out=buffer)
+    for screen in screens[2:]:
+        np.maximum(pooled, screen, out=pooled)
+    return pooled
+
+
+class History:
+    """The agent's stack of frames, kept as planes of a long buffer so that an observation costs a view, not a copy.
+
+    Planes are never written again once shown, and a full buffer is left to those who still look at it: frames and
+    observations stay valid for ever.  They are read-only; an observation [h, w, stack] is not C-contiguous.
+    """
+
+    _PLANES = 64
+
+    def __init__(self, height: int, width: int, stack: int, padding: str) -> None:
+        self._shape, self._stack, self._padding = (height, width), stack, padding
+        self._count = 0  # frames since the last cut
+        self._grow()
+
+    def _grow(self) -> None:
+        """A new buffer that begins with the last ``stack - 1`` planes of the old."""
+        planes = np.empty((self._PLANES + 2 * self._stack, *self._shape), np.uint8)
+        keep = self._stack - 1
+        if self._count:
+            planes[:keep] = self._planes[self._at - keep : self._at]
+        self._planes, self._at = planes, keep
+        self._shown = planes.view()
+        self._shown.flags.writeable = False
+
+    def cut(self) -> None:
+        """Forget what was seen: the next frame begins a stack."""
+        self._count = 0
+
+    def repeat(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cut, and begin with the newest frame once more."""
+        newest = self._planes[self._at - 1]
+        self.cut()
+        self.slot()[...] = newest
+        return self.push()
+
+    def slot(self) -> np.ndarray:
+        """Where the next frame is to be written, [h, w] uint8."""
+        if self._at + self._stack > len(self._planes):
+            self._grow()
+        if self._count == 0:
+            before = self._stack - 1
+            self._planes[self._at : self._at + before] = 0
+            self._at += before
+        return self._planes[self._at]
+
+    def push(self) -> tuple[np.ndarray, np.ndarray]:
+        """Take what was written to ``slot`` into the stack: (frame [h, w], observation [h, w, stack])."""
+        at, stack = self._at, self._stack
+        self._at, self._count = at + 1, self._count + 1
+        if self._count == 1 and self._padding == "repeat_first":
+            self._planes[at + 1 - stack : at] = self._planes[at]
+        planes = self._shown[at + 1 - stack : at + 1]
+        if self._count < stack and self._padding == "zeros_after":
+            planes = np.concatenate([planes[stack - self._count :], planes[: stack - self._count]])
+            planes.flags.writeable = False
+        return self._shown[at], planes.transpose(1, 2, 0)

@@ -1,0 +1,87 @@
+"""The Atari 2600 games by name, known without starting an emulator.
+
+A game's id is its snake_case ROM name, as the Arcade Learning Environment spells it: "ms_pacman".
+"""
+
+from __future__ import annotations
+
+import re
+
+from dqn_tf import checks
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# The 57 games of the later papers (Wang et al. 2016, arXiv 1511.06581, on).  The 49 of Mnih et al. 2015 are these
+# without those in LATER_THAN_NATURE.
+ATARI57: tuple[str, ...] = _words(
+    """
+    alien amidar assault asterix asteroids atlantis bank_heist battle_zone beam_rider berzerk bowling boxing
+    breakout centipede chopper_command crazy_climber defender demon_attack double_dunk enduro fishing_derby
+    freeway frostbite gopher gravitar hero ice_hockey jamesbond kangaroo krull kung_fu_master montezuma_revenge
+    ms_pacman name_this_game phoenix pitfall pong private_eye qbert riverraid road_runner robotank seaquest
+    skiing solaris space_invaders star_gunner surround tennis time_pilot tutankham up_n_down venture
+    video_pinball wizard_of_wor yars_revenge zaxxon
+    """
+)
+LATER_THAN_NATURE: tuple[str, ...] = _words("berzerk defender phoenix pitfall skiing solaris surround yars_revenge")
+ATARI49: tuple[str, ...] = tuple(game for game in ATARI57 if game not in LATER_THAN_NATURE)
+
+# The 26 games of the 100k benchmark (Kaiser et al. 2020, arXiv 1903.00374).
+ATARI26: tuple[str, ...] = _words(
+    """
+    alien amidar assault asterix bank_heist battle_zone boxing breakout chopper_command crazy_climber demon_attack
+    freeway frostbite gopher hero jamesbond kangaroo krull kung_fu_master ms_pacman pong private_eye qbert
+    road_runner seaquest up_n_down
+    """
+)
+
+# Other games that ale-py 0.12 ships.
+OTHERS: tuple[str, ...] = _words(
+    """
+    adventure air_raid atlantis2 backgammon basic_math blackjack carnival casino combat crossbow darkchambers
+    donkey_kong earthworld elevator_action entombed et flag_capture frogger galaxian hangman haunted_house
+    human_cannonball journey_escape joust kaboom keystone_kapers king_kong klax koolaid laser_gates lost_luggage
+    mario_bros maze_craze miniature_golf mr_do othello pacman pitfall2 pooyan sir_lancelot space_war superman
+    tetris tic_tac_toe_3d trondead turmoil video_checkers video_chess video_cube warlords word_zapper
+    """
+)
+ALL: tuple[str, ...] = tuple(sorted(ATARI57 + OTHERS))
+
+# "Breakout" of BreakoutNoFrameskip-v4, BreakoutDeterministic-v0, Breakout-ram-v5, ALE/Breakout-v5.
+_GYM_NAME = re.compile(r"^(?:ale/)?(?P<game>.*?)(?:-?ram)?(?:noframeskip|deterministic)?(?:-v\d+)?$")
+
+
+def _squeeze(name: str) -> str:
+    """Letters and digits only, lower case: the form in which all spellings of a game agree."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_BY_SQUEEZED = {_squeeze(game): game for game in ALL}
+
+
+def find(name: str) -> str | None:
+    """The id of the game that ``name`` spells (see ``resolve``), or None."""
+    match = _GYM_NAME.match(name.strip().lower())
+    return _BY_SQUEEZED.get(_squeeze(match["game"])) if match else None
+
+
+def resolve(name: str) -> str:
+    """The id of a game, from any of its usual spellings.
+
+    >>> [resolve(n) for n in ("breakout", "MsPacman", "ALE/Breakout-v5", "BreakoutNoFrameskip-v4", "ms-pacman")]
+    ['breakout', 'ms_pacman', 'breakout', 'breakout', 'ms_pacman']
+
+    Raises ConfigError: unknown game, naming the nearest ones.
+    """
+    game = find(name)
+    if game is None:
+        raise checks.unknown("Atari game", name, ALL)
+    return game
+
+
+def camel_case(game: str) -> str:
+    """The spelling of Gymnasium and Dopamine: "ms_pacman" -> "MsPacman"."""
+    return "".join(part.capitalize() for part in game.split("_"))
