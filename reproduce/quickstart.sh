@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# A first look, from a fresh checkout: sets up what is needed and runs the quick start. Arguments go to it.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+python=$("$here/setup_env.sh" base)
+
+export KERAS_BACKEND=tensorflow
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+exec "$python" -P -m reproduce.quickstart "$@" # -P: not what happens to lie in the current folder
