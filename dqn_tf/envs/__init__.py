@@ -6,6 +6,8 @@ nor Gymnasium is imported before it is needed.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +15,9 @@ import numpy as np
 from dqn_tf import checks
 from dqn_tf.envs import games
 from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
-from dqn_tf.types import EnvironmentSpec, TimeStep
+from dqn_tf.types import EnvironmentSpec, ObservationSpec, TimeStep
 
-__all__ = ["PROTOCOLS", "AtariProtocol", "Environment", "check_environment", "make"]
+__all__ = ["PROTOCOLS", "AtariProtocol", "Environment", "check_environment", "make", "observation_spec", "rom_md5"]
 
 
 class Environment(Protocol):
@@ -78,3 +80,25 @@ def make(
     from dqn_tf.envs.atari import AtariEnvironment
 
     return AtariEnvironment(name, protocol, seed, stream, training)
+
+
+def observation_spec(environment: str, protocol: AtariProtocol | None) -> ObservationSpec:
+    """What an environment will show, without starting an emulator."""
+    if environment.startswith("ale:") and protocol is not None:
+        size = (protocol.frame_height, protocol.frame_width)
+        return ObservationSpec(size, "uint8", protocol.stack, protocol.stack_padding)
+    instance = make(environment, protocol, seed=0)
+    try:
+        return instance.spec.observation
+    finally:
+        instance.close()
+
+
+def rom_md5(environment: str) -> str | None:
+    """MD5 of an Atari game's ROM as ale-py ships it; None for other environments."""
+    kind, _, name = environment.partition(":")
+    if kind != "ale":
+        return None
+    from ale_py import roms
+
+    return hashlib.md5(Path(roms.get_rom_path(name)).read_bytes(), usedforsecurity=False).hexdigest()

@@ -84,6 +84,7 @@ class History:
     def __init__(self, height: int, width: int, stack: int, padding: str) -> None:
         self._shape, self._stack, self._padding = (height, width), stack, padding
         self._count = 0  # frames since the last cut
+        self._planes, self._at = np.empty((0, height, width), np.uint8), 0
         self._grow()
 
     def _grow(self) -> None:

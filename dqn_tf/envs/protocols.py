@@ -10,7 +10,10 @@ import dataclasses
 from typing import Literal
 
 from dqn_tf.checks import expect
+from dqn_tf.envs.sources import SOURCES
 from dqn_tf.fields import check_types, setting
+
+__all__ = ["PROTOCOLS", "SOURCES", "AtariProtocol", "LifeLoss"]
 
 LifeLoss = Literal["ignore", "discount", "episode", "episode_noop"]
 
@@ -40,7 +43,9 @@ class AtariProtocol:
     life_noops_min: int = setting(unit="noops_unit", doc="As noops_min, where a lost life began the episode.")
     life_noops_max: int = setting(unit="noops_unit", doc="As noops_max, where a lost life began the episode.")
     noops_unit: Literal["frames", "steps"] = setting(doc="What a no-op lasts: a frame, or a step of frame_skip frames.")
-    pool_noops: bool = setting(doc="No-ops in frames: show the maximum of the last ones (else the newest alone).")
+    pool_noops: bool = setting(
+        doc="No-ops in frames: the first frame pools the last of them (else it shows the newest)."
+    )
     fire_on_reset: bool = setting(doc="Begin each of the agent's episodes with one step of FIRE, where FIRE exists.")
     life_loss_training: LifeLoss = setting(doc="What a lost life means in training.")
     life_loss_evaluation: LifeLoss = setting(doc="What a lost life means in evaluation.")
