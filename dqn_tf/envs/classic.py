@@ -51,7 +51,7 @@ class GymnasiumEnvironment:
             raise checks.unknown("Gymnasium environment", env_id, known_ids())
         self.env_id, self.training = env_id, training
         self._identity = f"{env_id}|{seed}|{stream}|{training}"
-        self._env = gymnasium.make(env_id, render_mode=self._render_mode(env_id), disable_env_checker=True)
+        self._env = gymnasium.make(env_id, disable_env_checker=True, **self._drawing(env_id))
         observations, actions = self._check_spaces()
         self._start, self._num_actions = int(actions.start), int(actions.n)
         names = tuple(str(a + self._start) for a in range(self._num_actions))
@@ -61,12 +61,12 @@ class GymnasiumEnvironment:
         self._last: TimeStep | None = None
 
     @staticmethod
-    def _render_mode(env_id: str) -> str | None:
-        """Images for videos where the environment can draw them; nothing is drawn unless ``render`` is called."""
+    def _drawing(env_id: str) -> dict[str, Any]:
+        """Ask for images, for videos, where the environment can draw; nothing is drawn unless ``render`` is called."""
         entry = gymnasium.spec(env_id).entry_point
         creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
         modes = getattr(creator, "metadata", {}).get("render_modes", [])
-        return "rgb_array" if "rgb_array" in modes else None
+        return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
 
     def _check_spaces(self) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
         observations, actions = self._env.observation_space, self._env.action_space

@@ -1,0 +1,54 @@
+import ale_py.roms
+import pytest
+
+from dqn_tf.checks import ConfigError
+from dqn_tf.envs import games
+
+
+def test_the_static_table_is_the_emulators() -> None:
+    assert set(games.ALL) == set(ale_py.roms.get_all_rom_ids())
+    assert len(set(games.ALL)) == len(games.ALL) == 108
+
+
+def test_the_suites_have_their_sizes() -> None:
+    assert len(set(games.ATARI57)) == 57
+    assert len(set(games.ATARI49)) == 49
+    assert len(set(games.ATARI26)) == 26
+    assert set(games.ATARI26) < set(games.ATARI49) < set(games.ATARI57)
+
+
+@pytest.mark.parametrize(
+    ("name", "game"),
+    [
+        ("breakout", "breakout"),
+        ("Breakout", "breakout"),
+        ("ALE/Breakout-v5", "breakout"),
+        ("BreakoutNoFrameskip-v4", "breakout"),
+        ("BreakoutDeterministic-v0", "breakout"),
+        ("Breakout-ram-v5", "breakout"),
+        ("ALE/Breakout-ram-v5", "breakout"),
+        ("ms_pacman", "ms_pacman"),
+        ("MsPacman", "ms_pacman"),
+        ("ms-pacman", "ms_pacman"),
+        ("ALE/TicTacToe3D-v5", "tic_tac_toe_3d"),
+        ("Jamesbond-v4", "jamesbond"),
+        (" pong ", "pong"),
+    ],
+)
+def test_every_usual_spelling(name: str, game: str) -> None:
+    assert games.resolve(name) == game
+
+
+def test_every_game_in_both_spellings() -> None:
+    for game in games.ALL:
+        assert games.resolve(game) == games.resolve(f"ALE/{games.camel_case(game)}-v5") == game
+
+
+@pytest.mark.parametrize("name", ["", "breakaut", "v5", "NoFrameskip-v4", "CartPole-v1"])
+def test_no_game_of_this_name(name: str) -> None:
+    assert games.find(name) is None
+
+
+def test_an_unknown_game_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown Atari game 'breakaut'. Did you mean 'breakout'"):
+        games.resolve("breakaut")
