@@ -41,12 +41,12 @@ class Learner:
         self.optimizer = config.optimizer.build(self.online.variables)
         self.traces = 0
         xla = config.execution.xla
-        self._step = tf.function(self._apply, jit_compile=True) if xla == "optimizer" else self._apply
+        self._step = tf.function(self._apply, jit_compile=True, autograph=False) if xla == "optimizer" else self._apply
         self.update = tf.function(
-            self._update, input_signature=[self._sample_signature()], jit_compile=xla == "update"
+            self._update, input_signature=[self._sample_signature()], jit_compile=xla == "update", autograph=False
         )
         observations = tf.TensorSpec([None, *spec.observation.shape], spec.observation.dtype)
-        self.q_values = tf.function(lambda o: self.online(o).q_values, input_signature=[observations])
+        self.q_values = tf.function(lambda o: self.online(o).q_values, input_signature=[observations], autograph=False)
 
     def _update(self, sample: Sample) -> UpdateOutputs:
         """One gradient step on a batch: Transition [B, ...], weights [B]."""
@@ -87,7 +87,7 @@ class Learner:
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, .) [A] float32 of one observation."""
-        return np.asarray(self.q_values(observation[None])[0])
+        return np.asarray(self.q_values(observation[None]).numpy()[0])
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def _named(self) -> dict[str, Any]:

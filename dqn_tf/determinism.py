@@ -1,0 +1,121 @@
+"""Same seed, same bytes: the switches that make it so, the scope of the promise, and digests to check it by."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.checks import RunError
+
+PROMISE = (
+    "Two runs of one configuration agree in every byte (timing.csv and log.txt excepted) where everything in `scope` "
+    "is the same. Elsewhere they agree statistically only."
+)
+VERSIONS = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py")
+
+
+def enable(threads: int) -> None:
+    """Pin TensorFlow's threads and make its operations deterministic.  Raises RunError if TensorFlow already runs otherwise."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        now = tf.config.threading.get_intra_op_parallelism_threads()
+        if now != threads or tf.config.threading.get_inter_op_parallelism_threads() != 1:
+            raise RunError(
+                f"Expected to pin TensorFlow to {threads} threads, but this process already runs it with "
+                f"{now or 'all'}. Call dqn_tf.determinism.enable before any other TensorFlow code, or start a new process."
+            ) from error
+    tf.config.experimental.enable_op_determinism()
+
+
+def scope(threads: int, xla: str) -> dict[str, Any]:
+    """Everything that the bytes of a run may depend on besides its configuration."""
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus]
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        **{name: importlib.metadata.version(name) for name in VERSIONS},
+        "dqn_tf": package_version(),
+        "machine": platform.machine(),
+        "cpu": cpu_model(),
+        "devices": details or ["CPU"],
+        "threads": threads,
+        "xla": xla,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "op_determinism": True,
+    }
+
+
+def package_version() -> str:
+    """The installed version of dqn_tf."""
+    try:
+        return importlib.metadata.version("dqn_tf")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def code_digest() -> str:
+    """SHA-256 over the package's source files: which code ran, whether or not it was committed."""
+    sha = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        sha.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha.hexdigest()
+
+
+def cpu_model() -> str:
+    """The processor's name and the widest vector instructions it offers."""
+    model, flags = platform.processor() or platform.machine(), ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                model = value.strip()
+            elif name.strip() == "flags":
+                flags = value
+                break
+    except OSError:
+        pass
+    widest = next((f for f in ("avx512f", "avx2", "avx", "sse4_1") if f in flags.split()), "")
+    return f"{model} ({widest})" if widest else model
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 of a state: nested dicts and lists of arrays, numbers, texts and None; independent of dict order.
+
+    >>> digest({"a": 1, "b": np.zeros(2)}) == digest({"b": np.zeros(2), "a": 1})
+    True
+    """
+    sha = hashlib.sha256()
+    _feed(sha, tree)
+    return sha.hexdigest()
+
+
+def _feed(sha: Any, tree: Any) -> None:
+    if isinstance(tree, dict):
+        sha.update(b"{")
+        for key in sorted(tree):
+            sha.update(f"{key}:".encode())
+            _feed(sha, tree[key])
+        sha.update(b"}")
+    elif isinstance(tree, list | tuple):
+        sha.update(b"[")
+        for value in tree:
+            _feed(sha, value)
+        sha.update(b"]")
+    elif isinstance(tree, np.ndarray):
+        array = np.ascontiguousarray(tree)
+        sha.update(f"{array.dtype.str}{array.shape}".encode())
+        sha.update(array.reshape(-1).view(np.uint8).data)
+    else:
+        sha.update(json.dumps(tree).encode() + b";")

@@ -1,0 +1,59 @@
+"""What a run's replay will take, checked against what the machine has before anything is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from dqn_tf import envs
+from dqn_tf.checks import ConfigError
+from dqn_tf.config import RunConfig
+from dqn_tf.replay.ring import row_bytes
+
+HEADROOM = 2**30  # TensorFlow, emulator, batches: what a run takes beside its replay
+
+
+def available() -> tuple[int, str]:
+    """Bytes that this process may still take, and whose limit that is (the machine's, or its control group's)."""
+    limits: list[tuple[int, str]] = []
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+        limits.append((kib * 1024, "available on this machine"))
+    for limit, usage in _cgroup_files():
+        with contextlib.suppress(OSError, ValueError):
+            limits.append((int(limit.read_text()) - int(usage.read_text()), "left in this control group"))
+    return min(limits, default=(2**63, "unknown"))
+
+
+def _cgroup_files() -> list[tuple[Path, Path]]:
+    """(limit, usage) files of this process's memory control group and its ancestors, version 2 and 1."""
+    root, out = Path("/sys/fs/cgroup"), [(Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))]
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            folder = root / line.split(":", 2)[2].lstrip("/")
+            while folder != root.parent:
+                out.append((folder / "memory.max", folder / "memory.current"))
+                folder = folder.parent
+    return out
+
+
+def replay_bytes(config: RunConfig) -> int:
+    """Memory that the replay will come to hold: its capacity, or less if the budget is shorter."""
+    spec = envs.observation_spec(config.environment, config.protocol)
+    rows = min(config.agent.replay.capacity, 2 * config.steps + 1)  # at most one more frame per step, at episode ends
+    return rows * row_bytes(spec)
+
+
+def check_replay(config: RunConfig) -> str:
+    """A sentence with the replay's budget.  Raises ConfigError with numbers if memory does not suffice."""
+    need = replay_bytes(config)
+    have, whose = available()
+    if need + HEADROOM > have:
+        fits = max(0, int((have - HEADROOM) / need * config.agent.replay.capacity))
+        raise ConfigError(
+            f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {need / 1e9:.2f} GB and "
+            f"{HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. "
+            f"A replay of {fits:,} would fit: --set replay.capacity={fits}"
+        )
+    return f"Replay: {config.agent.replay.capacity:,} transitions, {need / 1e9:.2f} GB of the {have / 1e9:.2f} GB {whose}."

@@ -1,0 +1,248 @@
+"""Checkpoints: a directory per checkpoint, large immutable pieces beside them, every byte under a hash.
+
+    checkpoints/
+      pieces/<sha256 of content>.npz      replay segments and the held-out states: written once, shared, zlib level 1
+      000001000000/                       named by frames
+        state.json                        everything but arrays
+        arrays.npz                        the arrays: weights, optimizer, statistics
+        manifest.json                     SHA-256 and size of every file above, and of itself
+
+A checkpoint is written under a temporary name, synced, renamed, and its parent synced: it exists whole or not at all.
+The last two are kept; a piece is dropped when no kept manifest names it.  Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dqn_tf.checks import RunError
+from dqn_tf.config import SCHEMA
+from dqn_tf.fields import digest as json_digest
+from dqn_tf.replay.ring import segment_digest
+
+KEEP = 2
+PIECES = "pieces"
+Columns = dict[str, np.ndarray]
+
+
+class Damaged(Exception):
+    """A checkpoint that does not verify; says which file and why."""
+
+
+class Store:
+    """The checkpoints of one run directory."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """identity: the configuration's hash; a checkpoint of another one is not read."""
+        self.folder, self.identity = folder, identity
+        self._pieces: dict[str, dict[str, Any]] = {}  # files known to be good: name -> {"sha256", "bytes"}
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+    def save(self, frames: int, state: dict[str, Any], blobs: dict[str, Callable[[], Columns]]) -> Path:
+        """Write a checkpoint; its cost is the arrays of ``state`` and the blobs not yet on disk.
+
+        Raises OSError (disk full, say) with the earlier checkpoints untouched.
+        """
+        pieces_folder = self.folder / PIECES
+        pieces_folder.mkdir(parents=True, exist_ok=True)
+        for name, columns in blobs.items():
+            if name not in self._pieces:
+                self._pieces[name] = _write(pieces_folder / f"{name}.npz", _zip(columns(), zipfile.ZIP_DEFLATED))
+        sync(pieces_folder)
+        arrays: Columns = {}
+        plain = _split(state, "", arrays)
+        target, temporary = self.folder / f"{frames:012d}", self.folder / f".tmp-{frames:012d}"
+        for leftover in (*self.folder.glob(".tmp-*"), *self.folder.glob(".old-*")):
+            shutil.rmtree(leftover)
+        temporary.mkdir()
+        files = {
+            "state.json": _write(temporary / "state.json", json.dumps(plain, allow_nan=False).encode()),
+            "arrays.npz": _write(temporary / "arrays.npz", _zip(arrays, zipfile.ZIP_STORED)),
+        }
+        body = {"schema": SCHEMA, "identity": self.identity, "frames": frames, "files": files,
+                "pieces": {name: self._pieces[name] for name in blobs}}  # fmt: skip
+        _write(temporary / "manifest.json", json.dumps({"body": body, "sha256": json_digest(body)}, indent=1).encode())
+        sync(temporary)
+        if target.exists():  # a save at the same frame replaces it, by two renames
+            target.rename(self.folder / f".old-{frames:012d}")
+        temporary.rename(target)
+        sync(self.folder)
+        self._drop_old()
+        return target
+
+    def _drop_old(self) -> None:
+        for path in (*self.found()[KEEP:], *self.folder.glob(".old-*")):
+            shutil.rmtree(path)
+        named: set[str] = set()
+        for path in self.found():
+            try:
+                named |= set(self._manifest(path)["pieces"])
+            except Damaged:
+                return  # not known what it names: drop nothing
+        for piece in (self.folder / PIECES).iterdir():
+            if piece.name.removesuffix(".npz") not in named:
+                piece.unlink()
+        self._pieces = {name: entry for name, entry in self._pieces.items() if name in named}
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+    def found(self) -> list[Path]:
+        """The checkpoints on disk, newest first, verified or not."""
+        if not self.folder.is_dir():
+            return []
+        return sorted((p for p in self.folder.iterdir() if p.name.isdigit()), key=lambda p: int(p.name), reverse=True)
+
+    def load(self, say: Callable[[str], None]) -> tuple[Path, dict[str, Any], Callable[[str], Columns]] | None:
+        """(folder, state, blob reader) of the newest checkpoint that verifies; None if there is none at all.
+
+        say: told of every checkpoint that is skipped.  Raises RunError if checkpoints exist and none verifies.
+        """
+        problems = []
+        for path in self.found():
+            try:
+                return path, *self._read(path)
+            except Damaged as problem:
+                problems.append(f"{path.name}: {problem}")
+                say(f"Checkpoint {path.name} is skipped: {problem}")
+        if problems:
+            raise RunError(
+                f"None of the {len(problems)} checkpoints in {self.folder} verifies, so nothing was started.\n  "
+                + "\n  ".join(problems)
+                + "\nRestore the files from a backup, or start again in a new directory."
+            )
+        return None
+
+    def _read(self, path: Path) -> tuple[dict[str, Any], Callable[[str], Columns]]:
+        body = self._manifest(path)
+        if body["identity"] != self.identity:
+            raise Damaged("it belongs to a run of another configuration")
+        plain = _json(_verified(path / "state.json", body["files"]["state.json"]), "state.json")
+        arrays = _unzip(_verified(path / "arrays.npz", body["files"]["arrays.npz"]), "arrays.npz")
+        state = _join(plain, arrays)
+        for name, entry in body["pieces"].items():  # all of them, before anything is restored
+            _verified(self.folder / PIECES / f"{_plain_name(name)}.npz", entry)
+        self._pieces = dict(body["pieces"])
+
+        def blob(name: str) -> Columns:
+            columns = _unzip(_verified(self.folder / PIECES / f"{name}.npz", body["pieces"][name]), name)
+            if segment_digest(columns) != name:
+                raise RunError(f"The content of piece {name} does not match its name.")
+            return columns
+
+        return state, blob
+
+    def _manifest(self, path: Path) -> dict[str, Any]:
+        manifest = _json(_bytes(path / "manifest.json"), "manifest.json")
+        body = manifest.get("body") if isinstance(manifest, dict) else None
+        if not isinstance(body, dict) or json_digest(body) != manifest.get("sha256"):
+            raise Damaged("manifest.json does not match its own hash")
+        if set(manifest) != {"body", "sha256"} or body.get("schema") != SCHEMA:
+            raise Damaged(f"manifest.json has schema {body.get('schema')}, this version reads {SCHEMA}")
+        canonical = json.dumps({"body": body, "sha256": manifest["sha256"]}, indent=1).encode()
+        if canonical != (path / "manifest.json").read_bytes():
+            raise Damaged("manifest.json is not as it was written")
+        return body
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+def sync(folder: Path) -> None:
+    """Make the names in a directory durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(path: Path, data: bytes) -> dict[str, Any]:
+    """Write durably under a temporary name, rename; the file's entry for a manifest."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _bytes(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        raise Damaged(f"{path.name} is missing")
+    return path.read_bytes()
+
+
+def _verified(path: Path, entry: dict[str, Any]) -> bytes:
+    if not path.is_symlink() and path.is_file() and path.stat().st_size != entry["bytes"]:
+        raise Damaged(f"{path.name} has {path.stat().st_size} bytes, expected {entry['bytes']}")
+    data = _bytes(path)
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise Damaged(f"{path.name} does not match its hash")
+    return data
+
+
+def _json(data: bytes, name: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise Damaged(f"{name} is not JSON") from error
+
+
+def _plain_name(name: str) -> str:
+    if len(name) != 64 or not all(c in "0123456789abcdef" for c in name):
+        raise Damaged(f"{name!r} is not the name of a piece")
+    return name
+
+
+def _zip(columns: Columns, compression: int) -> bytes:
+    """An npz file in memory, the same bytes for the same columns."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression, compresslevel=1) as archive:
+        for name in sorted(columns):
+            info = zipfile.ZipInfo(f"{name}.npy")
+            info.compress_type = compression
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(columns[name]), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _unzip(data: bytes, name: str) -> Columns:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise Damaged(f"{name} cannot be read: {error}") from error
+
+
+# -- trees: arrays go to one file, the rest to another -----------------------------------------------------------------
+def _split(tree: Any, path: str, arrays: Columns) -> Any:
+    if isinstance(tree, np.ndarray):
+        arrays[path] = tree
+        return {"$array": path}
+    if isinstance(tree, dict):
+        return {key: _split(value, f"{path}.{key}" if path else str(key), arrays) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_split(value, f"{path}.{i}", arrays) for i, value in enumerate(tree)]
+    return tree
+
+
+def _join(tree: Any, arrays: Columns) -> Any:
+    if isinstance(tree, dict):
+        if set(tree) == {"$array"}:
+            return arrays[tree["$array"]]
+        return {key: _join(value, arrays) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_join(value, arrays) for value in tree]
+    return tree

@@ -1,0 +1,248 @@
+"""The paper's loop as a generator of records: it computes, and leaves files, bars and signals to others.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dqn_tf import determinism, envs
+from dqn_tf.checks import RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.learning.exploration import Behavior
+from dqn_tf.learning.learner import Learner
+from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.ring import segment_digest
+from dqn_tf.rng import Stream
+from dqn_tf.training import evaluation
+from dqn_tf.training.stats import IterationStats
+from dqn_tf.types import Counters, StepType, TimeStep
+
+
+class EpisodeRecord(NamedTuple):
+    """A finished episode of training: a row of episodes.csv."""
+
+    frames: int
+    steps: int
+    episode: int
+    env_index: int
+    length_frames: int
+    return_raw: float
+    truncated: int
+
+
+class IterationRecord(NamedTuple):
+    """A finished iteration: the row of iterations.csv, the wall-clock seconds of its phases, and what to draw."""
+
+    row: dict[str, Any]
+    seconds: dict[str, float]
+    histograms: dict[str, np.ndarray]
+
+
+class Trainer:
+    """One run in memory.  ``records`` drives it; ``state`` and ``restore`` are all of it."""
+
+    def __init__(self, config: RunConfig) -> None:
+        agent = config.agent
+        self.config, self.counters, self.stats = config, Counters(), IterationStats()
+        self.environment = envs.make(config.environment, config.protocol, config.seed, "train", training=True)
+        spec = self.environment.spec
+        self.learner = Learner(agent, spec, config.seed)
+        self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
+        self.heldout: np.ndarray | None = None
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._timestep: TimeStep | None = None
+        self._return, self._length = 0.0, 0
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+    def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | None]:
+        """Train to the end of the budget, yielding after every step: an episode, an iteration, or None.
+
+        each_step: called before every step, also of evaluation; may raise to stop.  The state is whole whenever it is
+        called and whenever a record is yielded, so a checkpoint may be taken there.
+        """
+        while True:
+            if self._iteration_is_over():
+                yield self._close_iteration(each_step)
+            if self.counters.steps >= self.config.steps:
+                return
+            each_step()
+            yield self._step()
+
+    def _step(self) -> EpisodeRecord | None:
+        agent, step = self.config.agent, self.counters.steps
+        timestep = self._timestep
+        if timestep is None or timestep.step_type == StepType.LAST:
+            timestep = self._begin_episode()
+        clock = time.perf_counter()
+        observation = timestep.observation
+        action = self.behavior.action(lambda: self.learner.act(observation), step)
+        clock = self._spend("act", clock)
+        timestep = self.environment.step(action)
+        clock = self._spend("environment", clock)
+        self.replay.add(action, self._learners_reward(timestep.reward), timestep)
+        self._spend("replay", clock)
+        self._timestep = timestep
+        self._return += timestep.reward
+        self._length += timestep.frames
+        self.counters = self.counters._replace(steps=step + 1, frames=(step + 1) * self.config.frame_skip)
+        if self.counters.steps >= agent.min_replay_steps:
+            self._learn()
+        return self._finish_episode(timestep) if timestep.episode_over else None
+
+    def _begin_episode(self) -> TimeStep:
+        clock = time.perf_counter()
+        timestep = self.environment.reset()
+        self._return += timestep.reward
+        self._length += timestep.frames
+        self._spend("environment", clock)
+        self.replay.add_first(timestep)
+        return timestep
+
+    def _learners_reward(self, reward: float) -> float:
+        """The one place where rewards are clipped (Mnih et al. 2015, Methods, "Training details")."""
+        clip = self.config.protocol.reward_clip if self.config.protocol else None
+        return reward if clip is None else min(max(reward, clip[0]), clip[1])
+
+    def _learn(self) -> None:
+        agent, steps = self.config.agent, self.counters.steps
+        if self.heldout is None:
+            self.heldout = self._choose_heldout()
+        if steps % agent.steps_per_update == 0:
+            clock = time.perf_counter()
+            sample = self.replay.sample(agent.batch_size, self.counters.updates)
+            clock = self._spend("sample", clock)
+            out = self.learner.update(sample)
+            loss, grad_norm = float(out.loss), float(out.grad_norm)
+            self._spend("update", clock)
+            if not (np.isfinite(loss) and np.isfinite(grad_norm)):
+                raise RunError(
+                    f"The loss is {loss} and the gradient norm {grad_norm} at update {self.counters.updates} (step "
+                    f"{steps}): the network has diverged. The last good checkpoint is kept; try a smaller learning rate."
+                )
+            self.stats.add_update(loss, grad_norm, out.td_error.numpy(), out.q_values.numpy())
+            self.counters = self.counters._replace(updates=self.counters.updates + 1)
+        if steps % agent.target_update_steps == 0:
+            self.learner.sync_target()
+
+    def _choose_heldout(self) -> np.ndarray:
+        """States of the random policy, fixed before learning starts (Mnih et al. 2013, section 5.1).  [n, ...]"""
+        rows, _ = self.replay.sampler.rows(
+            self.replay.ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0)
+        )
+        return self.replay.ring.observations(rows)
+
+    def _finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
+        self.stats.returns.add(self._return)
+        record = EpisodeRecord(self.counters.frames, self.counters.steps, self.counters.episodes, 0, self._length,
+                               self._return, int(timestep.truncated))  # fmt: skip
+        self.counters = self.counters._replace(episodes=self.counters.episodes + 1)
+        self._return, self._length = 0.0, 0
+        return record
+
+    # -- iterations ------------------------------------------------------------------------------------------------
+    def _iteration_is_over(self) -> bool:
+        steps, size = self.counters.steps, self.config.iteration_steps
+        done = self.counters.iterations * size
+        return steps >= done + size or (steps >= self.config.steps and steps > done)
+
+    def _close_iteration(self, each_step: Callable[[], None]) -> IterationRecord:
+        clock = time.perf_counter()
+        scores = self._evaluate(each_step)
+        self._spend("evaluate", clock)
+        agent, counters = self.config.agent, self.counters
+        row = {
+            "iteration": counters.iterations,
+            "frames": counters.frames,
+            "steps": counters.steps,
+            "updates": counters.updates,
+            "episodes": counters.episodes,
+            **{f"eval_{k}": scores[k] for k in ("return_mean", "return_std", "episodes")},
+            "epsilon": agent.exploration.epsilon(counters.steps, agent.min_replay_steps),
+            **self.stats.summary(),
+            "heldout_max_q_mean": self._heldout_max_q(),
+            "replay_size": len(self.replay),
+        }
+        record = IterationRecord(row, dict(self.seconds),
+                                 {"td_error": self.stats.td_error.counts, "q": self.stats.q_value.counts})  # fmt: skip
+        self.counters = counters._replace(iterations=counters.iterations + 1)
+        self.stats = IterationStats()
+        self.seconds.clear()
+        row["state_digest"] = self.digest()
+        return record
+
+    def _evaluate(self, each_step: Callable[[], None]) -> dict[str, float]:
+        how, iteration = self.config.evaluation, self.counters.iterations
+        if not how.period_iterations or (iteration + 1) % how.period_iterations:
+            return {"return_mean": float("nan"), "return_std": float("nan"), "episodes": 0}
+        scores = evaluation.play(self.config, self.learner.q_values, f"evaluation/{iteration}",
+                                 episodes=how.episodes, frames=how.frames, each_step=each_step)  # fmt: skip
+        return evaluation.summary(scores)
+
+    def _heldout_max_q(self) -> float:
+        """Mean over the held-out states of max_a Q(s, a): the paper's own measure of progress."""
+        if self.heldout is None:
+            return float("nan")
+        chunks = [self.heldout[i : i + 100] for i in range(0, len(self.heldout), 100)]
+        return float(np.concatenate([self.learner.q_values(c).numpy().max(axis=1) for c in chunks]).mean())
+
+    def final_scores(self, each_step: Callable[[], None]) -> list[evaluation.Score]:
+        """The evaluation after training."""
+        episodes = self.config.evaluation.final_episodes
+        return evaluation.play(self.config, self.learner.q_values, "evaluation/final", episodes=episodes, each_step=each_step)
+
+    def _spend(self, phase: str, since: float) -> float:
+        now = time.perf_counter()
+        self.seconds[phase] += now - since
+        return now
+
+    # -- saving ----------------------------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        """All of the run; large immutable pieces by their hashes, see ``blobs``."""
+        heldout = self.heldout
+        return {
+            "counters": self.counters._asdict(),
+            "learner": self.learner.state(),
+            "replay": self.replay.state(),
+            "environment": self.environment.state(),
+            "started": self._timestep is not None,
+            "episode": {"return_raw": self._return, "length_frames": self._length},
+            "stats": self.stats.state(),
+            "heldout": None if heldout is None else segment_digest({"states": heldout}),
+        }
+
+    def blobs(self) -> dict[str, Callable[[], dict[str, np.ndarray]]]:
+        """The pieces that ``state`` names by hash, as functions that give their columns."""
+        ring, heldout = self.replay.ring, self.heldout
+        out: dict[str, Callable[[], dict[str, np.ndarray]]] = {
+            name: (lambda i=index: ring.segment(i)) for index, name in enumerate(ring.segments())  # type: ignore[misc]
+        }
+        if heldout is not None:
+            out[segment_digest({"states": heldout})] = lambda: {"states": heldout}
+        return out
+
+    def restore(self, state: dict[str, Any], blob: Callable[[str], dict[str, np.ndarray]]) -> None:
+        """The inverse of ``state``; ``blob`` gives a piece by its hash."""
+        self.learner.restore(state["learner"])
+        for index, name in enumerate(state["replay"]["segments"]):
+            self.replay.ring.restore_segment(index, blob(name))
+        self.replay.restore(state["replay"])
+        if state["started"]:
+            self.environment.restore(state["environment"])
+            self._timestep = self.environment.last
+        self._return = float(state["episode"]["return_raw"])
+        self._length = int(state["episode"]["length_frames"])
+        self.stats.restore(state["stats"])
+        self.heldout = None if state["heldout"] is None else blob(state["heldout"])["states"]
+        self.counters = Counters(**state["counters"])
+
+    def digest(self) -> str:
+        """SHA-256 of the whole state."""
+        return determinism.digest(self.state())

@@ -1,0 +1,59 @@
+"""Telling people how far a run is: a bar with ETA on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+PLAIN_SECONDS = 60.0
+
+
+class Progress:
+    """Progress in frames.  On a terminal one bar; elsewhere a line a minute, and what is said."""
+
+    def __init__(self, total: int, start: int, label: str, enabled: bool = True, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.total, self.label, self.enabled = total, label, enabled
+        self._bar: Any = None
+        if enabled and self.stream.isatty():
+            self._bar = tqdm(total=total, initial=start, unit="frame", unit_scale=True, desc=label, file=self.stream,
+                             mininterval=0.5, dynamic_ncols=True)  # fmt: skip
+        self._frames = self._start = start
+        self._began = self._said = time.monotonic()
+
+    def advance(self, frames: int) -> None:
+        """``frames``: how many are done in all."""
+        if self._bar is not None:
+            self._bar.update(frames - self._frames)
+        self._frames = frames
+        now = time.monotonic()
+        if self.enabled and self._bar is None and now - self._said >= PLAIN_SECONDS:
+            self._said = now
+            rate = (frames - self._start) / max(1e-9, now - self._began)
+            left = (self.total - frames) / max(1e-9, rate)
+            self._print(f"{frames:,} of {self.total:,} frames ({100 * frames / self.total:.1f} %), {rate:,.0f} frames/s, "
+                        f"{_clock(left)} left")  # fmt: skip
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        if not self.enabled:
+            return
+        if self._bar is not None:
+            self._bar.write(text, file=self.stream)
+        else:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        print(f"{self.label}: {text}", file=self.stream, flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"

@@ -1,0 +1,261 @@
+"""``train``: one run from its configuration to its summary, stopped and continued anywhere in between."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import gc
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dqn_tf import determinism, envs, fields, memory
+from dqn_tf.checks import RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.training import evaluation
+from dqn_tf.training.checkpoint import Store
+from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
+from dqn_tf.training.progress import Progress
+from dqn_tf.training.run_dir import RunDir, Table, read_json, write_json
+from dqn_tf.training.stats import IterationStats
+from dqn_tf.training.stop import Interrupted, StopRequests
+
+EPISODE_COLUMNS = list(EpisodeRecord._fields)
+ITERATION_COLUMNS = [
+    *("iteration", "frames", "steps", "updates", "episodes"),
+    *("eval_return_mean", "eval_return_std", "eval_episodes", "epsilon"),
+    *IterationStats().summary(),
+    *("heldout_max_q_mean", "replay_size", "state_digest"),
+]
+PHASES = ("act", "environment", "replay", "sample", "update", "evaluate", "checkpoint", "other")
+TIMING_COLUMNS = ["iteration", "frames", "wall_seconds", "frames_per_s", "training_frames_per_s",
+                  *(f"{p}_seconds" for p in PHASES)]  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is carried out; nothing here changes a byte of its results."""
+
+    checkpoint_frames: int = 200_000
+    tensorboard: bool = False
+    progress: bool = True
+    outside_scope: bool = False
+
+
+def train(config: RunConfig, run_dir: str | Path, options: Options | None = None) -> dict[str, Any]:
+    """Train to the end of the budget in ``run_dir``, or continue there; returns the summary.
+
+    A finished run returns at once.  Raises ConfigError or RunError with one clear sentence, OSError if the disk fails,
+    Interrupted after SIGTERM or Ctrl-C, when a checkpoint has been written.
+    """
+    options = options or Options()
+    memory.check_replay(config)
+    envs.check_environment(config.environment)
+    run = RunDir(Path(run_dir), config)
+    try:
+        summary = run.path / "summary.json"
+        if summary.exists():
+            return dict(read_json(summary))
+        return _Session(run, config, options).run()
+    finally:
+        run.close()
+
+
+class _Session:
+    """One process's share of a run."""
+
+    def __init__(self, run: RunDir, config: RunConfig, options: Options) -> None:
+        self.run_dir, self.config, self.options = run, config, options
+        self.store = Store(run.path / "checkpoints", config.hash)
+        self.episodes = Table(run.path / "episodes.csv", EPISODE_COLUMNS)
+        self.iterations = Table(run.path / "iterations.csv", ITERATION_COLUMNS)
+        self.timing = Table(run.path / "timing.csv", TIMING_COLUMNS)
+        self.progress = Progress(config.frames, 0, "", enabled=False)
+        self._writer: Any = None
+        self._checkpoint_seconds = 0.0
+        self._iteration_began = time.perf_counter()
+
+    def run(self) -> dict[str, Any]:
+        config, options = self.config, self.options
+        determinism.enable(config.agent.execution.threads)
+        scope = determinism.scope(config.agent.execution.threads, config.agent.execution.xla)
+        self._open_manifest(scope)
+        trainer = Trainer(config)
+        try:
+            self._resume(trainer)
+            label = f"{config.preset} {config.environment} seed {config.seed}"
+            self.progress = Progress(config.frames, trainer.counters.frames, label, options.progress)
+            if options.tensorboard:
+                from dqn_tf.training.tensorboard import Writer
+
+                self._writer = Writer(self.run_dir.path / "tensorboard", trainer.counters.frames)
+            with StopRequests() as stop:
+                return self._train(trainer, stop)
+        finally:
+            self._close(trainer)
+
+    def _train(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
+        status = "failed"
+        saved = trainer.counters.frames
+        gc.freeze()  # start-up objects need no scanning during the run
+        try:
+            self._iteration_began = time.perf_counter()
+            for record in trainer.records(stop.check):
+                if record is not None:
+                    self._write(record)
+                frames = trainer.counters.frames
+                if frames // 400 != (frames - self.config.frame_skip) // 400:
+                    self.progress.advance(frames)
+                if frames - saved >= self.options.checkpoint_frames:
+                    self._save(trainer)
+                    saved = frames
+            scores = trainer.final_scores(stop.check)
+            self._save(trainer)
+            status = "complete"
+            return self._finish(trainer, scores)
+        except Interrupted:
+            status = "interrupted"
+            self._save(trainer)
+            self.log(f"Stopped at {trainer.counters.frames:,} frames; the same command continues the run.")
+            raise
+        finally:
+            self._close_manifest(status)
+
+    # -- starting and resuming -------------------------------------------------------------------------------------
+    def _open_manifest(self, scope: dict[str, Any]) -> None:
+        path = self.run_dir.path / "manifest.json"
+        now = {"config_hash": self.config.hash, "promise": determinism.PROMISE, "scope": scope,
+               "rom_md5": envs.rom_md5(self.config.environment)}  # fmt: skip
+        manifest = read_json(path) if path.exists() else {**now, "sessions": []}
+        if differing := fields.differences(manifest["scope"], scope):
+            text = "\n".join(f"  {name}: {old!r} then, {new!r} now" for name, old, new in differing)
+            if not self.options.outside_scope:
+                raise RunError(
+                    f"Resuming {self.run_dir.path} here would leave the scope of its determinism:\n{text}\n"
+                    "Resume it where it was started, or accept other bytes with --outside-scope."
+                )
+            self.log(f"Resumed outside the scope of determinism:\n{text}")
+        manifest["status"] = "running"
+        manifest["sessions"].append({
+            "command": sys.argv, "code_sha256": determinism.code_digest(), "started": _now(),
+            **({"scope": scope} if differing else {}),
+        })  # fmt: skip
+        write_json(path, manifest)
+
+    def _close_manifest(self, status: str) -> None:
+        path = self.run_dir.path / "manifest.json"
+        manifest = read_json(path)
+        manifest["status"] = status
+        manifest["sessions"][-1].update(ended=_now(), status=status)
+        write_json(path, manifest)
+
+    def _resume(self, trainer: Trainer) -> None:
+        loaded = self.store.load(self.log)
+        self.timing.append_free()
+        if loaded is None:
+            if (self.run_dir.path / "episodes.csv").exists():
+                self.log("No checkpoint was written before the run stopped: it starts from its first step.")
+            self.episodes.begin()
+            self.iterations.begin()
+            return
+        path, state, blob = loaded
+        self.episodes.resume(state["tables"]["episodes"])
+        self.iterations.resume(state["tables"]["iterations"])
+        trainer.restore(state["run"], blob)
+        self.log(f"Continued from checkpoint {path.name} ({trainer.counters.frames:,} frames).")
+
+    # -- records ---------------------------------------------------------------------------------------------------
+    def _write(self, record: EpisodeRecord | IterationRecord) -> None:
+        if isinstance(record, EpisodeRecord):
+            self.episodes.write(record._asdict())
+            return
+        row = record.row
+        self.iterations.write(row)
+        timing = self._timing(record)
+        self.timing.write(timing)
+        if self._writer:
+            self._writer.write(row, timing, record.histograms)
+        returns = "no episode ended" if not row["train_episodes"] else f"mean return {row['train_return_mean']:.2f}"
+        evaluated = f", evaluation {row['eval_return_mean']:.2f}" if row["eval_episodes"] else ""
+        self.log(f"Iteration {row['iteration']}: {row['frames']:,} frames, {row['train_episodes']} episodes, {returns}"
+                 f"{evaluated}, epsilon {row['epsilon']:.3f}, {timing['training_frames_per_s']:,.0f} frames/s")  # fmt: skip
+
+    def _timing(self, record: IterationRecord) -> dict[str, Any]:
+        now = time.perf_counter()
+        wall, self._iteration_began = now - self._iteration_began, now
+        frames = self.config.iteration_steps * self.config.frame_skip
+        frames = min(frames, record.row["frames"] - record.row["iteration"] * frames)
+        seconds = {**record.seconds, "checkpoint": self._checkpoint_seconds}
+        seconds["other"] = max(0.0, wall - sum(seconds.values()))
+        self._checkpoint_seconds = 0.0
+        training = wall - seconds.get("evaluate", 0.0) - seconds["checkpoint"]
+        return {"iteration": record.row["iteration"], "frames": record.row["frames"], "wall_seconds": round(wall, 3),
+                "frames_per_s": round(frames / wall, 1), "training_frames_per_s": round(frames / max(training, 1e-9), 1),
+                **{f"{p}_seconds": round(seconds.get(p, 0.0), 3) for p in PHASES}}  # fmt: skip
+
+    def log(self, text: str) -> None:
+        """A line for people: on the screen and in log.txt."""
+        self.progress.say(text)
+        with open(self.run_dir.path / "log.txt", "a") as file:
+            file.write(f"{_now()} {text}\n")
+
+    # -- saving ----------------------------------------------------------------------------------------------------
+    def _save(self, trainer: Trainer) -> None:
+        clock = time.perf_counter()
+        tables = {"episodes": self.episodes.state(), "iterations": self.iterations.state()}
+        state = {"run": trainer.state(), "tables": tables}
+        self.store.save(trainer.counters.frames, state, trainer.blobs())
+        self._checkpoint_seconds += time.perf_counter() - clock
+
+    def _finish(self, trainer: Trainer, scores: list[evaluation.Score]) -> dict[str, Any]:
+        config, counters = self.config, trainer.counters
+        summary = {
+            "status": "complete",
+            "preset": config.preset,
+            "environment": config.environment,
+            "seed": config.seed,
+            "config_hash": config.hash,
+            **{name: getattr(counters, name) for name in ("frames", "steps", "updates", "episodes", "iterations")},
+            "state_digest": trainer.digest(),
+            "final_evaluation": {"epsilon": config.evaluation.epsilon, **_without_nan(evaluation.summary(scores)),
+                                 "returns_raw": [s.return_raw for s in scores]},
+        }  # fmt: skip
+        write_json(self.run_dir.path / "summary.json", summary)
+        final = summary["final_evaluation"]
+        self.log(f"Complete: {counters.frames:,} frames, {counters.updates:,} updates, {counters.episodes:,} episodes; "
+                 f"final evaluation {final['return_mean']:.2f} over {final['episodes']} episodes. {self.run_dir.path}")  # fmt: skip
+        return summary
+
+    def _close(self, trainer: Trainer) -> None:
+        self.progress.close()
+        trainer.environment.close()
+        for table in (self.episodes, self.iterations, self.timing):
+            table.close()
+        if self._writer:
+            self._writer.close()
+
+
+def _without_nan(values: dict[str, float]) -> dict[str, float | None]:
+    return {k: None if v != v else v for k, v in values.items()}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def digest_of(run_dir: str | Path, say: Callable[[str], None] = print) -> str:
+    """SHA-256 of the state in the newest checkpoint of a run, recomputed from its bytes; needs no TensorFlow.
+
+    Raises RunError if there is no checkpoint, or none that verifies.
+    """
+    path = Path(run_dir)
+    config = RunConfig.from_json(read_json(path / "config.json"))
+    loaded = Store(path / "checkpoints", config.hash).load(say)
+    if loaded is None:
+        raise RunError(f"Expected a checkpoint in {path / 'checkpoints'}, found none.")
+    _, state, blob = loaded
+    for name in {*state["run"]["replay"]["segments"], *filter(None, [state["run"]["heldout"]])}:
+        blob(name)  # raises if the content is not what the name says
+    return determinism.digest(state["run"])

@@ -1,0 +1,217 @@
+"""A run's directory: one owner at a time, one configuration for ever, tables without half rows.
+
+    config.json      the configuration, whole; its hash is the run's identity
+    manifest.json    versions, device, ROM, command line, determinism scope, status
+    episodes.csv     one row per finished episode of training
+    iterations.csv   one row per iteration
+    timing.csv       wall clock: the only table exempt from byte equality
+    summary.json     when the run is complete
+    checkpoints/     see checkpoint.py
+    log.txt
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from dqn_tf import fields
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.training.checkpoint import sync
+
+OWN_FILES = {"config.json", "manifest.json", "episodes.csv", "iterations.csv", "timing.csv", "summary.json", "log.txt",
+             "checkpoints", "tensorboard", ".lock"}  # fmt: skip
+
+
+class RunDir:
+    """An open run directory; holds its lock until ``close``."""
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        """Create or open.  Raises ConfigError if it holds something else or another run, RunError if it is in use."""
+        self.path, self.config = path, config
+        if path.exists() and not path.is_dir():
+            raise ConfigError(f"Expected a directory for --run-dir, got the file {path}.")
+        self._check_contents()
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = self._acquire()
+        try:
+            self._check_contents()
+            if not (path / "config.json").exists():
+                write_json(path / "config.json", config.to_json())
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_contents(self) -> None:
+        """Refuse a directory of other things, or of another run."""
+        present = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
+        if "config.json" in present:
+            check_same(read_json(self.path / "config.json"), self.config, self.path)
+        elif foreign := sorted(present - {".lock"}):
+            raise ConfigError(
+                f"Expected an empty directory or a run to continue, got {self.path} with {', '.join(foreign[:5])}"
+                f"{' ...' if len(foreign) > 5 else ''} and no config.json. Choose another --run-dir."
+            )
+
+    def _acquire(self) -> io.TextIOWrapper:
+        lock = open(self.path / ".lock", "a+")  # noqa: SIM115 - held for the life of the process
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            owner = lock.read().strip() or "another process"
+            lock.close()
+            raise RunError(
+                f"{self.path} is in use by {owner}. Wait for it or stop it; its work is kept either way."
+            ) from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        return lock
+
+    def close(self) -> None:
+        """Give the directory back."""
+        self._lock.close()
+
+
+def check_same(found: dict[str, Any], config: RunConfig, path: Path) -> None:
+    """Raises ConfigError naming the fields in which the directory's configuration differs from the one asked for."""
+    differing = fields.differences(found, config.to_json())
+    if differing:
+        lines = [f"  {name.removeprefix('agent.')}: {old!r} there, {new!r} asked for" for name, old, new in differing]
+        raise ConfigError(
+            f"{path} holds a run of another configuration:\n"
+            + "\n".join(lines)
+            + "\nRepeat the command that started it to continue it, or choose another --run-dir."
+        )
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+def write_json(path: Path, data: Any) -> None:
+    """Write durably and atomically."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "w") as file:
+            file.write(json.dumps(data, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        sync(path.parent)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """Raises RunError if the file is missing or is not JSON."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"Expected JSON in {path}: {error}") from error
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+class Table:
+    """A CSV file that grows by whole rows: each is flushed and synced, and a checkpoint remembers where it stood."""
+
+    def __init__(self, path: Path, columns: list[str]) -> None:
+        self.path, self.columns = path, columns
+        self._file: Any = None
+        self._sha = hashlib.sha256()
+        self._size = 0
+
+    def begin(self) -> None:
+        """Start from nothing but the header."""
+        self._file = open(self.path, "wb")  # noqa: SIM115 - open for the life of the run
+        self._sha, self._size = hashlib.sha256(), 0
+        self._put(self._line(self.columns))
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Continue where ``state`` stood: later rows, whole or half, are cut off and will be written again.
+
+        Raises RunError, with the file untouched, if what stood before is no longer there.
+        """
+        size = int(state["bytes"])
+        kept = b""
+        with contextlib.suppress(FileNotFoundError), open(self.path, "rb") as file:
+            kept = file.read(size)
+        if len(kept) != size or hashlib.sha256(kept).hexdigest() != state["sha256"]:
+            raise RunError(
+                f"Expected the first {size} bytes of {self.path} as the checkpoint knows them; the file was changed "
+                "or cut since. Restore it from a copy, or start again in a new directory."
+            )
+        os.truncate(self.path, size)
+        self._file = open(self.path, "ab")  # noqa: SIM115
+        self._sha, self._size = hashlib.sha256(kept), size
+
+    def append_free(self) -> None:
+        """Continue a table that no checkpoint guards (timing.csv): cut off half a row, keep the rest."""
+        data = self.path.read_bytes() if self.path.exists() else b""
+        whole = data[: data.rfind(b"\n") + 1]
+        if not whole:
+            return self.begin()
+        os.truncate(self.path, len(whole))
+        self._file = open(self.path, "ab")  # noqa: SIM115
+        self._size = len(whole)
+        return None
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append one row, durably.  Raises ValueError for other columns, OSError if the disk is full."""
+        if list(row) != self.columns:
+            raise ValueError(f"Expected the columns {self.columns}, got {list(row)}.")
+        self._put(self._line(row.values()))
+
+    def _line(self, values: Any) -> bytes:
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerow(["" if v != v else v for v in values])  # nan: an empty cell
+        return out.getvalue().encode()
+
+    def _put(self, line: bytes) -> None:
+        self._file.write(line)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._sha.update(line)
+        self._size += len(line)
+
+    def state(self) -> dict[str, Any]:
+        """Where the table stands: size and hash of what is written."""
+        return {"bytes": self._size, "sha256": self._sha.hexdigest()}
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a run's CSV, checked: no half row, no foreign line, frames that never go back.
+
+    Raises RunError naming the line.
+    """
+    data = path.read_bytes()
+    if b"\0" in data or not data.endswith(b"\n"):
+        raise RunError(f"{path} ends in half a row or holds NUL bytes. Continue the run: it repairs the file.")
+    lines = list(csv.reader(io.StringIO(data.decode())))
+    header, rows, frames = lines[0], [], -1.0
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != len(header) or line == header:
+            raise RunError(f"{path}, line {number}: expected {len(header)} values, got {len(line)}.")
+        row = dict(zip(header, line, strict=True))
+        try:
+            now = float(row.get("frames", "0"))
+            _ = [float(v) for k, v in row.items() if v and k != "state_digest"]
+        except ValueError as error:
+            raise RunError(f"{path}, line {number}: {error}.") from error
+        if now < frames:
+            raise RunError(f"{path}, line {number}: frames go back from {frames:.0f} to {now:.0f}.")
+        frames = now
+        rows.append(row)
+    return rows

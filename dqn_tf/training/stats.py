@@ -1,0 +1,140 @@
+"""What an iteration measured: running sums, small enough to be part of every checkpoint."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_MAGNITUDES = np.geomspace(1e-5, 1e5, 501)
+EDGES = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])  # bins 4.7 % wide, either sign
+
+
+class Distribution:
+    """Mean, deviation, extremes, and quantiles (to within the width of a bin, 4.7 %) of a stream of numbers."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(len(EDGES) + 1, np.int64)
+        self.total = self.squares = 0.0
+        self.low, self.high = math.inf, -math.inf
+
+    def add(self, values: np.ndarray) -> None:
+        """values: any shape, finite."""
+        flat = np.asarray(values, np.float64).ravel()
+        self.counts += np.bincount(np.searchsorted(EDGES, flat, side="right"), minlength=len(self.counts))
+        self.total += float(flat.sum())
+        self.squares += float(flat @ flat)
+        self.low, self.high = min(self.low, float(flat.min())), max(self.high, float(flat.max()))
+
+    @property
+    def number(self) -> int:
+        return int(self.counts.sum())
+
+    def summary(self, name: str) -> dict[str, float]:
+        """name_mean, name_std, name_q05 ... name_q95; nan if nothing was added."""
+        n = self.number
+        mean = self.total / n if n else math.nan
+        std = math.sqrt(max(0.0, self.squares / n - mean * mean)) if n else math.nan
+        quantiles = {f"{name}_q{int(100 * q + 0.5):02d}": self.quantile(q) for q in QUANTILES}
+        return {f"{name}_mean": mean, f"{name}_std": std, **quantiles}
+
+    def quantile(self, q: float) -> float:
+        """The q-quantile, interpolated within its bin; nan if nothing was added."""
+        if not self.number:
+            return math.nan
+        cumulative = np.cumsum(self.counts)
+        wanted = q * cumulative[-1]
+        index = int(np.searchsorted(cumulative, wanted))
+        below = cumulative[index] - self.counts[index]
+        left = EDGES[index - 1] if index else self.low
+        right = EDGES[index] if index < len(EDGES) else self.high
+        value = left + (right - left) * (wanted - below) / max(1, self.counts[index])
+        return float(min(max(value, self.low), self.high))
+
+    def state(self) -> dict[str, Any]:
+        """Arrays and numbers; infinities as None, since JSON has none."""
+        empty = not self.number
+        return {"counts": self.counts.copy(), "total": self.total, "squares": self.squares,
+                "low": None if empty else self.low, "high": None if empty else self.high}  # fmt: skip
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``."""
+        self.counts = np.array(state["counts"], np.int64)
+        self.total, self.squares = float(state["total"]), float(state["squares"])
+        self.low = math.inf if state["low"] is None else float(state["low"])
+        self.high = -math.inf if state["high"] is None else float(state["high"])
+
+
+class Moments:
+    """Number, mean, deviation and maximum of a stream of single numbers."""
+
+    def __init__(self) -> None:
+        self.number, self.total, self.squares, self.high = 0, 0.0, 0.0, 0.0
+
+    def add(self, value: float) -> None:
+        self.high = value if self.number == 0 else max(self.high, value)
+        self.number += 1
+        self.total += value
+        self.squares += value * value
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.number if self.number else math.nan
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation; nan below two values."""
+        if self.number < 2:
+            return math.nan
+        return math.sqrt(max(0.0, (self.squares - self.number * self.mean**2) / (self.number - 1)))
+
+    @property
+    def maximum(self) -> float:
+        return self.high if self.number else math.nan
+
+    def state(self) -> list[float]:
+        return [self.number, self.total, self.squares, self.high]
+
+    def restore(self, state: list[float]) -> None:
+        self.number = int(state[0])
+        self.total, self.squares, self.high = (float(x) for x in state[1:])
+
+
+class IterationStats:
+    """The sums of the iteration under way."""
+
+    def __init__(self) -> None:
+        self.returns, self.loss, self.grad_norm = Moments(), Moments(), Moments()
+        self.td_error, self.q_value = Distribution(), Distribution()
+
+    def add_update(self, loss: float, grad_norm: float, td_error: np.ndarray, q_values: np.ndarray) -> None:
+        """One update: loss and gradient norm, td_error [B], q_values [B, A] of s_tm1."""
+        self.loss.add(loss)
+        self.grad_norm.add(grad_norm)
+        self.td_error.add(td_error)
+        self.q_value.add(q_values)
+
+    def summary(self) -> dict[str, float]:
+        """The columns of iterations.csv that come from sums."""
+        return {
+            "train_return_mean": self.returns.mean,
+            "train_return_std": self.returns.std,
+            "train_episodes": self.returns.number,
+            "loss": self.loss.mean,
+            **self.td_error.summary("td_error"),
+            "grad_norm_mean": self.grad_norm.mean,
+            "grad_norm_max": self.grad_norm.maximum,
+            **self.q_value.summary("q"),
+        }
+
+    def _parts(self) -> dict[str, Any]:
+        return vars(self)
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state() for name, part in self._parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.restore(state[name])
