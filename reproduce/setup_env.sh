@@ -15,9 +15,9 @@ die() { say "$@"; exit 1; }
 
 kind=${1:-base}
 case $kind in
-    base) suffix='' minutes=2 mib=2600 ;;
-    dev) suffix=-dev minutes=3 mib=3000 ;;
-    gpu) suffix=-gpu minutes=6 mib=8000 ;;
+    base) suffix='' minutes=2 mib=2400 ;;
+    dev) suffix=-dev minutes=2 mib=2900 ;;
+    gpu) suffix=-gpu minutes=5 mib=6700 ;;
     *) say "Expected base, dev or gpu, got '$kind'."; exit 2 ;;
 esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -32,7 +32,7 @@ log=$venv/setup.log
 # fails and prints why that Python does not fit.
 probe() {
     local told
-    told=$("$1" -E -s - "$root" 2>/dev/null <<'PY'
+    told=$("$1" -I - "$root" 2>/dev/null <<'PY'
 import glob, hashlib, importlib.util, os, sys
 
 root, version, why = sys.argv[1], "%d.%d.%d" % sys.version_info[:3], ""
@@ -126,18 +126,18 @@ if [[ $state == broken ]]; then
     say "Making $venv with $base (Python ${have% *})."
     find "$venv/" -mindepth 1 ! -name "${guard##*/}" -delete
     : >"$log"
-    step "$base" -E -s -m venv "$venv"
+    step "$base" -I -m venv "$venv"
 fi
 version=${have% *}
 lock=$root/requirements/py$(cut -d. -f1-2 <<<"$version" | tr -d .)$suffix.txt
-say "Installing $(grep -c '^[a-z0-9]' "$lock") packages of requirements/${lock##*/} (TensorFlow among them): about" \
-    "  $minutes minutes and $((mib / 1000)).$((mib % 1000 / 100)) GB on disk when they must be downloaded."
+say "Installing $(grep -c '^[a-z0-9]' "$lock") packages of requirements/${lock##*/}, TensorFlow among them." \
+    "  Where all must be downloaded: about $minutes minutes, and $((mib / 1000)).$((mib % 1000 / 100)) GB of disk."
 free=$(($(df -Pk "$venv" | awk 'NR == 2 { print $4 }') / 1024))
 ((free > mib)) || say "Only $free MiB are free there: this may well fail."
 
 rm -f "$stamp"
 unset PIP_USER PIP_TARGET PIP_PREFIX
-pip=("$python" -E -s -u -m pip install --no-input --disable-pip-version-check --progress-bar off)
+pip=("$python" -I -u -m pip install --no-input --disable-pip-version-check --progress-bar off)
 step "${pip[@]}" --require-hashes --only-binary :all: -r "$lock"
 step "${pip[@]}" --no-deps --no-index --no-build-isolation -e "$root"
 echo "${have#* } $kinds $kind" >"$stamp.new"
