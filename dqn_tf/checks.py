@@ -16,10 +16,27 @@ class RunError(RuntimeError):
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The known names most like ``name``, best first; may be empty."""
-    by_lower = {k.lower(): k for k in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=most, cutoff=0.5)
-    return [by_lower[f] for f in found]
+    """The known names most like ``name``, best first; may be empty.
+
+    >>> nearest("optimizer.lr", ["optimizer.epsilon", "optimizer.learning_rate"])
+    ['optimizer.learning_rate']
+    """
+    wanted = name.lower()
+    scored = sorted(((_likeness(wanted, k.lower()), k) for k in dict.fromkeys(known)), key=lambda pair: -pair[0])
+    best = scored[0][0] if scored else 0.0
+    return [k for score, k in scored[:most] if score >= max(0.6, best - 0.2)]
+
+
+def _likeness(a: str, b: str) -> float:
+    """How alike two names are, 0 to 1; of dotted paths the last part counts most, and initials count as a match."""
+    (a_root, _, a_last), (b_root, _, b_last) = a.rpartition("."), b.rpartition(".")
+    initials = "".join(word[0] for word in b_last.split("_") if word)
+    last = 1.0 if a_last == initials else _ratio(a_last, b_last)
+    return max(_ratio(a, b) if "." not in a + b else 0.0, 0.75 * last + 0.25 * _ratio(a_root, b_root))
+
+
+def _ratio(a: str, b: str) -> float:
+    return difflib.SequenceMatcher(None, a, b).ratio()
 
 
 def unknown(kind: str, name: str, known: Iterable[str], then: str = "") -> ConfigError:

@@ -45,15 +45,20 @@ def replay_bytes(config: RunConfig) -> int:
     return rows * row_bytes(spec)
 
 
-def check_replay(config: RunConfig) -> str:
-    """A sentence with the replay's budget.  Raises ConfigError with numbers if memory does not suffice."""
-    need = replay_bytes(config)
-    have, whose = available()
+def describe(config: RunConfig) -> str:
+    """The replay's budget in a sentence."""
+    (have, whose), need = available(), replay_bytes(config)
+    return f"Replay: {config.agent.replay.capacity:,} transitions, {need / 1e9:.2f} GB of the {have / 1e9:.2f} GB {whose}."
+
+
+def check_replay(config: RunConfig) -> None:
+    """Raises ConfigError, with numbers and a capacity that fits, if memory does not suffice."""
+    (have, whose), need = available(), replay_bytes(config)
     if need + HEADROOM > have:
-        fits = max(0, int((have - HEADROOM) / need * config.agent.replay.capacity))
+        spec = envs.observation_spec(config.environment, config.protocol)
+        fits = max(0, (have - HEADROOM) // row_bytes(spec))
         raise ConfigError(
             f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {need / 1e9:.2f} GB and "
             f"{HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. "
             f"A replay of {fits:,} would fit: --set replay.capacity={fits}"
         )
-    return f"Replay: {config.agent.replay.capacity:,} transitions, {need / 1e9:.2f} GB of the {have / 1e9:.2f} GB {whose}."

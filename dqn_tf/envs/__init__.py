@@ -13,11 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from dqn_tf import checks
-from dqn_tf.envs import games
+from dqn_tf.envs import games, protocols
 from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, TimeStep
 
-__all__ = ["PROTOCOLS", "AtariProtocol", "Environment", "check_environment", "make", "observation_spec", "rom_md5"]
+__all__ = [
+    "PROTOCOLS", "AtariProtocol", "Environment", "check_environment", "make", "observation_spec", "protocols", "rom_md5",
+]  # fmt: skip
 
 
 class Environment(Protocol):

@@ -64,7 +64,7 @@ class AtariEnvironment:
         self._streams = (rng.Stream(seed, f"{stream}/sticky"), rng.Stream(seed, f"{stream}/noops"))
         self._life_loss = protocol.life_loss(training)
         self._cap = protocol.cap_frames(training)
-        self._episode = -1
+        self._episode, self._frames = -1, 0
         self._log = bytearray()
         self._awaiting = _RESET_GAME
         self._visible = True  # whether frames are rendered

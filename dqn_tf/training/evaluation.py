@@ -88,11 +88,13 @@ def play(
     frames: int | None = None,
     epsilon: float | None = None,
     each_step: Callable[[], None] = lambda: None,
+    watch: Callable[[envs.Environment], None] | None = None,
 ) -> list[Score]:
     """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent, and return their scores.
 
     q_values: [B, ...] observations -> [B, A].  phase: names the random streams, e.g. "evaluation/3".
     epsilon: defaults to the configuration's.  each_step: called before every step; may raise to stop.
+    watch: shown the environment after every step of the first lane's first episode.
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
     episodes get no more weight than long ones.
     """
@@ -112,6 +114,8 @@ def play(
             for lane, values in zip(lanes, q, strict=True):
                 if lane in playing:
                     lane.step(values, epsilon, ties)
+            if watch and not lanes[0].scores:
+                watch(lanes[0].environment)
             playing = [lane for lane in playing if not lane.done]
     finally:
         for lane in lanes:

@@ -7,14 +7,13 @@ import datetime
 import gc
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dqn_tf import determinism, envs, fields, memory
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.training import evaluation
+from dqn_tf.training import evaluation, tensorboard
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
 from dqn_tf.training.progress import Progress
@@ -50,12 +49,13 @@ def train(config: RunConfig, run_dir: str | Path, options: Options | None = None
     A finished run returns at once.  Raises ConfigError or RunError with one clear sentence, OSError if the disk fails,
     Interrupted after SIGTERM or Ctrl-C, when a checkpoint has been written.
     """
-    options = options or Options()
-    memory.check_replay(config)
-    envs.check_environment(config.environment)
+    options, summary = options or Options(), Path(run_dir) / "summary.json"
+    if not summary.exists():
+        memory.check_replay(config)
+        if options.tensorboard:
+            tensorboard.require()
     run = RunDir(Path(run_dir), config)
     try:
-        summary = run.path / "summary.json"
         if summary.exists():
             return dict(read_json(summary))
         return _Session(run, config, options).run()
@@ -88,9 +88,7 @@ class _Session:
             label = f"{config.preset} {config.environment} seed {config.seed}"
             self.progress = Progress(config.frames, trainer.counters.frames, label, options.progress)
             if options.tensorboard:
-                from dqn_tf.training.tensorboard import Writer
-
-                self._writer = Writer(self.run_dir.path / "tensorboard", trainer.counters.frames)
+                self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
             with StopRequests() as stop:
                 return self._train(trainer, stop)
         finally:
@@ -243,19 +241,3 @@ def _without_nan(values: dict[str, float]) -> dict[str, float | None]:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def digest_of(run_dir: str | Path, say: Callable[[str], None] = print) -> str:
-    """SHA-256 of the state in the newest checkpoint of a run, recomputed from its bytes; needs no TensorFlow.
-
-    Raises RunError if there is no checkpoint, or none that verifies.
-    """
-    path = Path(run_dir)
-    config = RunConfig.from_json(read_json(path / "config.json"))
-    loaded = Store(path / "checkpoints", config.hash).load(say)
-    if loaded is None:
-        raise RunError(f"Expected a checkpoint in {path / 'checkpoints'}, found none.")
-    _, state, blob = loaded
-    for name in {*state["run"]["replay"]["segments"], *filter(None, [state["run"]["heldout"]])}:
-        blob(name)  # raises if the content is not what the name says
-    return determinism.digest(state["run"])

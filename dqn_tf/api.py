@@ -1,0 +1,51 @@
+"""From names to a configuration: what the command line and scripts share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dqn_tf import envs, presets
+from dqn_tf.checks import ConfigError, unknown
+from dqn_tf.config import RunConfig
+
+
+def make_config(
+    preset: str,
+    environment: str,
+    *,
+    frames: int,
+    seed: int = 0,
+    protocol: str | None = None,
+    settings: Sequence[str] = (),
+) -> RunConfig:
+    """The configuration of one run.
+
+    preset: see ``presets.PRESETS``.  environment: "breakout", "ALE/Breakout-v5" or a Gymnasium id.  frames: training
+    budget.  protocol: an id of ``envs.PROTOCOLS``; None is the preset's own.  settings: "path=value" texts.
+
+    Raises ConfigError: an unknown name (with the nearest ones), a value of the wrong type or out of range, or an agent
+    that cannot play the environment.
+    """
+    loaded = presets.load(preset)
+    name = envs.check_environment(environment)
+    if protocol is not None and protocol not in envs.PROTOCOLS:
+        raise unknown("protocol", protocol, envs.PROTOCOLS)
+    atari = name.startswith("ale:")
+    if protocol is not None and not atari:
+        raise ConfigError(f"Expected no --protocol for {environment}, got {protocol!r}: it is not an Atari game.")
+    chosen = protocol or loaded.protocol
+    if atari and chosen is None:
+        raise ConfigError(
+            f"Expected a vector environment for the preset {preset}, got the Atari game {environment}. "
+            f"Choose one of the Atari presets: {', '.join(_atari_presets())}."
+        )
+    config = RunConfig(
+        preset=preset, agent=loaded.agent, environment=name, protocol=envs.PROTOCOLS[chosen] if atari and chosen else None,
+        evaluation=loaded.evaluation, seed=seed, frames=frames, iteration_frames=loaded.iteration_frames,
+    ).with_settings(list(settings))  # fmt: skip
+    config.agent.network.check_observation(envs.observation_spec(name, config.protocol))
+    return config
+
+
+def _atari_presets() -> list[str]:
+    return [name for name in presets.PRESETS if presets.load(name).protocol]

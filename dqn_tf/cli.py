@@ -1,0 +1,212 @@
+"""The command ``dqn-tf``: parses words, calls the library, turns errors into one sentence and an exit code.
+
+Exit codes: 0 done; 1 the run failed and its last good checkpoint is kept; 2 the request was wrong and nothing was
+touched; 130 and 143 stopped by Ctrl-C and SIGTERM, with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dqn_tf.checks import ConfigError, RunError, unknown
+
+COMMANDS = ("train", "evaluate", "digest", "explain", "presets", "games", "verify", "bench")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+            raise unknown("command", argv[0], COMMANDS, "`dqn-tf --help` explains each.")
+        arguments = _parser().parse_args(argv)
+        code: int = arguments.call(arguments)
+        return code
+    except ConfigError as error:
+        return _fail(error, 2)
+    except RunError as error:
+        return _fail(error, 1)
+    except OSError as error:
+        return _fail(f"{error}. What was saved before is kept; the same command continues from there.", 1)
+    except KeyboardInterrupt:
+        return _fail("Stopped.", 130)
+    except Exception as error:
+        from dqn_tf.training.stop import Interrupted
+
+        if isinstance(error, Interrupted):
+            return _fail(f"{error} A checkpoint was written; the same command continues.", error.exit_code)
+        raise
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"dqn-tf: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with the nearest option named for an unknown one."""
+
+    def error(self, message: str) -> Any:
+        subparsers = [p for a in self._actions if isinstance(a, argparse._SubParsersAction) for p in a.choices.values()]
+        known = {o: None for p in (self, *subparsers) for action in p._actions for o in action.option_strings}
+        for word in message.removeprefix("unrecognized arguments: ").split():
+            if message.startswith("unrecognized") and word.startswith("--"):
+                message = str(unknown("option", word.split("=")[0], known))
+                break
+        self.exit(2, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="dqn-tf", description="DQN and its family, reproducible to the byte.", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, call: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.set_defaults(call=call)
+        return sub
+
+    train = command("train", _train, "Train a preset on an environment; the same command on the same directory continues.")
+    _add_run_arguments(train)
+    train.add_argument("--run-dir", required=True, type=Path, help="where the run lives")
+    train.add_argument("--checkpoint-frames", type=_count, default=200_000, metavar="N", help="frames between checkpoints")
+    train.add_argument("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
+    train.add_argument("--outside-scope", action="store_true", help="resume although versions or hardware changed")
+    train.add_argument("--quiet", action="store_true", help="no progress")
+
+    evaluate = command("evaluate", _evaluate, "Score the newest checkpoint of a run.")
+    evaluate.add_argument("run_dir", type=Path)
+    evaluate.add_argument("--episodes", required=True, type=_count, metavar="N", help="episodes to play")
+    evaluate.add_argument("--epsilon", type=float, help="probability of a random action (default: the run's evaluation)")
+    evaluate.add_argument("--seed", type=int, help="seed of the evaluation's environments (default: the run's)")
+    evaluate.add_argument("--video", type=Path, metavar="FILE.gif", help="also record the first episode (extra: video)")
+
+    digest = command("digest", _digest, "SHA-256 of the state in the newest checkpoint of a run.")
+    digest.add_argument("run_dir", type=Path)
+
+    explain = command("explain", _explain, "Value, unit and source of every field of a preset.")
+    explain.add_argument("preset")
+    command("presets", _presets, "The presets and where they come from.")
+    command("games", _games, "The Atari games and their names.")
+    verify = command("verify", _verify, "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.")
+    verify.add_argument("--work-dir", type=Path, help="where to run (default: a temporary directory)")
+    bench = command("bench", _bench, "Speed and memory of an agent here, beside the floor that this machine sets.")
+    bench.add_argument("--preset", default="dqn_nature")
+    bench.add_argument("--environment", default="breakout", metavar="ENV")
+    bench.add_argument("--seconds", type=float, default=20.0, help="seconds of end-to-end training to measure")
+    bench.add_argument("--set", dest="settings", action="append", default=[], metavar="path=value")
+    return parser
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", help="see `dqn-tf presets`")
+    parser.add_argument("environment", metavar="ENV", help="breakout, ALE/Breakout-v5, or a Gymnasium id")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
+    parser.add_argument("--frames", type=_count, required=True, metavar="N", help="training budget in frames")
+    parser.add_argument("--protocol", help="Atari protocol, if not the preset's")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="path=value",
+                        help="set a field of the agent, evaluation.*, protocol.* or iteration_frames; repeatable")  # fmt: skip
+
+
+def _count(text: str) -> int:
+    """A positive whole number: 2000000, 2_000_000 or 2e6."""
+    try:
+        number = float(text)
+        if number >= 1 and number == int(number):
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+
+
+# -- commands: each imports what it needs, so that a wrong word is answered at once -------------------------------------
+def _train(arguments: argparse.Namespace) -> int:
+    from dqn_tf.api import make_config
+
+    config = make_config(
+        arguments.preset, arguments.environment, seed=arguments.seed, frames=arguments.frames,
+        protocol=arguments.protocol, settings=arguments.settings,
+    )  # fmt: skip
+    from dqn_tf import memory
+    from dqn_tf.training.run import Options, train
+
+    if not arguments.quiet:
+        print(memory.describe(config), file=sys.stderr, flush=True)
+    summary = train(config, arguments.run_dir, Options(
+        checkpoint_frames=arguments.checkpoint_frames, tensorboard=arguments.tensorboard,
+        progress=not arguments.quiet, outside_scope=arguments.outside_scope))  # fmt: skip
+    final = summary["final_evaluation"]
+    print(f"{arguments.run_dir}: complete, {summary['frames']:,} frames, {summary['updates']:,} updates, "
+          f"{summary['episodes']:,} episodes, final evaluation {final['return_mean']:.2f} over {final['episodes']} "
+          f"episodes, state {summary['state_digest'][:16]}")  # fmt: skip
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from dqn_tf.training.rescore import evaluate
+
+    result = evaluate(arguments.run_dir, arguments.episodes, arguments.epsilon, arguments.seed, arguments.video)
+    print(f"{result['frames']:,} frames of training, epsilon {result['epsilon']}, seed {result['seed']}: mean return "
+          f"{result['return_mean']:.2f}, standard deviation {result['return_std']:.2f}, lowest "
+          f"{result['return_min']:.2f}, highest {result['return_max']:.2f}, {result['episodes']} episodes")  # fmt: skip
+    return 0
+
+
+def _digest(arguments: argparse.Namespace) -> int:
+    from dqn_tf.training.rescore import digest_of
+
+    print(digest_of(arguments.run_dir, lambda text: print(text, file=sys.stderr)))
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from dqn_tf.explain import explain
+
+    print(explain(arguments.preset))
+    return 0
+
+
+def _presets(arguments: argparse.Namespace) -> int:
+    from dqn_tf import presets
+
+    for name in presets.PRESETS:
+        preset = presets.load(name)
+        print(f"{name:14} {preset.summary}\n{'':14} {preset.reference}")
+    return 0
+
+
+def _games(arguments: argparse.Namespace) -> int:
+    from dqn_tf.envs import games
+
+    print(f"{len(games.ATARI57)} games of the Atari-57 suite:")
+    print(_columns(list(games.ATARI57)))
+    others = [g for g in games.ALL if g not in games.ATARI57]
+    print(f"\n{len(others)} others of the Arcade Learning Environment:")
+    print(_columns(others))
+    return 0
+
+
+def _columns(names: list[str], width: int = 100) -> str:
+    size = max(map(len, names)) + 2
+    per_line = width // size
+    lines = [names[i : i + per_line] for i in range(0, len(names), per_line)]
+    return "\n".join("  " + "".join(f"{n:{size}}" for n in line).rstrip() for line in lines)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from dqn_tf.training.verify import verify
+
+    return 0 if verify(arguments.work_dir, lambda text: print(text, flush=True)) else 1
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from dqn_tf.api import make_config
+
+    config = make_config(arguments.preset, arguments.environment, seed=0, frames=10**9, settings=arguments.settings)
+    from dqn_tf.bench import bench
+
+    print(bench(config, arguments.seconds, lambda text: print(text, file=sys.stderr, flush=True)))
+    return 0

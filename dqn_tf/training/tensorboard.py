@@ -1,0 +1,56 @@
+"""The same numbers for TensorBoard (extra ``tensorboard``): scalars and histograms over frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.checks import ConfigError
+from dqn_tf.training.stats import EDGES
+
+
+def require() -> None:
+    """Raises ConfigError if the package is not there; TensorFlow itself no longer brings it."""
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError as error:
+        raise ConfigError("--tensorboard needs the extra: pip install 'dqn_tf[tensorboard]'") from error
+
+
+class Writer:
+    """Event files of one run, one file per session; rows that a resumed session repeats carry the same values."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: where the event files go.  Raises ConfigError if TensorBoard is not installed."""
+        require()
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def write(self, row: dict[str, Any], timing: dict[str, Any], histograms: dict[str, np.ndarray]) -> None:
+        """One iteration: its row, its timing, and the bin counts of its distributions, at its last frame."""
+        with self._writer.as_default(step=int(row["frames"])):
+            for name, value in {**row, **{f"time/{k}": v for k, v in timing.items()}}.items():
+                if isinstance(value, int | float) and value == value:
+                    tf.summary.scalar(name if "/" in name else f"{_group(name)}/{name}", float(value))
+            for name, counts in histograms.items():
+                if counts.sum():
+                    tf.summary.histogram(f"distribution/{name}", _spread(counts), buckets=50)
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _group(name: str) -> str:
+    prefix = name.split("_")[0]
+    return {"train": "return", "eval": "return", "td": "td_error", "grad": "gradient", "q": "q_value",
+            "heldout": "q_value", "loss": "loss", "epsilon": "exploration"}.get(prefix, "counters")  # fmt: skip
+
+
+def _spread(counts: np.ndarray, most: int = 5000) -> np.ndarray:
+    """Values distributed as the bins say: at most ``most`` of them, each bin's middle repeated."""
+    middles = np.concatenate([EDGES[:1], (EDGES[1:] + EDGES[:-1]) / 2, EDGES[-1:]])
+    share = np.maximum(counts > 0, counts * most // max(most, int(counts.sum())))
+    return np.repeat(middles, share).astype(np.float32)
