@@ -40,9 +40,15 @@ def make_config(
             f"Choose one of the Atari presets: {', '.join(_atari_presets())}."
         )
     config = RunConfig(
-        preset=preset, agent=loaded.agent, environment=name, protocol=envs.PROTOCOLS[chosen] if atari and chosen else None,
-        evaluation=loaded.evaluation, seed=seed, frames=frames, iteration_frames=loaded.iteration_frames,
-    ).with_settings(list(settings))  # fmt: skip
+        preset=preset,
+        agent=loaded.agent,
+        environment=name,
+        protocol=envs.PROTOCOLS[chosen] if atari and chosen else None,
+        evaluation=loaded.evaluation,
+        seed=seed,
+        frames=frames,
+        iteration_frames=loaded.iteration_frames,
+    ).with_settings(list(settings))
     config.agent.network.check_observation(envs.observation_spec(name, config.protocol))
     return config
 

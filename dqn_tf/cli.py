@@ -69,10 +69,14 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(call=call)
         return sub
 
-    train = command("train", _train, "Train a preset on an environment; the same command on the same directory continues.")
+    train = command(
+        "train", _train, "Train a preset on an environment; the same command on the same directory continues."
+    )
     _add_run_arguments(train)
     train.add_argument("--run-dir", required=True, type=Path, help="where the run lives")
-    train.add_argument("--checkpoint-frames", type=_count, default=200_000, metavar="N", help="frames between checkpoints")
+    train.add_argument(
+        "--checkpoint-frames", type=_count, default=200_000, metavar="N", help="frames between checkpoints"
+    )
     train.add_argument("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
     train.add_argument("--outside-scope", action="store_true", help="resume although versions or hardware changed")
     train.add_argument("--quiet", action="store_true", help="no progress")
@@ -80,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "Score the newest checkpoint of a run.")
     evaluate.add_argument("run_dir", type=Path)
     evaluate.add_argument("--episodes", required=True, type=_count, metavar="N", help="episodes to play")
-    evaluate.add_argument("--epsilon", type=float, help="probability of a random action (default: the run's evaluation)")
+    evaluate.add_argument(
+        "--epsilon", type=float, help="probability of a random action (default: the run's evaluation)"
+    )
     evaluate.add_argument("--seed", type=int, help="seed of the evaluation's environments (default: the run's)")
     evaluate.add_argument("--video", type=Path, metavar="FILE.gif", help="also record the first episode (extra: video)")
 
@@ -107,8 +113,14 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
     parser.add_argument("--frames", type=_count, required=True, metavar="N", help="training budget in frames")
     parser.add_argument("--protocol", help="Atari protocol, if not the preset's")
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="path=value",
-                        help="set a field of the agent, evaluation.*, protocol.* or iteration_frames; repeatable")  # fmt: skip
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="path=value",
+        help="set a field of the agent, evaluation.*, protocol.* or iteration_frames; repeatable",
+    )
 
 
 def _count(text: str) -> int:
@@ -122,26 +134,39 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
 
 
-# -- commands: each imports what it needs, so that a wrong word is answered at once -------------------------------------
+# -- commands: each imports what it needs, so that a wrong word is answered at once ------------------------------------
 def _train(arguments: argparse.Namespace) -> int:
     from dqn_tf.api import make_config
 
     config = make_config(
-        arguments.preset, arguments.environment, seed=arguments.seed, frames=arguments.frames,
-        protocol=arguments.protocol, settings=arguments.settings,
-    )  # fmt: skip
+        arguments.preset,
+        arguments.environment,
+        seed=arguments.seed,
+        frames=arguments.frames,
+        protocol=arguments.protocol,
+        settings=arguments.settings,
+    )
     from dqn_tf import memory
     from dqn_tf.training.run import Options, train
 
     if not arguments.quiet:
         print(memory.describe(config), file=sys.stderr, flush=True)
-    summary = train(config, arguments.run_dir, Options(
-        checkpoint_frames=arguments.checkpoint_frames, tensorboard=arguments.tensorboard,
-        progress=not arguments.quiet, outside_scope=arguments.outside_scope))  # fmt: skip
+    summary = train(
+        config,
+        arguments.run_dir,
+        Options(
+            checkpoint_frames=arguments.checkpoint_frames,
+            tensorboard=arguments.tensorboard,
+            progress=not arguments.quiet,
+            outside_scope=arguments.outside_scope,
+        ),
+    )
     final = summary["final_evaluation"]
-    print(f"{arguments.run_dir}: complete, {summary['frames']:,} frames, {summary['updates']:,} updates, "
-          f"{summary['episodes']:,} episodes, final evaluation {final['return_mean']:.2f} over {final['episodes']} "
-          f"episodes, state {summary['state_digest'][:16]}")  # fmt: skip
+    print(
+        f"{arguments.run_dir}: complete, {summary['frames']:,} frames, {summary['updates']:,} updates, "
+        f"{summary['episodes']:,} episodes, final evaluation {final['return_mean']:.2f} over {final['episodes']} "
+        f"episodes, state {summary['state_digest'][:16]}"
+    )
     return 0
 
 
@@ -149,9 +174,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from dqn_tf.training.rescore import evaluate
 
     result = evaluate(arguments.run_dir, arguments.episodes, arguments.epsilon, arguments.seed, arguments.video)
-    print(f"{result['frames']:,} frames of training, epsilon {result['epsilon']}, seed {result['seed']}: mean return "
-          f"{result['return_mean']:.2f}, standard deviation {result['return_std']:.2f}, lowest "
-          f"{result['return_min']:.2f}, highest {result['return_max']:.2f}, {result['episodes']} episodes")  # fmt: skip
+    print(
+        f"{result['frames']:,} frames of training, epsilon {result['epsilon']}, seed {result['seed']}: mean return "
+        f"{result['return_mean']:.2f}, standard deviation {result['return_std']:.2f}, lowest "
+        f"{result['return_min']:.2f}, highest {result['return_max']:.2f}, {result['episodes']} episodes"
+    )
     return 0
 
 

@@ -62,7 +62,12 @@ class AgentConfig:
         expect(0 <= self.discount <= 1, "a number in [0, 1]", "discount", self.discount)
         for name in ("batch_size", "steps_per_update", "target_update_steps", "min_replay_steps"):
             expect(getattr(self, name) >= 1, "at least 1", name, getattr(self, name))
-        expect(self.max_grad_norm is None or self.max_grad_norm > 0, "a number > 0 or none", "max_grad_norm", self.max_grad_norm)  # fmt: skip
+        expect(
+            self.max_grad_norm is None or self.max_grad_norm > 0,
+            "a number > 0 or none",
+            "max_grad_norm",
+            self.max_grad_norm,
+        )
         self._check_replay()
 
     def _check_replay(self) -> None:
@@ -95,7 +100,9 @@ class Evaluation:
     episodes: int | None = setting(None, unit="episodes", doc="length of a phase during training")
     frames: int | None = setting(None, unit="frames", doc="length of a phase during training")
     final_episodes: int = setting(10, unit="episodes", doc="length of the phase after training")
-    noops_max: int | None = setting(None, unit="as in the protocol", doc="random no-ops at the start, if not as in training")
+    noops_max: int | None = setting(
+        None, unit="as in the protocol", doc="random no-ops at the start, if not as in training"
+    )
     period_iterations: int = setting(1, unit="iterations", doc="a phase every so many iterations; 0: only at the end")
 
     def __post_init__(self) -> None:
@@ -162,8 +169,13 @@ class RunConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
         """The inverse of ``to_json``.  Raises ConfigError if the schema is another one or a field does not fit."""
-        expect(data.get("schema") == SCHEMA, f"schema {SCHEMA}", "config.json: schema", data.get("schema"),
-               "It was written by another version of dqn_tf.")  # fmt: skip
+        expect(
+            data.get("schema") == SCHEMA,
+            f"schema {SCHEMA}",
+            "config.json: schema",
+            data.get("schema"),
+            "It was written by another version of dqn_tf.",
+        )
         return fields.from_json(cls, {k: v for k, v in data.items() if k != "schema"})
 
     def with_settings(self, settings: list[str]) -> RunConfig:
@@ -177,7 +189,9 @@ class RunConfig:
 def setting_paths(config: RunConfig) -> list[str]:
     """Every path that ``with_settings`` accepts."""
     own = [p for p in fields.paths(config) if not p.startswith("agent.")]
-    return fields.paths(config.agent) + [p for p in own if p.split(".")[0] not in ("preset", "environment", "seed", "frames")]
+    return fields.paths(config.agent) + [
+        p for p in own if p.split(".")[0] not in ("preset", "environment", "seed", "frames")
+    ]
 
 
 def apply_settings(config: RunConfig, settings: list[str]) -> RunConfig:

@@ -23,7 +23,10 @@ VERSIONS = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py")
 
 
 def enable(threads: int) -> None:
-    """Pin TensorFlow's threads and make its operations deterministic.  Raises RunError if TensorFlow already runs otherwise."""
+    """Pin TensorFlow's threads and make its operations deterministic.
+
+    Raises RunError if TensorFlow already runs in this process with other threads.
+    """
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -32,9 +35,11 @@ def enable(threads: int) -> None:
         if now != threads or tf.config.threading.get_inter_op_parallelism_threads() != 1:
             raise RunError(
                 f"Expected to pin TensorFlow to {threads} threads, but this process already runs it with "
-                f"{now or 'all'}. Call dqn_tf.determinism.enable before any other TensorFlow code, or start a new process."
+                f"{now or 'all'}. Call dqn_tf.determinism.enable before other TensorFlow code, or start a new process."
             ) from error
     tf.config.experimental.enable_op_determinism()
+    tf.keras.config.set_floatx("float32")  # a user's keras.json must not decide
+    tf.keras.config.set_image_data_format("channels_last")
 
 
 def scope(threads: int, xla: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import re
 import types
 import typing
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, Literal, TypeVar, Union
 
 from dqn_tf.checks import ConfigError, expect, unknown
@@ -35,8 +34,7 @@ def kind(cls_or_value: Any) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
 
-@cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 

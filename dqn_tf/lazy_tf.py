@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter; its errors reach Python anyway
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's shell says
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,10 @@ def available() -> tuple[int, str]:
 
 def _cgroup_files() -> list[tuple[Path, Path]]:
     """(limit, usage) files of this process's memory control group and its ancestors, version 2 and 1."""
-    root, out = Path("/sys/fs/cgroup"), [(Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))]
+    root, out = (
+        Path("/sys/fs/cgroup"),
+        [(Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))],
+    )
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             folder = root / line.split(":", 2)[2].lstrip("/")
@@ -48,7 +51,9 @@ def replay_bytes(config: RunConfig) -> int:
 def describe(config: RunConfig) -> str:
     """The replay's budget in a sentence."""
     (have, whose), need = available(), replay_bytes(config)
-    return f"Replay: {config.agent.replay.capacity:,} transitions, {need / 1e9:.2f} GB of the {have / 1e9:.2f} GB {whose}."
+    return (
+        f"Replay: {config.agent.replay.capacity:,} transitions, {need / 1e9:.2f} GB of the {have / 1e9:.2f} GB {whose}."
+    )
 
 
 def check_replay(config: RunConfig) -> None:

@@ -23,7 +23,9 @@ class Greedy:
     KIND = "greedy"
     states: ClassVar[tuple[tuple[str, str], ...]] = ()
 
-    def terms(self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any) -> BootstrapTerms:
+    def terms(
+        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any
+    ) -> BootstrapTerms:
         """next_values: of s_t by the target network, q_values [B, A].  policy [B, A], bonuses of zero."""
         q = next_values.q_values
         policy = tf.one_hot(tf.argmax(q, axis=-1), q.shape[-1], dtype=q.dtype)

@@ -18,8 +18,15 @@ from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, TimeStep
 
 __all__ = [
-    "PROTOCOLS", "AtariProtocol", "Environment", "check_environment", "make", "observation_spec", "protocols", "rom_md5",
-]  # fmt: skip
+    "PROTOCOLS",
+    "AtariProtocol",
+    "Environment",
+    "check_environment",
+    "make",
+    "observation_spec",
+    "protocols",
+    "rom_md5",
+]
 
 
 class Environment(Protocol):

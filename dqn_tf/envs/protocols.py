@@ -97,16 +97,32 @@ class AtariProtocol:
         """The combinations that no byte-exact meaning could be given to."""
         if self.luminance == "ale_palette":
             what = "for luminance ale_palette"
-            expect(self.luminance_rounding == "round", f"round {what}", "luminance_rounding", self.luminance_rounding,
-                   "The palette holds whole numbers, already rounded.")  # fmt: skip
-            expect(self.pool_order == "luminance_then_max", f"luminance_then_max {what}", "pool_order", self.pool_order,
-                   "A maximum over RGB need not be a color of the palette.")  # fmt: skip
+            expect(
+                self.luminance_rounding == "round",
+                f"round {what}",
+                "luminance_rounding",
+                self.luminance_rounding,
+                "The palette holds whole numbers, already rounded.",
+            )
+            expect(
+                self.pool_order == "luminance_then_max",
+                f"luminance_then_max {what}",
+                "pool_order",
+                self.pool_order,
+                "A maximum over RGB need not be a color of the palette.",
+            )
         if self.resize == "bilinear_antialias":
             what = "for resize bilinear_antialias"
-            expect(self.luminance_rounding != "none", f"truncate or round {what}", "luminance_rounding", "none",
-                   "Pillow resizes bytes.")  # fmt: skip
-            expect(self.pixel_rounding == "round", f"round {what}", "pixel_rounding", self.pixel_rounding,
-                   "Pillow rounds.")  # fmt: skip
+            expect(
+                self.luminance_rounding != "none",
+                f"truncate or round {what}",
+                "luminance_rounding",
+                "none",
+                "Pillow resizes bytes.",
+            )
+            expect(
+                self.pixel_rounding == "round", f"round {what}", "pixel_rounding", self.pixel_rounding, "Pillow rounds."
+            )
 
     def life_loss(self, training: bool) -> LifeLoss:
         """What a lost life means."""

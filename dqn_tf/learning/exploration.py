@@ -23,7 +23,9 @@ class EpsilonGreedy:
     KIND = "epsilon_greedy"
     initial_epsilon: float = setting(1.0, doc="epsilon until learning starts")
     final_epsilon: float = setting(0.1, doc="epsilon after the decay")
-    decay_steps: int = setting(1_000_000, unit="agent steps", doc="length of the linear decay, from min_replay_steps on")
+    decay_steps: int = setting(
+        1_000_000, unit="agent steps", doc="length of the linear decay, from min_replay_steps on"
+    )
     random_ties: bool = setting(True, doc="equal largest Q-values: one at random (else the first)")
 
     def __post_init__(self) -> None:

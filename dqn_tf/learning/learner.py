@@ -17,7 +17,10 @@ from dqn_tf.types import EnvironmentSpec, Sample, Transition
 
 
 class UpdateOutputs(NamedTuple):
-    """What one update tells: loss [] (weighted mean), td_error [B], priority [B], grad_norm [] before clipping, q_values [B, A]."""
+    """What one update tells.
+
+    loss []: weighted mean.  td_error, priority [B].  grad_norm []: before clipping.  q_values [B, A]: of s_tm1.
+    """
 
     loss: Any
     td_error: Any
@@ -53,8 +56,10 @@ class Learner:
         self.traces += 1  # runs only while tracing
         config, transitions = self.config, sample.transitions
         next_values = self.target(transitions.s_t)
-        others = {(network, state): getattr(self, network)(getattr(transitions, state))
-                  for network, state in config.bootstrap.states}  # fmt: skip
+        others = {
+            (network, state): getattr(self, network)(getattr(transitions, state))
+            for network, state in config.bootstrap.states
+        }
         terms = config.bootstrap.terms(next_values, others, transitions.a_tm1)
         with tf.GradientTape() as tape:
             values = self.online(transitions.s_tm1)
@@ -91,7 +96,11 @@ class Learner:
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def _named(self) -> dict[str, Any]:
-        parts = {"online": self.online.variables, "target": self.target.variables, "optimizer": self.optimizer.variables}
+        parts = {
+            "online": self.online.variables,
+            "target": self.target.variables,
+            "optimizer": self.optimizer.variables,
+        }
         return {f"{part}/{i:02d}": v for part, variables in parts.items() for i, v in enumerate(variables)}
 
     def state(self) -> dict[str, np.ndarray]:

@@ -34,7 +34,9 @@ class RMSProp:
         expect(self.learning_rate > 0, "a number > 0", "optimizer.learning_rate", self.learning_rate)
         expect(0 <= self.decay < 1, "a number in [0, 1)", "optimizer.decay", self.decay)
         expect(self.epsilon > 0, "a number > 0", "optimizer.epsilon", self.epsilon)
-        expect(self.initial_mean_square >= 0, "a number >= 0", "optimizer.initial_mean_square", self.initial_mean_square)
+        expect(
+            self.initial_mean_square >= 0, "a number >= 0", "optimizer.initial_mean_square", self.initial_mean_square
+        )
 
     def build(self, variables: list[Any]) -> Any:
         """A Keras optimizer with its slots made, so that the first update is already the only trace."""

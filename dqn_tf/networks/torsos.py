@@ -52,9 +52,7 @@ class NatureCNN:
         (height, width, channels) = spec.shape
         for filters, kernel, stride in CONVOLUTIONS:
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
-            layers.append(
-                tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation="relu", **fans)
-            )
+            layers.append(tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation="relu", **fans))
             height, width = (self._size(x, kernel, stride) for x in (height, width))
             channels = filters
         features = height * width * channels

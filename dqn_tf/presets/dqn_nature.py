@@ -29,8 +29,9 @@ PRESET = Preset(
         bootstrap=Greedy(),
         replay=Uniform(capacity=1_000_000),
         exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.1, decay_steps=1_000_000, random_ties=True),
-        optimizer=RMSProp(learning_rate=2.5e-4, decay=0.95, epsilon=0.01 / 32**2, centered=True,
-                          initial_mean_square=0.0),
+        optimizer=RMSProp(
+            learning_rate=2.5e-4, decay=0.95, epsilon=0.01 / 32**2, centered=True, initial_mean_square=0.0
+        ),
         n_step=1,
         discount=0.99,
         batch_size=32,
@@ -44,7 +45,7 @@ PRESET = Preset(
     iteration_frames=1_000_000,
     sources={
         "network": f'{METHODS}, "Model architecture"',
-        "network.padding": f'{METHODS}, "Model architecture": 3136 features (the code pads its first layer by one pixel)',
+        "network.padding": f'{METHODS}, "Model architecture": 3136 features (the code pads its first layer)',
         "network.hidden": f'{METHODS}, "Model architecture": 512 rectifier units',
         "network.initialization": "Torch 7 default of the layers in dqn/convnet.lua: U(+-1/sqrt(fan_in)), biases too",
         "value.loss": f'{METHODS}, "Training details": error term clipped to [-1, 1], the gradient of the Huber loss',
@@ -64,7 +65,7 @@ PRESET = Preset(
         "discount": f"{TABLE}: discount factor",
         "batch_size": f"{TABLE}: minibatch size",
         "steps_per_update": f"{TABLE}: update frequency",
-        "target_update_steps": f"{LUA}: every 10,000 agent steps ({TABLE} reads 'parameter updates', four times as long)",
+        "target_update_steps": f"{LUA}: every 10,000 agent steps ({TABLE}: 'parameter updates', four times as long)",
         "min_replay_steps": f"{TABLE}: replay start size",
         "max_grad_norm": f"{LUA}: gradients are not clipped",
         "execution.xla": "ours: how the same arithmetic is compiled",
@@ -79,7 +80,7 @@ PRESET = Preset(
     },
     deviations=(
         "The network's first convolution is not padded (see network.padding).",
-        "The released code draws 512 transitions at a time and serves batches from them; here each batch is drawn fresh.",
-        "The paper scores the best checkpoint of training; iterations.csv holds every evaluation, summary.json the last.",
+        "The released code draws 512 transitions at once and serves batches from them; here each batch is drawn fresh.",
+        "The paper scores the best checkpoint of training; iterations.csv has every evaluation, summary.json the last.",
     ),
 )

@@ -27,8 +27,9 @@ PRESET = Preset(
         bootstrap=Greedy(),
         replay=Uniform(capacity=1_000_000),
         exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.1, decay_steps=1_000_000, random_ties=False),
-        optimizer=RMSProp(learning_rate=2.5e-4, decay=0.95, epsilon=0.01 / 32**2, centered=True,
-                          initial_mean_square=0.0),
+        optimizer=RMSProp(
+            learning_rate=2.5e-4, decay=0.95, epsilon=0.01 / 32**2, centered=True, initial_mean_square=0.0
+        ),
         n_step=1,
         discount=0.99,
         batch_size=32,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dqn_tf.replay.accumulator import Accumulator
 from dqn_tf.replay.ring import Ring
 from dqn_tf.rng import Stream
@@ -13,7 +11,10 @@ from dqn_tf.types import ObservationSpec, Sample, StepType, TimeStep
 
 
 class Replay:
-    """What the agent has seen.  ``sampler``: a sampling rule (replay/uniform.py).  Draws: stream "replay", counter = update."""
+    """What the agent has seen.
+
+    sampler: a sampling rule (replay/uniform.py).  Draws: stream "replay" of ``seed``, counter = update.
+    """
 
     def __init__(self, sampler: Any, spec: ObservationSpec, n_step: int, gamma: float, seed: int) -> None:
         self.sampler, self.ring = sampler, Ring(spec, sampler.capacity)
@@ -45,6 +46,5 @@ class Replay:
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of ``state``; the segments are put back one by one with ``ring.restore_segment``."""
-        self.ring.head = int(state["head"])
+        self.ring.restore_head(int(state["head"]), state["segments"])
         self._accumulator.restore(state["open"])
-        self.ring._digests = dict(enumerate(state["segments"]))

@@ -120,6 +120,10 @@ class Ring:
         stop = min(start + self.segment_rows, self.capacity, self.head)
         return {name: column[start:stop] for name, column in self.columns.items()}
 
+    def restore_head(self, head: int, digests: list[str]) -> None:
+        """Say how many rows were ever written, and the hashes of the segments, which have been put back."""
+        self.head, self._digests = head, dict(enumerate(digests))
+
     def restore_segment(self, index: int, columns: dict[str, np.ndarray]) -> None:
         """Put a segment back.  Raises ValueError if a column is missing or does not fit."""
         start = index * self.segment_rows

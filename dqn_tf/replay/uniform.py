@@ -19,7 +19,9 @@ class Uniform:
     """Uniform sampling, with replacement, over the usable rows of a ring of ``capacity`` rows."""
 
     KIND = "uniform"
-    capacity: int = setting(1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)")
+    capacity: int = setting(
+        1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
+    )
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -69,8 +69,13 @@ class Store:
             "state.json": _write(temporary / "state.json", json.dumps(plain, allow_nan=False).encode()),
             "arrays.npz": _write(temporary / "arrays.npz", _zip(arrays, zipfile.ZIP_STORED)),
         }
-        body = {"schema": SCHEMA, "identity": self.identity, "frames": frames, "files": files,
-                "pieces": {name: self._pieces[name] for name in blobs}}  # fmt: skip
+        body = {
+            "schema": SCHEMA,
+            "identity": self.identity,
+            "frames": frames,
+            "files": files,
+            "pieces": {name: self._pieces[name] for name in blobs},
+        }
         _write(temporary / "manifest.json", json.dumps({"body": body, "sha256": json_digest(body)}, indent=1).encode())
         sync(temporary)
         if target.exists():  # a save at the same frame replaces it, by two renames

@@ -5,6 +5,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -125,7 +126,7 @@ class Trainer:
             if not (np.isfinite(loss) and np.isfinite(grad_norm)):
                 raise RunError(
                     f"The loss is {loss} and the gradient norm {grad_norm} at update {self.counters.updates} (step "
-                    f"{steps}): the network has diverged. The last good checkpoint is kept; try a smaller learning rate."
+                    f"{steps}): the network has diverged. The last checkpoint is kept; try a smaller learning rate."
                 )
             self.stats.add_update(loss, grad_norm, out.td_error.numpy(), out.q_values.numpy())
             self.counters = self.counters._replace(updates=self.counters.updates + 1)
@@ -141,8 +142,15 @@ class Trainer:
 
     def _finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
         self.stats.returns.add(self._return)
-        record = EpisodeRecord(self.counters.frames, self.counters.steps, self.counters.episodes, 0, self._length,
-                               self._return, int(timestep.truncated))  # fmt: skip
+        record = EpisodeRecord(
+            self.counters.frames,
+            self.counters.steps,
+            self.counters.episodes,
+            0,
+            self._length,
+            self._return,
+            int(timestep.truncated),
+        )
         self.counters = self.counters._replace(episodes=self.counters.episodes + 1)
         self._return, self._length = 0.0, 0
         return record
@@ -158,7 +166,7 @@ class Trainer:
         scores = self._evaluate(each_step)
         self._spend("evaluate", clock)
         agent, counters = self.config.agent, self.counters
-        row = {
+        row: dict[str, Any] = {
             "iteration": counters.iterations,
             "frames": counters.frames,
             "steps": counters.steps,
@@ -170,8 +178,9 @@ class Trainer:
             "heldout_max_q_mean": self._heldout_max_q(),
             "replay_size": len(self.replay),
         }
-        record = IterationRecord(row, dict(self.seconds),
-                                 {"td_error": self.stats.td_error.counts, "q": self.stats.q_value.counts})  # fmt: skip
+        record = IterationRecord(
+            row, dict(self.seconds), {"td_error": self.stats.td_error.counts, "q": self.stats.q_value.counts}
+        )
         self.counters = counters._replace(iterations=counters.iterations + 1)
         self.stats = IterationStats()
         self.seconds.clear()
@@ -182,8 +191,14 @@ class Trainer:
         how, iteration = self.config.evaluation, self.counters.iterations
         if not how.period_iterations or (iteration + 1) % how.period_iterations:
             return {"return_mean": float("nan"), "return_std": float("nan"), "episodes": 0}
-        scores = evaluation.play(self.config, self.learner.q_values, f"evaluation/{iteration}",
-                                 episodes=how.episodes, frames=how.frames, each_step=each_step)  # fmt: skip
+        scores = evaluation.play(
+            self.config,
+            self.learner.q_values,
+            f"evaluation/{iteration}",
+            episodes=how.episodes,
+            frames=how.frames,
+            each_step=each_step,
+        )
         return evaluation.summary(scores)
 
     def _heldout_max_q(self) -> float:
@@ -196,7 +211,9 @@ class Trainer:
     def final_scores(self, each_step: Callable[[], None]) -> list[evaluation.Score]:
         """The evaluation after training."""
         episodes = self.config.evaluation.final_episodes
-        return evaluation.play(self.config, self.learner.q_values, "evaluation/final", episodes=episodes, each_step=each_step)
+        return evaluation.play(
+            self.config, self.learner.q_values, "evaluation/final", episodes=episodes, each_step=each_step
+        )
 
     def _spend(self, phase: str, since: float) -> float:
         now = time.perf_counter()
@@ -222,7 +239,7 @@ class Trainer:
         """The pieces that ``state`` names by hash, as functions that give their columns."""
         ring, heldout = self.replay.ring, self.heldout
         out: dict[str, Callable[[], dict[str, np.ndarray]]] = {
-            name: (lambda i=index: ring.segment(i)) for index, name in enumerate(ring.segments())  # type: ignore[misc]
+            name: functools.partial(ring.segment, index) for index, name in enumerate(ring.segments())
         }
         if heldout is not None:
             out[segment_digest({"states": heldout})] = lambda: {"states": heldout}

@@ -19,8 +19,16 @@ class Progress:
         self.total, self.label, self.enabled = total, label, enabled
         self._bar: Any = None
         if enabled and self.stream.isatty():
-            self._bar = tqdm(total=total, initial=start, unit="frame", unit_scale=True, desc=label, file=self.stream,
-                             mininterval=0.5, dynamic_ncols=True)  # fmt: skip
+            self._bar = tqdm(
+                total=total,
+                initial=start,
+                unit="frame",
+                unit_scale=True,
+                desc=label,
+                file=self.stream,
+                mininterval=0.5,
+                dynamic_ncols=True,
+            )
         self._frames = self._start = start
         self._began = self._said = time.monotonic()
 
@@ -34,8 +42,10 @@ class Progress:
             self._said = now
             rate = (frames - self._start) / max(1e-9, now - self._began)
             left = (self.total - frames) / max(1e-9, rate)
-            self._print(f"{frames:,} of {self.total:,} frames ({100 * frames / self.total:.1f} %), {rate:,.0f} frames/s, "
-                        f"{_clock(left)} left")  # fmt: skip
+            self._print(
+                f"{frames:,} of {self.total:,} frames ({100 * frames / self.total:.1f} %), {rate:,.0f} frames/s, "
+                f"{_clock(left)} left"
+            )
 
     def say(self, text: str) -> None:
         """A line above the bar."""

@@ -64,8 +64,14 @@ def evaluate(
     learner = Learner(config.agent, environment.spec, config.seed)
     environment.close()
     learner.restore(state["learner"])
-    scores = evaluation.play(config, learner.q_values, "evaluate", episodes=episodes, epsilon=epsilon,
-                             watch=recorder.watch if recorder else None)  # fmt: skip
+    scores = evaluation.play(
+        config,
+        learner.q_values,
+        "evaluate",
+        episodes=episodes,
+        epsilon=epsilon,
+        watch=recorder.watch if recorder else None,
+    )
     if recorder:
         recorder.save()
     frames = int(state["counters"]["frames"])
@@ -91,5 +97,9 @@ class Recorder:
 
     def save(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        extra = {"duration": 1000 / self.STEPS_PER_SECOND, "loop": 0} if self.path.suffix == ".gif" else {"fps": self.STEPS_PER_SECOND}
+        extra = (
+            {"duration": 1000 / self.STEPS_PER_SECOND, "loop": 0}
+            if self.path.suffix == ".gif"
+            else {"fps": self.STEPS_PER_SECOND}
+        )
         self._write(self.path, self._screens, **extra)

@@ -29,8 +29,14 @@ ITERATION_COLUMNS = [
     *("heldout_max_q_mean", "replay_size", "state_digest"),
 ]
 PHASES = ("act", "environment", "replay", "sample", "update", "evaluate", "checkpoint", "other")
-TIMING_COLUMNS = ["iteration", "frames", "wall_seconds", "frames_per_s", "training_frames_per_s",
-                  *(f"{p}_seconds" for p in PHASES)]  # fmt: skip
+TIMING_COLUMNS = [
+    "iteration",
+    "frames",
+    "wall_seconds",
+    "frames_per_s",
+    "training_frames_per_s",
+    *(f"{p}_seconds" for p in PHASES),
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,8 +130,12 @@ class _Session:
     # -- starting and resuming -------------------------------------------------------------------------------------
     def _open_manifest(self, scope: dict[str, Any]) -> None:
         path = self.run_dir.path / "manifest.json"
-        now = {"config_hash": self.config.hash, "promise": determinism.PROMISE, "scope": scope,
-               "rom_md5": envs.rom_md5(self.config.environment)}  # fmt: skip
+        now = {
+            "config_hash": self.config.hash,
+            "promise": determinism.PROMISE,
+            "scope": scope,
+            "rom_md5": envs.rom_md5(self.config.environment),
+        }
         manifest = read_json(path) if path.exists() else {**now, "sessions": []}
         if differing := fields.differences(manifest["scope"], scope):
             text = "\n".join(f"  {name}: {old!r} then, {new!r} now" for name, old, new in differing)
@@ -136,10 +146,14 @@ class _Session:
                 )
             self.log(f"Resumed outside the scope of determinism:\n{text}")
         manifest["status"] = "running"
-        manifest["sessions"].append({
-            "command": sys.argv, "code_sha256": determinism.code_digest(), "started": _now(),
-            **({"scope": scope} if differing else {}),
-        })  # fmt: skip
+        manifest["sessions"].append(
+            {
+                "command": sys.argv,
+                "code_sha256": determinism.code_digest(),
+                "started": _now(),
+                **({"scope": scope} if differing else {}),
+            }
+        )
         write_json(path, manifest)
 
     def _close_manifest(self, status: str) -> None:
@@ -177,8 +191,10 @@ class _Session:
             self._writer.write(row, timing, record.histograms)
         returns = "no episode ended" if not row["train_episodes"] else f"mean return {row['train_return_mean']:.2f}"
         evaluated = f", evaluation {row['eval_return_mean']:.2f}" if row["eval_episodes"] else ""
-        self.log(f"Iteration {row['iteration']}: {row['frames']:,} frames, {row['train_episodes']} episodes, {returns}"
-                 f"{evaluated}, epsilon {row['epsilon']:.3f}, {timing['training_frames_per_s']:,.0f} frames/s")  # fmt: skip
+        self.log(
+            f"Iteration {row['iteration']}: {row['frames']:,} frames, {row['train_episodes']} episodes, {returns}"
+            f"{evaluated}, epsilon {row['epsilon']:.3f}, {timing['training_frames_per_s']:,.0f} frames/s"
+        )
 
     def _timing(self, record: IterationRecord) -> dict[str, Any]:
         now = time.perf_counter()
@@ -189,9 +205,14 @@ class _Session:
         seconds["other"] = max(0.0, wall - sum(seconds.values()))
         self._checkpoint_seconds = 0.0
         training = wall - seconds.get("evaluate", 0.0) - seconds["checkpoint"]
-        return {"iteration": record.row["iteration"], "frames": record.row["frames"], "wall_seconds": round(wall, 3),
-                "frames_per_s": round(frames / wall, 1), "training_frames_per_s": round(frames / max(training, 1e-9), 1),
-                **{f"{p}_seconds": round(seconds.get(p, 0.0), 3) for p in PHASES}}  # fmt: skip
+        return {
+            "iteration": record.row["iteration"],
+            "frames": record.row["frames"],
+            "wall_seconds": round(wall, 3),
+            "frames_per_s": round(frames / wall, 1),
+            "training_frames_per_s": round(frames / max(training, 1e-9), 1),
+            **{f"{p}_seconds": round(seconds.get(p, 0.0), 3) for p in PHASES},
+        }
 
     def log(self, text: str) -> None:
         """A line for people: on the screen and in log.txt."""
@@ -217,13 +238,18 @@ class _Session:
             "config_hash": config.hash,
             **{name: getattr(counters, name) for name in ("frames", "steps", "updates", "episodes", "iterations")},
             "state_digest": trainer.digest(),
-            "final_evaluation": {"epsilon": config.evaluation.epsilon, **_without_nan(evaluation.summary(scores)),
-                                 "returns_raw": [s.return_raw for s in scores]},
-        }  # fmt: skip
+            "final_evaluation": {
+                "epsilon": config.evaluation.epsilon,
+                **_without_nan(evaluation.summary(scores)),
+                "returns_raw": [s.return_raw for s in scores],
+            },
+        }
         write_json(self.run_dir.path / "summary.json", summary)
         final = summary["final_evaluation"]
-        self.log(f"Complete: {counters.frames:,} frames, {counters.updates:,} updates, {counters.episodes:,} episodes; "
-                 f"final evaluation {final['return_mean']:.2f} over {final['episodes']} episodes. {self.run_dir.path}")  # fmt: skip
+        self.log(
+            f"Complete: {counters.frames:,} frames, {counters.updates:,} updates, {counters.episodes:,} episodes; "
+            f"final evaluation {final['return_mean']:.2f} over {final['episodes']} episodes. {self.run_dir.path}"
+        )
         return summary
 
     def _close(self, trainer: Trainer) -> None:

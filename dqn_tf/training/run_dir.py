@@ -1,13 +1,13 @@
 """A run's directory: one owner at a time, one configuration for ever, tables without half rows.
 
-    config.json      the configuration, whole; its hash is the run's identity
-    manifest.json    versions, device, ROM, command line, determinism scope, status
-    episodes.csv     one row per finished episode of training
-    iterations.csv   one row per iteration
-    timing.csv       wall clock: the only table exempt from byte equality
-    summary.json     when the run is complete
-    checkpoints/     see checkpoint.py
-    log.txt
+config.json      the configuration, whole; its hash is the run's identity
+manifest.json    versions, device, ROM, command line, determinism scope, status
+episodes.csv     one row per finished episode of training
+iterations.csv   one row per iteration
+timing.csv       wall clock: the only table exempt from byte equality
+summary.json     when the run is complete
+checkpoints/     see checkpoint.py
+log.txt
 """
 
 from __future__ import annotations
@@ -28,8 +28,18 @@ from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.training.checkpoint import sync
 
-OWN_FILES = {"config.json", "manifest.json", "episodes.csv", "iterations.csv", "timing.csv", "summary.json", "log.txt",
-             "checkpoints", "tensorboard", ".lock"}  # fmt: skip
+OWN_FILES = {
+    "config.json",
+    "manifest.json",
+    "episodes.csv",
+    "iterations.csv",
+    "timing.csv",
+    "summary.json",
+    "log.txt",
+    "checkpoints",
+    "tensorboard",
+    ".lock",
+}
 
 
 class RunDir:

@@ -56,8 +56,13 @@ class Distribution:
     def state(self) -> dict[str, Any]:
         """Arrays and numbers; infinities as None, since JSON has none."""
         empty = not self.number
-        return {"counts": self.counts.copy(), "total": self.total, "squares": self.squares,
-                "low": None if empty else self.low, "high": None if empty else self.high}  # fmt: skip
+        return {
+            "counts": self.counts.copy(),
+            "total": self.total,
+            "squares": self.squares,
+            "low": None if empty else self.low,
+            "high": None if empty else self.high,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of ``state``."""

@@ -45,8 +45,16 @@ class Writer:
 
 def _group(name: str) -> str:
     prefix = name.split("_")[0]
-    return {"train": "return", "eval": "return", "td": "td_error", "grad": "gradient", "q": "q_value",
-            "heldout": "q_value", "loss": "loss", "epsilon": "exploration"}.get(prefix, "counters")  # fmt: skip
+    return {
+        "train": "return",
+        "eval": "return",
+        "td": "td_error",
+        "grad": "gradient",
+        "q": "q_value",
+        "heldout": "q_value",
+        "loss": "loss",
+        "epsilon": "exploration",
+    }.get(prefix, "counters")
 
 
 def _spread(counts: np.ndarray, most: int = 5000) -> np.ndarray:

@@ -21,7 +21,7 @@ from dqn_tf.types import BootstrapTerms, LossOutputs, Transition, ValueOutputs
 
 
 def select(q_values: Any, actions: Any) -> Any:
-    """Q(s, a) [B] out of q_values [B, A] for actions [B]: one-hot and sum, since the gradient of gather is a scatter."""
+    """Q(s, a) [B] out of q_values [B, A] for actions [B]: one-hot and sum, as gather's gradient is a scatter."""
     return tf.reduce_sum(q_values * tf.one_hot(actions, q_values.shape[-1], dtype=q_values.dtype), axis=-1)
 
 

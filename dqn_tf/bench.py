@@ -1,0 +1,208 @@
+"""``dqn-tf bench``: where the time of a run goes, beside the floor that this machine sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dqn_tf import determinism, memory
+from dqn_tf import lazy_tf as tf
+from dqn_tf.config import RunConfig
+from dqn_tf.replay.ring import row_bytes
+from dqn_tf.training.loop import Trainer
+
+Say = Callable[[str], None]
+WARM_UP_STEPS = 200  # of learning, before anything is timed: compilation, caches
+
+
+def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
+    """Everything that ``bench`` prints, as numbers; times in seconds, rates per second, sizes in bytes.
+
+    The agent is the configuration's, with learning begun after 1,000 steps and epsilon at its final value, so that
+    nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, and a few seconds for parts.
+    """
+    start = max(1000, config.agent.batch_size, config.agent.n_step)
+    exploration = dataclasses.replace(config.agent.exploration, initial_epsilon=config.agent.exploration.final_epsilon)
+    agent = dataclasses.replace(config.agent, min_replay_steps=start, exploration=exploration)
+    config = dataclasses.replace(config, agent=agent)
+    memory.check_replay(config)
+    determinism.enable(agent.execution.threads)
+    say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads ...")
+    trainer = Trainer(config)
+    steps = trainer.records(lambda: None)
+    while trainer.counters.steps < start + WARM_UP_STEPS:
+        next(steps)
+    resident = _status("VmRSS") - memory_touched(trainer)
+    end_to_end, phases = _train_for(trainer, steps, seconds)
+    say("Measuring the parts and the floor ...")
+    parts = _parts(trainer)
+    floor = _floor(trainer, parts["emulation_frames_per_s"])
+    trainer.environment.close()
+    return {
+        "frames_per_s": end_to_end,
+        "phases": phases,
+        **parts,
+        **floor,
+        "resident_bytes_beside_replay": resident,
+        "transition_bytes": row_bytes(trainer.environment.spec.observation),
+        "threads": agent.execution.threads,
+    }
+
+
+def memory_touched(trainer: Trainer) -> int:
+    """Bytes of the replay that have been written, and so are resident."""
+    return len(trainer.replay) * row_bytes(trainer.environment.spec.observation)
+
+
+def _train_for(trainer: Trainer, steps: Any, seconds: float) -> tuple[float, dict[str, float]]:
+    """Frames/s of the learning phase, and each phase's share of the time."""
+    trainer.seconds.clear()
+    begun, first = time.perf_counter(), trainer.counters.frames
+    while time.perf_counter() - begun < seconds:
+        next(steps)
+    wall = time.perf_counter() - begun
+    shares = {name: value / wall for name, value in trainer.seconds.items()}
+    return (trainer.counters.frames - first) / wall, {**shares, "other": 1 - sum(shares.values())}
+
+
+def _parts(trainer: Trainer) -> dict[str, float]:
+    """Median seconds of one update, action, environment step and replay sample, and the bare emulator's frames/s."""
+    environment, learner, agent = trainer.environment, trainer.learner, trainer.config.agent
+    sample = trainer.replay.sample(agent.batch_size, 0)
+    observation = environment.reset().observation if environment.last.step_type == 2 else environment.last.observation
+    random = np.random.default_rng(0)
+
+    def step() -> None:
+        if environment.last.step_type == 2:
+            environment.reset()
+        environment.step(int(random.integers(environment.spec.num_actions)))
+
+    return {
+        "update_seconds": _median(lambda: learner.update(sample).loss.numpy(), 40),
+        "action_seconds": _median(lambda: learner.act(observation), 200),
+        "step_seconds": _median(step, 400),
+        "sample_seconds": _median(lambda: trainer.replay.sample(agent.batch_size, 0), 100),
+        "emulation_frames_per_s": _emulation_rate(trainer.config.environment),
+    }
+
+
+def _median(call: Callable[[], Any], times: int) -> float:
+    taken = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - begun)
+    return float(np.median(taken))
+
+
+def _emulation_rate(environment: str) -> float:
+    """Frames/s of the bare emulator (no rendering, no preprocessing); infinite for other environments."""
+    if not environment.startswith("ale:"):
+        return float("inf")
+    from dqn_tf.envs.emulator import Emulator
+
+    ale = Emulator(environment.removeprefix("ale:")).ale
+    actions, random = ale.getMinimalActionSet(), np.random.default_rng(0)
+    chosen = [actions[i] for i in random.integers(len(actions), size=4000)]
+    begun = time.perf_counter()
+    for action in chosen:
+        if ale.game_over():
+            ale.reset_game()
+        ale.act(action)
+    return len(chosen) / (time.perf_counter() - begun)
+
+
+def _floor(trainer: Trainer, emulation: float) -> dict[str, float]:
+    """What one block (the steps between two updates) must cost here: its arithmetic at this machine's matrix-product
+    rate, and its frames at the bare emulator's rate."""
+    agent, skip = trainer.config.agent, trainer.config.frame_skip
+    forward, first_layer = forward_flops(trainer.learner.online.model)
+    update = agent.batch_size * (4 * forward - first_layer)  # target, online, backward twice; no gradient to the pixels
+    rate = matmul_rate()
+    frames = agent.steps_per_update * skip
+    seconds = (update + agent.steps_per_update * forward) / rate + frames / emulation
+    return {
+        "update_flop": update,
+        "action_flop": forward,
+        "matmul_flop_per_s": rate,
+        "floor_update_seconds": update / rate,
+        "floor_frames_per_s": frames / seconds,
+    }
+
+
+def forward_flops(model: Any) -> tuple[float, float]:
+    """Operations of one observation's forward pass, and of its first layer alone; a multiply-add is two."""
+    costs = []
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            places = np.prod(layer.output.shape[1:-1]) if len(layer.output.shape) == 4 else 1
+            costs.append(2.0 * float(np.prod(layer.kernel.shape)) * float(places))
+    return sum(costs), costs[0]
+
+
+def matmul_rate(size: int = 1024) -> float:
+    """Floating-point operations per second of TensorFlow's own float32 matrix product, with the pinned threads."""
+    a = tf.ones((size, size))
+    product = tf.function(lambda x: tf.linalg.matmul(x, x), autograph=False)
+    product(a)
+    return 2.0 * size**3 / min(_median(lambda: product(a).numpy()[0, 0], 5) for _ in range(4))
+
+
+def _status(name: str) -> int:
+    """A size of this process from /proc/self/status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def bench(config: RunConfig, seconds: float, say: Say) -> str:
+    """Measure, and say it as a table."""
+    m = measure(config, seconds, say)
+    phases = ", ".join(
+        f"{name} {100 * share:.0f} %" for name, share in sorted(m["phases"].items(), key=lambda p: -p[1])
+    )
+    capacity = config.agent.replay.capacity
+    rows = [
+        (
+            "update",
+            f"{1e3 * m['update_seconds']:.1f} ms",
+            f"floor {1e3 * m['floor_update_seconds']:.1f} ms, "
+            f"{m['update_flop'] / 1e9:.2f} GFLOP at {m['matmul_flop_per_s'] / 1e9:.0f} GFLOP/s; "
+            f"{100 * m['floor_update_seconds'] / m['update_seconds']:.0f} % of the floor's speed",
+        ),
+        ("action", f"{1e6 * m['action_seconds']:.0f} us", "one observation through the network"),
+        (
+            "environment step",
+            f"{1e6 * m['step_seconds']:.0f} us",
+            f"{config.frame_skip} frames; emulation {1e6 * config.frame_skip / m['emulation_frames_per_s']:.0f} us "
+            f"({m['emulation_frames_per_s']:,.0f} frames/s)",
+        ),
+        ("replay sample", f"{1e6 * m['sample_seconds']:.0f} us", f"{config.agent.batch_size} transitions"),
+        (
+            "end to end",
+            f"{m['frames_per_s']:.0f} frames/s",
+            f"learning phase, {seconds:.0f} s; floor "
+            f"{m['floor_frames_per_s']:.0f} frames/s, {100 * m['frames_per_s'] / m['floor_frames_per_s']:.0f} % of it",
+        ),
+        ("time goes to", phases, ""),
+        (
+            "memory",
+            f"{m['transition_bytes']:,} bytes",
+            f"per transition; {capacity * m['transition_bytes'] / 1e9:.2f} GB for "
+            f"{capacity:,}; beside the replay {m['resident_bytes_beside_replay'] / 1e6:.0f} MB resident",
+        ),
+    ]
+    width = max(len(name) for name, _, _ in rows)
+    title = (
+        f"{config.preset} on {config.environment}: batch {config.agent.batch_size}, one update per "
+        f"{config.agent.steps_per_update} steps, {m['threads']} threads, xla={config.agent.execution.xla}\n"
+        f"{determinism.cpu_model()}, {platform.python_implementation()} {platform.python_version()}"
+    )
+    return "\n".join([title, *(f"{name:{width}}  {value}{'   ' + note if note else ''}" for name, value, note in rows)])
