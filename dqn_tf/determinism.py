@@ -37,6 +37,8 @@ def enable(threads: int) -> None:
                 f"Expected to pin TensorFlow to {threads} threads, but this process already runs it with "
                 f"{now or 'all'}. Call dqn_tf.determinism.enable before other TensorFlow code, or start a new process."
             ) from error
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)  # several runs may share a GPU
     tf.config.experimental.enable_op_determinism()
     tf.keras.config.set_floatx("float32")  # a user's keras.json must not decide
     tf.keras.config.set_image_data_format("channels_last")

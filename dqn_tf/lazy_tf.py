@@ -6,18 +6,40 @@ start-up time: a typo is answered in a fraction of a second.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter; its errors reach Python anyway
 os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's shell says
+_LOUD = int(os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")) < 2
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    import tensorflow
+    with contextlib.nullcontext() if _LOUD or "tensorflow" in sys.modules else _silence():
+        import tensorflow
 
+        tensorflow.config.list_physical_devices()
     value = getattr(tensorflow, name)
     globals()[name] = value  # the next look-up is an ordinary one
     return value
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the native libraries' start-up chatter off the terminal; failures still raise.
+
+    It is written to file descriptor 2 before any log level applies.  TF_CPP_MIN_LOG_LEVEL=0 shows it.
+    """
+    sys.stderr.flush()
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)

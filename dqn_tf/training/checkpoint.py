@@ -61,8 +61,8 @@ class Store:
         sync(pieces_folder)
         arrays: Columns = {}
         plain = _split(state, "", arrays)
-        target, temporary = self.folder / f"{frames:012d}", self.folder / f".tmp-{frames:012d}"
-        for leftover in (*self.folder.glob(".tmp-*"), *self.folder.glob(".old-*")):
+        target, temporary = self._free_name(frames), self.folder / f".tmp-{frames:012d}"
+        for leftover in self.folder.glob(".tmp-*"):
             shutil.rmtree(leftover)
         temporary.mkdir()
         files = {
@@ -78,15 +78,21 @@ class Store:
         }
         _write(temporary / "manifest.json", json.dumps({"body": body, "sha256": json_digest(body)}, indent=1).encode())
         sync(temporary)
-        if target.exists():  # a save at the same frame replaces it, by two renames
-            target.rename(self.folder / f".old-{frames:012d}")
         temporary.rename(target)
         sync(self.folder)
         self._drop_old()
         return target
 
+    def _free_name(self, frames: int) -> Path:
+        """000000200000, or 000000200000.1 and so on where a checkpoint of the same frame is there already."""
+        path, number = self.folder / f"{frames:012d}", 0
+        while path.exists():
+            number += 1
+            path = self.folder / f"{frames:012d}.{number}"
+        return path
+
     def _drop_old(self) -> None:
-        for path in (*self.found()[KEEP:], *self.folder.glob(".old-*")):
+        for path in self.found()[KEEP:]:
             shutil.rmtree(path)
         named: set[str] = set()
         for path in self.found():
@@ -104,7 +110,8 @@ class Store:
         """The checkpoints on disk, newest first, verified or not."""
         if not self.folder.is_dir():
             return []
-        return sorted((p for p in self.folder.iterdir() if p.name.isdigit()), key=lambda p: int(p.name), reverse=True)
+        named = [p for p in self.folder.iterdir() if p.name.replace(".", "", 1).isdigit()]
+        return sorted(named, key=lambda p: [int(n) for n in p.name.split(".") if n], reverse=True)
 
     def load(self, say: Callable[[str], None]) -> tuple[Path, dict[str, Any], Callable[[str], Columns]] | None:
         """(folder, state, blob reader) of the newest checkpoint that verifies; None if there is none at all.
@@ -219,7 +226,7 @@ def _zip(columns: Columns, compression: int) -> bytes:
             info = zipfile.ZipInfo(f"{name}.npy")
             info.compress_type = compression
             with archive.open(info, "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(columns[name]), allow_pickle=False)
+                np.lib.format.write_array(member, columns[name], allow_pickle=False)
     return buffer.getvalue()
 
 
