@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dqn_tf import rng
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.envs.atari import AtariEnvironment
 from dqn_tf.envs.protocols import DOPAMINE, DQN_ZOO, NATURE2015, AtariProtocol
@@ -96,6 +97,21 @@ def test_sticky_actions(scripted: Scripted) -> None:
         # The whole of the step before may have been late too (4^-4): then there is nothing older to repeat.
         assert abs(both.mean() - 0.25**k) < 4 * error
     assert (done[1::4][~late] == wanted[1::4][~late]).all()  # once executed, repeating it changes nothing
+
+
+def test_the_streams_behind_the_draws(scripted: Scripted) -> None:
+    """Sticky draw of frame f (from 1) of game episode e: number f of the stream's counter e.  No-ops likewise."""
+    env, emulator = scripted(with_(sticky_probability=0.25, noops_min=0, noops_max=9, noops_unit="frames"))
+    for episode in range(3):
+        noops = int(rng.Stream(0, "train/noops").at(episode).integers(0, 10))
+        assert env.reset().frames == noops
+        for i in range(300):
+            env.step(1 + i % 2)
+        wanted = ["NOOP"] * noops + [env.spec.action_names[1 + i % 2] for i in range(300) for _ in range(4)]
+        done = "NOOP"
+        for frame, draw in enumerate(rng.Stream(0, "train/sticky").at(episode).random(len(wanted))):
+            done = done if draw < 0.25 else wanted[frame]
+            assert emulator.acts[frame] == done
 
 
 def test_no_sticky_actions(scripted: Scripted) -> None:
