@@ -46,6 +46,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     trainer.environment.close()
     return {
         "frames_per_s": end_to_end,
+        "seconds": seconds,
         "phases": phases,
         **parts,
         **floor,
@@ -162,9 +163,8 @@ def _status(name: str) -> int:
     return 0
 
 
-def bench(config: RunConfig, seconds: float, say: Say) -> str:
-    """Measure, and say it as a table."""
-    m = measure(config, seconds, say)
+def table(config: RunConfig, m: dict[str, Any]) -> str:
+    """What ``measure`` found, for people."""
     phases = ", ".join(
         f"{name} {100 * share:.0f} %" for name, share in sorted(m["phases"].items(), key=lambda p: -p[1])
     )
@@ -188,7 +188,7 @@ def bench(config: RunConfig, seconds: float, say: Say) -> str:
         (
             "end to end",
             f"{m['frames_per_s']:.0f} frames/s",
-            f"learning phase, {seconds:.0f} s; floor "
+            f"learning phase, {m['seconds']:.0f} s; floor "
             f"{m['floor_frames_per_s']:.0f} frames/s, {100 * m['frames_per_s'] / m['floor_frames_per_s']:.0f} % of it",
         ),
         ("time goes to", phases, ""),

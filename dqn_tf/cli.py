@@ -7,6 +7,7 @@ touched; 130 and 143 stopped by Ctrl-C and SIGTERM, with a checkpoint.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--preset", default="dqn_nature")
     bench.add_argument("--environment", default="breakout", metavar="ENV")
     bench.add_argument("--seconds", type=float, default=20.0, help="seconds of end-to-end training to measure")
+    bench.add_argument("--json", action="store_true", help="the numbers as one line of JSON")
     bench.add_argument("--set", dest="settings", action="append", default=[], metavar="path=value")
     return parser
 
@@ -233,7 +235,8 @@ def _bench(arguments: argparse.Namespace) -> int:
     from dqn_tf.api import make_config
 
     config = make_config(arguments.preset, arguments.environment, seed=0, frames=10**9, settings=arguments.settings)
-    from dqn_tf.bench import bench
+    from dqn_tf.bench import measure, table
 
-    print(bench(config, arguments.seconds, lambda text: print(text, file=sys.stderr, flush=True)))
+    measured = measure(config, arguments.seconds, lambda text: print(text, file=sys.stderr, flush=True))
+    print(json.dumps(measured) if arguments.json else table(config, measured))
     return 0

@@ -1,0 +1,64 @@
+"""DQN and its family in TensorFlow and Keras, reproducible to the byte.
+
+    from dqn_tf import make_config, train
+    summary = train(make_config("dqn_classic", "CartPole-v1", seed=1, frames=50_000), "runs/cartpole_1")
+
+Importing this imports neither TensorFlow nor an emulator; using it does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dqn_tf.api import make_config
+    from dqn_tf.checks import ConfigError, RunError
+    from dqn_tf.config import AgentConfig, Evaluation, RunConfig
+    from dqn_tf.envs import PROTOCOLS
+    from dqn_tf.explain import explain
+    from dqn_tf.presets import PRESETS
+    from dqn_tf.training.rescore import digest_of, evaluate
+    from dqn_tf.training.run import Options, train
+
+_HOMES = {
+    "AgentConfig": "config",
+    "ConfigError": "checks",
+    "Evaluation": "config",
+    "Options": "training.run",
+    "PRESETS": "presets",
+    "PROTOCOLS": "envs",
+    "RunConfig": "config",
+    "RunError": "checks",
+    "digest_of": "training.rescore",
+    "evaluate": "training.rescore",
+    "explain": "explain",
+    "make_config": "api",
+    "train": "training.run",
+}
+
+__all__ = [
+    "PRESETS",
+    "PROTOCOLS",
+    "AgentConfig",
+    "ConfigError",
+    "Evaluation",
+    "Options",
+    "RunConfig",
+    "RunError",
+    "digest_of",
+    "evaluate",
+    "explain",
+    "make_config",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dqn_tf' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"dqn_tf.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
