@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dqn_tf.checks import ConfigError, RunError
     from dqn_tf.config import AgentConfig, Evaluation, RunConfig
     from dqn_tf.envs import PROTOCOLS
-    from dqn_tf.explain import explain
     from dqn_tf.presets import PRESETS
     from dqn_tf.training.rescore import digest_of, evaluate
     from dqn_tf.training.run import Options, train
@@ -32,7 +31,6 @@ _HOMES = {
     "RunError": "checks",
     "digest_of": "training.rescore",
     "evaluate": "training.rescore",
-    "explain": "explain",
     "make_config": "api",
     "train": "training.run",
 }
@@ -48,7 +46,6 @@ __all__ = [
     "RunError",
     "digest_of",
     "evaluate",
-    "explain",
     "make_config",
     "train",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import dqn_tf
 
 
@@ -14,12 +16,8 @@ def test_public_names_are_there_and_sorted() -> None:
 
 
 def test_a_wrong_name_lists_the_right_ones() -> None:
-    try:
+    with pytest.raises(AttributeError, match="train"):
         dqn_tf.trian  # noqa: B018
-    except AttributeError as error:
-        assert "train" in str(error)
-    else:
-        raise AssertionError("expected an AttributeError")
 
 
 def test_configuring_imports_neither_tensorflow_nor_an_emulator() -> None:
