@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dqn_tf import fields
 from dqn_tf.bootstraps.greedy import Greedy
-from dqn_tf.checks import ConfigError, expect
+from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.fields import check_types, setting
 from dqn_tf.learning.exploration import EpsilonGreedy
@@ -181,14 +181,14 @@ class RunConfig:
     def with_settings(self, settings: list[str]) -> RunConfig:
         """A copy with "path=value" settings applied; agent fields need no prefix ("optimizer.learning_rate=1e-4").
 
-        Settings that only make sense together are applied together: order does not matter unless one chooses a kind.
+        All are applied at once, so their order does not matter; of two for the same path the later counts.
         """
         return apply_settings(self, settings)
 
 
 def setting_paths(config: RunConfig) -> list[str]:
     """Every path that ``with_settings`` accepts."""
-    own = [p for p in fields.paths(config) if not p.startswith("agent.")]
+    own = [p for p in fields.paths(config) if not p.startswith("agent.") and p != "protocol"]
     return fields.paths(config.agent) + [
         p for p in own if p.split(".")[0] not in ("preset", "environment", "seed", "frames")
     ]
@@ -196,31 +196,18 @@ def setting_paths(config: RunConfig) -> list[str]:
 
 def apply_settings(config: RunConfig, settings: list[str]) -> RunConfig:
     """See ``RunConfig.with_settings``."""
-    top = {f.name for f in dataclasses.fields(AgentConfig)}
-    pending = []
+    of_agent = {f.name for f in dataclasses.fields(AgentConfig)}
+    agent: list[tuple[str, str]] = []
+    own: list[tuple[str, str]] = []
     for text in settings:
         path, equals, value = text.partition("=")
+        path, name = path.strip(), path.strip().partition(".")[0]
         expect(bool(equals), "path=value", "--set", text, "For example: --set optimizer.learning_rate=1e-4")
-        name = path.strip().split(".")[0]
-        if name not in top and name not in ("protocol", "evaluation", "iteration_frames", "heldout_states"):
-            from dqn_tf.checks import unknown
-
-            raise unknown("path", path.strip(), setting_paths(config))
-        pending.append((f"agent.{path.strip()}" if name in top else path.strip(), value))
-    return _apply_until_done(config, pending)
-
-
-def _apply_until_done(config: RunConfig, pending: list[tuple[str, str]]) -> RunConfig:
-    """Apply settings one by one; one that is refused waits for the others (batch_size and capacity, say)."""
-    while pending:
-        refused, error = [], None
-        for path, value in pending:
-            try:
-                config = fields.with_value(config, path, value)
-            except ConfigError as e:
-                refused.append((path, value))
-                error = error or e
-        if len(refused) == len(pending) and error:
-            raise ConfigError(str(error).replace("agent.", ""))
-        pending = refused
-    return config
+        expect(path != "protocol", "one of its fields (protocol.stack=4)", "--set", text, "Or: --protocol NAME")
+        if name not in (*of_agent, "protocol", "evaluation", "iteration_frames", "heldout_states") or (
+            "." in path and name not in of_agent and not dataclasses.is_dataclass(getattr(config, name))
+        ):
+            raise unknown("path", path, setting_paths(config))
+        (agent if name in of_agent else own).append((path, value))
+    changed = fields.with_values(config, own)
+    return dataclasses.replace(changed, agent=fields.with_values(config.agent, agent))

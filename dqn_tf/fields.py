@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
+import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeVar, Union
 
 from dqn_tf.checks import ConfigError, expect, unknown
@@ -67,14 +67,20 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasse
 def to_json(config: Any) -> dict[str, Any]:
     """Nested plain values; every dataclass carries its kind under "kind"."""
     out: dict[str, Any] = {"kind": kind(config)}
+    hints = _hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        out[field.name] = to_json(value) if dataclasses.is_dataclass(value) else _plain(value)
+        out[field.name] = to_json(value) if dataclasses.is_dataclass(value) else _plain(hints[field.name], value)
     return out
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _plain(annotation: Any, value: Any) -> Any:
+    """Lists for tuples, and floats where floats are meant: 1 and 1.0 are one configuration and have one hash."""
+    members = _members(annotation)
+    if isinstance(value, tuple):
+        inner = next(typing.get_args(m)[0] for m in members if typing.get_origin(m) is tuple)
+        return [_plain(inner, v) for v in value]
+    return float(value) if float in members and int not in members and value is not None else value
 
 
 def from_json(cls: type[T], data: Any, path: str = "") -> T:
@@ -125,7 +131,7 @@ def _fits(annotation: Any, value: Any) -> bool:
             and all(_fits(a, v) for a, v in zip(inner, value, strict=True))
         )
     if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, annotation)
@@ -133,7 +139,7 @@ def _fits(annotation: Any, value: Any) -> bool:
 
 def describe(annotation: Any) -> str:
     """An annotation in words: "a whole number or none"."""
-    words: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    words: dict[Any, str] = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
     parts = []
     for member in _members(annotation):
         if member is type(None):
@@ -194,32 +200,40 @@ def _readings(member: Any, text: str) -> Iterator[Any]:
 
 
 def paths(config: Any) -> list[str]:
-    """Every path that ``with_value`` accepts."""
+    """Every path that ``with_values`` accepts."""
     return [path for path, _, _ in leaves(config)]
 
 
-def with_value(config: T, path: str, text: str, root: str = "") -> T:
-    """A copy of ``config`` with the leaf at ``path`` set to what ``text`` spells.
+def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") -> T:
+    """A copy of ``config`` with the leaf at each path set to what the text beside it spells.
 
+    All are set at once, kinds before their fields, so settings that only make sense together may come in any order.
     Raises ConfigError: unknown path (with the nearest ones), a wrong type, or a value out of range.
     """
-    name, _, rest = path.partition(".")
-    hints = _hints(type(config))
-    if name not in {f.name for f in dataclasses.fields(config)}:  # type: ignore[arg-type]
-        raise unknown("path", root + path, [root + p for p in paths(config)])
-    value = getattr(config, name)
-    if rest and dataclasses.is_dataclass(value):
-        new: Any = with_value(value, rest, text, f"{root}{name}.")
-    elif rest:
-        raise unknown("path", root + path, [root + p for p in paths(config)])
-    elif dataclasses.is_dataclass(value) and not choices(hints[name]).get(text):
+    own = {f.name for f in dataclasses.fields(config)}  # type: ignore[arg-type]
+    new: dict[str, Any] = {}
+    for path, text in sorted(settings, key=lambda setting: "." in setting[0]):
+        name, _, rest = path.partition(".")
+        if name not in own or (rest and not dataclasses.is_dataclass(new.get(name, getattr(config, name)))):
+            raise unknown("path", root + path, [root + p for p in paths(config)])
+        if not rest:
+            new[name] = _chosen(config, name, text, root)
+    for name in dict.fromkeys(path.partition(".")[0] for path, _ in settings):
+        inner = [(path.partition(".")[2], text) for path, text in settings if path.startswith(name + ".")]
+        if inner:
+            new[name] = with_values(new.get(name, getattr(config, name)), inner, f"{root}{name}.")
+    return dataclasses.replace(config, **new)  # type: ignore[type-var]
+
+
+def _chosen(config: Any, name: str, text: str, root: str) -> Any:
+    """The value that ``text`` spells for the field ``name`` itself."""
+    value, annotation = getattr(config, name), _hints(type(config))[name]
+    if dataclasses.is_dataclass(value) and text not in choices(annotation):
         inner = ", ".join(f"{root}{name}.{f.name}" for f in dataclasses.fields(value))
         raise ConfigError(
-            f"Expected {describe(hints[name])} for `{root}{name}`, got {text!r}. Its own fields are: {inner}."
+            f"Expected {describe(annotation)} for `{root}{name}`, got {text!r}. Its own fields are: {inner}."
         )
-    else:
-        new = parse(hints[name], text, root + path)
-    return dataclasses.replace(config, **{name: new})  # type: ignore[type-var]
+    return parse(annotation, text, root + name)
 
 
 # -- identity --------------------------------------------------------------------------------------------------------

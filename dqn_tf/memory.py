@@ -22,8 +22,18 @@ def available() -> tuple[int, str]:
         limits.append((kib * 1024, "available on this machine"))
     for limit, usage in _cgroup_files():
         with contextlib.suppress(OSError, ValueError):
-            limits.append((int(limit.read_text()) - int(usage.read_text()), "left in this control group"))
+            used = int(usage.read_text()) - _page_cache(usage.with_name("memory.stat"))
+            limits.append((int(limit.read_text()) - used, "left in this control group"))
     return min(limits, default=(2**63, "unknown"))
+
+
+def _page_cache(stat: Path) -> int:
+    """Bytes of a control group's usage that the kernel gives back when asked: files read or written a while ago."""
+    try:
+        entries = dict(line.split(maxsplit=1) for line in stat.read_text().splitlines())
+    except (OSError, ValueError):
+        return 0
+    return int(entries.get("total_inactive_file", entries.get("inactive_file", 0)))
 
 
 def _cgroup_files() -> list[tuple[Path, Path]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dqn_tf.checks import ConfigError
 from dqn_tf.types import ObservationSpec, Transition
 
 SEGMENT_BYTES = 32 * 2**20  # checkpoints write the ring in pieces of about this size
@@ -28,8 +29,15 @@ class Ring:
 
     def __init__(self, spec: ObservationSpec, capacity: int) -> None:
         self.spec, self.capacity = spec, capacity
+        try:
+            frames = np.zeros((capacity, *spec.frame_shape), spec.dtype)
+        except (MemoryError, ValueError, OverflowError) as error:
+            raise ConfigError(
+                f"Expected memory for a replay of {capacity:,} transitions: {capacity * row_bytes(spec):.1e} bytes, "
+                "more than this machine grants at once. Take a smaller one: --set replay.capacity=N"
+            ) from error
         self.columns: dict[str, np.ndarray] = {
-            "frame": np.zeros((capacity, *spec.frame_shape), spec.dtype),
+            "frame": frames,
             "action": np.zeros(capacity, np.int16),
             "reward": np.zeros(capacity, np.float32),
             "discount": np.zeros(capacity, np.float32),

@@ -66,7 +66,7 @@ class RunDir:
         present = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
         if "config.json" in present:
             check_same(read_json(self.path / "config.json"), self.config, self.path)
-        elif foreign := sorted(present - {".lock"}):
+        elif foreign := sorted(present - {".lock", ".config.json.tmp"}):  # what a kill at the start leaves
             raise ConfigError(
                 f"Expected an empty directory or a run to continue, got {self.path} with {', '.join(foreign[:5])}"
                 f"{' ...' if len(foreign) > 5 else ''} and no config.json. Choose another --run-dir."
@@ -209,7 +209,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
     data = path.read_bytes()
     if b"\0" in data or not data.endswith(b"\n"):
         raise RunError(f"{path} ends in half a row or holds NUL bytes. Continue the run: it repairs the file.")
-    lines = list(csv.reader(io.StringIO(data.decode())))
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode())))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"{path} is not a table that this program wrote: {error}.") from error
     header, rows, frames = lines[0], [], -1.0
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(header) or line == header:

@@ -1,0 +1,73 @@
+"""Small agents and runs for every test; nothing here imports TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig
+from dqn_tf.learning.optimizers import Adam
+from dqn_tf.networks.torsos import MLP
+from dqn_tf.replay.uniform import Uniform
+from dqn_tf.types import EnvironmentSpec, ObservationSpec
+
+TINY_AGENT = AgentConfig(
+    network=MLP(hidden=(8,)),
+    replay=Uniform(capacity=64),
+    optimizer=Adam(),
+    batch_size=4,
+    min_replay_steps=8,
+    target_update_steps=20,
+    execution=Interleaved(xla="none", threads=1),
+)
+CARTPOLE = RunConfig(
+    preset="dqn_classic",
+    agent=TINY_AGENT,
+    environment="gym:CartPole-v1",
+    evaluation=Evaluation(epsilon=0.0, episodes=2, final_episodes=2),
+    frames=100,
+    iteration_frames=40,
+    heldout_states=5,
+)
+
+
+@pytest.fixture
+def tiny_agent() -> Callable[..., AgentConfig]:
+    """A function (field=value, ...) -> an agent with one hidden layer of 8 and batches of 4, nothing compiled."""
+    return lambda **changes: dataclasses.replace(TINY_AGENT, **changes)
+
+
+@pytest.fixture
+def cartpole() -> Callable[..., RunConfig]:
+    """A function (field=value, ...) -> that agent on CartPole for 100 steps, in iterations of 40."""
+    return lambda **changes: dataclasses.replace(CARTPOLE, **changes)
+
+
+@pytest.fixture
+def vectors() -> Callable[..., EnvironmentSpec]:
+    """A function (size, actions) -> the agent's side of an environment with vector states."""
+
+    def build(size: int = 3, actions: int = 2) -> EnvironmentSpec:
+        return EnvironmentSpec(ObservationSpec((size,), "float32"), tuple(map(str, range(actions))), 1)
+
+    return build
+
+
+@pytest.fixture
+def outcome() -> Callable[..., str]:
+    """A function (call, *arguments) -> the message of the ConfigError or RunError that it raises."""
+
+    def message(call: Callable[..., Any], *arguments: Any, **more: Any) -> str:
+        from dqn_tf.checks import ConfigError, RunError
+
+        with pytest.raises((ConfigError, RunError)) as caught:
+            call(*arguments, **more)
+        return str(caught.value)
+
+    return message

@@ -1,0 +1,135 @@
+"""The replay's budget, checked before anything is allocated."""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dqn_tf import memory, presets
+from dqn_tf.config import RunConfig
+from dqn_tf.envs.protocols import PROTOCOLS
+from dqn_tf.replay import ring
+from dqn_tf.types import ObservationSpec
+
+PRESET = presets.load("dqn_dopamine")
+ATARI = RunConfig(
+    preset="dqn_dopamine",
+    agent=PRESET.agent,
+    environment="ale:breakout",
+    protocol=PROTOCOLS["dopamine"],
+    evaluation=PRESET.evaluation,
+    frames=200_000_000,
+)
+SPEC = ObservationSpec((84, 84), "uint8", 4)
+GB = 10**9
+ROW = 84 * 84 + 13
+
+
+@pytest.fixture
+def having(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A function (gigabytes): the memory that the machine claims to have."""
+    return lambda gb: monkeypatch.setattr(memory, "available", lambda: (int(gb * GB), "available on this machine"))
+
+
+def test_what_a_million_transitions_need() -> None:
+    assert memory.replay_bytes(ATARI) == 1_000_000 * ROW
+
+
+def test_a_short_run_fills_only_a_part() -> None:
+    """1000 steps are at most 2001 frames: one per step, and one more at each episode's start."""
+    assert memory.replay_bytes(dataclasses.replace(ATARI, frames=4000, iteration_frames=4000)) == 2001 * ROW
+
+
+def test_the_budget_is_printed(having: Callable[[float], None]) -> None:
+    having(16)
+    memory.check_replay(ATARI)
+    assert memory.describe(ATARI) == "Replay: 1,000,000 transitions, 7.07 GB of the 16.00 GB available on this machine."
+
+
+def test_too_large_a_replay_is_refused_with_numbers_and_one_that_fits(outcome, having: Callable[[float], None]) -> None:
+    having(4)
+    message = outcome(memory.check_replay, ATARI)
+    fits = (4 * GB - memory.HEADROOM) // ROW
+    assert message == (
+        "Expected memory for a replay of 1,000,000 transitions: 7.07 GB and 1.07 GB for the rest, but 4.00 GB are "
+        f"available on this machine. A replay of {fits:,} would fit: --set replay.capacity={fits}"
+    )
+    memory.check_replay(ATARI.with_settings([f"replay.capacity={fits}"]))
+    assert outcome(memory.check_replay, ATARI.with_settings([f"replay.capacity={fits + 1}"]))
+
+
+def test_the_boundary(outcome, having: Callable[[float], None]) -> None:
+    need = 1_000_000 * ROW + memory.HEADROOM
+    having(need / GB)
+    memory.check_replay(ATARI)
+    having((need - 1) / GB)
+    outcome(memory.check_replay, ATARI)
+
+
+def test_an_allocation_that_fails_is_a_sentence_too(outcome) -> None:
+    """A short budget passes the check with any capacity, but address space is not endless."""
+    for capacity in (10**15, 10**30):
+        message = outcome(ring.Ring, SPEC, capacity)
+        assert message.startswith(f"Expected memory for a replay of {capacity:,} transitions")
+
+
+# -- what the machine says ---------------------------------------------------------------------------------------------
+@pytest.fixture
+def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function (limit, usage, statistics) that writes the files of a control group and makes it this process's."""
+
+    def build(limit: str, usage: str, statistics: str = "") -> None:
+        for name, text in (("memory.max", limit), ("memory.current", usage), ("memory.stat", statistics)):
+            (tmp_path / name).write_text(text)
+        monkeypatch.setattr(memory, "_cgroup_files", lambda: [(tmp_path / "memory.max", tmp_path / "memory.current")])
+
+    return build
+
+
+def test_a_control_group_s_limit_counts(group: Callable[..., None]) -> None:
+    group("1000000\n", "400000\n")
+    assert memory.available() == (600_000, "left in this control group")
+
+
+def test_files_that_the_kernel_keeps_in_memory_do_not_count(group: Callable[..., None]) -> None:
+    """Writing a checkpoint fills the page cache, which the group's usage includes."""
+    group("1000000\n", "900000\n", "anon 100000\ninactive_file 700000\nactive_file 100000\n")
+    assert memory.available()[0] == 800_000
+    group("1000000\n", "900000\n", "inactive_file 1\ntotal_inactive_file 700000\n")  # version 1: with its children
+    assert memory.available()[0] == 800_000
+
+
+@pytest.mark.parametrize("limit", ["max\n", "9223372036854771712\n"])
+def test_no_limit_is_the_machine_s(group: Callable[..., None], limit: str) -> None:
+    group(limit, "0\n")
+    have, whose = memory.available()
+    assert whose == "available on this machine" and have < 2**62
+
+
+def test_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real files: some number of bytes, below what any machine has."""
+    have, _ = memory.available()
+    assert 10 * 2**20 < have < 2**50
+    assert all(isinstance(path, Path) for pair in memory._cgroup_files() for path in pair)
+
+
+def test_nothing_known_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_cgroup_files", lambda: [])
+    monkeypatch.setattr(Path, "read_text", lambda self: (_ for _ in ()).throw(OSError("no /proc")))
+    assert memory.available() == (2**63, "unknown")
+
+
+def test_a_ring_takes_memory_only_as_it_fills() -> None:
+    """What makes the smaller budget of a short run honest: pages never written are never resident."""
+    before = resident()
+    held = ring.Ring(SPEC, 100_000)
+    assert held.columns["frame"].nbytes > 700 * 10**6
+    assert resident() - before < 50 * 10**6
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
