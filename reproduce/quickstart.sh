@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # A first look, from a fresh checkout: sets up what is needed and runs the quick start. Arguments go to it.
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-python=$("$here/setup_env.sh" base)
+export LC_ALL=C.UTF-8 # before 3.13, Python under "C" cannot start where the path has letters beyond ASCII
+unset PYTHONHOME PYTHONPATH # on clusters these often name packages of another Python
+python=$("$(dirname "${BASH_SOURCE[0]}")/setup_env.sh" base)
 
 export KERAS_BACKEND=tensorflow
 export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}

@@ -9,6 +9,8 @@
 # DQN_TF_VENV says where (default: .venv in the repository); DQN_TF_PYTHON with which Python (default: the first that
 # fits of python3.13, python3.12, python3.11 and python3). Versions and hashes come from requirements/.
 set -euo pipefail
+export LC_ALL=C.UTF-8 # before 3.13, Python under "C" cannot start where the path has letters beyond ASCII
+unset PIP_USER PIP_TARGET PIP_PREFIX PYTHONHOME PYTHONPATH # on clusters these often lead to another Python
 
 say() { printf 'setup: %s\n' "$@" >&2; }
 die() { say "$@"; exit 1; }
@@ -20,9 +22,8 @@ case $kind in
     gpu) suffix=-gpu minutes=5 mib=6700 ;;
     *) say "Expected base, dev or gpu, got '$kind'."; exit 2 ;;
 esac
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-venv=${DQN_TF_VENV:-$root/.venv}
-case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
+root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+venv=$(realpath --canonicalize-missing "${DQN_TF_VENV:-$root/.venv}")
 python=$venv/bin/python
 stamp=$venv/.dqn_tf.stamp # FINGERPRINT KIND..., written when all is in place
 guard=$venv/.dqn_tf.lock  # held while at work; also the mark of a folder that this script made
@@ -104,7 +105,7 @@ if [[ $state == ready ]]; then
     exit
 fi
 
-if [[ ! -e $guard && -n $(ls -A "$venv" 2>/dev/null) ]]; then
+if [[ -n $(ls -A "$venv" 2>/dev/null) && ! -e $guard ]]; then # in this order: another setup may just begin
     die "$venv was not made by this script, so it is left alone." "Remove it, or name another folder in DQN_TF_VENV."
 fi
 mkdir -p "$venv" || die "Name a folder that can be written to in DQN_TF_VENV."
@@ -136,7 +137,6 @@ free=$(($(df -Pk "$venv" | awk 'NR == 2 { print $4 }') / 1024))
 ((free > mib)) || say "Only $free MiB are free there: this may well fail."
 
 rm -f "$stamp"
-unset PIP_USER PIP_TARGET PIP_PREFIX
 pip=("$python" -I -u -m pip install --no-input --disable-pip-version-check --progress-bar off)
 step "${pip[@]}" --require-hashes --only-binary :all: -r "$lock"
 step "${pip[@]}" --no-deps --no-index --no-build-isolation -e "$root"

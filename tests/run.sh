@@ -4,7 +4,9 @@
 #   tests/run.sh -m 'not slow'       without the slow ones
 #   tests/run.sh -n0 --pdb -k replay in one process, with the debugger
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+export LC_ALL=C.UTF-8 # before 3.13, Python under "C" cannot start where the path has letters beyond ASCII
+unset PYTHONHOME PYTHONPATH # on clusters these often name packages of another Python
+root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 python=$("$root/reproduce/setup_env.sh" dev)
 
 export KERAS_BACKEND=tensorflow
