@@ -14,11 +14,14 @@ PLAIN_SECONDS = 60.0
 class Progress:
     """Progress in frames.  On a terminal one bar; elsewhere a line a minute, and what is said."""
 
-    def __init__(self, total: int, start: int, label: str, enabled: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int, start: int, label: str, enabled: bool = True, stream: TextIO | None = None, bar: bool = True
+    ) -> None:
+        """bar: draw one, where there is a terminal; without, only what is said appears."""
         self.stream = stream or sys.stderr
         self.total, self.label, self.enabled = total, label, enabled
         self._bar: Any = None
-        if enabled and self.stream.isatty():
+        if enabled and bar and self.stream.isatty():
             self._bar = tqdm(
                 total=total,
                 initial=start,
@@ -47,9 +50,9 @@ class Progress:
                 f"{_clock(left)} left"
             )
 
-    def say(self, text: str) -> None:
-        """A line above the bar."""
-        if not self.enabled:
+    def say(self, text: str, always: bool = False) -> None:
+        """A line above the bar.  always: also where progress is not wanted, for what must not be missed."""
+        if not (self.enabled or always):
             return
         if self._bar is not None:
             self._bar.write(text, file=self.stream)

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dqn_tf import determinism, envs, fields, memory
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
@@ -78,7 +80,8 @@ class _Session:
         self.episodes = Table(run.path / "episodes.csv", EPISODE_COLUMNS)
         self.iterations = Table(run.path / "iterations.csv", ITERATION_COLUMNS)
         self.timing = Table(run.path / "timing.csv", TIMING_COLUMNS)
-        self.progress = Progress(config.frames, 0, "", enabled=False)
+        self.label = f"{config.preset} {config.environment} seed {config.seed}"
+        self.progress = Progress(config.frames, 0, self.label, options.progress, bar=False)
         self._writer: Any = None
         self._checkpoint_seconds = 0.0
         self._iteration_began = time.perf_counter()
@@ -91,8 +94,7 @@ class _Session:
         trainer = Trainer(config)
         try:
             self._resume(trainer)
-            label = f"{config.preset} {config.environment} seed {config.seed}"
-            self.progress = Progress(config.frames, trainer.counters.frames, label, options.progress)
+            self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
             if options.tensorboard:
                 self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
             with StopRequests() as stop:
@@ -144,7 +146,7 @@ class _Session:
                     f"Resuming {self.run_dir.path} here would leave the scope of its determinism:\n{text}\n"
                     "Resume it where it was started, or accept other bytes with --outside-scope."
                 )
-            self.log(f"Resumed outside the scope of determinism:\n{text}")
+            self.warn(f"Resumed outside the scope of determinism:\n{text}")
         manifest["status"] = "running"
         manifest["sessions"].append(
             {
@@ -164,7 +166,7 @@ class _Session:
         write_json(path, manifest)
 
     def _resume(self, trainer: Trainer) -> None:
-        loaded = self.store.load(self.log)
+        loaded = self.store.load(self.warn)
         self.timing.append_free()
         if loaded is None:
             if (self.run_dir.path / "episodes.csv").exists():
@@ -214,9 +216,13 @@ class _Session:
             **{f"{p}_seconds": round(seconds.get(p, 0.0), 3) for p in PHASES},
         }
 
-    def log(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """A line that nobody should miss: also where progress is not wanted."""
+        self.log(text, always=True)
+
+    def log(self, text: str, always: bool = False) -> None:
         """A line for people: on the screen and in log.txt."""
-        self.progress.say(text)
+        self.progress.say(text, always)
         with open(self.run_dir.path / "log.txt", "a") as file:
             file.write(f"{_now()} {text}\n")
 
@@ -225,6 +231,7 @@ class _Session:
         clock = time.perf_counter()
         tables = {"episodes": self.episodes.state(), "iterations": self.iterations.state()}
         state = {"run": trainer.state(), "tables": tables}
+        _check_finite(state["run"]["learner"], trainer.counters.frames)
         self.store.save(trainer.counters.frames, state, trainer.blobs())
         self._checkpoint_seconds += time.perf_counter() - clock
 
@@ -259,6 +266,15 @@ class _Session:
             table.close()
         if self._writer:
             self._writer.close()
+
+
+def _check_finite(learner: dict[str, np.ndarray], frames: int) -> None:
+    """Raises RunError rather than let diverged weights take the place of good ones."""
+    if wrong := [name for name, array in learner.items() if not np.isfinite(array).all()]:
+        raise RunError(
+            f"The weights are not finite at {frames} frames ({', '.join(wrong[:3])}): the network has diverged. "
+            "No checkpoint of this is written and the last one is kept; try a smaller learning rate."
+        )
 
 
 def _without_nan(values: dict[str, float]) -> dict[str, float | None]:
