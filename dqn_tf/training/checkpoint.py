@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class Store:
         """identity: the configuration's hash; a checkpoint of another one is not read."""
         self.folder, self.identity = folder, identity
         self._pieces: dict[str, dict[str, Any]] = {}  # files known to be good: name -> {"sha256", "bytes"}
+        self._skipped: list[Path] = []  # checkpoints that did not verify; they do not count among the kept
 
     # -- writing ---------------------------------------------------------------------------------------------------
     def save(self, frames: int, state: dict[str, Any], blobs: dict[str, Callable[[], Columns]]) -> Path:
@@ -85,15 +87,15 @@ class Store:
 
     def _free_name(self, frames: int) -> Path:
         """000000200000, or 000000200000.1 and so on where a checkpoint of the same frame is there already."""
-        path, number = self.folder / f"{frames:012d}", 0
-        while path.exists():
-            number += 1
-            path = self.folder / f"{frames:012d}.{number}"
-        return path
+        there = [_order(path) for path in self.found() if _order(path)[0] == frames]
+        number = max(there)[1] + 1 if there else 0  # above all that are there, or it would not be the newest
+        return self.folder / (f"{frames:012d}.{number}" if number else f"{frames:012d}")
 
     def _drop_old(self) -> None:
-        for path in self.found()[KEEP:]:
+        good = [path for path in self.found() if path not in self._skipped]
+        for path in (*good[KEEP:], *(path for path in self._skipped if path.is_dir())):
             shutil.rmtree(path)
+        self._skipped = []
         named: set[str] = set()
         for path in self.found():
             try:
@@ -110,19 +112,20 @@ class Store:
         """The checkpoints on disk, newest first, verified or not."""
         if not self.folder.is_dir():
             return []
-        named = [p for p in self.folder.iterdir() if p.name.replace(".", "", 1).isdigit()]
-        return sorted(named, key=lambda p: [int(n) for n in p.name.split(".") if n], reverse=True)
+        named = [path for path in self.folder.iterdir() if re.fullmatch(r"[0-9]+(\.[0-9]+)?", path.name)]
+        return sorted(named, key=_order, reverse=True)
 
     def load(self, say: Callable[[str], None]) -> tuple[Path, dict[str, Any], Callable[[str], Columns]] | None:
         """(folder, state, blob reader) of the newest checkpoint that verifies; None if there is none at all.
 
         say: told of every checkpoint that is skipped.  Raises RunError if checkpoints exist and none verifies.
         """
-        problems = []
+        problems, self._skipped = [], []
         for path in self.found():
             try:
                 return path, *self._read(path)
             except Damaged as problem:
+                self._skipped.append(path)
                 problems.append(f"{path.name}: {problem}")
                 say(f"Checkpoint {path.name} is skipped: {problem}")
         if problems:
@@ -165,6 +168,12 @@ class Store:
         return body
 
 
+def _order(path: Path) -> tuple[int, int]:
+    """A checkpoint's place in time, from its name: frames, and its number among those of the same frame."""
+    frames, _, number = path.name.partition(".")
+    return int(frames), int(number or 0)
+
+
 # -- files -------------------------------------------------------------------------------------------------------------
 def sync(folder: Path) -> None:
     """Make the names in a directory durable."""
@@ -193,7 +202,10 @@ def _write(path: Path, data: bytes) -> dict[str, Any]:
 def _bytes(path: Path) -> bytes:
     if path.is_symlink() or not path.is_file():
         raise Damaged(f"{path.name} is missing")
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Damaged(f"{path.name} cannot be read: {error}") from error
 
 
 def _verified(path: Path, entry: dict[str, Any]) -> bytes:
