@@ -1,0 +1,199 @@
+"""Scores: whole episodes of environments of their own, a function of weights, seed and phase alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dqn_tf.config import Evaluation, RunConfig
+from dqn_tf.training import evaluation
+from dqn_tf.training.evaluation import Score, play, summary
+from dqn_tf.types import StepType, TimeStep
+
+Play = Callable[..., list[Score]]
+
+
+def toward_the_fall(observations: np.ndarray) -> np.ndarray:
+    """Q-values [B, 2] of a policy that pushes to where the pole falls; it balances for a while."""
+    lean = observations[:, 2] + observations[:, 3]
+    return np.stack([-lean, lean], axis=1)
+
+
+def always_left(observations: np.ndarray) -> np.ndarray:
+    return np.tile(np.float32([1, 0]), (len(observations), 1))
+
+
+@pytest.fixture
+def scores(cartpole: Callable[..., RunConfig]) -> Play:
+    """A function (policy, phase, ...) -> the scores of a phase on CartPole, greedy."""
+    return lambda policy=always_left, phase="evaluation/0", **how: play(cartpole(), policy, phase, **how)
+
+
+@pytest.mark.parametrize("episodes", [1, 3, 8, 11])
+def test_as_many_episodes_as_asked_for(scores: Play, episodes: int) -> None:
+    assert len(scores(episodes=episodes)) == episodes
+
+
+def test_raw_returns_and_lengths(scores: Play) -> None:
+    """CartPole pays 1 a step; pushing left for ever loses the pole after eight to eleven."""
+    for score in scores(episodes=5):
+        assert score.return_raw == score.length_steps == score.length_frames
+        assert 8 <= score.return_raw <= 11 and not score.truncated
+
+
+def test_a_cut_off_game_says_so(scores: Play) -> None:
+    """CartPole-v1 is cut off after 500 steps, which this policy reaches from some starts."""
+    found = scores(toward_the_fall, episodes=8)
+    assert {s.truncated for s in found if s.length_steps == 500} == {True}
+    assert not any(s.truncated for s in found if s.length_steps < 500)
+    assert max(s.length_steps for s in found) == 500
+
+
+def test_the_same_phase_twice_gives_the_same_scores(scores: Play) -> None:
+    assert scores(toward_the_fall, episodes=4, epsilon=0.3) == scores(toward_the_fall, episodes=4, epsilon=0.3)
+
+
+def test_other_phases_and_seeds_start_elsewhere(scores: Play, cartpole: Callable[..., RunConfig]) -> None:
+    one = scores(toward_the_fall, episodes=4, epsilon=0.3)
+    assert one != scores(toward_the_fall, "evaluation/1", episodes=4, epsilon=0.3)
+    assert one != play(cartpole(seed=1), toward_the_fall, "evaluation/0", episodes=4, epsilon=0.3)
+
+
+def test_epsilon_is_the_configuration_s_unless_given(scores: Play, cartpole: Callable[..., RunConfig]) -> None:
+    random = cartpole(evaluation=Evaluation(epsilon=1.0, episodes=2))
+    by_config = play(random, always_left, "evaluation/0", episodes=6)
+    assert by_config == scores(episodes=6, epsilon=1.0) != scores(episodes=6)
+
+
+def test_a_budget_of_frames_is_spent_in_whole_episodes(scores: Play) -> None:
+    """Eight lanes of 20 frames each; episodes of 8 to 11 frames, so two or three in each."""
+    found = scores(frames=160)
+    assert 16 <= len(found) <= 24
+    assert 160 <= sum(s.length_frames for s in found) <= 160 + 8 * 11
+
+
+def test_at_least_one_episode(scores: Play) -> None:
+    assert len(scores(frames=1)) == evaluation.LANES
+
+
+def test_lanes_are_fixed_and_the_batch_keeps_its_size(scores: Play) -> None:
+    """As many lanes as episodes, at most eight; the network always sees all of them, also those that are done."""
+    for episodes, lanes in ((1, 1), (3, 3), (11, 8)):
+        sizes = set()
+
+        def policy(observations: np.ndarray, sizes: set[int] = sizes) -> np.ndarray:
+            sizes.add(len(observations))
+            return always_left(observations)
+
+        scores(policy, episodes=episodes)
+        assert sizes == {lanes}
+
+
+def test_episodes_are_shared_out_evenly(scores: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = []
+    lane = evaluation._Lane
+
+    def watched(config: RunConfig, name: str, episodes: Any, frames: Any) -> Any:
+        shares.append((name, episodes))
+        return lane(config, name, episodes, frames)
+
+    monkeypatch.setattr(evaluation, "_Lane", watched)
+    scores(episodes=11)
+    assert shares == [(f"evaluation/0/{i}", 2 if i < 3 else 1) for i in range(8)]
+
+
+def test_short_episodes_count_no_more_than_long_ones(scores: Play) -> None:
+    """The first episodes of a phase are the same however many are asked for: none is dropped for being slow."""
+    few, many = scores(toward_the_fall, episodes=8), scores(toward_the_fall, episodes=16)
+    assert few == many[::2]  # two in each lane
+
+
+class TwoLives:
+    """A game of four steps that pay 1, 2, 3, 4; the agent's episode ends after two of them, and each beginning (with
+    two frames of no-ops) pays 10."""
+
+    def __init__(self) -> None:
+        self.at = 0
+
+    def reset(self) -> TimeStep:
+        self.at %= 4
+        return self._answer(10.0, StepType.FIRST, 2)
+
+    def step(self, action: int) -> TimeStep:
+        self.at += 1
+        return self._answer(float(self.at), StepType.MID if self.at % 2 else StepType.LAST, 4)
+
+    def _answer(self, reward: float, step_type: StepType, frames: int) -> TimeStep:
+        seen, over = np.zeros(4, np.float32), self.at == 4
+        return TimeStep(seen, seen, reward, 1.0 - (step_type == StepType.LAST), step_type, over, False, 1, frames)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_lost_life_ends_the_agent_s_episode_but_not_the_score(scores: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 + 1 + 2, then 10 + 3 + 4, over 2 + 8 + 2 + 8 frames."""
+    monkeypatch.setattr(evaluation.envs, "make", lambda *arguments, **more: TwoLives())
+    assert scores(episodes=2) == [Score(30.0, 20, 4, False)] * 2
+
+
+def test_training_is_not_touched(scores: Play, cartpole: Callable[..., RunConfig]) -> None:
+    from dqn_tf import envs
+
+    train = envs.make("gym:CartPole-v1", None, 0)
+    train.reset()
+    before = train.state()
+    scores(episodes=2)
+    after = train.state()
+    assert {k: str(v) for k, v in before.items()} == {k: str(v) for k, v in after.items()}
+
+
+def test_a_stop_request_is_heard_at_every_step(scores: Play) -> None:
+    class Stop(Exception):
+        pass
+
+    calls = []
+
+    def each_step() -> None:
+        calls.append(1)
+        if len(calls) == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        scores(episodes=2, each_step=each_step)
+
+
+def test_neither_episodes_nor_frames_is_refused(outcome, scores: Play) -> None:
+    assert outcome(scores) == "Expected a number of episodes or frames to play, got neither."
+
+
+def test_values_that_are_not_finite_stop_it(outcome, scores: Play) -> None:
+    message = outcome(scores, lambda o: np.full((len(o), 2), np.nan), episodes=1)
+    assert message.startswith("Q-values are not finite")
+
+
+def test_no_ops_of_the_evaluation_replace_the_protocol_s(cartpole: Callable[..., RunConfig]) -> None:
+    from dqn_tf.envs.protocols import PROTOCOLS
+
+    def noops(noops_max: int | None) -> tuple[int, int]:
+        run = dataclasses.replace(
+            cartpole(frames=400, iteration_frames=400),
+            protocol=PROTOCOLS["nature2015"],
+            evaluation=Evaluation(episodes=1, noops_max=noops_max),
+        )
+        protocol = evaluation._protocol(run)
+        return protocol.noops_min, protocol.noops_max
+
+    assert [noops(n) for n in (None, 0, 5)] == [(1, 30), (0, 0), (1, 5)]
+
+
+def test_summary_by_hand() -> None:
+    found = summary([Score(r, 4, 1, False) for r in (1.0, 2.0, 6.0)])
+    assert found == {
+        "return_mean": 3.0, "return_std": pytest.approx(7**0.5), "return_min": 1.0, "return_max": 6.0, "episodes": 3
+    }  # fmt: skip
+    assert np.isnan(summary([Score(1.0, 4, 1, False)])["return_std"])

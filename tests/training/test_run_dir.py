@@ -1,0 +1,274 @@
+"""Run directories: one owner, one configuration, and tables without half rows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.training import run_dir
+from dqn_tf.training.run_dir import RunDir, Table, read_json, read_table, write_json
+
+
+@contextlib.contextmanager
+def opened(path: Path, config: RunConfig) -> Iterator[RunDir]:
+    run = RunDir(path, config)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def names(path: Path) -> list[str]:
+    return sorted(p.name for p in path.iterdir())
+
+
+# -- one configuration -------------------------------------------------------------------------------------------------
+def test_a_new_directory_holds_the_configuration(tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    with opened(tmp_path / "a" / "b", cartpole()):
+        pass
+    found = RunConfig.from_json(read_json(tmp_path / "a" / "b" / "config.json"))
+    assert found == cartpole() and names(tmp_path / "a" / "b") == [".lock", "config.json"]
+
+
+def test_the_same_configuration_continues(tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    for _ in range(2):
+        with opened(tmp_path, cartpole()):
+            pass
+
+
+def test_another_configuration_names_the_fields(outcome, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    with opened(tmp_path, cartpole()):
+        pass
+    before = (tmp_path / "config.json").read_bytes()
+    other = cartpole(seed=7).with_settings(["discount=0.5", "network.hidden=9"])
+    assert outcome(RunDir, tmp_path, other) == (
+        f"{tmp_path} holds a run of another configuration:\n"
+        "  discount: 0.99 there, 0.5 asked for\n"
+        "  network.hidden: [8] there, [9] asked for\n"
+        "  seed: 0 there, 7 asked for\n"
+        "Repeat the command that started it to continue it, or choose another --run-dir."
+    )
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_directory_of_other_things_is_left_alone(outcome, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    assert outcome(RunDir, tmp_path, cartpole()) == (
+        f"Expected an empty directory or a run to continue, got {tmp_path} with thesis.tex and no config.json. "
+        "Choose another --run-dir."
+    )
+    assert names(tmp_path) == ["thesis.tex"]
+
+
+def test_a_file_is_no_directory(outcome, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    (tmp_path / "file").write_text("x")
+    message = outcome(RunDir, tmp_path / "file", cartpole())
+    assert message == f"Expected a directory for --run-dir, got the file {tmp_path / 'file'}."
+
+
+def test_a_kill_while_the_configuration_was_written(tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    """The same command works again."""
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".config.json.tmp").write_text('{"sch')
+    with opened(tmp_path, cartpole()):
+        assert names(tmp_path) == [".lock", "config.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "\0\0\0", '{"schema": 1'])
+def test_a_damaged_configuration(outcome, tmp_path: Path, cartpole: Callable[..., RunConfig], text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    assert outcome(RunDir, tmp_path, cartpole()).startswith(f"Expected JSON in {tmp_path / 'config.json'}: ")
+
+
+def test_a_configuration_that_is_no_configuration(outcome, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    (tmp_path / "config.json").write_text("[]")
+    assert "holds a run of another configuration" in outcome(RunDir, tmp_path, cartpole())
+
+
+# -- one owner ---------------------------------------------------------------------------------------------------------
+HOLD = """
+import sys, time
+from pathlib import Path
+from dqn_tf.config import RunConfig
+from dqn_tf.training.run_dir import RunDir, read_json
+path = Path(sys.argv[1])
+run = RunDir(path, RunConfig.from_json(read_json(path / "config.json")))
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_directory_in_use_names_the_process_and_the_machine(
+    outcome, tmp_path: Path, cartpole: Callable[..., RunConfig]
+) -> None:
+    """Held by another process; free at once when that process is killed."""
+    with opened(tmp_path, cartpole()):
+        pass
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == "held\n"
+            assert outcome(RunDir, tmp_path, cartpole()) == (
+                f"{tmp_path} is in use by process {other.pid} on {socket.gethostname()}. "
+                "Wait for it or stop it; its work is kept either way."
+            )
+        finally:
+            other.kill()
+    with opened(tmp_path, cartpole()):
+        assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def test_a_refused_directory_is_not_held(tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    with opened(tmp_path, cartpole()):
+        pass
+    with pytest.raises(ConfigError):
+        RunDir(tmp_path, cartpole(seed=1))
+    with opened(tmp_path, cartpole()):
+        pass
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+def test_json_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"a": 1})
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1} and names(tmp_path) == ["x.json"]
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+COLUMNS = ["frames", "score"]
+
+
+def table(path: Path, rows: int) -> Table:
+    """A table with that many rows, still open."""
+    out = Table(path / "t.csv", COLUMNS)
+    out.begin()
+    for i in range(rows):
+        out.write({"frames": 10 * i, "score": i / 4})
+    return out
+
+
+def test_rows_are_on_disk_as_soon_as_they_are_written(tmp_path: Path) -> None:
+    table(tmp_path, 2)
+    assert (tmp_path / "t.csv").read_text() == "frames,score\n0,0.0\n10,0.25\n"
+
+
+def test_what_is_not_a_number_is_an_empty_cell(tmp_path: Path) -> None:
+    out = table(tmp_path, 0)
+    out.write({"frames": 4, "score": float("nan")})
+    assert read_table(tmp_path / "t.csv") == [{"frames": "4", "score": ""}]
+
+
+def test_numbers_are_written_so_that_they_can_be_read_back(tmp_path: Path) -> None:
+    out, value = table(tmp_path, 0), 0.1 + 0.2
+    out.write({"frames": 2**53, "score": value})
+    (row,) = read_table(tmp_path / "t.csv")
+    assert int(row["frames"]) == 2**53 and float(row["score"]) == value
+
+
+def test_other_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Expected the columns"):
+        table(tmp_path, 0).write({"score": 1.0, "frames": 0})
+
+
+def test_begin_starts_from_nothing(tmp_path: Path) -> None:
+    table(tmp_path, 5).close()
+    assert read_table(tmp_path / "t.csv") and table(tmp_path, 0).state()["bytes"] == len("frames,score\n")
+    assert read_table(tmp_path / "t.csv") == []
+
+
+@pytest.mark.parametrize("later", ["", "99,9", "99,9.0\n", "99,9.0\n100,1", "\0\0\0\0", "\n\n"])
+def test_resume_cuts_off_what_came_after_the_checkpoint(tmp_path: Path, later: str) -> None:
+    """Whole rows, half rows, and the zeros that a power cut leaves."""
+    state = table(tmp_path, 3).state()
+    with open(tmp_path / "t.csv", "a") as file:
+        file.write(later)
+    again = Table(tmp_path / "t.csv", COLUMNS)
+    again.resume(state)
+    again.write({"frames": 30, "score": 0.75})
+    assert (tmp_path / "t.csv").read_text() == "frames,score\n0,0.0\n10,0.25\n20,0.5\n30,0.75\n"
+    assert again.state() == table(tmp_path, 4).state()
+
+
+@pytest.mark.parametrize("change", ["edited", "cut", "gone"])
+def test_resume_refuses_a_table_that_was_changed(outcome, tmp_path: Path, change: str) -> None:
+    path, state = tmp_path / "t.csv", table(tmp_path, 3).state()
+    before = path.read_text()
+    after = {"edited": before.replace("0.25", "9.25") + "more", "cut": before[:-3]}.get(change)
+    path.unlink() if after is None else path.write_text(after)
+    message = outcome(Table(path, COLUMNS).resume, state)
+    assert message.startswith(f"Expected the first {len(before)} bytes of {path} as the checkpoint knows them")
+    assert path.read_text() == after if path.exists() else after is None
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        (None, "frames,score\n"),
+        ("", "frames,score\n"),
+        ("frames,sc", "frames,score\n"),
+        ("frames,score\n1,2\n3,", "frames,score\n1,2\n"),
+        ("frames,score\n1,2\n", "frames,score\n1,2\n"),
+    ],
+)
+def test_a_table_that_no_checkpoint_guards_keeps_its_whole_rows(tmp_path: Path, found: str | None, kept: str) -> None:
+    if found is not None:
+        (tmp_path / "t.csv").write_text(found)
+    free = Table(tmp_path / "t.csv", COLUMNS)
+    free.append_free()
+    free.write({"frames": 7, "score": 8})
+    assert (tmp_path / "t.csv").read_text() == kept + "7,8\n"
+
+
+# -- reading tables ----------------------------------------------------------------------------------------------------
+def test_read_table_gives_the_rows(tmp_path: Path) -> None:
+    table(tmp_path, 2)
+    assert read_table(tmp_path / "t.csv") == [{"frames": "0", "score": "0.0"}, {"frames": "10", "score": "0.25"}]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "ends in half a row"),
+        (b"frames,score\n1,2", "ends in half a row or holds NUL bytes. Continue the run: it repairs the file."),
+        (b"frames,score\n1,2\n\0\0\n", "holds NUL bytes"),
+        (b"frames,score\n1,2\n3\n", "line 3: expected 2 values, got 1."),
+        (b"frames,score\n1,2\nframes,score\n", "line 3"),
+        (b"frames,score\n1,2\n3,x\n", "line 3: could not convert string to float: 'x'."),
+        (b"frames,score\n5,2\n4,2\n", "line 3: frames go back from 5 to 4."),
+        (b"frames,score\n1,\xff\n", "is not a table that this program wrote"),
+        (b"frames,score\n1,2\r3\n", "is not a table that this program wrote"),
+    ],
+)
+def test_read_table_says_what_is_wrong(outcome, tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "t.csv").write_bytes(data)
+    text = outcome(read_table, tmp_path / "t.csv")
+    assert text.startswith(str(tmp_path / "t.csv")) and message in text
+
+
+def test_read_table_survives_any_flipped_bit(tmp_path: Path) -> None:
+    """It gives rows or says what is wrong, whatever the byte."""
+    table(tmp_path, 3)
+    path, data = tmp_path / "t.csv", (tmp_path / "t.csv").read_bytes()
+    for offset in range(len(data)):
+        for bit in range(8):
+            damaged = bytearray(data)
+            damaged[offset] ^= 1 << bit
+            path.write_bytes(damaged)
+            with contextlib.suppress(RunError):
+                assert all(list(row) for row in read_table(path))
+
+
+def test_the_files_of_a_run_are_listed() -> None:
+    assert {"config.json", "checkpoints", ".lock"} <= run_dir.OWN_FILES
