@@ -82,6 +82,7 @@ class _Session:
         self.timing = Table(run.path / "timing.csv", TIMING_COLUMNS)
         self.label = f"{config.preset} {config.environment} seed {config.seed}"
         self.progress = Progress(config.frames, 0, self.label, options.progress, bar=False)
+        self.status = "failed"  # until something better is known
         self._writer: Any = None
         self._checkpoint_seconds = 0.0
         self._iteration_began = time.perf_counter()
@@ -91,19 +92,21 @@ class _Session:
         determinism.enable(config.agent.execution.threads)
         scope = determinism.scope(config.agent.execution.threads, config.agent.execution.xla)
         self._open_manifest(scope)
-        trainer = Trainer(config)
         try:
-            self._resume(trainer)
-            self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
-            if options.tensorboard:
-                self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
-            with StopRequests() as stop:
-                return self._train(trainer, stop)
+            trainer = Trainer(config)
+            try:
+                self._resume(trainer)
+                self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
+                if options.tensorboard:
+                    self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
+                with StopRequests() as stop:
+                    return self._train(trainer, stop)
+            finally:
+                self._close(trainer)
         finally:
-            self._close(trainer)
+            self._close_manifest()
 
     def _train(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
-        status = "failed"
         saved = trainer.counters.frames
         gc.freeze()  # start-up objects need no scanning during the run
         try:
@@ -119,15 +122,14 @@ class _Session:
                     saved = frames
             scores = trainer.final_scores(stop.check)
             self._save(trainer)
-            status = "complete"
-            return self._finish(trainer, scores)
+            summary = self._finish(trainer, scores)
+            self.status = "complete"
+            return summary
         except Interrupted:
-            status = "interrupted"
             self._save(trainer)
+            self.status = "interrupted"
             self.log(f"Stopped at {trainer.counters.frames:,} frames; the same command continues the run.")
             raise
-        finally:
-            self._close_manifest(status)
 
     # -- starting and resuming -------------------------------------------------------------------------------------
     def _open_manifest(self, scope: dict[str, Any]) -> None:
@@ -158,11 +160,11 @@ class _Session:
         )
         write_json(path, manifest)
 
-    def _close_manifest(self, status: str) -> None:
+    def _close_manifest(self) -> None:
         path = self.run_dir.path / "manifest.json"
         manifest = read_json(path)
-        manifest["status"] = status
-        manifest["sessions"][-1].update(ended=_now(), status=status)
+        manifest["status"] = self.status
+        manifest["sessions"][-1].update(ended=_now(), status=self.status)
         write_json(path, manifest)
 
     def _resume(self, trainer: Trainer) -> None:
