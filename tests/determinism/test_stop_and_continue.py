@@ -1,0 +1,102 @@
+"""A run that is killed or stopped anywhere, and started again by the same command, equals the one never stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dqn_tf.training.checkpoint import Store
+from dqn_tf.training.rescore import digest_of
+from dqn_tf.training.run_dir import read_json
+
+pytestmark = pytest.mark.slow
+KILLED, TERM, INT = -signal.SIGKILL, 143, 130
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    return Store(run_dir / "checkpoints", "").found()
+
+
+def rows(run_dir: Path, name: str) -> int:
+    """Rows of a table, without its header."""
+    path = run_dir / name
+    return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
+
+
+def test_stopped_everywhere_and_continued(
+    tmp_path: Path, cases: dict[str, Any], workbench: Any, equal_to_baseline: Callable[[str, Path], None]
+) -> None:
+    """Atari: before the first checkpoint, while one is written, in training, in evaluations, again and again."""
+    run_dir = tmp_path / "run"
+    words = cases["breakout"].words(run_dir)
+
+    def stop(at: str, what: str, expected: int) -> Any:
+        result = workbench.run(words, at, what)
+        assert result.exit == expected, result.output
+        assert result.seconds is not None  # the point was reached
+        assert not (run_dir / "summary.json").exists()
+        return result
+
+    stop("training:30", "SIGKILL", KILLED)
+    assert checkpoints(run_dir) == []
+    stop("saving:9", "SIGKILL", KILLED)  # of the first checkpoint
+    assert checkpoints(run_dir) == [] and list((run_dir / "checkpoints").iterdir()) != []
+    result = stop("training:120", "SIGTERM", TERM)  # steps of this process
+    assert result.seconds < 30 and "the same command continues" in result.output
+    assert checkpoints(run_dir)[0].name == "000000000476"  # 119 steps of 4 frames
+    assert read_json(run_dir / "manifest.json")["status"] == "interrupted"
+    stop("evaluation/0:20", "SIGKILL", KILLED)
+    for number, (name, code) in enumerate([("SIGINT", INT), ("SIGTERM", TERM), ("SIGTERM", TERM)]):
+        result = stop(f"evaluation/0:{10 + number}", name, code)
+        assert result.seconds < 30
+        assert rows(run_dir, "iterations.csv") == 0  # it did not wait for the end of the evaluation
+        assert checkpoints(run_dir)[0].name.startswith("000000000800")
+    stop("saving:17", "SIGKILL", KILLED)
+    stop("evaluation/final:25", "SIGTERM", TERM)
+    assert rows(run_dir, "iterations.csv") == 2
+    result = workbench.run(words)
+    assert result.exit == 0, result.output
+    equal_to_baseline("breakout", run_dir)
+    assert digest_of(run_dir) == read_json(run_dir / "summary.json")["state_digest"]
+    assert read_json(run_dir / "manifest.json")["status"] == "complete"
+    assert len(checkpoints(run_dir)) == 2
+    assert not [p for p in (run_dir / "checkpoints").rglob("*") if "tmp" in p.name]
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_killed_at_random_moments(
+    seed: int, tmp_path: Path, cases: dict[str, Any], workbench: Any, equal_to_baseline: Callable[[str, Path], None]
+) -> None:
+    """From outside, as the kernel or a cluster does it: once when a checkpoint appears, then whenever it happens."""
+    run_dir, chance = tmp_path / "run", random.Random(seed)
+    words = cases["cartpole"].words(run_dir)
+
+    def a_checkpoint_is_being_written() -> bool:
+        return any((run_dir / "checkpoints").glob(".tmp-*"))
+
+    moments: list[Callable[[], bool]] = [a_checkpoint_is_being_written]
+    moments += [lambda least=k: rows(run_dir, "episodes.csv") >= least for k in sorted(chance.sample(range(3, 25), 4))]
+    killed = 0
+    for moment in moments:
+        pid = workbench.start(words)
+        _wait_for(lambda m=moment: m() or (run_dir / "summary.json").exists())
+        time.sleep(0.02 * chance.random())
+        os.kill(pid, signal.SIGKILL)  # the workbench has not yet waited for it, so that the number is still its own
+        killed += workbench.wait().exit == KILLED
+    assert killed >= 3
+    assert workbench.run(words).exit == 0
+    equal_to_baseline("cartpole", run_dir)
+
+
+def _wait_for(condition: Callable[[], bool], limit_seconds: float = 300.0) -> None:
+    limit = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.001)
