@@ -153,9 +153,10 @@ def _verify_case(case: Case, folder: Path, say: Say) -> list[str]:
 @contextlib.contextmanager
 def _running(case: Case, run_dir: Path, hash_seed: int) -> Iterator[subprocess.Popen[str]]:
     """The case's command as a process, which does not outlive the block."""
-    package = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH")) if p)
-    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": path}
+    package = Path(__file__).resolve().parents[2]
+    found_anyway = package.name in ("site-packages", "dist-packages")
+    path = [*([] if found_anyway else [str(package)]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": os.pathsep.join(path)}
     process = subprocess.Popen(
         case.command(run_dir),
         cwd=run_dir.parent,

@@ -162,10 +162,10 @@ class Workbench:
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._output = folder / "output.txt"
 
-    def start(self, words: list[str], at: str = "", what: str = "") -> int:
+    def start(self, words: list[str], at: str = "", what: str = "", segment_bytes: int = 0) -> int:
         """Start a run, and return its process number."""
         self._output.unlink(missing_ok=True)
-        job = {"argv": words, "output": str(self._output), "at": at, "what": what}
+        job = {"argv": words, "output": str(self._output), "at": at, "what": what, "segment_bytes": segment_bytes}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job).encode() + b"\n")
         self._process.stdin.flush()
@@ -176,9 +176,9 @@ class Workbench:
         answer = self._answer()
         return Result(answer["exit"], self._output.read_text(), answer["seconds"])
 
-    def run(self, words: list[str], at: str = "", what: str = "") -> Result:
+    def run(self, words: list[str], at: str = "", what: str = "", segment_bytes: int = 0) -> Result:
         """Start a run and wait for its end."""
-        self.start(words, at, what)
+        self.start(words, at, what, segment_bytes)
         return self.wait()
 
     def _answer(self) -> dict[str, Any]:

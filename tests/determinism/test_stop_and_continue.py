@@ -15,6 +15,7 @@ import pytest
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run_dir import read_json
+from dqn_tf.training.verify import differences
 
 pytestmark = pytest.mark.slow
 KILLED, TERM, INT = -signal.SIGKILL, 143, 130
@@ -68,6 +69,41 @@ def test_stopped_everywhere_and_continued(
     assert read_json(run_dir / "manifest.json")["status"] == "complete"
     assert len(checkpoints(run_dir)) == 2
     assert not [p for p in (run_dir / "checkpoints").rglob("*") if "tmp" in p.name]
+
+
+def test_a_replay_of_many_pieces(tmp_path: Path, cases: dict[str, Any], workbench: Any) -> None:
+    """As in a long run: checkpoints share pieces, some are written anew, and n-step returns are open."""
+    segment_bytes = 20 * 29  # 20 rows of 4 float32 and 13 bytes; 150 rows are 7 pieces and a half
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    more = ("--set", "n_step=3", "--set", "min_replay_steps=40")
+
+    def run(run_dir: Path, at: str = "", what: str = "") -> int:
+        words = cases["cartpole"].words(run_dir, checkpoint_frames=25, extra=more)
+        result = workbench.run(words, at, what, segment_bytes)
+        return int(result.exit)
+
+    assert run(whole) == 0
+    assert run(stopped, "training:34", "SIGTERM") == TERM
+    assert run(stopped, "training:230", "SIGKILL") == KILLED
+    segments = _state(stopped)["replay"]["segments"]
+    assert len(segments) == len(set(segments)) == 8
+    times = {p.name: p.stat().st_mtime_ns for p in (stopped / "checkpoints" / "pieces").iterdir()}
+    assert run(stopped, "training:9", "SIGTERM") == TERM
+    kept = [n for n, t in times.items() if _mtime(stopped / "checkpoints" / "pieces" / n) == t]
+    assert len(kept) >= 6  # only what is new was written
+    assert run(stopped, "saving:22", "SIGKILL") == KILLED
+    assert run(stopped) == 0
+    assert differences(whole, stopped) == []
+
+
+def _state(run_dir: Path) -> Any:
+    loaded = Store(run_dir / "checkpoints", read_json(run_dir / "manifest.json")["config_hash"]).load(pytest.fail)
+    assert loaded is not None
+    return loaded[1]["run"]
+
+
+def _mtime(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else -1
 
 
 @pytest.mark.parametrize("seed", [1])

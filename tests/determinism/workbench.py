@@ -10,6 +10,7 @@ ordinary way.)  Reads one job per line from stdin, a JSON object:
             the evaluation with this name), "saving:N" (before the N-th change to a file while checkpoints are saved)
     what    what happens there: the name of a signal that the process sends itself, or "fsize:N": from then on no file
             can grow beyond N bytes, as on a full disk
+    segment_bytes   size of the pieces in which checkpoints write the replay; 0 leaves it as it is
 
 and answers with {"pid": ...}, then {"exit": ..., "seconds": since the point was reached, or null}.
 """
@@ -93,7 +94,9 @@ def child(job: dict[str, Any], mark: Path) -> None:
         if job["at"]:
             arm(Trigger(job["at"], job["what"], mark))
         from dqn_tf import cli
+        from dqn_tf.replay import ring
 
+        ring.SEGMENT_BYTES = job["segment_bytes"] or ring.SEGMENT_BYTES
         sys.argv = ["dqn-tf", *job["argv"]]
         code = cli.main(job["argv"])
     except BaseException:
