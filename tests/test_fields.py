@@ -31,6 +31,7 @@ class HalfPlane:
 class Scene:
     shape: Circle | HalfPlane = setting(Circle())
     inner: Circle = setting(Circle())
+    extra: Circle | None = setting(None)
     count: int = setting(3)
     limit: float | None = setting(None)
     visible: bool = setting(True)
@@ -58,7 +59,7 @@ def test_a_dataclass_is_chosen_by_its_name_in_snake_case_or_its_kind() -> None:
 def test_the_paths_of_all_leaves() -> None:
     """A field with alternatives is a leaf itself (its kind); one without is only its own leaves."""
     assert fields.paths(Scene()) == (
-        "shape shape.radius inner.radius count limit visible mode sizes low high".split()
+        "shape shape.radius inner.radius extra count limit visible mode sizes low high".split()
     )  # fmt: skip
     _, value, field = next(leaf for leaf in fields.leaves(Scene()) if leaf[0] == "inner.radius")
     assert (value, field.metadata["unit"], field.metadata["doc"]) == (1.0, "m", "how wide")
@@ -95,6 +96,7 @@ def test_a_kind_is_chosen_with_its_defaults_and_its_fields_beside_it() -> None:
     assert changed(("shape", "plane")).shape == HalfPlane()
     assert changed(("shape", "plane"), ("shape.normal", "0,2")).shape == HalfPlane(normal=(0.0, 2.0))
     assert changed(("shape", "circle")).shape == Circle()
+    assert changed(("extra.radius", "2"), ("extra", "circle")).extra == Circle(radius=2.0)
 
 
 def test_order_does_not_matter() -> None:
@@ -143,6 +145,7 @@ def test_what_is_refused(outcome, path: str, text: str, message: str) -> None:
         ("count", 1.0, "Expected a whole number for `count`, got 1.0 (float)."),
         ("count", True, "Expected a whole number for `count`, got True (bool)."),
         ("limit", "1", "Expected a finite number or none for `limit`, got '1' (str)."),
+        ("limit", True, "Expected a finite number or none for `limit`, got True (bool)."),
         ("limit", float("nan"), "Expected a finite number or none for `limit`, got nan (float)."),
         ("visible", 1, "Expected true or false for `visible`, got 1 (int)."),
         ("sizes", [1, 2], "Expected numbers separated by commas for `sizes`, got [1, 2] (list)."),

@@ -51,25 +51,51 @@ def move_apart(learner: Learner) -> None:
         v.assign(v.numpy() + random.normal(size=v.shape).astype(np.float32) / 5)
 
 
-def test_worked_example(learner: Callable[..., Learner]) -> None:
+def example(learner: Callable[..., Learner], loss: str, discount: float = 0.9) -> tuple[Learner, Sample]:
     """docs/worked_example.md: r = 2, gamma = 0.9, max target Q = 5, Q(s, a) = 4.
 
-    Target 6.5, TD error 2.5, loss 6.25; one gradient step raises Q(s, a) and nothing else.  The networks have no
-    hidden layer and the state is zero, so that the biases of the last layer are the Q-values.
+    The networks have no hidden layer and the state is zero, so that the biases of the last layer are the Q-values.
     """
-    linear, loss, step = MLP(hidden=()), Expected(loss="squared"), Adam(learning_rate=0.1)
-    one = learner(batch_size=1, network=linear, value=loss, optimizer=step)
+    step = Adam(learning_rate=0.1)
+    one = learner(batch_size=1, network=MLP(hidden=()), value=Expected(loss=loss), optimizer=step)
     one.online.variables[1].assign([4.0, 1.0])
     one.target.variables[1].assign([3.0, 5.0])
     state = np.zeros((1, 3), np.float32)
-    transition = Transition(state, np.int32([0]), np.float32([2.0]), np.float32([0.9]), state)
-    out = one.update(Sample(transition, np.int64([0]), np.float32([1.0])))
+    transition = Transition(state, np.int32([0]), np.float32([2.0]), np.float32([discount]), state)
+    return one, Sample(transition, np.int64([0]), np.float32([1.0]))
+
+
+def test_worked_example(learner: Callable[..., Learner]) -> None:
+    """Target 6.5, TD error 2.5, loss 6.25; one gradient step raises Q(s, a) and nothing else."""
+    one, sample = example(learner, "squared")
+    out = one.update(sample)
     assert out.q_values.numpy().tolist() == [[4.0, 1.0]]
-    assert (float(out.td_error[0]), float(out.loss)) == (2.5, 6.25)
-    assert float(out.grad_norm) == 5.0  # 2 delta
-    after = one.act(state[0])
+    assert float(out.td_error[0]) == 2.5  # 6.5 - 4
+    assert float(out.loss) == 6.25
+    assert float(out.grad_norm) == 5.0  # |-2 delta|
+    after = one.act(np.zeros(3, np.float32))
     assert after[0] == pytest.approx(4.1) and after[1] == 1.0
     assert one.target.variables[1].numpy().tolist() == [3.0, 5.0]
+
+
+@pytest.mark.parametrize(("loss", "value", "slope"), [("squared", 6.25, -5.0), ("huber", 2.0, -1.0)])
+def test_worked_example_loss_and_gradient(
+    learner: Callable[..., Learner], loss: str, value: float, slope: float
+) -> None:
+    """-2 delta, or -delta clipped to [-1, 1], at the output of the action taken; nothing at the other."""
+    one, sample = example(learner, loss)
+    gradient = gradient_of(one, sample)
+    assert gradient[-2:].tolist() == [slope, 0.0] and not gradient[:-2].any()
+    assert float(one.update(sample).loss) == value
+
+
+@pytest.mark.parametrize(("discount", "target"), [(0.0, 2.0), (0.9, 6.5)])
+def test_worked_example_at_the_end_of_an_episode(
+    learner: Callable[..., Learner], discount: float, target: float
+) -> None:
+    """Terminated: y = r.  Cut off: the discount stays, and so does y."""
+    one, sample = example(learner, "squared", discount)
+    assert float(one.update(sample).td_error[0]) == target - 4
 
 
 @pytest.mark.parametrize("loss", ["squared", "huber"])

@@ -212,6 +212,21 @@ def test_a_file_that_is_not_as_it_was_written(folder: Path, tmp_path: Path, name
     expect_older(folder)
 
 
+def test_changes_that_json_does_not_see_are_found_too(folder: Path) -> None:
+    """Another white space, one more line, the same key twice: the manifest is compared byte by byte."""
+    path = file_of(folder, "manifest.json")
+    data = path.read_bytes()
+    for changed in (
+        data.replace(b"\n", b" ", 1),
+        data.replace(b" ", b"\t", 1),
+        data + b"\n",
+        b'{"sha256": "",' + data[1:],
+    ):
+        assert json.loads(changed) == json.loads(data)
+        path.write_bytes(changed)
+        expect_older(folder)
+
+
 def test_a_file_that_cannot_be_read_is_damaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Path.read_bytes
 
@@ -254,6 +269,19 @@ def test_a_damaged_checkpoint_does_not_take_the_place_of_a_good_one(folder: Path
     shutil.rmtree(folder / "000000000150")
     assert at(folder) == 100
     assert f"{NEW[0]}.npz" not in pieces(folder)
+
+
+def test_pieces_that_a_damaged_manifest_may_name_are_kept(folder: Path) -> None:
+    """Damaged while the run goes on: what it named is not known, and a repair from a backup finds its pieces."""
+    store = Store(folder, IDENTITY)
+    store.load(print)
+    manifest = file_of(folder, "manifest.json")
+    data = manifest.read_bytes()
+    manifest.write_bytes(b"{}")
+    store.save(300, {"at": 300}, {})
+    manifest.write_bytes(data)
+    shutil.rmtree(folder / "000000000300")
+    assert at(folder) == 200
 
 
 def test_falling_back_repairs_what_it_writes_again(folder: Path) -> None:

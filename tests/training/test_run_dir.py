@@ -127,13 +127,18 @@ def test_a_directory_in_use_names_the_process_and_the_machine(
         assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {socket.gethostname()}"
 
 
-def test_a_refused_directory_is_not_held(tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
-    with opened(tmp_path, cartpole()):
-        pass
-    with pytest.raises(ConfigError):
+def test_a_directory_that_could_not_be_opened_is_not_held(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full when the configuration is to be written, or a configuration that is another one."""
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space") as first:
+        RunDir(tmp_path, cartpole())
+    monkeypatch.undo()
+    with opened(tmp_path, cartpole()), pytest.raises(ConfigError) as second:
         RunDir(tmp_path, cartpole(seed=1))
     with opened(tmp_path, cartpole()):
-        pass
+        assert first and second  # whoever still looks at the errors does not hold the directory either
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
