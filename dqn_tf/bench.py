@@ -30,7 +30,8 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     start = max(1000, config.agent.batch_size, config.agent.n_step)
     exploration = dataclasses.replace(config.agent.exploration, initial_epsilon=config.agent.exploration.final_epsilon)
     agent = dataclasses.replace(config.agent, min_replay_steps=start, exploration=exploration)
-    config = dataclasses.replace(config, agent=agent)
+    never = dataclasses.replace(config.evaluation, period_iterations=0)  # nothing but learning is to be timed
+    config = dataclasses.replace(config, agent=agent, evaluation=never, iteration_frames=config.frames)
     memory.check_replay(config)
     determinism.enable(agent.execution.threads)
     say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads ...")

@@ -33,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 1)
     except OSError as error:
         return _fail(f"{error}. What was saved before is kept; the same command continues from there.", 1)
+    except MemoryError as error:
+        return _fail(
+            f"Out of memory: {error}. Take a smaller replay (--set replay.capacity=N); what was saved is kept.", 1
+        )
     except KeyboardInterrupt:
         return _fail("Stopped.", 130)
     except Exception as error:
@@ -121,7 +125,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="path=value",
-        help="set a field of the agent, evaluation.*, protocol.* or iteration_frames; repeatable",
+        help="set a field of the agent, evaluation.*, protocol.*, iteration_frames or heldout_states; repeatable",
     )
 
 

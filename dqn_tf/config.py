@@ -137,7 +137,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_types(self)
         expect(0 <= self.seed < 2**63, "a whole number in [0, 2^63)", "seed", self.seed)
-        expect(self.heldout_states >= 1, "at least 1", "heldout_states", self.heldout_states)
+        expect(1 <= self.heldout_states <= 10_000, "1 to 10,000 states", "heldout_states", self.heldout_states)
         for name in ("frames", "iteration_frames"):
             value = getattr(self, name)
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)

@@ -19,6 +19,13 @@ PROMISE = (
     "Two runs of one configuration agree in every byte (timing.csv and log.txt excepted) where everything in `scope` "
     "is the same. Elsewhere they agree statistically only."
 )
+KERNEL_VARIABLES = (  # of the environment: they choose kernels, and so bits
+    "TF_ENABLE_ONEDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "XLA_FLAGS",
+    "TF_XLA_FLAGS",
+)
 VERSIONS = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py")
 
 
@@ -57,8 +64,7 @@ def scope(threads: int, xla: str) -> dict[str, Any]:
         "devices": details or ["CPU"],
         "threads": threads,
         "xla": xla,
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "variables": {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ},
         "op_determinism": True,
     }
 

@@ -54,7 +54,7 @@ def _cgroup_files() -> list[tuple[Path, Path]]:
 def replay_bytes(config: RunConfig) -> int:
     """Memory that the replay will come to hold: its capacity, or less if the budget is shorter."""
     spec = envs.observation_spec(config.environment, config.protocol)
-    rows = min(config.agent.replay.capacity, 2 * config.steps + 1)  # at most one more frame per step, at episode ends
+    rows = min(config.agent.replay.capacity, config.steps + config.steps // 5 + 1)  # and the last frames of episodes
     return rows * row_bytes(spec)
 
 

@@ -51,7 +51,7 @@ class GymnasiumEnvironment:
             raise checks.unknown("Gymnasium environment", env_id, known_ids())
         self.env_id, self.training = env_id, training
         self._identity = f"{env_id}|{seed}|{stream}|{training}"
-        self._env = gymnasium.make(env_id, disable_env_checker=True, **self._drawing(env_id))
+        self._env = self._make(env_id)
         observations, actions = self._check_spaces()
         self._start, self._num_actions = int(actions.start), int(actions.n)
         names = tuple(str(a + self._start) for a in range(self._num_actions))
@@ -59,6 +59,17 @@ class GymnasiumEnvironment:
         self._seeds = rng.Stream(seed, f"{stream}/reset")
         self._episode, self._log, self._awaiting_reset = -1, array("i"), True
         self._last: TimeStep | None = None
+
+    @classmethod
+    def _make(cls, env_id: str) -> Any:
+        """The environment, or a ConfigError that passes on why it cannot be made (a package that is missing, say)."""
+        try:
+            return gymnasium.make(env_id, disable_env_checker=True, **cls._drawing(env_id))
+        except Exception as error:
+            raise checks.ConfigError(
+                f"Expected an environment that can be made for `{env_id}`, got {type(error).__name__}: "
+                f"{' '.join(str(error).split())} Install what it asks for, or choose another environment."
+            ) from error
 
     @staticmethod
     def _drawing(env_id: str) -> dict[str, Any]:

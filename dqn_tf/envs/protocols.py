@@ -78,6 +78,7 @@ class AtariProtocol:
         check_types(self)
         for name, least in _LEAST.items():
             expect(getattr(self, name) >= least, f"at least {least}", name, getattr(self, name))
+        expect(self.stack <= 256, "at most 256 frames", "stack", self.stack)
         _expect_range(self, "noops_min", "noops_max")
         _expect_range(self, "life_noops_min", "life_noops_max")
         expect(

@@ -81,5 +81,10 @@ PRESET = Preset(
         "A transition is learned from as soon as it is stored; Dopamine's buffer offers it one step later.",
         "Where the frame cap cuts an episode off, the target bootstraps; Dopamine's replay marks it terminal.",
         "An epsilon-greedy draw is random if u < epsilon; Dopamine writes u <= epsilon.",
+        "Epsilon at step t is the schedule's value at t; Dopamine has advanced its counter by one.",
+        "Both networks start equal; Dopamine draws them separately and first syncs them at step 24,000.",
+        "min_replay_steps counts steps; Dopamine also counts three padding rows per episode, so it learns a few "
+        "hundred steps earlier.",
+        "An evaluation phase plays whole episodes in eight lanes that share its frames; Dopamine plays in sequence.",
     ),
 )

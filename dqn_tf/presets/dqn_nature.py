@@ -80,6 +80,8 @@ PRESET = Preset(
     },
     deviations=(
         "The network's first convolution is not padded (see network.padding).",
+        "Learning begins at step 50,000; the released code's first update is at 50,004.",
+        "Evaluation has its own environment and whole episodes; the released code cuts off the training episode.",
         "The released code draws 512 transitions at once and serves batches from them; here each batch is drawn fresh.",
         "The paper scores the best checkpoint of training; iterations.csv has every evaluation, summary.json the last.",
     ),

@@ -26,7 +26,7 @@ PRESET = Preset(
         value=Expected(loss="huber", huber_threshold=1.0),
         bootstrap=Greedy(),
         replay=Uniform(capacity=1_000_000),
-        exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.1, decay_steps=1_000_000, random_ties=False),
+        exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.1, decay_steps=1_000_000, random_ties=True),
         optimizer=RMSProp(
             learning_rate=2.5e-4, decay=0.95, epsilon=0.01 / 32**2, centered=True, initial_mean_square=0.0
         ),
@@ -52,7 +52,7 @@ PRESET = Preset(
         "exploration.initial_epsilon": f"{FLAGS}: exploration_epsilon_begin_value",
         "exploration.final_epsilon": f"{FLAGS}: exploration_epsilon_end_value",
         "exploration.decay_steps": f"{FLAGS}: exploration_epsilon_decay_frame_fraction 0.02 of 200M frames = 4M frames",
-        "exploration.random_ties": f"{AGENT}: argmax takes the first of equal values",
+        "exploration.random_ties": f"{AGENT}: distrax.EpsilonGreedy, whose argmax draws among equal values",
         "optimizer": f"{FLAGS}: optax.rmsprop(centered=True)",
         "optimizer.learning_rate": f"{FLAGS}: learning_rate",
         "optimizer.decay": f"{FLAGS}: decay",
@@ -76,5 +76,9 @@ PRESET = Preset(
         "evaluation.period_iterations": f"{FLAGS}: one phase per iteration",
         "iteration_frames": f"{FLAGS}: num_train_frames",
     },
-    deviations=("An evaluation phase plays whole episodes; DQN Zoo cuts the last one off.",),
+    deviations=(
+        "An evaluation phase plays whole episodes in eight lanes; DQN Zoo plays in sequence and cuts the last off.",
+        "Training episodes go on across iterations; DQN Zoo begins a new environment with every iteration.",
+        "Frames are those of agent steps; DQN Zoo also counts the first time step of an episode as a frame.",
+    ),
 )

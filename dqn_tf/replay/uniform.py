@@ -32,9 +32,10 @@ class Uniform:
 
         Draws from ``random``: row numbers, redrawn until every one is usable.  Raises RunError if no row is usable.
         """
-        rows = random.integers(ring.oldest, ring.head, batch_size)
+        rows, redraws = random.integers(ring.oldest, ring.head, batch_size), 0
         while not (usable := ring.usable(rows)).all():
-            if not ring.usable(np.arange(ring.oldest, ring.head)).any():
+            redraws += 1  # looking through the whole ring costs milliseconds, so it waits until there is cause
+            if redraws % 100 == 0 and not ring.usable(np.arange(ring.oldest, ring.head)).any():
                 raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
             rows[~usable] = random.integers(ring.oldest, ring.head, int((~usable).sum()))
         return rows, np.ones(batch_size, np.float32)

@@ -8,7 +8,7 @@
         manifest.json                     SHA-256 and size of every file above, and of itself
 
 A checkpoint is written under a temporary name, synced, renamed, and its parent synced: it exists whole or not at all.
-The last two are kept; a piece is dropped when no kept manifest names it.  Nothing is ever unpickled.
+The last two (of different frames) are kept; a piece is dropped when no kept manifest names it.  Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from dqn_tf.fields import digest as json_digest
 from dqn_tf.replay.ring import segment_digest
 
 KEEP = 2
+LARGEST = 4 * 2**30  # bytes that one file of a checkpoint may unpack to
 PIECES = "pieces"
 Columns = dict[str, np.ndarray]
 
@@ -60,7 +61,8 @@ class Store:
         for name, columns in blobs.items():
             if name not in self._pieces:
                 self._pieces[name] = _write(pieces_folder / f"{name}.npz", _zip(columns(), zipfile.ZIP_DEFLATED))
-        sync(pieces_folder)
+        for folder in (pieces_folder, self.folder, self.folder.parent):
+            sync(folder)
         arrays: Columns = {}
         plain = _split(state, "", arrays)
         target, temporary = self._free_name(frames), self.folder / f".tmp-{frames:012d}"
@@ -93,7 +95,9 @@ class Store:
 
     def _drop_old(self) -> None:
         good = [path for path in self.found() if path not in self._skipped]
-        for path in (*good[KEEP:], *(path for path in self._skipped if path.is_dir())):
+        newest_of_frame = {_order(path)[0]: path for path in reversed(good)}  # another save at one frame adds nothing
+        kept = set(list(reversed(newest_of_frame.values()))[:KEEP])
+        for path in (*(p for p in good if p not in kept), *(p for p in self._skipped if p.is_dir())):
             shutil.rmtree(path)
         self._skipped = []
         named: set[str] = set()
@@ -148,7 +152,10 @@ class Store:
         self._pieces = dict(body["pieces"])
 
         def blob(name: str) -> Columns:
-            columns = _unzip(_verified(self.folder / PIECES / f"{name}.npz", body["pieces"][name]), name)
+            try:
+                columns = _unzip(_verified(self.folder / PIECES / f"{name}.npz", body["pieces"][name]), name)
+            except Damaged as problem:
+                raise RunError(f"Piece {name} was damaged while it was being read: {problem}.") from problem
             if segment_digest(columns) != name:
                 raise RunError(f"The content of piece {name} does not match its name.")
             return columns
@@ -244,6 +251,9 @@ def _zip(columns: Columns, compression: int) -> bytes:
 
 def _unzip(data: bytes, name: str) -> Columns:
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as listing:
+            if (size := sum(member.file_size for member in listing.infolist())) > LARGEST:
+                raise Damaged(f"{name} claims to hold {size} bytes, more than any part of a checkpoint")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:

@@ -84,8 +84,9 @@ class _Session:
         self.progress = Progress(config.frames, 0, self.label, options.progress, bar=False)
         self.status = "failed"  # until something better is known
         self._writer: Any = None
+        self._saved_before = False
         self._checkpoint_seconds = 0.0
-        self._iteration_began = time.perf_counter()
+        self._iteration_began, self._timed_from = time.perf_counter(), 0
 
     def run(self) -> dict[str, Any]:
         config, options = self.config, self.options
@@ -93,16 +94,16 @@ class _Session:
         scope = determinism.scope(config.agent.execution.threads, config.agent.execution.xla)
         self._open_manifest(scope)
         try:
-            trainer = Trainer(config)
-            try:
-                self._resume(trainer)
-                self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
-                if options.tensorboard:
-                    self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
-                with StopRequests() as stop:
+            with StopRequests() as stop:  # a signal while starting waits for the first step
+                trainer = Trainer(config)
+                try:
+                    self._resume(trainer)
+                    self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
+                    if options.tensorboard:
+                        self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
                     return self._train(trainer, stop)
-            finally:
-                self._close(trainer)
+                finally:
+                    self._close(trainer)
         finally:
             self._close_manifest()
 
@@ -110,7 +111,7 @@ class _Session:
         saved = trainer.counters.frames
         gc.freeze()  # start-up objects need no scanning during the run
         try:
-            self._iteration_began = time.perf_counter()
+            self._iteration_began, self._timed_from = time.perf_counter(), saved
             for record in trainer.records(stop.check):
                 if record is not None:
                     self._write(record)
@@ -149,11 +150,15 @@ class _Session:
                     "Resume it where it was started, or accept other bytes with --outside-scope."
                 )
             self.warn(f"Resumed outside the scope of determinism:\n{text}")
+            manifest.update(scope=scope, outside_scope=True)
+        code = determinism.code_digest()
+        if any(session["code_sha256"] != code for session in manifest["sessions"]):
+            self.warn("The code of dqn_tf is not what an earlier session of this run had; its bytes may differ.")
         manifest["status"] = "running"
         manifest["sessions"].append(
             {
                 "command": sys.argv,
-                "code_sha256": determinism.code_digest(),
+                "code_sha256": code,
                 "started": _now(),
                 **({"scope": scope} if differing else {}),
             }
@@ -169,17 +174,27 @@ class _Session:
 
     def _resume(self, trainer: Trainer) -> None:
         loaded = self.store.load(self.warn)
-        self.timing.append_free()
         if loaded is None:
+            if read_json(self.run_dir.path / "manifest.json").get("checkpointed"):
+                raise RunError(
+                    f"{self.run_dir.path} had checkpoints, and {self.store.folder.name}/ holds none now. Restore the "
+                    "folder from a copy, or start again in a new directory."
+                )
             if (self.run_dir.path / "episodes.csv").exists():
                 self.log("No checkpoint was written before the run stopped: it starts from its first step.")
-            self.episodes.begin()
-            self.iterations.begin()
+            for table in (self.episodes, self.iterations, self.timing):
+                table.begin()
             return
         path, state, blob = loaded
-        self.episodes.resume(state["tables"]["episodes"])
-        self.iterations.resume(state["tables"]["iterations"])
-        trainer.restore(state["run"], blob)
+        try:
+            trainer.restore(state["run"], blob)
+            tables = state["tables"]["episodes"], state["tables"]["iterations"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"Checkpoint {path.name} is whole but not of this kind of run: {error!r}.") from error
+        self.episodes.resume(tables[0])
+        self.iterations.resume(tables[1])
+        self.timing.append_free(trainer.counters.frames)
+        self._saved_before = True
         self.log(f"Continued from checkpoint {path.name} ({trainer.counters.frames:,} frames).")
 
     # -- records ---------------------------------------------------------------------------------------------------
@@ -203,8 +218,7 @@ class _Session:
     def _timing(self, record: IterationRecord) -> dict[str, Any]:
         now = time.perf_counter()
         wall, self._iteration_began = now - self._iteration_began, now
-        frames = self.config.iteration_steps * self.config.frame_skip
-        frames = min(frames, record.row["frames"] - record.row["iteration"] * frames)
+        frames, self._timed_from = record.row["frames"] - self._timed_from, record.row["frames"]
         seconds = {**record.seconds, "checkpoint": self._checkpoint_seconds}
         seconds["other"] = max(0.0, wall - sum(seconds.values()))
         self._checkpoint_seconds = 0.0
@@ -235,6 +249,10 @@ class _Session:
         state = {"run": trainer.state(), "tables": tables}
         _check_finite(state["run"]["learner"], trainer.counters.frames)
         self.store.save(trainer.counters.frames, state, trainer.blobs())
+        if not self._saved_before:
+            self._saved_before = True
+            path = self.run_dir.path / "manifest.json"
+            write_json(path, {**read_json(path), "checkpointed": True})
         self._checkpoint_seconds += time.perf_counter() - clock
 
     def _finish(self, trainer: Trainer, scores: list[evaluation.Score]) -> dict[str, Any]:

@@ -28,19 +28,6 @@ from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.training.checkpoint import sync
 
-OWN_FILES = {
-    "config.json",
-    "manifest.json",
-    "episodes.csv",
-    "iterations.csv",
-    "timing.csv",
-    "summary.json",
-    "log.txt",
-    "checkpoints",
-    "tensorboard",
-    ".lock",
-}
-
 
 class RunDir:
     """An open run directory; holds its lock until ``close``."""
@@ -144,6 +131,7 @@ class Table:
         self._file = open(self.path, "wb")  # noqa: SIM115 - open for the life of the run
         self._sha, self._size = hashlib.sha256(), 0
         self._put(self._line(self.columns))
+        sync(self.path.parent)
 
     def resume(self, state: dict[str, Any]) -> None:
         """Continue where ``state`` stood: later rows, whole or half, are cut off and will be written again.
@@ -163,13 +151,17 @@ class Table:
         self._file = open(self.path, "ab")  # noqa: SIM115
         self._sha, self._size = hashlib.sha256(kept), size
 
-    def append_free(self) -> None:
-        """Continue a table that no checkpoint guards (timing.csv): cut off half a row, keep the rest."""
+    def append_free(self, frames: int) -> None:
+        """Continue a table that no checkpoint guards (timing.csv): keep its whole rows up to ``frames``."""
         data = self.path.read_bytes() if self.path.exists() else b""
-        whole = data[: data.rfind(b"\n") + 1]
+        lines, place = data[: data.rfind(b"\n") + 1].splitlines(keepends=True), self.columns.index("frames")
+        cells = [line.split(b",") for line in lines]
+        keep = [i == 0 or (len(c) == len(self.columns) and float(c[place]) <= frames) for i, c in enumerate(cells)]
+        whole = b"".join(line for line, wanted in zip(lines, keep, strict=True) if wanted)
         if not whole:
             return self.begin()
-        os.truncate(self.path, len(whole))
+        if whole != data:
+            self.path.write_bytes(whole)
         self._file = open(self.path, "ab")  # noqa: SIM115
         self._size = len(whole)
         return None
