@@ -161,9 +161,13 @@ class Workbench:
         command = [sys.executable, str(Path(__file__).with_name("workbench.py"))]
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._output = folder / "output.txt"
+        self._busy = False
 
     def start(self, words: list[str], at: str = "", what: str = "", segment_bytes: int = 0) -> int:
         """Start a run, and return its process number."""
+        if self._busy:  # a test failed before it waited
+            self.wait()
+        self._busy = True
         self._output.unlink(missing_ok=True)
         job = {"argv": words, "output": str(self._output), "at": at, "what": what, "segment_bytes": segment_bytes}
         assert self._process.stdin is not None
@@ -174,6 +178,7 @@ class Workbench:
     def wait(self) -> Result:
         """Wait for the end of the run."""
         answer = self._answer()
+        self._busy = False
         return Result(answer["exit"], self._output.read_text(), answer["seconds"])
 
     def run(self, words: list[str], at: str = "", what: str = "", segment_bytes: int = 0) -> Result:

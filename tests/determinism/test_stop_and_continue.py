@@ -34,7 +34,7 @@ def rows(run_dir: Path, name: str) -> int:
 def test_stopped_everywhere_and_continued(
     tmp_path: Path, cases: dict[str, Any], workbench: Any, equal_to_baseline: Callable[[str, Path], None]
 ) -> None:
-    """Atari: before the first checkpoint, while one is written, in training, in evaluations, again and again."""
+    """Atari: before the first checkpoint, while one is written or read, in training and in evaluations, repeatedly."""
     run_dir = tmp_path / "run"
     words = cases["breakout"].words(run_dir)
 
@@ -53,6 +53,7 @@ def test_stopped_everywhere_and_continued(
     assert result.seconds < 30 and "the same command continues" in result.output
     assert checkpoints(run_dir)[0].name == "000000000476"  # 119 steps of 4 frames
     assert read_json(run_dir / "manifest.json")["status"] == "interrupted"
+    stop("loading:1", "SIGTERM", TERM)
     stop("evaluation/0:20", "SIGKILL", KILLED)
     for number, (name, code) in enumerate([("SIGINT", INT), ("SIGTERM", TERM), ("SIGTERM", TERM)]):
         result = stop(f"evaluation/0:{10 + number}", name, code)
@@ -115,10 +116,10 @@ def test_killed_at_random_moments(
     words = cases["cartpole"].words(run_dir)
 
     def a_checkpoint_is_being_written() -> bool:
-        return any((run_dir / "checkpoints").glob(".tmp-*"))
+        return any((run_dir / "checkpoints").glob(".tmp-*")) or rows(run_dir, "episodes.csv") >= 12
 
     moments: list[Callable[[], bool]] = [a_checkpoint_is_being_written]
-    moments += [lambda least=k: rows(run_dir, "episodes.csv") >= least for k in sorted(chance.sample(range(3, 25), 4))]
+    moments += [lambda least=k: rows(run_dir, "episodes.csv") >= least for k in sorted(chance.sample(range(12, 25), 4))]
     killed = 0
     for moment in moments:
         pid = workbench.start(words)

@@ -7,7 +7,8 @@ ordinary way.)  Reads one job per line from stdin, a JSON object:
     argv    the words after `dqn-tf`
     output  the file that takes what the run prints
     at      "" or a point: "training:N" (before the N-th agent step of training in this process), "evaluation/0:N" (of
-            the evaluation with this name), "saving:N" (before the N-th change to a file while checkpoints are saved)
+            the evaluation with this name), "saving:N" (before the N-th change to a file while checkpoints are saved),
+            "loading:1" (before checkpoints are looked for)
     what    what happens there: the name of a signal that the process sends itself, or "fsize:N": from then on no file
             can grow beyond N bytes, as on a full disk
     segment_bytes   size of the pieces in which checkpoints write the replay; 0 leaves it as it is
@@ -77,7 +78,12 @@ def arm(trigger: Trigger) -> None:
             if event in CHANGES or opened:
                 trigger.count("saving")
 
+    def load(*arguments: Any, original: Any = checkpoint.Store.load) -> Any:
+        trigger.count("loading")
+        return original(*arguments)
+
     stop.StopRequests.check = check  # type: ignore[method-assign]
+    checkpoint.Store.load = load  # type: ignore[method-assign, assignment]
     evaluation.play = within(lambda config, q_values, phase, *_: phase, evaluation.play)
     checkpoint.Store.save = within(lambda *_: "saving", checkpoint.Store.save)  # type: ignore[method-assign]
     sys.addaudithook(audit)

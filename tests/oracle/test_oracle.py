@@ -137,7 +137,7 @@ def assert_equal(ours: Any, theirs: Any) -> None:
 
 VARIANTS = {
     "nature": {},
-    "classic": {"optimizer": "adam", "loss": "squared", "max_grad_norm": 1.0, "random_ties": False, "seed": 3,
+    "classic": {"optimizer": "adam", "loss": "squared", "max_grad_norm": 0.2, "random_ties": False, "seed": 3,
                 "learning_rate": 3e-3, "steps_per_update": 2, "target_update_steps": 27, "hidden": (16,)},
     "dopamine": {"initialization": "glorot_uniform", "xla": "optimizer", "steps_per_update": 2, "seed": 2**40},
 }  # fmt: skip
@@ -152,6 +152,8 @@ def test_the_composed_agent_equals_the_single_file(variant: str) -> None:
     assert len(ours.rows) >= 300 and len(set(ours.weights_after)) == len(ours.rows)
     assert {truncated for _, _, truncated in ours.episodes} == {True, False}
     assert ours.syncs >= 10 and len(ours.actions) > 2 * settings.capacity
+    if (limit := settings.max_grad_norm) is not None:
+        assert min(ours.grad_norms) < limit < max(ours.grad_norms)
     assert not all(np.array_equal(a, b) for a, b in zip(ours.weights, ours.target_weights, strict=True))
 
 
