@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dqn_tf import envs
+from dqn_tf.training.rescore import Recorder
 from dqn_tf.training.run_dir import read_table
 
 SETTINGS = ["iteration_frames=600", "min_replay_steps=200", "evaluation.episodes=2", "evaluation.final_episodes=3"]
 
 
-def dqn_tf(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dqn_tf", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dqn_tf", *map(str, words)], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """CartPole-v1 for 1,200 frames in two iterations."""
     path = tmp_path_factory.mktemp("runs") / "cartpole"
     settings = [word for s in SETTINGS for word in ("--set", s)]
-    done = dqn_tf(
+    done = command(
         "train",
         "dqn_classic",
         "CartPole-v1",
@@ -65,7 +68,7 @@ def test_summary_and_tables(run: Path) -> None:
 
 
 def test_digest_is_recomputed_from_the_checkpoint(run: Path) -> None:
-    done = dqn_tf("digest", run)
+    done = command("digest", run)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == json.loads((run / "summary.json").read_text())["state_digest"]
 
@@ -73,7 +76,7 @@ def test_digest_is_recomputed_from_the_checkpoint(run: Path) -> None:
 def test_the_same_command_returns_at_once_and_touches_nothing(run: Path) -> None:
     before = files(run)
     settings = [word for s in SETTINGS for word in ("--set", s)]
-    done = dqn_tf("train", "dqn_classic", "CartPole-v1", "--seed", 3, "--frames", 1200, "--run-dir", run, *settings)
+    done = command("train", "dqn_classic", "CartPole-v1", "--seed", 3, "--frames", 1200, "--run-dir", run, *settings)
     assert done.returncode == 0
     assert "complete, 1,200 frames" in done.stdout
     after = files(run)
@@ -82,7 +85,7 @@ def test_the_same_command_returns_at_once_and_touches_nothing(run: Path) -> None
 
 def test_another_request_for_the_directory_is_refused(run: Path) -> None:
     before = files(run)
-    done = dqn_tf("train", "dqn_classic", "CartPole-v1", "--seed", 4, "--frames", 1200, "--run-dir", run)
+    done = command("train", "dqn_classic", "CartPole-v1", "--seed", 4, "--frames", 1200, "--run-dir", run)
     assert done.returncode == 2
     assert "seed: 3 there, 4 asked for" in done.stderr
     assert "iteration_frames: 600 there" in done.stderr
@@ -91,8 +94,8 @@ def test_another_request_for_the_directory_is_refused(run: Path) -> None:
 
 def test_evaluate_is_repeatable_and_writes_nothing(run: Path) -> None:
     before = files(run)
-    first, again = (dqn_tf("evaluate", run, "--episodes", 5, "--seed", 9) for _ in range(2))
-    random = dqn_tf("evaluate", run, "--episodes", 5, "--seed", 9, "--epsilon", 1)
+    first, again = (command("evaluate", run, "--episodes", 5, "--seed", 9) for _ in range(2))
+    random = command("evaluate", run, "--episodes", 5, "--seed", 9, "--epsilon", 1)
     assert first.returncode == random.returncode == 0, first.stderr
     assert "5 episodes" in first.stdout
     assert first.stdout == again.stdout
@@ -101,16 +104,21 @@ def test_evaluate_is_repeatable_and_writes_nothing(run: Path) -> None:
 
 
 def test_evaluate_refuses_an_impossible_epsilon(run: Path) -> None:
-    done = dqn_tf("evaluate", run, "--episodes", 5, "--epsilon", 2)
+    done = command("evaluate", run, "--episodes", 5, "--epsilon", 2)
     assert done.returncode == 2
     assert "probability" in done.stderr
 
 
-def test_video(run: Path, tmp_path: Path) -> None:
+def test_video(tmp_path: Path) -> None:
     imageio = pytest.importorskip("imageio.v3")
-    done = dqn_tf("evaluate", run, "--episodes", 1, "--video", tmp_path / "episode.gif")
-    assert done.returncode == 0, done.stderr
-    assert len(imageio.imread(tmp_path / "episode.gif")) > 3
+    environment = envs.make("breakout", envs.PROTOCOLS["dopamine"], seed=0)
+    environment.reset()
+    recorder = Recorder(tmp_path / "videos" / "episode.gif")
+    for action in (1, 2, 3, 0, 2):
+        environment.step(action)
+        recorder.watch(environment)
+    recorder.save()
+    assert imageio.imread(tmp_path / "videos" / "episode.gif").shape[:3] == (5, 210, 160)
 
 
 def test_tensorboard_shows_the_same_numbers(run: Path) -> None:
@@ -128,7 +136,7 @@ def test_tensorboard_shows_the_same_numbers(run: Path) -> None:
 
 def test_bench_prints_parts_floor_and_ratio() -> None:
     settings = ["--set", "replay.capacity=5000"]
-    done = dqn_tf("bench", "--preset", "dqn_classic", "--environment", "CartPole-v1", "--seconds", 1, *settings)
+    done = command("bench", "--preset", "dqn_classic", "--environment", "CartPole-v1", "--seconds", 1, *settings)
     assert done.returncode == 0, done.stderr
     for part in ("update", "action", "environment step", "replay sample", "end to end", "floor", "per transition"):
         assert part in done.stdout

@@ -202,7 +202,7 @@ def test_an_evaluation_phase_has_one_length(outcome, episodes: int | None, frame
         ({"seed": -1}, "Expected a whole number in [0, 2^63) for `seed`, got -1."),
         ({"seed": 1.0}, "Expected a whole number for `seed`, got 1.0 (float)."),
         ({"frames": 0}, "Expected at least one agent step (1 frames) for `frames`, got 0."),
-        ({"heldout_states": 0}, "Expected at least 1 for `heldout_states`, got 0."),
+        ({"heldout_states": 0}, "Expected 1 to 10,000 states for `heldout_states`, got 0."),
     ],
 )
 def test_bad_runs(outcome, cartpole: Callable[..., RunConfig], values: dict[str, Any], message: str) -> None:

@@ -40,8 +40,8 @@ def test_what_a_million_transitions_need() -> None:
 
 
 def test_a_short_run_fills_only_a_part() -> None:
-    """1000 steps are at most 2001 frames: one per step, and one more at each episode's start."""
-    assert memory.replay_bytes(dataclasses.replace(ATARI, frames=4000, iteration_frames=4000)) == 2001 * ROW
+    """1000 steps are 1000 frames, and the last ones of episodes: room for one in five."""
+    assert memory.replay_bytes(dataclasses.replace(ATARI, frames=4000, iteration_frames=4000)) == 1201 * ROW
 
 
 def test_the_budget_is_printed(having: Callable[[float], None]) -> None:

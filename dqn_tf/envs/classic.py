@@ -141,7 +141,10 @@ class GymnasiumEnvironment:
 
     def render(self) -> np.ndarray:
         """The present picture, [H, W, 3] uint8 RGB.  Raises RunError: the environment cannot draw itself."""
-        picture = self._env.render() if self._env.render_mode == "rgb_array" else None
+        try:
+            picture = self._env.render() if self._env.render_mode == "rgb_array" else None
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise checks.RunError(f"{self.env_id} cannot draw itself here: {error}") from error
         if picture is None:
             raise checks.RunError(
                 f"Expected an environment that draws RGB images, got {self.env_id!r}, which does not."

@@ -57,12 +57,14 @@ class Store:
         Raises OSError (disk full, say) with the earlier checkpoints untouched.
         """
         pieces_folder = self.folder / PIECES
-        pieces_folder.mkdir(parents=True, exist_ok=True)
+        if not pieces_folder.exists():
+            pieces_folder.mkdir(parents=True)
+            sync(self.folder)
+            sync(self.folder.parent)
         for name, columns in blobs.items():
             if name not in self._pieces:
                 self._pieces[name] = _write(pieces_folder / f"{name}.npz", _zip(columns(), zipfile.ZIP_DEFLATED))
-        for folder in (pieces_folder, self.folder, self.folder.parent):
-            sync(folder)
+        sync(pieces_folder)
         arrays: Columns = {}
         plain = _split(state, "", arrays)
         target, temporary = self._free_name(frames), self.folder / f".tmp-{frames:012d}"

@@ -15,7 +15,6 @@ import pytest
 
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.training import run_dir
 from dqn_tf.training.run_dir import RunDir, Table, read_json, read_table, write_json
 
 
@@ -225,13 +224,14 @@ def test_resume_refuses_a_table_that_was_changed(outcome, tmp_path: Path, change
         ("frames,sc", "frames,score\n"),
         ("frames,score\n1,2\n3,", "frames,score\n1,2\n"),
         ("frames,score\n1,2\n", "frames,score\n1,2\n"),
+        ("frames,score\n1,2\n5,3\n9,4\n", "frames,score\n1,2\n5,3\n"),  # the checkpoint stands at frame 5
     ],
 )
 def test_a_table_that_no_checkpoint_guards_keeps_its_whole_rows(tmp_path: Path, found: str | None, kept: str) -> None:
     if found is not None:
         (tmp_path / "t.csv").write_text(found)
     free = Table(tmp_path / "t.csv", COLUMNS)
-    free.append_free()
+    free.append_free(frames=5)
     free.write({"frames": 7, "score": 8})
     assert (tmp_path / "t.csv").read_text() == kept + "7,8\n"
 
@@ -273,7 +273,3 @@ def test_read_table_survives_any_flipped_bit(tmp_path: Path) -> None:
             path.write_bytes(damaged)
             with contextlib.suppress(RunError):
                 assert all(list(row) for row in read_table(path))
-
-
-def test_the_files_of_a_run_are_listed() -> None:
-    assert {"config.json", "checkpoints", ".lock"} <= run_dir.OWN_FILES
