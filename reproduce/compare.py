@@ -1,0 +1,215 @@
+"""Our training returns beside the published curves: tables, verdicts worked out by code, and plots.
+
+    python -m reproduce.compare     results/runs/ + results/published/ -> results/tables/ and results/plots/
+
+A pure function of its inputs: run again, it writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dqn_tf import fields, presets
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.envs import games
+from dqn_tf.envs.protocols import PROTOCOLS
+from reproduce import published, runs, tables
+from reproduce.published import DOPAMINE_ITERATION_FRAMES
+from reproduce.runs import Run
+from reproduce.statistics import Interval, judge
+
+# Which published curve a preset is meant to reproduce: preset -> (agent, variant) of dopamine_curves.csv.gz.
+COUNTERPARTS = {"dqn_dopamine": ("DQN", "default")}
+TOO_SHORT = "not comparable"  # the status of an iteration that a run has not finished
+
+COLUMNS = {
+    "environment": "game",
+    "seed": "seed",
+    "iteration": "iteration",
+    "span": "frames (M)",
+    "episodes": "episodes",
+    "return_mean": "our mean return",
+    "published_mean": "published mean",
+    "published_std": "std",
+    "published_min": "min",
+    "published_max": "max",
+    "published_n_runs": "runs",
+    "prediction": "95 % prediction interval",
+    "verdict": "verdict",
+}
+
+
+def by_iteration(episodes: pd.DataFrame, iteration_frames: int = DOPAMINE_ITERATION_FRAMES) -> pd.DataFrame:
+    """Mean return of the episodes that ended in each iteration: columns iteration, episodes, return_mean, and
+    return_std, the sample standard deviation over those episodes (nan for one).
+
+    An episode belongs to the iteration in which its last frame was played, frames counted from 0: one that ends with
+    ``frames`` = 1,000,000 (the frames 0 to 999,999 are over) belongs to iteration 0, as in iterations.csv.
+
+    >>> table = pd.DataFrame({"frames": [400_000, 1_000_000, 1_000_004], "return_raw": [1.0, 3.0, 9.0]})
+    >>> by_iteration(table).values.tolist()
+    [[0.0, 2.0, 2.0, 1.4142135623730951], [1.0, 1.0, 9.0, nan]]
+    """
+    iteration = ((episodes["frames"] - 1) // iteration_frames).rename("iteration")
+    groups = episodes["return_raw"].groupby(iteration)
+    return groups.agg(episodes="size", return_mean="mean", return_std="std").reset_index()
+
+
+def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFrame:
+    """One row per iteration that ``run`` began, beside the published curve of its game; the columns are tidy.
+
+    The verdict is given only for iterations that the run finished: a published point is an average over 1M frames.
+    Raises ConfigError if there is no such curve.
+    """
+    curve = {row["iteration"]: row for row in tables.records(published.dopamine_curve(run.environment, agent, variant))}
+    rows = []
+    for ours in tables.records(by_iteration(run.episodes)):
+        k = ours["iteration"]
+        begin, end = k * DOPAMINE_ITERATION_FRAMES, (k + 1) * DOPAMINE_ITERATION_FRAMES
+        row = {
+            "agent": run.agent,
+            "environment": run.environment,
+            "seed": run.seed,
+            "config_hash": str(run.manifest["config_hash"]),
+            "iteration": k,
+            "begin_frames": begin,
+            "end_frames": min(end, run.frames),
+            "episodes": ours["episodes"],
+            "return_mean": ours["return_mean"],
+            "return_std": ours["return_std"],
+        }
+        rows.append(row | _beside(ours["return_mean"], curve.get(k), k, run.frames >= end, run.frames - begin))
+    return pd.DataFrame(rows)
+
+
+def _beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
+    """The published half of a row, and the verdict with its sentence."""
+    if point is None:
+        nothing = dict.fromkeys(("published_mean", "published_std", "published_min", "published_max"), math.nan)
+        return nothing | {"published_n_runs": 0, "prediction_low": math.nan, "prediction_high": math.nan,
+                          "verdict": TOO_SHORT, "explanation": f"Nothing is published for iteration {k}."}  # fmt: skip
+    mean, std, low, high, n = (point[name] for name in published.CURVE_COLUMNS[1:])
+    verdict = judge(value, mean, std, Interval(low, high), n)
+    status, sentence = verdict.status, verdict.sentence
+    if not finished:
+        status = TOO_SHORT
+        sentence = (
+            f"{tables.number(value)} is the mean of the first {frames:,} frames of this iteration only; the published "
+            f"point ({tables.number(mean)}, standard deviation {tables.number(std)}, {n} runs) is the average over all "
+            "of its 1,000,000."
+        )
+    return {"published_mean": mean, "published_std": std, "published_min": low, "published_max": high,
+            "published_n_runs": n, "prediction_low": verdict.prediction.low, "prediction_high": verdict.prediction.high,
+            "verdict": status, "explanation": sentence}  # fmt: skip
+
+
+def deviations(run: Run) -> list[str]:
+    """Settings of ``run`` that are not its preset's, in words: "execution.threads: 1 (preset: 2)".  Budget excepted."""
+    preset = presets.load(run.agent)
+    protocol = PROTOCOLS[preset.protocol] if preset.protocol and run.game else None
+    expected = {
+        "agent": fields.to_json(preset.agent),
+        "protocol": fields.to_json(protocol) if protocol else None,
+        "evaluation": fields.to_json(preset.evaluation),
+        "iteration_frames": preset.iteration_frames,
+    }
+    found = {name: run.settings.get(name) for name in expected}
+    differing = fields.differences(expected, found)
+    return [f"{name.removeprefix('agent.')}: {new} (preset: {old})" for name, old, new in differing]
+
+
+# -- the whole of results/ ---------------------------------------------------------------------------------------------
+def comparable(paths: Iterable[Path]) -> list[Run]:
+    """The runs among ``paths`` whose preset and game have a published counterpart, sorted by game and seed."""
+    found = [runs.load(path) for path in paths]
+    kept = [r for r in found if r.agent in COUNTERPARTS and r.game
+            and published.has_dopamine_curve(r.game, *COUNTERPARTS[r.agent])]  # fmt: skip
+    return sorted(kept, key=lambda r: (r.agent, r.environment, r.seed, str(r.path)))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table for people, and under it one sentence per row."""
+    rows = [
+        {**row, "span": f"{row['begin_frames'] / 1e6:g} to {row['end_frames'] / 1e6:g}",
+         "prediction": f"{tables.number(row['prediction_low'])} to {tables.number(row['prediction_high'])}"}
+        for row in tables.records(table)
+    ]  # fmt: skip
+    sentences = [
+        f"- {games.camel_case(r['environment'])}, seed {r['seed']}, iteration {r['iteration']}: {r['explanation']}"
+        for r in rows
+    ]
+    return tables.markdown(rows, COLUMNS) + "\n" + "\n".join(sentences) + "\n"
+
+
+def report(group: Sequence[Run], table: pd.DataFrame) -> str:
+    """The Markdown page of one preset."""
+    agent, variant = COUNTERPARTS[group[0].agent]
+    judged = table[table["verdict"] != TOO_SHORT]
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in judged["verdict"].value_counts(sort=False).items())
+    notes = [f"- {r.environment}, seed {r.seed}: " + ("; ".join(deviations(r)) or "none") for r in group]
+    return f"""# {group[0].agent} beside Dopamine's published {agent} curves
+
+Written by `python -m reproduce.compare` from results/runs/ and results/published/; do not edit.
+
+Our numbers are mean raw returns of the training episodes that ended in an iteration of 1M frames (250,000 agent
+steps). The published ones are of the same kind (agent "{agent}", variant "{variant}"; results/published/PROVENANCE.md
+says where they come from and why they are training returns). Verdicts, over all runs and finished iterations:
+{counts or "none yet"}.
+
+How to read a verdict: a run like the published ones falls between the lowest and the highest of five only two times
+in three, so that is the stricter, not the fairer, comparison; it falls within the 95 % prediction interval
+(mean ± t × std × √(1 + 1/n), t for n - 1 degrees of freedom) 19 times in 20. With one seed and a few iterations this
+can show a gross error; it cannot show that two implementations are equal.
+
+{markdown(table)}
+Settings that differ from the preset's:
+
+{chr(10).join(notes)}
+"""
+
+
+def table_of(group: Sequence[Run]) -> pd.DataFrame:
+    """``compare`` for runs of one preset with its counterpart, one below the other."""
+    return pd.concat([compare(r, *COUNTERPARTS[r.agent]) for r in group], ignore_index=True)
+
+
+def regenerate(results: Path = runs.RESULTS) -> list[Path]:
+    """Write every table and plot from ``results``/runs; returns the files.  Raises RunError for a damaged run."""
+    from reproduce import plots  # matplotlib takes a second to import
+
+    everything, written = comparable(runs.find(results / "runs")), []
+    for preset in sorted({r.agent for r in everything}):
+        group = [r for r in everything if r.agent == preset]
+        table = table_of(group)
+        written += [results / "tables" / f"{preset}.csv", results / "tables" / f"{preset}.md"]
+        tables.write_csv(table, written[-2])
+        tables.write_text(report(group, table), written[-1])
+        for game in sorted({r.environment for r in group}):
+            same = [r for r in group if r.environment == game]
+            figure = plots.training_beside_published(same, table[table["environment"] == game])
+            written += plots.save(figure, results / "plots" / f"{preset}_{game}")
+    return written
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m reproduce.compare", description=__doc__.split("\n")[0])
+    parser.add_argument("--results", type=Path, default=runs.RESULTS, help="default: results/ of this checkout")
+    arguments = parser.parse_args(argv)
+    try:
+        written = regenerate(arguments.results)
+    except (ConfigError, RunError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("\n".join(map(str, written)) or f"No comparable run in {arguments.results / 'runs'}.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""One line per run: a block that is redrawn on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from reproduce.jobs import Outcome
+from reproduce.tables import plain
+
+PLAIN_SECONDS = 30.0
+
+
+class Board:
+    """Shows outcomes as they change."""
+
+    def __init__(self, stream: TextIO | None = None, plain_seconds: float = PLAIN_SECONDS) -> None:
+        self.stream = stream or sys.stdout
+        self.plain_seconds = plain_seconds
+        self._drawn = 0
+        self._last = 0.0
+        self._states: list[str] = []
+
+    def show(self, outcomes: list[Outcome]) -> None:
+        """Redraw if something changed, or if it is time."""
+        states, now = [o.state for o in outcomes], time.monotonic()
+        known = self._states or [""] * len(states)
+        changed = [o for o, before in zip(outcomes, known, strict=True) if o.state != before]
+        terminal = self.stream.isatty()
+        if not changed and now - self._last < (1.0 if terminal else self.plain_seconds):
+            return
+        timely = now - self._last >= self.plain_seconds
+        self._states, self._last = states, now if timely or terminal else self._last
+        if terminal:
+            self._redraw(outcomes)
+        else:
+            told = [o for o in outcomes if o.state == "running"] if timely else []
+            self._write([o for o in outcomes if (o in changed and o.state != "waiting") or o in told])
+
+    def _redraw(self, outcomes: list[Outcome]) -> None:
+        if self._drawn:
+            self.stream.write(f"\x1b[{self._drawn}A\x1b[J")
+        self._drawn = self._write(outcomes)
+
+    def _write(self, outcomes: list[Outcome]) -> int:
+        if not outcomes:
+            return 0
+        text = plain([line(o) for o in outcomes])
+        self.stream.write(text + "\n")
+        self.stream.flush()
+        return text.count("\n") + 1
+
+
+def line(outcome: Outcome) -> tuple[str, str, str]:
+    """What, its state, and how far."""
+    job, budget = outcome.job, f"{outcome.job.frames:,} frames"
+    if outcome.state == "running":
+        left = outcome.seconds_left
+        eta = f", about {clock(left)} left" if left is not None else ""
+        return job.label, "running", f"{outcome.frames:,} of {budget} ({outcome.frames / job.frames:.0%}){eta}"
+    if outcome.state == "complete":
+        return job.label, "complete", f"{budget}, {'done before' if outcome.already else clock(outcome.seconds)}"
+    return job.label, outcome.state, budget if outcome.state == "waiting" else f"at {outcome.frames:,} of {budget}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds.
+
+    >>> clock(0.4), clock(75.2), clock(3600)
+    ('0:00', '1:15', '60:00')
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

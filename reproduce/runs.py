@@ -1,0 +1,238 @@
+"""Run directories: finding them, reading them with suspicion, and taking their small files along into results/runs/.
+
+    python -m reproduce.runs export NAME DIR...     DIR: run directories, or folders that contain some
+
+An exported run is results/runs/NAME/<agent>/<environment>/seed_<k>/ with the files in ``FILES`` (no checkpoints) and
+SHA256SUMS; the command line in its manifest keeps no path of the machine it ran on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dqn_tf import fields
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.training.run_dir import read_json, read_table, write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+FILES = ("config.json", "manifest.json", "summary.json", "episodes.csv", "iterations.csv", "timing.csv")
+SUMS = "SHA256SUMS"
+WHOLE_NUMBERS = ("frames", "steps", "updates", "episodes", "episode", "env_index", "length_frames", "truncated",
+                 "iteration", "eval_episodes", "train_episodes", "replay_size")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory, read and checked.
+
+    settings: config.json as plain values.  Older code's files stay readable: their integrity is checked by the hash in
+    manifest.json, not by today's field names; ``config`` is the typed view where today's fields fit.
+    summary: None until the run is complete.  episodes, iterations: the tables so far, columns as in the CSVs.
+    """
+
+    path: Path
+    settings: dict[str, Any]
+    manifest: dict[str, Any]
+    summary: dict[str, Any] | None
+    episodes: pd.DataFrame
+    iterations: pd.DataFrame
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The typed configuration.  Raises ConfigError if other fields were in use when it was written."""
+        return RunConfig.from_json(self.settings)
+
+    @property
+    def agent(self) -> str:
+        """The preset's name."""
+        return str(self.settings["preset"])
+
+    @property
+    def environment(self) -> str:
+        """ "CartPole-v1", or a game's id: the name without its kind."""
+        return str(self.settings["environment"]).partition(":")[2].replace(":", "_").replace("/", "_")
+
+    @property
+    def game(self) -> str | None:
+        """The game's id if it is an Atari game."""
+        return self.environment if str(self.settings["environment"]).startswith("ale:") else None
+
+    @property
+    def seed(self) -> int:
+        return int(self.settings["seed"])
+
+    @property
+    def budget_frames(self) -> int:
+        return int(self.settings["frames"])
+
+    @property
+    def complete(self) -> bool:
+        return self.summary is not None
+
+    @property
+    def frames(self) -> int:
+        """Frames trained so far, as far as the tables know."""
+        if self.summary is not None:
+            return int(self.summary["frames"])
+        return max((int(t["frames"].iloc[-1]) for t in (self.episodes, self.iterations) if len(t)), default=0)
+
+    @property
+    def wall_seconds(self) -> float:
+        """From start to end of all sessions that ended in order, by the clock: start-up and evaluation included."""
+        times = [(s["started"], s["ended"]) for s in self.manifest["sessions"] if "ended" in s]
+        return sum((datetime.fromisoformat(b) - datetime.fromisoformat(a)).total_seconds() for a, b in times)
+
+    @property
+    def relative_path(self) -> Path:
+        """<agent>/<environment>/seed_<k>."""
+        return Path(self.agent) / self.environment / f"seed_{self.seed}"
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+def find(*folders: Path) -> list[Path]:
+    """Run directories among and below ``folders``, sorted: those with a config.json and a manifest.json."""
+    found = {c.parent for folder in folders for c in folder.rglob("config.json")}
+    return sorted(p for p in found if (p / "manifest.json").is_file() and "checkpoints" not in p.parts)
+
+
+def load(path: Path) -> Run:
+    """Read one run directory, complete or under way.
+
+    Raises RunError: a file missing or damaged, tables whose rows are cut or go back, or files that belong to different
+    runs (the hash of config.json stands in manifest.json and summary.json).
+    """
+    for name in ("config.json", "manifest.json", "episodes.csv", "iterations.csv"):
+        if not (path / name).is_file():
+            raise RunError(f"Expected {name} in {path}. Is it a run directory, and has the run begun?")
+    settings, manifest = read_json(path / "config.json"), read_json(path / "manifest.json")
+    for name in ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"):
+        if name not in settings:
+            raise RunError(f"Expected the field {name} in {path / 'config.json'}. The file is incomplete.")
+    summary = read_json(path / "summary.json") if (path / "summary.json").exists() else None
+    identity = fields.digest(settings)
+    for name, content in (("manifest.json", manifest), ("summary.json", summary)):
+        if content is not None and content.get("config_hash") != identity:
+            raise RunError(f"{path / name} belongs to another run: its config_hash is not that of config.json.")
+    run = Run(path, settings, manifest, summary, table(path / "episodes.csv"), table(path / "iterations.csv"))
+    _check_totals(run)
+    return run
+
+
+def table(path: Path) -> pd.DataFrame:
+    """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.  Raises RunError as ``read_table``."""
+    rows = read_table(path)
+    columns = path.read_text().split("\n", 1)[0].split(",")
+    frame = pd.DataFrame(rows, columns=columns)
+    for column in columns:
+        if column != "state_digest":
+            frame[column] = pd.to_numeric(frame[column]).astype("int64" if column in WHOLE_NUMBERS else "float64")
+    return frame
+
+
+def _check_totals(run: Run) -> None:
+    """A complete run's tables hold what its summary counts."""
+    if run.summary is None:
+        return
+    for name, rows in (("episodes", len(run.episodes)), ("iterations", len(run.iterations))):
+        if rows != run.summary[name]:
+            raise RunError(f"{run.path}: {name}.csv has {rows} rows, summary.json counts {run.summary[name]}.")
+
+
+# -- exporting ---------------------------------------------------------------------------------------------------------
+def export(path: Path, name: str, results: Path = RESULTS) -> Path:
+    """Copy a run's small files to results/runs/<name>/..., and return that folder; an earlier export is replaced.
+
+    Raises RunError if the run does not read well, ConfigError for a name that is not a plain one.
+    """
+    if not name or Path(name).name != name or name.startswith("."):
+        raise ConfigError(f"Expected a plain folder name for the export, got {name!r}.")
+    run = load(path)
+    relative = Path("runs") / name / run.relative_path
+    to = results / relative
+    if to.exists():
+        shutil.rmtree(to)
+    to.mkdir(parents=True)
+    for file in FILES:
+        if (path / file).exists() and file != "manifest.json":
+            shutil.copyfile(path / file, to / file)
+    write_json(to / "manifest.json", without_paths(run.manifest, {str(path): relative.as_posix()}))
+    lines = [f"{_sha256(to / file)}  {file}\n" for file in FILES if (to / file).exists()]
+    (to / SUMS).write_text("".join(lines))
+    return to
+
+
+def verify_export(folder: Path) -> list[str]:
+    """The files of an exported run whose bytes are not those of SHA256SUMS; empty if all is well."""
+    lines = [line.split("  ", 1) for line in (folder / SUMS).read_text().splitlines()]
+    wrong = [n for sha, n in lines if not (folder / n).is_file() or _sha256(folder / n) != sha]
+    return wrong + sorted({p.name for p in folder.iterdir()} - {n for _, n in lines} - {SUMS})
+
+
+def without_paths(value: Any, names: dict[str, str]) -> Any:
+    """A copy of plain nested values in which no text is a path of this machine.
+
+    Texts in ``names`` become their new names; any other absolute path becomes its last part; so does what follows "="
+    in an option, and the first word of a "command", relative or not.
+
+    >>> without_paths({"command": ["bin/dqn-tf", "train", "--run-dir=/home/me/r1"]}, {})
+    {'command': ['dqn-tf', 'train', '--run-dir=r1']}
+    """
+    if isinstance(value, dict):
+        out = {k: without_paths(v, names) for k, v in value.items()}
+        if isinstance(out.get("command"), list) and out["command"]:
+            out["command"][0] = os.path.basename(out["command"][0])
+        return out
+    if isinstance(value, list):
+        return [without_paths(v, names) for v in value]
+    return _without_path(value, names) if isinstance(value, str) else value
+
+
+def _without_path(text: str, names: dict[str, str]) -> str:
+    option, equals, path = text.partition("=")
+    if equals and option.startswith("-"):
+        return option + equals + _without_path(path, names)
+    for known, new in names.items():
+        if os.path.normpath(os.path.abspath(text)) == os.path.normpath(os.path.abspath(known)):
+            return new
+    return os.path.basename(os.path.normpath(text)) if os.path.isabs(text) or text.startswith("..") else text
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main(argv: Iterable[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m reproduce.runs", description="Take runs along into results/runs/.")
+    parser.add_argument("action", choices=["export"])
+    parser.add_argument("name", help="the folder below results/runs/")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="run directories, or folders with some")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="default: results/ of this checkout")
+    arguments = parser.parse_args(None if argv is None else list(argv))
+    try:
+        paths = find(*arguments.folders)
+        if not paths:
+            raise ConfigError(f"Expected run directories in {', '.join(map(str, arguments.folders))}, found none.")
+        for path in paths:
+            print(export(path, arguments.name, arguments.results))
+    except (ConfigError, RunError) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

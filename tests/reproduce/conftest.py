@@ -1,0 +1,70 @@
+"""Run directories as they look after training, written by hand: small, quick, exactly known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dqn_tf.api import make_config
+from dqn_tf.training.run import EPISODE_COLUMNS, ITERATION_COLUMNS
+from dqn_tf.training.run_dir import write_json
+
+Episodes = Sequence[tuple[int, float]]
+
+
+def write_run(
+    path: Path,
+    episodes: Episodes,
+    *,
+    preset: str = "dqn_dopamine",
+    environment: str = "breakout",
+    frames: int = 2_000_000,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    final: Sequence[float] = (1.0, 3.0),
+    complete: bool = True,
+    evaluations: Sequence[float] = (10.0, 400.0),
+) -> Path:
+    """A run directory.  episodes: (frames when it ended, raw return)."""
+    config = make_config(preset, environment, seed=seed, frames=frames, settings=settings)
+    path.mkdir(parents=True)
+    write_json(path / "config.json", config.to_json())
+    command = ["/home/someone/checkout/dqn_tf/__main__.py", "train", preset, environment, "--run-dir", str(path)]
+    sessions = [{"command": command, "code_sha256": "0" * 64, "started": "2026-01-01T00:00:00+00:00",
+                 "ended": "2026-01-01T00:01:30+00:00", "status": "complete"}]  # fmt: skip
+    write_json(
+        path / "manifest.json", {"config_hash": config.hash, "scope": {}, "sessions": sessions, "status": "complete"}
+    )
+    rows = [[end, end // 4, i, 0, 40, value, 0] for i, (end, value) in enumerate(episodes)]
+    _write_table(path / "episodes.csv", EPISODE_COLUMNS, rows)
+    ends = [frames * (i + 1) // len(evaluations) for i in range(len(evaluations))]
+    known: list[dict[str, float]] = [
+        {"iteration": i, "frames": end, "eval_return_mean": value, "epsilon": 0.5}
+        for i, (end, value) in enumerate(zip(ends, evaluations, strict=True))
+    ]
+    _write_table(
+        path / "iterations.csv", ITERATION_COLUMNS, [[row.get(c, 0) for c in ITERATION_COLUMNS] for row in known]
+    )
+    _write_table(path / "timing.csv", ["iteration", "frames", "wall_seconds"], [[0, frames, 90.0]])
+    if complete:
+        mean = sum(final) / len(final)
+        score = {"epsilon": 0.0, "return_mean": mean, "return_std": 0.0, "episodes": len(final)}
+        counted = {"frames": frames, "steps": frames // 4, "updates": 7, "episodes": len(rows), "iterations": len(ends)}
+        write_json(path / "summary.json", {"status": "complete", "config_hash": config.hash, **counted,
+                                           "state_digest": "f" * 64, "final_evaluation": score})  # fmt: skip
+    return path
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in [columns, *rows]))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Callable[..., Path]:
+    """A function (name, episodes, field=value, ...) -> a run directory below tmp_path/runs."""
+    return lambda name, episodes=((400_000, 1.0), (1_000_000, 3.0), (1_500_000, 9.0)), **fields: write_run(
+        tmp_path / "runs" / name, episodes, **fields
+    )
