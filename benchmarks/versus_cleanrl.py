@@ -51,9 +51,9 @@ def step_wait(self):
     return inner(self)
 
 gym.vector.SyncVectorEnv.step_wait = step_wait
-sys.argv = ["dqn_atari.py", "--env-id", game + "NoFrameskip-v4",
-            "--buffer-size", "100000", "--learning-starts", str(learning_starts), "--start-e", "0.01", "--end-e", "0.01", "--batch-size", "32", "--train-frequency", "4",
-            "--no-cuda"]
+sys.argv = ["dqn_atari.py", "--env-id", game + "NoFrameskip-v4", "--no-cuda", "--batch-size", "32"]
+sys.argv += ["--buffer-size", "100000", "--learning-starts", str(learning_starts), "--train-frequency", "4"]
+sys.argv += ["--start-e", "0.01", "--end-e", "0.01"]
 runpy.run_path(os.path.join(root, "cleanrl", "dqn_atari.py"), run_name="__main__")
 """
 
