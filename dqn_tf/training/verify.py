@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -219,8 +220,8 @@ def differences(a: Path, b: Path) -> list[str]:
     out = [text for name in FILES if (text := _file_difference(a / name, b / name))]
     digests = [_digest(run_dir, out) for run_dir in (a, b)]
     if all(digests) and digests[0] != digests[1]:
-        names = _differing_leaves(_state(a), _state(b))
-        out.append(f"the states differ in {len(names)} places: {', '.join(names[:6])}{' ...' if names[6:] else ''}")
+        parts = Counter(name.split(".")[0] for name in _differing_leaves(_state(a), _state(b)))
+        out.append("the states differ in " + ", ".join(f"{part} ({count} places)" for part, count in parts.items()))
     return out
 
 
@@ -286,4 +287,6 @@ def _scope_words(run_dir: Path, name: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    return " + ".join(map(str, value)) if isinstance(value, list) else str(value) or "none"
+    if isinstance(value, dict):
+        value = [f"{key}={inner}" for key, inner in value.items()]
+    return " + ".join(map(str, value)) or "none" if isinstance(value, list) else str(value) or "none"

@@ -68,7 +68,7 @@ CASES = {
             "replay.capacity": "150",
             "batch_size": "8",
             "min_replay_steps": "60",
-            "target_update_steps": "100",
+            "target_update_steps": "90",
             "exploration.decay_steps": "100",
             "iteration_frames": "800",
             "evaluation.frames": "none",

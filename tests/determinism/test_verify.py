@@ -16,6 +16,7 @@ import pytest
 from dqn_tf.checks import ConfigError
 from dqn_tf.training import verify
 from dqn_tf.training.checkpoint import Store
+from dqn_tf.training.run_dir import read_json
 
 pytestmark = pytest.mark.slow
 
@@ -39,9 +40,10 @@ def cut_last_row(data: bytes) -> bytes:
     return data[: data.rfind(b"\n", 0, -1) + 1]
 
 
-def change_a_byte_of_the_largest_piece(run_dir: Path) -> None:
-    pieces = (run_dir / "checkpoints" / "pieces").iterdir()
-    edit(max(pieces, key=lambda p: p.stat().st_size), lambda b: b[:-9] + b"x" + b[-8:])
+def change_a_byte_of_the_replay(run_dir: Path) -> None:
+    manifest = read_json(Store(run_dir / "checkpoints", "").found()[0] / "manifest.json")
+    piece = next(iter(manifest["body"]["pieces"]))
+    edit(run_dir / "checkpoints" / "pieces" / f"{piece}.npz", lambda b: b[:99] + bytes([b[99] ^ 1]) + b[100:])
 
 
 def forget_what_came_last(run_dir: Path) -> None:
@@ -56,7 +58,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a row less": (lambda d: edit(d / "iterations.csv", cut_last_row), "iterations.csv differs from line 4 on"),
     "a row more": (lambda d: edit(d / "episodes.csv", lambda b: b + b"601,601,99,0,9,9.0,0\n"), "/ 601,601,99"),
     "no summary": (lambda d: (d / "summary.json").unlink(), "summary.json is missing"),
-    "a byte of the replay": (change_a_byte_of_the_largest_piece, "does not match its hash"),
+    "a byte of the replay": (change_a_byte_of_the_replay, "does not match its hash"),
     "an older state": (forget_what_came_last, "the states differ in"),
     "no checkpoint": (lambda d: shutil.rmtree(d / "checkpoints"), "found none"),
 }
