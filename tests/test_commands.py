@@ -56,7 +56,12 @@ def test_summary_and_tables(run: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     episodes, iterations = read_table(run / "episodes.csv"), read_table(run / "iterations.csv")
     assert summary["status"] == "complete"
-    assert (summary["frames"], summary["steps"], summary["updates"], summary["iterations"]) == (1200, 1200, 1001, 2)
+    assert (summary["frames"], summary["steps"], summary["updates"], summary["iterations"]) == (
+        1200,
+        1200,
+        251,
+        2,
+    )  # one update in 4 steps, from step 200 on
     assert summary["episodes"] == len(episodes)
     assert summary["state_digest"] == iterations[-1]["state_digest"]
     assert len(summary["final_evaluation"]["returns_raw"]) == 3

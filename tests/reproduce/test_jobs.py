@@ -43,6 +43,7 @@ def instead(tmp_path, monkeypatch):
     def replace(script: str) -> None:
         package = tmp_path / "fake" / "dqn_tf"
         package.mkdir(parents=True)
+        (package / "__init__.py").touch()  # a package of this name may be installed, and would win over a bare folder
         (package / "__main__.py").write_text(script)
         monkeypatch.setattr(jobs, "environment", lambda: {**os.environ, "PYTHONPATH": str(tmp_path / "fake")})
 
