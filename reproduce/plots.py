@@ -153,7 +153,13 @@ def _own_returns(axes: Axes, run: Run, table: pd.DataFrame, color: str) -> None:
 def _random_level(axes: Axes, game: str) -> None:
     if game in published.scores().index:
         level = published.human_random(game).random
-        axes.axhline(level, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)), label=f"random play: {level:g}")
+        axes.axhline(
+            level,
+            color=REFERENCE,
+            linewidth=1,
+            linestyle=(0, (2, 2)),
+            label=f"random play, without sticky actions: {level:g}",
+        )
 
 
 # -- the main job ------------------------------------------------------------------------------------------------------

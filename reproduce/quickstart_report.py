@@ -139,8 +139,8 @@ def _atari_words(run: Run) -> str:
     error = f" ± {before.std() / math.sqrt(len(before)):.2f} (standard error)" if len(before) > 1 else ""
     return (
         f"{run.environment.capitalize()}: {first['explanation']} Before learning starts (at {learning:,} frames) the "
-        f"agent plays at random: mean {before.mean():.2f}{error} over {len(before)} episodes; published random play: "
-        f"{random_play:g}."
+        f"agent plays at random: mean {before.mean():.2f}{error} over {len(before)} episodes. Published random play, "
+        f"without sticky actions: {random_play:g}."
     )
 
 
@@ -196,6 +196,8 @@ def _limits(run: Run) -> str:
         f"- **{run.environment.capitalize()}** gets {run.frames:,} frames, {100 * share:.2g} % of the published 200M. "
         f"Learning starts at {learning:,} frames and at the end {epsilon:.0%} of the actions are still random, so the "
         "returns are those of nearly random play: they show that emulator, preprocessing, scoring and the training "
-        "loop work and start where the published curve starts. They do not show that the agent learns. The published "
-        f"first point is an average over 1M frames. Settings other than the preset's: {settings}."
+        "loop run together. They do not show that the agent learns, nor that it would follow the published curve: the "
+        "first published point is an average over 1M frames, in most of which that agent was already learning and its "
+        "epsilon falling, so a run that ends this early is expected to lie elsewhere. The published score of random "
+        f"play was measured without sticky actions, this run has them. Settings other than the preset's: {settings}."
     )
