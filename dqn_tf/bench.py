@@ -27,7 +27,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     The agent is the configuration's, with learning begun after 1,000 steps and epsilon at its final value, so that
     nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, and a few seconds for parts.
     """
-    start = max(1000, config.agent.batch_size, config.agent.n_step)
+    start = max(5000, config.agent.batch_size, config.agent.n_step)
     exploration = dataclasses.replace(config.agent.exploration, initial_epsilon=config.agent.exploration.final_epsilon)
     agent = dataclasses.replace(config.agent, min_replay_steps=start, exploration=exploration)
     never = dataclasses.replace(config.evaluation, period_iterations=0)  # nothing but learning is to be timed

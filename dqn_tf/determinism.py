@@ -32,17 +32,20 @@ VERSIONS = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py")
 def enable(threads: int) -> None:
     """Pin TensorFlow's threads and make its operations deterministic.
 
-    Raises RunError if TensorFlow already runs in this process with other threads.
+    Every operation runs on one thread (the order of its sums never changes), and ``threads`` of them run at a time:
+    so results do not depend on ``threads``.  Raises RunError if TensorFlow already runs here with other threads.
     """
+    config = tf.config.threading
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        config.set_intra_op_parallelism_threads(1)
+        config.set_inter_op_parallelism_threads(threads)
     except RuntimeError as error:
-        now = tf.config.threading.get_intra_op_parallelism_threads()
-        if now != threads or tf.config.threading.get_inter_op_parallelism_threads() != 1:
+        now = config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
+        if now != (1, threads):
             raise RunError(
-                f"Expected to pin TensorFlow to {threads} threads, but this process already runs it with "
-                f"{now or 'all'}. Call dqn_tf.determinism.enable before other TensorFlow code, or start a new process."
+                f"Expected to pin TensorFlow to {threads} operations at a time with 1 thread each, but this process "
+                f"already runs it with {now[1] or 'any number'} and {now[0] or 'any number'}. Call "
+                "dqn_tf.determinism.enable before other TensorFlow code, or start a new process."
             ) from error
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)  # several runs may share a GPU

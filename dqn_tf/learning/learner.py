@@ -5,6 +5,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1, the last five li
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +17,22 @@ from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec, Sample, Transition
 
 
-class UpdateOutputs(NamedTuple):
-    """What one update tells.
+class Gradients(NamedTuple):
+    """What a batch says to the networks as they are now.
 
-    loss []: weighted mean.  td_error, priority [B].  grad_norm []: before clipping.  q_values [B, A]: of s_tm1.
+    values: d loss / d theta, one per variable.  loss []: weighted mean.  td_error, priority [B].  q_values [B, A]: of
+    s_tm1.
     """
+
+    values: list[Any]
+    loss: Any
+    td_error: Any
+    priority: Any
+    q_values: Any
+
+
+class UpdateOutputs(NamedTuple):
+    """What one update tells: as in ``Gradients``, and grad_norm [], before clipping."""
 
     loss: Any
     td_error: Any
@@ -44,15 +56,24 @@ class Learner:
         self.optimizer = config.optimizer.build(self.online.variables)
         self.traces = 0
         xla = config.execution.xla
-        self._step = tf.function(self._apply, jit_compile=True, autograph=False) if xla == "optimizer" else self._apply
-        self.update = tf.function(
-            self._update, input_signature=[self._sample_signature()], jit_compile=xla == "update", autograph=False
+        observation = spec.observation
+        one, many = (tf.TensorSpec([n, *observation.shape], observation.dtype) for n in (1, None))
+        compiled = functools.partial(tf.function, autograph=False)
+        self.gradients = compiled(
+            self._gradients, input_signature=[self._sample_signature()], jit_compile=xla == "update"
         )
-        observations = tf.TensorSpec([None, *spec.observation.shape], spec.observation.dtype)
-        self.q_values = tf.function(lambda o: self.online(o).q_values, input_signature=[observations], autograph=False)
+        self._apply = compiled(self._step, jit_compile=xla != "none")
+        self._act = compiled(lambda o: self.online(o).q_values, input_signature=[one], jit_compile=xla != "none")
+        self.q_values = compiled(lambda o: self.online(o).q_values, input_signature=[many])
 
-    def _update(self, sample: Sample) -> UpdateOutputs:
-        """One gradient step on a batch: Transition [B, ...], weights [B]."""
+    def update(self, sample: Sample) -> UpdateOutputs:
+        """THE update: one gradient step on a batch, Transition [B, ...] and weights [B].
+
+        Its first half may run ahead of its turn (lookahead.py), so the two are compiled apart.
+        """
+        return self.step(self.gradients(sample))
+
+    def _gradients(self, sample: Sample) -> Gradients:
         self.traces += 1  # runs only while tracing
         config, transitions = self.config, sample.transitions
         next_values = self.target(transitions.s_t)
@@ -66,10 +87,9 @@ class Learner:
             losses = config.value.losses(values, transitions, next_values, terms)
             loss = tf.reduce_mean(sample.weights * losses.loss)
         gradients = tape.gradient(loss, self.online.variables)
-        grad_norm = self._step(gradients)
-        return UpdateOutputs(loss, losses.td_error, losses.priority, grad_norm, values.q_values)
+        return Gradients(gradients, loss, losses.td_error, losses.priority, values.q_values)
 
-    def _apply(self, gradients: list[Any]) -> Any:
+    def _step(self, gradients: list[Any]) -> Any:
         """Clip to the global norm, step, and return the norm before clipping."""
         grad_norm = tf.linalg.global_norm(gradients)
         if (limit := self.config.max_grad_norm) is not None:
@@ -77,6 +97,11 @@ class Learner:
             gradients = [g * scale for g in gradients]
         self.optimizer.apply_gradients(zip(gradients, self.online.variables, strict=True))
         return grad_norm
+
+    def step(self, gradients: Gradients) -> UpdateOutputs:
+        """The update's second half: clip, and let the optimizer change theta."""
+        grad_norm = self._apply(gradients.values)
+        return UpdateOutputs(gradients.loss, gradients.td_error, gradients.priority, grad_norm, gradients.q_values)
 
     def _sample_signature(self) -> Sample:
         batch, observation = self.config.batch_size, self.spec.observation
@@ -92,7 +117,7 @@ class Learner:
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         """Q(s, .) [A] float32 of one observation."""
-        return np.asarray(self.q_values(observation[None]).numpy()[0])
+        return np.asarray(self._act(observation[None]).numpy()[0])
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def _named(self) -> dict[str, Any]:

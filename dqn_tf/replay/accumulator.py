@@ -36,6 +36,10 @@ class Accumulator:
         self.n, self.gamma = n, gamma
         self._open: deque[tuple[int, float, float]] = deque()
 
+    def __len__(self) -> int:
+        """How many transitions are open."""
+        return len(self._open)
+
     def add(self, action: int, reward: float, discount: float, last: bool) -> list[Completed]:
         """One step: the action taken, the learner's reward, the environment's discount (0 or 1), and whether the
         agent's episode ends here.  Returns the transitions that this step completes, oldest first.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dqn_tf.replay.accumulator import Accumulator
-from dqn_tf.replay.ring import Ring
+from dqn_tf.replay.ring import Foreseen, Ring, Unforeseen
 from dqn_tf.rng import Stream
 from dqn_tf.types import ObservationSpec, Sample, StepType, TimeStep
 
@@ -37,7 +39,25 @@ class Replay:
 
     def sample(self, batch_size: int, update: int) -> Sample:
         """The batch of update number ``update``: a pure function of (seed, update, contents)."""
-        rows, weights = self.sampler.rows(self.ring, batch_size, self._stream.at(update))
+        return self.gather(*self.rows(batch_size, update))
+
+    def rows(self, batch_size: int, update: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows [B] the batch of update number ``update`` has, and their importance weights [B]."""
+        return self.sampler.rows(self.ring, batch_size, self._stream.at(update))
+
+    def foresee(self, batch_size: int, update: int, new_rows: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """What ``rows`` will say once ``new_rows`` more rows are stored; None if it depends on what they hold.
+
+        The rows it names, and what ``gather`` gives for them, do not change until then.
+        """
+        settled = self.ring.head - 1 - len(self._accumulator)
+        try:
+            return self.sampler.rows(Foreseen(self.ring, new_rows, settled), batch_size, self._stream.at(update))
+        except Unforeseen:
+            return None
+
+    def gather(self, rows: np.ndarray, weights: np.ndarray) -> Sample:
+        """The batch of these rows."""
         return Sample(self.ring.transitions(rows), rows, weights)
 
     def state(self) -> dict[str, Any]:

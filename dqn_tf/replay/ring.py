@@ -75,10 +75,14 @@ class Ring:
             self.columns[name][slot] = value
         self._digests.pop(slot // self.segment_rows, None)
 
-    def usable(self, rows: np.ndarray) -> np.ndarray:
-        """Which rows [B] start a transition all of whose frames are still held: bool [B]."""
+    def usable(self, rows: np.ndarray, oldest: int | None = None) -> np.ndarray:
+        """Which rows [B] start a transition all of whose frames are still held: bool [B].
+
+        oldest: the oldest row held, if not as now.
+        """
         slots = rows % self.capacity
-        return (self.columns["ahead"][slots] > 0) & (rows - self.columns["age"][slots] >= self.oldest)
+        oldest = self.oldest if oldest is None else oldest
+        return (self.columns["ahead"][slots] > 0) & (rows - self.columns["age"][slots] >= oldest)
 
     def transitions(self, rows: np.ndarray) -> Transition:
         """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B]."""
@@ -140,6 +144,31 @@ class Ring:
             if name not in columns or columns[name].shape != held.shape or columns[name].dtype != held.dtype:
                 raise ValueError(f"Expected column {name} of a replay segment, {held.shape} {held.dtype}.")
             held[...] = columns[name]
+
+
+class Unforeseen(Exception):
+    """A draw fell on rows that are not there yet."""
+
+
+class Foreseen:
+    """A ring as a sampler will see it once ``new_rows`` more rows are stored.
+
+    Rows from ``settled`` on may still change or do not exist yet: to ask for one raises Unforeseen.
+    """
+
+    def __init__(self, ring: Ring, new_rows: int, settled: int) -> None:
+        self._ring, self._settled = ring, settled
+        self.head = ring.head + new_rows
+        self.oldest = max(0, self.head - ring.capacity)
+
+    def __len__(self) -> int:
+        return self.head - self.oldest
+
+    def usable(self, rows: np.ndarray) -> np.ndarray:
+        """As ``Ring.usable``, then."""
+        if (rows >= self._settled).any():
+            raise Unforeseen
+        return self._ring.usable(rows, self.oldest)
 
 
 def segment_digest(columns: dict[str, Any]) -> str:

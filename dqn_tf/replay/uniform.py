@@ -11,7 +11,7 @@ import numpy as np
 
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.replay.ring import Ring
+from dqn_tf.replay.ring import Foreseen, Ring
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Uniform:
         check_types(self)
         expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
 
-    def rows(self, ring: Ring, batch_size: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def rows(self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Rows [B] int64 and importance weights [B] float32 (ones).
 
         Draws from ``random``: row numbers, redrawn until every one is usable.  Raises RunError if no row is usable.

@@ -17,7 +17,8 @@ from dqn_tf import determinism, envs
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.learning.exploration import Behavior
-from dqn_tf.learning.learner import Learner
+from dqn_tf.learning.learner import Learner, UpdateOutputs
+from dqn_tf.learning.lookahead import LookAhead
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
 from dqn_tf.rng import Stream
@@ -56,6 +57,7 @@ class Trainer:
         spec = self.environment.spec
         self.learner = Learner(agent, spec, config.seed)
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.ahead = LookAhead(self.learner, self.replay, agent.batch_size)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
         self.seconds: dict[str, float] = defaultdict(float)
@@ -116,22 +118,38 @@ class Trainer:
         agent, steps = self.config.agent, self.counters.steps
         if self.heldout is None:
             self.heldout = self._choose_heldout()
-        if steps % agent.steps_per_update == 0:
+        update_is_due = steps % agent.steps_per_update == 0
+        if update_is_due:
             clock = time.perf_counter()
-            sample = self.replay.sample(agent.batch_size, self.counters.updates)
-            clock = self._spend("sample", clock)
-            out = self.learner.update(sample)
-            loss, grad_norm = float(out.loss), float(out.grad_norm)
+            out = self.learner.step(self.ahead.gradients(self.counters.updates, self._rows_to_come()))
             self._spend("update", clock)
-            if not (np.isfinite(loss) and np.isfinite(grad_norm)):
-                raise RunError(
-                    f"The loss is {loss} and the gradient norm {grad_norm} at update {self.counters.updates} (step "
-                    f"{steps}): the network has diverged. The last checkpoint is kept; try a smaller learning rate."
-                )
-            self.stats.add_update(loss, grad_norm, out.td_error.numpy(), out.q_values.numpy())
-            self.counters = self.counters._replace(updates=self.counters.updates + 1)
         if steps % agent.target_update_steps == 0:
             self.learner.sync_target()
+        if update_is_due:
+            self.ahead.begin()
+            self._note_update(out)
+
+    def _rows_to_come(self) -> int | None:
+        """Rows of the replay until the next update; None if it should not begin ahead of its turn: there is no
+        thread for it, the target network changes before, or the budget ends."""
+        agent, steps = self.config.agent, self.counters.steps
+        due = steps + agent.steps_per_update
+        rests = (due - 1) // agent.target_update_steps == steps // agent.target_update_steps
+        if agent.execution.threads == 1 or not rests or due > self.config.steps:
+            return None
+        over = self._timestep is not None and self._timestep.step_type == StepType.LAST
+        return agent.steps_per_update + over  # a new episode's first frame takes a row
+
+    def _note_update(self, out: UpdateOutputs) -> None:
+        loss, grad_norm = float(out.loss), float(out.grad_norm)
+        if not (np.isfinite(loss) and np.isfinite(grad_norm)):
+            raise RunError(
+                f"The loss is {loss} and the gradient norm {grad_norm} at update {self.counters.updates} (step "
+                f"{self.counters.steps}): the network has diverged. The last checkpoint is kept; try a smaller "
+                "learning rate."
+            )
+        self.stats.add_update(loss, grad_norm, out.td_error.numpy(), out.q_values.numpy())
+        self.counters = self.counters._replace(updates=self.counters.updates + 1)
 
     def _choose_heldout(self) -> np.ndarray:
         """States of the random policy, fixed before learning starts (Mnih et al. 2013, section 5.1).  [n, ...]"""

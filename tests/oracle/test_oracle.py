@@ -87,20 +87,20 @@ def composed_config(s: Any) -> RunConfig:
 def composed(s: Any) -> Any:
     """The oracle's trace, made by the package's Trainer, Learner, Replay and Behavior."""
     trainer, trace = Trainer(composed_config(s)), oracle.Trace()
-    learner, act, sample, update, sync = (trainer.learner, trainer.behavior.action, trainer.replay.sample,
-                                          trainer.learner.update, trainer.learner.sync_target)  # fmt: skip
+    learner, act, rows, step, sync = (trainer.learner, trainer.behavior.action, trainer.replay.rows,
+                                      trainer.learner.step, trainer.learner.sync_target)  # fmt: skip
 
     def recording_act(q_values: Any, step: int) -> int:
         trace.actions.append(act(q_values, step))
         return trace.actions[-1]
 
-    def recording_sample(batch_size: int, number: int) -> Any:
-        out = sample(batch_size, number)
-        trace.rows.append(out.indices.tolist())
+    def recording_rows(batch_size: int, number: int) -> Any:
+        out = rows(batch_size, number)
+        trace.rows.append(out[0].tolist())
         return out
 
-    def recording_update(batch: Any) -> Any:
-        out = update(batch)
+    def recording_step(gradients: Any) -> Any:
+        out = step(gradients)
         trace.losses.append(float(out.loss))
         trace.grad_norms.append(float(out.grad_norm))
         trace.weights_after.append(oracle.fingerprint([v.numpy() for v in learner.online.variables]))
@@ -110,8 +110,8 @@ def composed(s: Any) -> Any:
         sync()
         trace.syncs += 1
 
-    trainer.behavior.action, trainer.replay.sample = recording_act, recording_sample  # type: ignore[method-assign]
-    learner.update, learner.sync_target = recording_update, recording_sync  # type: ignore[method-assign]
+    trainer.behavior.action, trainer.replay.rows = recording_act, recording_rows  # type: ignore[method-assign]
+    learner.step, learner.sync_target = recording_step, recording_sync  # type: ignore[method-assign]
     for record in trainer.records(lambda: None):
         if isinstance(record, EpisodeRecord):
             trace.episodes.append((record.steps, record.return_raw, bool(record.truncated)))
