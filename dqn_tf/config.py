@@ -25,12 +25,14 @@ class Interleaved:
 
     ``xla``: what XLA compiles.  "optimizer": the clipping and the optimizer's step as one fused kernel, the
     convolutions left to TensorFlow's own kernels, the fastest on CPUs (docs/speed.md); "update": all of it;
-    "none".  The choice and the thread count change the last bits of results, so both belong to a run's identity.
+    "none".  The choice changes the last bits of results.  ``threads`` does not: every operation runs on one thread.
+    With more than one, the gradients of the next update are computed while its steps are made
+    (learning/lookahead.py), which changes no bit either.
     """
 
     KIND = "interleaved"
     xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles")
-    threads: int = setting(2, unit="threads", doc="TensorFlow threads within an operation (between operations: 1)")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time")
 
     def __post_init__(self) -> None:
         check_types(self)

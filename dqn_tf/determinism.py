@@ -54,7 +54,7 @@ def enable(threads: int) -> None:
     tf.keras.config.set_image_data_format("channels_last")
 
 
-def scope(threads: int, xla: str) -> dict[str, Any]:
+def scope(xla: str) -> dict[str, Any]:
     """Everything that the bytes of a run may depend on besides its configuration."""
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus]
@@ -65,7 +65,6 @@ def scope(threads: int, xla: str) -> dict[str, Any]:
         "machine": platform.machine(),
         "cpu": cpu_model(),
         "devices": details or ["CPU"],
-        "threads": threads,
         "xla": xla,
         "variables": {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ},
         "op_determinism": True,

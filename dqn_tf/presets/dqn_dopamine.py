@@ -67,7 +67,7 @@ PRESET = Preset(
         "min_replay_steps": f"{GIN}: min_replay_history (agent steps)",
         "max_grad_norm": f"{AGENT}: gradients are not clipped",
         "execution.xla": "ours: how the same arithmetic is compiled",
-        "execution.threads": "ours: pinned, because the number of threads can change the last bits",
+        "execution.threads": "ours: how many operations run at a time changes no bit of a result",
         "evaluation.epsilon": f"{GIN}: epsilon_eval",
         "evaluation.episodes": "not used: the phase is counted in frames",
         "evaluation.frames": f"{GIN}: Runner.evaluation_steps = 125,000 agent steps",

@@ -69,7 +69,7 @@ PRESET = Preset(
         "min_replay_steps": f"{TABLE}: replay start size",
         "max_grad_norm": f"{LUA}: gradients are not clipped",
         "execution.xla": "ours: how the same arithmetic is compiled",
-        "execution.threads": "ours: pinned, because the number of threads can change the last bits",
+        "execution.threads": "ours: how many operations run at a time changes no bit of a result",
         "evaluation.epsilon": f'{METHODS}, "Evaluation procedure": 0.05',
         "evaluation.episodes": "not used: the phase is counted in frames",
         "evaluation.frames": f"{METHODS}: 135,000 agent steps of evaluation; {RUN} has eval_steps=125000",

@@ -67,7 +67,7 @@ PRESET = Preset(
         "min_replay_steps": f"{FLAGS}: min_replay_capacity_fraction 0.05 of 1M",
         "max_grad_norm": f"{AGENT}: gradients are not clipped by norm",
         "execution.xla": "ours: how the same arithmetic is compiled",
-        "execution.threads": "ours: pinned, because the number of threads can change the last bits",
+        "execution.threads": "ours: how many operations run at a time changes no bit of a result",
         "evaluation.epsilon": f"{FLAGS}: eval_exploration_epsilon",
         "evaluation.episodes": "not used: the phase is counted in frames",
         "evaluation.frames": f"{FLAGS}: num_eval_frames",

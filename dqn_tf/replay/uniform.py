@@ -27,7 +27,9 @@ class Uniform:
         check_types(self)
         expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
 
-    def rows(self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def rows(
+        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Rows [B] int64 and importance weights [B] float32 (ones).
 
         Draws from ``random``: row numbers, redrawn until every one is usable.  Raises RunError if no row is usable.

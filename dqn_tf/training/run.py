@@ -30,7 +30,7 @@ ITERATION_COLUMNS = [
     *IterationStats().summary(),
     *("heldout_max_q_mean", "replay_size", "state_digest"),
 ]
-PHASES = ("act", "environment", "replay", "sample", "update", "evaluate", "checkpoint", "other")
+PHASES = ("act", "environment", "replay", "update", "evaluate", "checkpoint", "other")
 TIMING_COLUMNS = [
     "iteration",
     "frames",
@@ -91,7 +91,7 @@ class _Session:
     def run(self) -> dict[str, Any]:
         config, options = self.config, self.options
         determinism.enable(config.agent.execution.threads)
-        scope = determinism.scope(config.agent.execution.threads, config.agent.execution.xla)
+        scope = determinism.scope(config.agent.execution.xla)
         self._open_manifest(scope)
         try:
             with StopRequests() as stop:  # a signal while starting waits for the first step

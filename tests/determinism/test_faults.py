@@ -70,19 +70,19 @@ def test_outside_the_scope_only_when_told(
     copy: Path, cases: dict[str, Any], workbench: Any, equal_to_baseline: Callable[[str, Path], None]
 ) -> None:
     manifest = read_json(copy / "manifest.json")
-    manifest["scope"].update(numpy="1.0", threads=64)
+    manifest["scope"].update(numpy="1.0", devices=["GPU"])
     (copy / "manifest.json").write_text(json.dumps(manifest))
     before = files(copy)
     refused = workbench.run(cases["cartpole"].words(copy))
     assert refused.exit == 1
-    assert "numpy: '1.0' then, " in refused.output and "threads: 64 then, 1 now" in refused.output
+    assert "numpy: '1.0' then, " in refused.output and "devices: ['GPU'] then, ['CPU'] now" in refused.output
     assert "tensorflow" not in refused.output and "--outside-scope" in refused.output
     assert files(copy) == before and read_json(copy / "manifest.json") == manifest
     accepted = workbench.run(cases["cartpole"].words(copy, extra=("--outside-scope",)))
     assert accepted.exit == 0, accepted.output
     assert "outside the scope" in accepted.output  # although --quiet
     sessions = read_json(copy / "manifest.json")["sessions"]
-    assert sessions[-1]["scope"]["threads"] == 1 and "scope" not in sessions[0]
+    assert sessions[-1]["scope"]["devices"] == ["CPU"] and "scope" not in sessions[0]
     equal_to_baseline("cartpole", copy)  # the difference was made up
 
 

@@ -106,7 +106,7 @@ def test_the_verdict(bad: str | None, tmp_path: Path, pair: tuple[Path, Path], m
         assert "Verdict: NOT the same bytes" in text and "CartPole: " in text and "episodes.csv differs" in text
     else:
         assert "Verdict: same seed, same bytes, and killed and continued, same bytes (CartPole)" in text
-        assert "tensorflow 2." in text and "threads 1" in text and "cpu " in text
+        assert "tensorflow 2." in text and "xla " in text and "cpu " in text
 
 
 def test_a_run_that_fails_is_no_proof(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_what_a_run_leaves(tmp_path: Path, cartpole: Callable[..., RunConfig]) -
     assert summary["state_digest"] == digest_of(path)
     manifest = read_json(path / "manifest.json")
     assert (manifest["status"], manifest["config_hash"]) == ("complete", cartpole().hash)
-    assert manifest["scope"]["threads"] == 1 and len(manifest["sessions"]) == 1
+    assert manifest["scope"]["xla"] == "none" and len(manifest["sessions"]) == 1
     assert len(read_table(path / "timing.csv")) == 3
 
 

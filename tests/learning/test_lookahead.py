@@ -1,0 +1,64 @@
+"""Looking ahead changes no byte: threads=2 (gradients begin early) against threads=1 (one thing after the other)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dqn_tf.config import RunConfig
+from dqn_tf.learning.lookahead import LookAhead
+from dqn_tf.replay.uniform import Uniform
+from dqn_tf.training.loop import Trainer
+
+STEPS = 240
+CASES: dict[str, dict[str, Any]] = {
+    "small ring, many episodes": {"replay": Uniform(capacity=40)},
+    "large ring": {"replay": Uniform(capacity=500), "min_replay_steps": 100},
+    "n-step": {"n_step": 3, "replay": Uniform(capacity=120), "min_replay_steps": 40},
+    "copies between updates": {"target_update_steps": 7, "replay": Uniform(capacity=120)},
+    "update every step": {"steps_per_update": 1, "replay": Uniform(capacity=120)},
+}
+
+
+@pytest.fixture
+def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., Trainer]]:
+    """A function (threads, agent fields) -> a trainer of the tiny agent on CartPole."""
+    made = []
+
+    def build(threads: int, **agent: Any) -> Trainer:
+        config = cartpole(frames=STEPS)
+        execution = dataclasses.replace(config.agent.execution, threads=threads)
+        made.append(
+            Trainer(dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution, **agent)))
+        )
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.environment.close()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_same_bytes_with_and_without(trainer: Callable[..., Trainer], case: str) -> None:
+    ahead, plain = trainer(2, **CASES[case]), trainer(1, **CASES[case])
+    for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
+        if plain.counters.steps % 20 == 0:  # also while gradients are on their way
+            assert ahead.digest() == plain.digest(), plain.counters
+    assert ahead.digest() == plain.digest() and ahead.counters == plain.counters
+    assert plain.ahead.hits == 0 and 0 < ahead.ahead.hits < ahead.counters.updates  # both ways were taken
+
+
+def test_an_error_in_the_background_is_raised_in_its_turn(trainer: Callable[..., Trainer]) -> None:
+    one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
+    records = one.records(lambda: None)
+    while one.counters.updates < 3:
+        next(records)
+    one.ahead = LookAhead(one.learner, one.replay, one.config.agent.batch_size)
+    failing = lambda sample: (_ for _ in ()).throw(FloatingPointError("from the worker"))  # noqa: E731
+    one.learner.gradients = failing
+    with pytest.raises(FloatingPointError, match="from the worker"):
+        for _ in records:
+            pass
