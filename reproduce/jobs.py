@@ -1,22 +1,27 @@
-"""Training runs as subprocesses, a few at a time: continued where they stopped, watched, and stopped together.
+"""Training runs as subprocesses: what is asked for, what became of it, and one attempt after another at one of them.
 
-Each job is one ``python -m dqn_tf train`` command; its words go to a log beside the run directory.
+Each job is one ``python -m dqn_tf train`` command; its words go to a log beside the run directory.  How many go on at
+a time, and where, is up to an executor (``reproduce.executors``).
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+from dqn_tf import memory
 from dqn_tf.api import make_config
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
@@ -26,6 +31,11 @@ ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 12
 WARM_UP_COST = 0.2  # of a frame before learning starts, in frames after; only for the time left
 STOP_SECONDS = 90.0
+POLL_SECONDS = 0.2
+PATIENCE_SECONDS = 120.0  # for a run that another process holds: one that was told to stop needs a while to save
+RETRIES = 2
+REFUSED = 2  # exit code of a request that was wrong: no use in trying again
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,23 +48,42 @@ class Job:
     seed: int
     frames: int
     run_dir: Path
+    protocol: str | None = None
     settings: tuple[str, ...] = ()
     checkpoint_frames: int = 200_000
 
-    @property
+    @cached_property
     def config(self) -> RunConfig:
-        return make_config(self.preset, self.environment, seed=self.seed, frames=self.frames, settings=self.settings)
+        return make_config(
+            self.preset,
+            self.environment,
+            seed=self.seed,
+            frames=self.frames,
+            protocol=self.protocol,
+            settings=self.settings,
+        )
 
     @property
     def arguments(self) -> list[str]:
         """What follows ``dqn-tf``."""
         given = ["train", self.preset, self.environment, "--seed", str(self.seed), "--frames", str(self.frames)]
         given += ["--run-dir", str(self.run_dir), "--checkpoint-frames", str(self.checkpoint_frames)]
+        given += ["--protocol", self.protocol] if self.protocol else []
         return [*given, *(word for setting in self.settings for word in ("--set", setting))]
 
     @property
     def log(self) -> Path:
         return self.run_dir.with_name(f"{self.run_dir.name}.log")
+
+    @cached_property
+    def memory_bytes(self) -> int:
+        """What the run will come to take: its replay and the rest."""
+        return memory.replay_bytes(self.config) + memory.HEADROOM
+
+    @property
+    def threads(self) -> int:
+        """Cores that the run keeps busy."""
+        return self.config.agent.execution.threads
 
     def is_complete(self) -> bool:
         """Whether this very run is done.  Raises ConfigError if its directory holds another one."""
@@ -69,6 +98,18 @@ class Job:
             )
         return (self.run_dir / "summary.json").exists()
 
+    def owner(self) -> str | None:
+        """Who holds the run directory's lock at this moment; None if nobody does."""
+        try:
+            with open(self.run_dir / ".lock") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except OSError:
+                    return lock.read().strip() or "another process"
+        except OSError:
+            pass
+        return None
+
     def frames_done(self) -> int:
         """Frames trained so far, as episodes.csv tells; cheap enough to ask every second."""
         try:
@@ -81,19 +122,22 @@ class Job:
 
     def work(self, frames: int) -> float:
         """Cost of the first ``frames`` frames, in frames with learning."""
-        agent = self.config.agent
-        protocol = self.config.protocol
-        warm_up = min(frames, agent.min_replay_steps * (protocol.frame_skip if protocol else 1))
+        warm_up = min(frames, self.config.agent.min_replay_steps * self.config.frame_skip)
         return frames - (1.0 - WARM_UP_COST) * warm_up
 
 
 @dataclass
 class Outcome:
-    """What became of a job.  state: "waiting", "running", "complete", "failed" or "stopped"."""
+    """What became of a job.
+
+    state: "waiting", "running", "complete", "failed", "stopped", or "elsewhere" (another process holds the run).
+    attempts: how often it was started here.  message: why it failed, or what made the last attempt end.
+    """
 
     job: Job
     state: str = "waiting"
     already: bool = False
+    attempts: int = 0
     seconds: float = 0.0
     message: str = ""
     frames: int = 0
@@ -120,51 +164,76 @@ class StopAll(BaseException):
         self.exit_code = 128 + number
 
 
-def run_all(jobs: Sequence[Job], parallel: int, watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
-    """Carry out ``jobs``, ``parallel`` at a time, in order; one that fails does not stop the others.
+# -- one job, start to end ---------------------------------------------------------------------------------------------
+def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
+    """Carry out one job on this machine and say what became of it; it is not started if it is complete.
 
-    watch: called about five times a second and after every change, with all outcomes in the order of ``jobs``.
-    Jobs that are already complete are not started.  On SIGTERM or Ctrl-C the runs are asked to save and stop, and
-    StopAll is raised when they have.
+    A run that fails is started again, from its checkpoint, up to ``retries`` times.  One that another process holds is
+    waited for for ``patience_seconds``, then reported as "elsewhere".  On SIGTERM or Ctrl-C (where this is called in
+    the main thread) the run saves and stops, and StopAll is raised.  The outcome can be pickled.
     """
-    outcomes = [Outcome(job) for job in jobs]
-    waiting = deque(outcomes)
-    with _signals_raise():
+    outcome, asked = Outcome(job), time.monotonic()
+    with signals_raise():
         try:
-            while waiting or any(o.state == "running" for o in outcomes):
-                while waiting and sum(o.state == "running" for o in outcomes) < parallel:
-                    _start(waiting.popleft())
-                time.sleep(0.2)
-                for outcome in outcomes:
-                    if outcome.state == "running":
-                        _poll(outcome)
-                watch(outcomes)
+            while outcome.state in ("waiting", "running", "elsewhere"):
+                if outcome.state == "elsewhere" and time.monotonic() - asked > patience_seconds:
+                    break
+                if outcome.state == "running":
+                    poll(outcome, retries)
+                else:
+                    start(outcome)
+                if outcome.state in ("running", "elsewhere"):
+                    time.sleep(POLL_SECONDS)
         finally:
-            _stop([o for o in outcomes if o.state == "running"])
-            watch(outcomes)
-    return outcomes
+            stop([outcome])
+    return outcome
 
 
-def _start(outcome: Outcome) -> None:
+def start(outcome: Outcome) -> None:
+    """Start a job that waits: it is "running" then, or "complete", "failed" or "elsewhere" if it cannot be started."""
     job = outcome.job
     try:
         if job.is_complete():
-            outcome.state, outcome.already, outcome.frames = "complete", True, job.frames
+            outcome.state, outcome.already, outcome.frames = "complete", not outcome.attempts, job.frames
+            return
+        if owner := job.owner():
+            outcome.state, outcome.message = "elsewhere", f"in use by {owner}"
             return
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
         outcome.log = open(job.log, "ab")  # noqa: SIM115 - open as long as the process
+        if outcome.attempts:
+            outcome.log.write(f"-- attempt {outcome.attempts + 1} --\n".encode())
+            outcome.log.flush()
+        outcome.process = _popen(job, outcome.log)
     except (ConfigError, OSError) as error:
+        _close_log(outcome)
         outcome.state, outcome.message = "failed", str(error)
         return
+    outcome.attempts += 1
     outcome.began, outcome.frames, outcome.state = time.monotonic(), job.frames_done(), "running"
-    outcome.process = subprocess.Popen(
+    outcome.first_seen = None
+
+
+def _popen(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+
+    def end_with_parent() -> None:  # in the child, before Python starts there
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "dqn_tf", *job.arguments],
         env=environment(),
         stdin=subprocess.DEVNULL,
-        stdout=outcome.log,
-        stderr=outcome.log,
+        stdout=log,
+        stderr=log,
         start_new_session=True,  # a Ctrl-C at the terminal reaches this process alone, which asks them to stop
+        preexec_fn=end_with_parent,  # if this process is killed, its runs save and stop: nothing holds their locks
     )
+
+
+_LIBC = ctypes.CDLL(None)
 
 
 def environment() -> dict[str, str]:
@@ -174,7 +243,8 @@ def environment() -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": "-1", **os.environ, **own}
 
 
-def _poll(outcome: Outcome) -> None:
+def poll(outcome: Outcome, retries: int = RETRIES) -> None:
+    """Look after a running job.  A failed one "waits" to be started again while it has attempts left."""
     outcome.seconds = time.monotonic() - outcome.began
     before, outcome.frames = outcome.frames, outcome.job.frames_done()
     if outcome.first_seen is None and outcome.frames > before:
@@ -182,13 +252,21 @@ def _poll(outcome: Outcome) -> None:
     code = outcome.process.poll()
     if code is None:
         return
-    if outcome.log:
-        outcome.log.close()
+    _close_log(outcome)
+    outcome.process = None
     if code == 0:
-        outcome.state, outcome.frames = "complete", outcome.job.frames
-        return
-    outcome.state = "failed"
-    outcome.message = f"exit code {code}; the end of {outcome.job.log}:\n{tail(outcome.job.log)}"
+        outcome.state, outcome.frames, outcome.message = "complete", outcome.job.frames, ""
+    elif owner := outcome.job.owner():  # somebody was quicker: not an attempt of ours
+        outcome.state, outcome.message, outcome.attempts = "elsewhere", f"in use by {owner}", outcome.attempts - 1
+    else:
+        again = code != REFUSED and outcome.attempts <= retries
+        outcome.state = "waiting" if again else "failed"
+        times = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
+        outcome.message = f"{_ended(code)}{times}; the end of {outcome.job.log}:\n{tail(outcome.job.log)}"
+
+
+def _ended(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
@@ -200,27 +278,39 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
     return "\n".join(f"    {line}" for line in text.rstrip().splitlines()[-lines:])
 
 
-def _stop(outcomes: list[Outcome]) -> None:
-    """Ask the processes to save and stop; whoever has not after STOP_SECONDS is killed (a checkpoint survives that)."""
-    for outcome in outcomes:
+def stop(outcomes: list[Outcome]) -> None:
+    """Ask those that run to save and stop; who has not after STOP_SECONDS is killed (a checkpoint survives that)."""
+    running = [o for o in outcomes if o.state == "running"]
+    for outcome in running:
         outcome.state = "stopped"
         outcome.process.send_signal(signal.SIGTERM)
     end = time.monotonic() + STOP_SECONDS
-    for outcome in outcomes:
+    for outcome in running:
         try:
             outcome.process.wait(max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             outcome.process.kill()
             outcome.process.wait()
-        if outcome.log:
-            outcome.log.close()
+        outcome.process = None
+        _close_log(outcome)
+
+
+def _close_log(outcome: Outcome) -> None:
+    if outcome.log:
+        outcome.log.close()
+        outcome.log = None
 
 
 @contextmanager
-def _signals_raise() -> Iterator[None]:
+def signals_raise() -> Iterator[None]:
+    """SIGTERM and SIGINT raise StopAll within; without effect outside the main thread, which alone gets signals."""
+
     def handle(number: int, frame: Any) -> None:
         raise StopAll(number)
 
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {s: signal.signal(s, handle) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from dqn_tf.checks import ConfigError, RunError
-from reproduce import jobs, runs
+from reproduce import executors, runs
+from reproduce.executors import Options
 from reproduce.jobs import Job, Outcome, StopAll
 from reproduce.progress import Board, clock
 
@@ -79,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         planned = plan(arguments.runs, arguments.seeds, arguments.frames, arguments.quick)
         _announce(planned, arguments)
-        outcomes = jobs.run_all(planned, arguments.jobs, Board().show)
+        executor = executors.make("local", Options(parallel=arguments.jobs, folder=arguments.runs))
+        outcomes = executor.carry_out(planned, Board().show)
         return _finish(outcomes, arguments, time.monotonic() - began)
     except StopAll as stop:
         print("Stopped; the runs are saved and the same command continues them.", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from dqn_tf.api import make_config
 from dqn_tf.training.run import EPISODE_COLUMNS, ITERATION_COLUMNS
 from dqn_tf.training.run_dir import write_json
+from reproduce import jobs
+from reproduce.jobs import Job
 
 Episodes = Sequence[tuple[int, float]]
 
@@ -68,3 +71,42 @@ def run_dir(tmp_path: Path) -> Callable[..., Path]:
     return lambda name, episodes=((400_000, 1.0), (1_000_000, 3.0), (1_500_000, 9.0)), **fields: write_run(
         tmp_path / "runs" / name, episodes, **fields
     )
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., Job]:
+    """A function (seed, field=value, ...) -> a job of 400 frames of CartPole below tmp_path/runs."""
+
+    def build(seed: int = 1, **fields: Any) -> Job:
+        given = {"label": f"seed {seed}", "preset": "dqn_classic", "environment": "CartPole-v1", "seed": seed,
+                 "frames": 400, "run_dir": tmp_path / "runs" / f"seed_{seed}"}  # fmt: skip
+        return Job(**{**given, **fields, "settings": tuple(fields.get("settings", ()))})
+
+    return build
+
+
+@pytest.fixture
+def finish() -> Callable[[Job], None]:
+    """A function (job) that makes it look complete."""
+
+    def write(planned: Job) -> None:
+        planned.run_dir.mkdir(parents=True, exist_ok=True)
+        write_json(planned.run_dir / "config.json", planned.config.to_json())
+        write_json(planned.run_dir / "summary.json", {})
+
+    return write
+
+
+@pytest.fixture
+def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A function (script) that puts a Python script in the place of ``dqn_tf``; its arguments are those of dqn-tf."""
+
+    def replace(script: str) -> None:
+        package = tmp_path / "fake" / "dqn_tf"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()  # a package of this name may be installed, and would win over a bare folder
+        (package / "__main__.py").write_text(script)
+        monkeypatch.setattr(jobs, "environment", lambda: {**os.environ, "PYTHONPATH": str(tmp_path / "fake")})
+
+    return replace

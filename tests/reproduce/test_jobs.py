@@ -1,88 +1,51 @@
-"""Subprocesses are watched, continued and stopped.  Most tests put a short script in the place of training."""
+"""One job: what is asked for, one attempt after another, and what is told of it.
+
+Most tests put a short script in the place of training.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import io
-import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from dqn_tf.training.run_dir import write_json
 from reproduce import jobs, progress
-from reproduce.jobs import Job, Outcome
+from reproduce.jobs import Outcome
 
 
-def job(tmp_path, seed=1, frames=400, settings=(), **fields):
-    given = {
-        "label": f"seed {seed}",
-        "preset": "dqn_classic",
-        "environment": "CartPole-v1",
-        "seed": seed,
-        "frames": frames,
-    }
-    return Job(**{**given, "run_dir": tmp_path / f"seed_{seed}", "settings": tuple(settings), **fields})
-
-
-def finish(planned: Job) -> None:
-    """Make it look complete."""
-    planned.run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(planned.run_dir / "config.json", planned.config.to_json())
-    write_json(planned.run_dir / "summary.json", {})
-
-
-@pytest.fixture
-def instead(tmp_path, monkeypatch):
-    """A function (script) that puts a Python script in the place of ``dqn_tf``; its arguments are those of dqn-tf."""
-
-    def replace(script: str) -> None:
-        package = tmp_path / "fake" / "dqn_tf"
-        package.mkdir(parents=True)
-        (package / "__init__.py").touch()  # a package of this name may be installed, and would win over a bare folder
-        (package / "__main__.py").write_text(script)
-        monkeypatch.setattr(jobs, "environment", lambda: {**os.environ, "PYTHONPATH": str(tmp_path / "fake")})
-
-    return replace
-
-
-DONE = """
-import json, pathlib, sys
-folder = pathlib.Path(sys.argv[sys.argv.index("--run-dir") + 1])
-folder.mkdir(parents=True, exist_ok=True)
-print("trained", sys.argv[1:])
-"""
-
-
-def test_the_command_line_says_everything(tmp_path):
-    planned = job(tmp_path, settings=["batch_size=8", "iteration_frames=100"], checkpoint_frames=50)
+def test_the_command_line_says_everything(job, tmp_path):
+    planned = job(settings=["batch_size=8", "iteration_frames=100"], checkpoint_frames=50)
     assert planned.arguments == [
         "train", "dqn_classic", "CartPole-v1", "--seed", "1", "--frames", "400",
-        "--run-dir", str(tmp_path / "seed_1"), "--checkpoint-frames", "50",
+        "--run-dir", str(tmp_path / "runs" / "seed_1"), "--checkpoint-frames", "50",
         "--set", "batch_size=8", "--set", "iteration_frames=100",
     ]  # fmt: skip
     assert planned.config.agent.batch_size == 8 and planned.config.seed == 1
-    assert planned.log == tmp_path / "seed_1.log"
+    assert planned.log == tmp_path / "runs" / "seed_1.log"
 
 
-def test_complete_means_this_very_run(tmp_path, outcome):
-    planned = job(tmp_path)
+def test_complete_means_this_very_run(job, finish, outcome):
+    planned = job()
     assert not planned.is_complete()
     finish(planned)
     assert planned.is_complete()
-    assert "holds a run of other settings" in outcome(job(tmp_path, settings=["batch_size=8"]).is_complete)
+    assert "holds a run of other settings" in outcome(job(settings=["batch_size=8"]).is_complete)
     (planned.run_dir / "summary.json").unlink()
     assert not planned.is_complete()
 
 
-def test_frames_done_reads_whole_rows_only(tmp_path):
-    planned = job(tmp_path)
+def test_frames_done_reads_whole_rows_only(job):
+    planned = job()
     assert planned.frames_done() == 0
-    planned.run_dir.mkdir()
+    planned.run_dir.mkdir(parents=True)
     for text, frames in (("", 0), ("frames,steps\n", 0), ("frames,steps\n12,3\n", 12), ("frames,steps\n12,3\n99", 12)):
         (planned.run_dir / "episodes.csv").write_text(text)
         assert planned.frames_done() == frames
@@ -90,14 +53,14 @@ def test_frames_done_reads_whole_rows_only(tmp_path):
     assert planned.frames_done() == 9_999
 
 
-def test_frames_before_learning_count_a_fifth(tmp_path):
-    planned = job(tmp_path, settings=["min_replay_steps=100"])
+def test_frames_before_learning_count_a_fifth(job):
+    planned = job(settings=["min_replay_steps=100"])
     assert planned.work(100) == pytest.approx(20.0) and planned.work(400) == pytest.approx(320.0)
 
 
-def test_time_left(tmp_path):
+def test_time_left(job):
     """10 s after start-up (at 5 s) 100 of the 300 frames with learning are done: 20 s are left."""
-    running = Outcome(job(tmp_path, settings=["min_replay_steps=100"]), "running", frames=100, seconds=5.0)
+    running = Outcome(job(settings=["min_replay_steps=100"]), "running", frames=100, seconds=5.0)
     assert running.seconds_left is None
     running.first_seen = (5.0, 100)
     assert running.seconds_left is None
@@ -105,27 +68,101 @@ def test_time_left(tmp_path):
     assert running.seconds_left == pytest.approx(20.0)
 
 
-def test_run_all(tmp_path, instead):
-    """In order, two at a time; a failure stops nothing and its last words are kept; what is complete is not started."""
-    instead(DONE + "sys.exit(3) if '2' in sys.argv else None\n")
-    planned = [job(tmp_path, seed) for seed in (1, 2, 3, 4)]
-    finish(planned[3])
-    most: list[int] = []
-    outcomes = jobs.run_all(planned, 2, lambda all: most.append(sum(o.state == "running" for o in all)))
-    assert [o.state for o in outcomes] == ["complete", "failed", "complete", "complete"]
-    assert max(most) <= 2 and [o.already for o in outcomes] == [False, False, False, True]
-    assert "exit code 3" in outcomes[1].message and "trained ['train', 'dqn_classic'" in outcomes[1].message
-    assert not planned[3].log.exists()
+# -- one job, start to end ---------------------------------------------------------------------------------------------
+COUNTED = """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[sys.argv.index("--run-dir") + 1])
+folder.mkdir(parents=True, exist_ok=True)
+calls = folder / "calls"
+calls.write_text(calls.read_text() + "x" if calls.exists() else "x")
+print("attempt", len(calls.read_text()))
+"""
 
 
-def test_a_directory_of_another_run_fails_alone(tmp_path, instead):
-    instead(DONE)
-    finish(job(tmp_path, settings=["batch_size=8"]))
-    outcomes = jobs.run_all([job(tmp_path), job(tmp_path, 2)], 1, lambda _: None)
-    assert [o.state for o in outcomes] == ["failed", "complete"] and "other settings" in outcomes[0].message
+def test_a_failed_run_is_started_again(job, instead):
+    instead(COUNTED + "sys.exit(0 if len(calls.read_text()) == 3 else 1)")
+    done = jobs.run_one(job())
+    assert (done.state, done.attempts, done.already, done.message) == ("complete", 3, False, "")
+    assert job().log.read_text().splitlines() == [
+        "attempt 1", "-- attempt 2 --", "attempt 2", "-- attempt 3 --", "attempt 3",
+    ]  # fmt: skip
+    assert pickle.loads(pickle.dumps(done)) == done
 
 
-SLOW = """
+@pytest.mark.parametrize(("code", "attempts"), [("1", 2), ("'no disk'", 2), ("2", 1)])
+def test_attempts_end(job, instead, code, attempts):
+    """A request that was wrong (exit code 2) is not repeated."""
+    instead(COUNTED + f"sys.exit({code})")
+    done = jobs.run_one(job(), retries=1)
+    assert (done.state, done.attempts) == ("failed", attempts)
+    assert f"attempt {attempts}\n" in done.message + "\n" and "exit code" in done.message
+
+
+def test_a_killed_run_is_started_again(job, instead):
+    instead(COUNTED + "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    done = jobs.run_one(job(), retries=1)
+    assert (done.state, done.attempts) == ("failed", 2) and "killed by SIGKILL, attempt 2" in done.message
+
+
+def test_what_is_complete_is_not_started(job, instead, finish):
+    instead("raise SystemExit(1)")
+    finish(job())
+    done = jobs.run_one(job())
+    assert (done.state, done.already, done.attempts, done.frames) == ("complete", True, 0, 400)
+
+
+def test_a_run_that_cannot_be_started(job, instead, tmp_path):
+    instead(COUNTED)
+    (tmp_path / "runs").touch()  # a file where the runs' folder should be
+    assert "File exists" in jobs.run_one(job(run_dir=tmp_path / "runs" / "seed_1")).message
+
+
+@pytest.fixture
+def held(job):
+    """The run directory of seed 1, held as another process would hold it."""
+    job().run_dir.mkdir(parents=True)
+    with open(job().run_dir / ".lock", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("process 1 on the moon")
+        lock.flush()
+        yield lock
+
+
+def test_a_run_in_other_hands_is_left_alone(job, instead, held):
+    instead(COUNTED)
+    assert job().owner() == "process 1 on the moon" and job(2).owner() is None
+    done = jobs.run_one(job(), patience_seconds=0.5)
+    assert (done.state, done.message) == ("elsewhere", "in use by process 1 on the moon")
+    assert not (job().run_dir / "calls").exists()
+
+
+def test_a_run_in_other_hands_is_waited_for(job, instead, held):
+    instead(COUNTED)
+    threading.Timer(0.5, held.close).start()
+    assert jobs.run_one(job(), patience_seconds=30).state == "complete"
+
+
+def test_whoever_is_quicker_has_the_run(job, instead):
+    """Another process takes the directory between our look and our start: no failure, and nobody's attempt."""
+    instead(
+        COUNTED
+        + """
+import fcntl, os, subprocess, time
+lock = open(folder / ".lock", "a+")
+fcntl.flock(lock, fcntl.LOCK_EX)
+subprocess.Popen(["sleep", "1.5"], pass_fds=[lock.fileno()])  # holds the lock a while longer
+sys.exit(1 if len(calls.read_text()) == 1 else 0)
+"""
+    )
+    outcome = Outcome(job())
+    jobs.start(outcome)
+    while outcome.state == "running":
+        time.sleep(0.05)
+        jobs.poll(outcome)
+    assert (outcome.state, outcome.attempts) == ("elsewhere", 0)
+
+
+WAITS = """
 import pathlib, signal, sys, time
 def stop(number, frame):
     print("saved"); sys.exit(143)
@@ -135,23 +172,28 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_stopping_lets_the_runs_save(tmp_path, instead, number, code):
-    instead(SLOW)
-    planned = [job(tmp_path, seed) for seed in (1, 2, 3)]
-    states: list[list[str]] = []
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_ends_with_its_parent(job, instead, tmp_path, number):
+    """Asked to end or killed outright: the run is told to save, and gives its directory back."""
+    instead(WAITS)
+    code = (
+        "import sys; from pathlib import Path; from reproduce import jobs\n"
+        "jobs.environment = lambda: {**jobs.os.environ, 'PYTHONPATH': sys.argv[2]}\n"
+        "jobs.run_one(jobs.Job(label='', preset='dqn_classic', environment='CartPole-v1', seed=1, frames=400,"
+        " run_dir=Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, str(job().run_dir), jobs.environment()["PYTHONPATH"]]
+    with subprocess.Popen(command, cwd=jobs.ROOT, stderr=subprocess.DEVNULL) as process:
+        _until(job().run_dir.with_suffix(".up").exists)
+        process.send_signal(number)
+    _until(lambda: job().log.read_text() == "saved\n")
 
-    def watch(outcomes):
-        states.append([o.state for o in outcomes])
-        if all((tmp_path / f"seed_{s}.up").exists() for s in (1, 2)):
-            os.kill(os.getpid(), number) if states[-1].count("running") == 2 else None
 
-    with pytest.raises(jobs.StopAll) as stopped:
-        jobs.run_all(planned, 2, watch)
-    assert stopped.value.exit_code == code
-    assert states[-1] == ["stopped", "stopped", "waiting"]
-    assert [planned[i].log.read_text() for i in (0, 1)] == ["saved\n"] * 2
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def _until(true, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_environment(monkeypatch):
@@ -171,8 +213,8 @@ def test_tail_of_a_log(tmp_path):
 
 
 # -- the board ---------------------------------------------------------------------------------------------------------
-def test_plain_lines_come_when_something_changes(tmp_path):
-    stream, outcomes = io.StringIO(), [Outcome(job(tmp_path, s, frames=2000)) for s in (1, 2)]
+def test_plain_lines_come_when_something_changes(job):
+    stream, outcomes = io.StringIO(), [Outcome(job(s, frames=2000)) for s in (1, 2)]
     board = progress.Board(stream, plain_seconds=1e9)
     board.show(outcomes)
     outcomes[0].state, outcomes[0].frames = "running", 500
@@ -188,49 +230,24 @@ def test_plain_lines_come_when_something_changes(tmp_path):
     ]
 
 
-def test_plain_lines_come_from_time_to_time(tmp_path):
+def test_plain_lines_come_from_time_to_time(job):
     stream = io.StringIO()
     board = progress.Board(stream, plain_seconds=0.0)
-    outcomes = [Outcome(job(tmp_path), "running", frames=100, seconds=20.0, first_seen=(10.0, 50))]
+    outcomes = [Outcome(job(), "running", frames=100, seconds=20.0, first_seen=(10.0, 50))]
     board.show(outcomes)
     board.show(outcomes)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2 and lines[0].startswith("seed 1  running  100 of 400 frames (25%), about ")
 
 
-def test_a_terminal_shows_one_block(tmp_path):
+def test_a_terminal_shows_one_block(job):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
-    stream, outcomes = Terminal(), [Outcome(job(tmp_path, s)) for s in (1, 2)]
+    stream, outcomes = Terminal(), [Outcome(job(s)) for s in (1, 2)]
     board = progress.Board(stream)
     board.show(outcomes)
     outcomes[0].state = "running"
     board.show(outcomes)
     assert stream.getvalue().count("seed 2") == 2 and "\x1b[2A\x1b[J" in stream.getvalue()
-
-
-# -- the real thing ----------------------------------------------------------------------------------------------------
-@pytest.mark.slow
-def test_a_real_run_is_stopped_and_continued(tmp_path):
-    """2,000 frames of CartPole through the real command; SIGTERM to the quick start in between."""
-    code = (
-        "from reproduce import jobs; from pathlib import Path; import sys\n"
-        "job = jobs.Job(label='x', preset='dqn_classic', environment='CartPole-v1', seed=1, frames=2000,"
-        " run_dir=Path(sys.argv[1]) / 'seed_1', settings=('evaluation.final_episodes=2', 'execution.xla=none',"
-        " 'evaluation.period_iterations=0', 'min_replay_steps=200'), checkpoint_frames=500)\n"
-        "print([o.state for o in jobs.run_all([job], 1, lambda o: None)])\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, cwd=jobs.ROOT, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 300
-        while not (tmp_path / "seed_1" / "episodes.csv").exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=120)
-    log = (tmp_path / "seed_1.log").read_text()
-    again = subprocess.run(command, cwd=jobs.ROOT, capture_output=True, text=True, check=True)
-    assert again.stdout == "['complete']\n"
-    assert json.loads((tmp_path / "seed_1" / "summary.json").read_text())["frames"] == 2000, log
-    assert Path(tmp_path / "seed_1" / "manifest.json").exists()

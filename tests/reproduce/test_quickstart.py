@@ -120,7 +120,7 @@ def test_the_same_bytes_twice_and_no_path_of_the_machine(recorded, tmp_path):
 
 # -- the command -------------------------------------------------------------------------------------------------------
 def test_a_directory_of_another_run_is_refused_before_anything_starts(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(jobs, "run_all", lambda *_: pytest.fail("something was started"))
+    monkeypatch.setattr(jobs, "start", lambda *_: pytest.fail("something was started"))
     folder = quickstart.plan(tmp_path)[3].run_dir
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"schema": 1}))
@@ -133,7 +133,7 @@ def test_stopped(tmp_path, capsys, monkeypatch, code):
     def stop(*_):
         raise jobs.StopAll(code - 128)
 
-    monkeypatch.setattr(jobs, "run_all", stop)
+    monkeypatch.setattr(jobs, "start", stop)
     assert quickstart.main(["--runs", str(tmp_path)]) == code
     assert "same command continues" in capsys.readouterr().err
 
