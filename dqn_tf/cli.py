@@ -15,7 +15,8 @@ from typing import Any
 
 from dqn_tf.checks import ConfigError, RunError, unknown
 
-COMMANDS = ("train", "evaluate", "digest", "explain", "presets", "games", "verify", "bench")
+COMMANDS = ("train", "evaluate", "digest", "explain", "presets", "games", "verify", "bench", "reproduce",
+            "status")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -110,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=float, default=20.0, help="seconds of end-to-end training to measure")
     bench.add_argument("--json", action="store_true", help="the numbers as one line of JSON")
     bench.add_argument("--set", dest="settings", action="append", default=[], metavar="path=value")
+
+    from reproduce import options
+
+    text = "Carry out a protocol: all its runs, or what is missing of them (docs/reproduce.md)."
+    options.add_reproduce(command("reproduce", _reproduce, text), _count)
+    options.add_status(command("status", _status, "How far the runs of a sweep are; from another terminal too."))
     return parser
 
 
@@ -243,4 +250,17 @@ def _bench(arguments: argparse.Namespace) -> int:
 
     measured = measure(config, arguments.seconds, lambda text: print(text, file=sys.stderr, flush=True))
     print(json.dumps(measured) if arguments.json else table(config, measured))
+    return 0
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from reproduce import sweep
+
+    return sweep.reproduce(arguments)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from reproduce import status
+
+    print(status.describe(arguments.folder))
     return 0

@@ -36,6 +36,7 @@ PATIENCE_SECONDS = 120.0  # for a run that another process holds: one that was t
 RETRIES = 2
 REFUSED = 2  # exit code of a request that was wrong: no use in trying again
 PR_SET_PDEATHSIG = 1
+STATES = ("complete", "running", "failed", "stopped", "elsewhere", "waiting")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Job:
 
     @property
     def log(self) -> Path:
-        return self.run_dir.with_name(f"{self.run_dir.name}.log")
+        return log_of(self.run_dir)
 
     @cached_property
     def memory_bytes(self) -> int:
@@ -99,26 +100,12 @@ class Job:
         return (self.run_dir / "summary.json").exists()
 
     def owner(self) -> str | None:
-        """Who holds the run directory's lock at this moment; None if nobody does."""
-        try:
-            with open(self.run_dir / ".lock") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except OSError:
-                    return lock.read().strip() or "another process"
-        except OSError:
-            pass
-        return None
+        """Who holds the run at this moment; None if nobody does."""
+        return owner(self.run_dir)
 
     def frames_done(self) -> int:
-        """Frames trained so far, as episodes.csv tells; cheap enough to ask every second."""
-        try:
-            with open(self.run_dir / "episodes.csv", "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - 400))
-                lines = file.read().split(b"\n")
-            return int(lines[-2].split(b",")[0])
-        except (OSError, ValueError, IndexError):
-            return 0
+        """Frames trained so far; cheap enough to ask every second."""
+        return frames_done(self.run_dir)
 
     def work(self, frames: int) -> float:
         """Cost of the first ``frames`` frames, in frames with learning."""
@@ -126,11 +113,40 @@ class Job:
         return frames - (1.0 - WARM_UP_COST) * warm_up
 
 
+def log_of(run_dir: Path) -> Path:
+    """What a run's attempts print, one after another."""
+    return run_dir.with_name(f"{run_dir.name}.log")
+
+
+def owner(run_dir: Path) -> str | None:
+    """Who holds a run directory's lock at this moment; None if nobody does."""
+    try:
+        with open(run_dir / ".lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return lock.read().strip() or "another process"
+    except OSError:
+        pass
+    return None
+
+
+def frames_done(run_dir: Path) -> int:
+    """Frames trained so far, as the end of episodes.csv tells."""
+    try:
+        with open(run_dir / "episodes.csv", "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 400))
+            lines = file.read().split(b"\n")
+        return int(lines[-2].split(b",")[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 @dataclass
 class Outcome:
     """What became of a job.
 
-    state: "waiting", "running", "complete", "failed", "stopped", or "elsewhere" (another process holds the run).
+    state: one of STATES; "elsewhere" is a run that another process holds.
     attempts: how often it was started here.  message: why it failed, or what made the last attempt end.
     """
 

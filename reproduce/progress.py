@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from typing import TextIO
 
-from reproduce.jobs import Outcome
+from reproduce.jobs import STATES, Outcome
 from reproduce.tables import plain
 
 PLAIN_SECONDS = 30.0
+MOST_LINES = 20  # of a block that is redrawn: a sweep of thousands shows who runs and counts the rest
 
 
 class Board:
@@ -41,7 +43,13 @@ class Board:
     def _redraw(self, outcomes: list[Outcome]) -> None:
         if self._drawn:
             self.stream.write(f"\x1b[{self._drawn}A\x1b[J")
-        self._drawn = self._write(outcomes)
+        few = len(outcomes) <= MOST_LINES
+        shown = outcomes if few else [o for o in outcomes if o.state == "running"][:MOST_LINES]
+        self._drawn = self._write(shown)
+        if not few:
+            self.stream.write(f"{counted(outcomes)}\n")
+            self.stream.flush()
+            self._drawn += 1
 
     def _write(self, outcomes: list[Outcome]) -> int:
         if not outcomes:
@@ -50,6 +58,12 @@ class Board:
         self.stream.write(text + "\n")
         self.stream.flush()
         return text.count("\n") + 1
+
+
+def counted(outcomes: list[Outcome]) -> str:
+    """How many are in each state: "2 running, 1 failed, 3,417 waiting"."""
+    counts = Counter(o.state for o in outcomes)
+    return f"{len(outcomes):,} runs: {', '.join(f'{counts[state]:,} {state}' for state in STATES if counts[state])}"
 
 
 def line(outcome: Outcome) -> tuple[str, str, str]:
@@ -61,7 +75,11 @@ def line(outcome: Outcome) -> tuple[str, str, str]:
         return job.label, "running", f"{outcome.frames:,} of {budget} ({outcome.frames / job.frames:.0%}){eta}"
     if outcome.state == "complete":
         return job.label, "complete", f"{budget}, {'done before' if outcome.already else clock(outcome.seconds)}"
-    return job.label, outcome.state, budget if outcome.state == "waiting" else f"at {outcome.frames:,} of {budget}"
+    if outcome.state == "waiting":
+        return job.label, "waiting", f"{budget}, to be started again" if outcome.attempts else budget
+    if outcome.state == "elsewhere":
+        return job.label, "elsewhere", outcome.message
+    return job.label, outcome.state, f"at {outcome.frames:,} of {budget}"
 
 
 def clock(seconds: float) -> str:

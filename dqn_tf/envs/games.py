@@ -38,6 +38,18 @@ ATARI26: tuple[str, ...] = _words(
     """
 )
 
+# The 60 games of Dopamine's published curves (Castro et al. 2018, arXiv 1812.06110; google/dopamine@5873f54:
+# baselines/atari/data, read in results/published/dopamine_curves.csv.gz): no defender, no surround, five others.
+DOPAMINE60: tuple[str, ...] = tuple(
+    sorted({*ATARI57, *_words("air_raid carnival elevator_action journey_escape pooyan")} - {"defender", "surround"})
+)
+SUITES: dict[str, tuple[str, ...]] = {
+    "atari57": ATARI57,
+    "nature49": ATARI49,
+    "dopamine60": DOPAMINE60,
+    "atari100k26": ATARI26,
+}
+
 # Other games that ale-py 0.12 ships.
 OTHERS: tuple[str, ...] = _words(
     """

@@ -1,8 +1,10 @@
 import ale_py.roms
+import pandas as pd
 import pytest
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.envs import games
+from reproduce.runs import RESULTS
 
 
 def test_the_static_table_is_the_emulators() -> None:
@@ -15,6 +17,14 @@ def test_the_suites_have_their_sizes() -> None:
     assert len(set(games.ATARI49)) == 49
     assert len(set(games.ATARI26)) == 26
     assert set(games.ATARI26) < set(games.ATARI49) < set(games.ATARI57)
+    sizes = {"atari57": 57, "nature49": 49, "dopamine60": 60, "atari100k26": 26}
+    assert {name: len(set(suite)) for name, suite in games.SUITES.items()} == sizes
+    assert all(set(suite) <= set(games.ALL) for suite in games.SUITES.values())
+
+
+def test_dopamines_games_are_those_of_its_published_curves() -> None:
+    curves = pd.read_csv(RESULTS / "published" / "dopamine_curves.csv.gz", usecols=["game"])
+    assert sorted(set(curves["game"])) == list(games.DOPAMINE60)
 
 
 @pytest.mark.parametrize(

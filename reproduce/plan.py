@@ -1,0 +1,254 @@
+"""From a protocol to the runs that it asks for, and what they will cost."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dqn_tf import memory
+from dqn_tf.checks import ConfigError, unknown
+from dqn_tf.config import RunConfig
+from reproduce.executors.local import cores
+from reproduce.jobs import Job
+from reproduce.protocol import Grid, Protocol, environments, find_environment
+from reproduce.tables import plain
+
+ROOT = Path(__file__).resolve().parent.parent
+# One TensorFlow thread per run: a run then keeps one core busy, and cores are filled with runs.
+SETTINGS = ("execution.threads=1",)
+# As measured on a run of dqn_dopamine (Breakout, 200,000 frames): two checkpoints of 65 MB beside the replay, which
+# came out 90 times smaller than it is in memory.  Frames of agents that play well compress less: 20 is a guess.
+CHECKPOINT_BYTES = 2 * 65_000_000
+REPLAY_COMPRESSION = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What of a protocol to run.  seeds: how many, from its first on.  shard: (i, n), the i-th of n parts, from 1."""
+
+    agents: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    seeds: int | None = None
+    shard: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """jobs: this part's runs, in order.  total: runs of all parts.  awaiting: agents whose presets do not exist yet."""
+
+    protocol: Protocol
+    jobs: tuple[Job, ...]
+    total: int
+    awaiting: tuple[str, ...]
+
+
+def make(protocol: Protocol, folder: Path, selection: Selection) -> Plan:
+    """The runs that ``protocol`` asks for, below ``folder`` / id / agent / environment / seed_k.
+
+    They come seed by seed, so that the first results are one run of everything.  Parts (``selection.shard``) take
+    every n-th run of that order: together they are the whole, and no two share a run.
+
+    Raises ConfigError: an agent or environment that the protocol does not have, or settings that fit no agent.
+    """
+    chosen = [_chosen(protocol, grid, selection) for grid in protocol.grid]
+    if not any(agents and names for agents, names, _ in chosen):
+        raise ConfigError(f"Expected runs of {protocol.id}, got none: no grid has both these agents and environments.")
+    awaiting = tuple(dict.fromkeys(a for agents, names, _ in chosen if names for a in agents if protocol.waits(a)))
+    most = max(len(seeds) for _, _, seeds in chosen)
+    jobs = [
+        job
+        for i in range(most)
+        for grid, (agents, names, seeds) in zip(protocol.grid, chosen, strict=True)
+        if i < len(seeds)
+        for agent in agents
+        if not protocol.waits(agent)
+        for job in _jobs(protocol, grid, agent, names, seeds[i], folder)
+    ]
+    _check(jobs)
+    first, step = selection.shard or (1, 1)
+    return Plan(protocol=protocol, jobs=tuple(jobs[first - 1 :: step]), total=len(jobs), awaiting=awaiting)
+
+
+def _chosen(
+    protocol: Protocol, grid: Grid, selection: Selection
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Agents, environments and seeds of one grid."""
+    from dqn_tf import presets
+
+    agents, names, seeds = grid.agents, environments(grid), grid.seeds
+    if selection.agents:
+        known = dict.fromkeys((*protocol.named, *protocol.agents, *(presets.PRESETS if protocol.any_agent else ())))
+        for agent in selection.agents:
+            if agent not in known:
+                then = "" if protocol.any_agent else f"{protocol.id} is about these agents only."
+                raise unknown("agent", agent, known, then)
+        agents = selection.agents if protocol.any_agent else tuple(a for a in selection.agents if a in agents)
+    if selection.environments:
+        all_names = tuple(dict.fromkeys(n for g in protocol.grid for n in environments(g)))
+        wanted = {find_environment(name, all_names, protocol.id) for name in selection.environments}
+        names = tuple(name for name in names if name in wanted)
+    if selection.seeds:
+        more = range(max(seeds) + 1, max(seeds) + 1 + selection.seeds)
+        seeds = (*seeds, *more)[: selection.seeds]
+    return agents, names, seeds
+
+
+def _jobs(protocol: Protocol, grid: Grid, name: str, names: tuple[str, ...], seed: int, folder: Path) -> list[Job]:
+    agent = protocol.agent(name)
+    base = Job(
+        label="",
+        preset=agent.preset,
+        environment="",
+        seed=seed,
+        frames=grid.budget_frames,
+        run_dir=folder,
+        protocol=grid.atari_protocol or None,
+        settings=(*SETTINGS, *agent.settings, *grid.settings),
+        checkpoint_frames=grid.checkpoint_frames,
+    )
+    return [
+        replace(
+            base,
+            label=f"{name} {environment} seed {seed}",
+            environment=environment,
+            run_dir=folder / protocol.id / name / environment.replace("/", "_") / f"seed_{seed}",
+        )
+        for environment in names
+    ]
+
+
+def _check(jobs: list[Job]) -> None:
+    """Let every kind of run be refused now rather than in a month."""
+    checked = set()
+    for job in jobs:
+        kind = (job.preset, job.environment, job.protocol, job.settings)
+        if kind not in checked:
+            checked.add(kind)
+            try:
+                _ = job.config
+            except ConfigError as error:
+                raise ConfigError(f"{job.label}: {error}") from error
+
+
+# -- cost --------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Speed:
+    """Training frames per second of one run, and how that is known."""
+
+    frames_per_s: float
+    source: str
+
+
+def measured_speed(config: RunConfig, results: Path = ROOT / "results") -> Speed | None:
+    """What results/ has to say about the speed of such a run; None if nothing."""
+    try:
+        if config.protocol is not None:
+            told = json.loads((results / "speed" / "versus_cleanrl.json").read_text())
+            value = statistics.median(told["frames_per_s"]["dqn_tf"])
+            return Speed(value, f"results/speed/versus_cleanrl.json: {told['preset']}, on a CPU")
+        with open(results / "quickstart" / "times.csv", newline="") as file:
+            rows = [r for r in csv.DictReader(file) if f"gym:{r['environment']}" == config.environment]
+        pace = [int(r["frames"]) / float(r["wall_seconds"]) for r in rows]
+        return Speed(statistics.median(pace), "results/quickstart/times.csv, on a CPU") if pace else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def describe(plan: Plan, folder: Path, parallel: int | None, frames_per_s: float | None = None) -> str:
+    """The grid and its cost, as ``--dry-run`` prints it.  folder: where the runs will live."""
+    groups: dict[tuple[str, int, str | None, tuple[str, ...]], list[Job]] = {}
+    for job in plan.jobs:
+        groups.setdefault((job.label.split(" ")[0], job.frames, job.protocol, job.settings), []).append(job)
+    rows: list[tuple[str, ...]] = [
+        ("agent", "environments", "seeds", "runs", "frames each", "Atari protocol", "memory each", "hours each")
+    ]
+    hours, sources, unknown_speed = 0.0, [], 0
+    for (agent, frames, protocol, _), jobs in groups.items():
+        config = jobs[0].config
+        speed = Speed(frames_per_s, "--frames-per-second") if frames_per_s is not None else measured_speed(config)
+        each = frames / speed.frames_per_s / 3600 if speed else None
+        hours += len(jobs) * (each or 0.0)
+        unknown_speed += len(jobs) if each is None else 0
+        sources += [f"{speed.frames_per_s:,.0f} frames/s ({speed.source})"] if speed else []
+        names, seeds = {j.environment for j in jobs}, {j.seed for j in jobs}
+        from_preset = "preset's" if config.protocol is not None else "-"
+        rows.append(
+            (agent, _count(names), _count(seeds), f"{len(jobs):,}", f"{frames:,}", protocol or from_preset,
+             _gb(jobs[0].memory_bytes), "?" if each is None else f"{each:,.1f}")
+        )  # fmt: skip
+    lines = [f"{plan.protocol.title}", f"{plan.protocol.paper.title}: {plan.protocol.paper.reference}", ""]
+    lines += [plain(rows), ""] if plan.jobs else []
+    lines += _cost(plan, parallel, hours, list(dict.fromkeys(sources)), unknown_speed, frames_per_s is not None)
+    free = f"{_gb(free_bytes(folder))} are free in {folder}"
+    return "\n".join(f"{line}; {free}" if line.startswith("Disk:") else line for line in lines)
+
+
+def _cost(
+    plan: Plan, parallel: int | None, hours: float, sources: list[str], unknown_speed: int, given: bool
+) -> list[str]:
+    at_a_time = parallel or cores()
+    lines = [f"{len(plan.jobs):,} runs" + (f" of {plan.total:,}" if len(plan.jobs) < plan.total else "")]
+    if plan.jobs:
+        frames = sum(job.frames for job in plan.jobs)
+        need = max(job.memory_bytes for job in plan.jobs)
+        disk, raw = _disk(plan.jobs)
+        have, whose = memory.available()
+        fit = have // need
+        lines[0] += f", {frames:,} training frames (evaluation comes on top)"
+        lines += [
+            f"Hours of training, one run after another: {hours:,.1f}; {at_a_time} at a time: {hours / at_a_time:,.1f}",
+            f"  at {'; '.join(sources) or 'an unknown speed'}",
+            f"GPU-hours, where each run has a GPU of its own: {f'{hours:,.1f}' if given else 'not measured'}"
+            + ("" if given else " (--frames-per-second N: what you measured)"),
+            f"Memory: up to {_gb(need)} a run, {_gb(need * at_a_time)} for {at_a_time} at a time; "
+            f"{_gb(have)} are {whose}" + ("" if fit >= at_a_time else f", so {fit} at a time will be started here"),
+            f"Disk: about {_gb(disk)}, at most {_gb(raw)} if the replays in the checkpoints do not compress",
+        ]
+        if unknown_speed:
+            lines.append(f"  without {unknown_speed:,} runs of which no speed is known (--frames-per-second N)")
+    return [*lines, *([waiting(plan)] if plan.awaiting else [])]
+
+
+def waiting(plan: Plan) -> str:
+    """The agents that cannot run yet, in a sentence."""
+    return f"Not in it, because this version of dqn_tf does not have their presets yet: {', '.join(plan.awaiting)}"
+
+
+def _disk(jobs: tuple[Job, ...]) -> tuple[int, int]:
+    """Bytes of the finished runs' folders: as compression is expected to be, and without any."""
+    atari = [job for job in jobs if job.config.protocol is not None]
+    replays = sum(memory.replay_bytes(job.config) for job in jobs)
+    fixed = len(atari) * CHECKPOINT_BYTES
+    return fixed + replays // REPLAY_COMPRESSION, fixed + replays
+
+
+def _count(values: set[str] | set[int]) -> str:
+    return str(len(values)) if len(values) > 3 else ", ".join(str(v) for v in sorted(values, key=str))
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "2/8" -> (2, 8).  Raises ConfigError: not of this form, or not 1 <= i <= n."""
+    first, _, of = text.partition("/")
+    try:
+        i, n = int(first), int(of)
+    except ValueError:
+        raise ConfigError(f"Expected --shard i/n, got {text!r}. For example: --shard 1/4 to --shard 4/4.") from None
+    if not 1 <= i <= n:
+        raise ConfigError(f"Expected --shard i/n with 1 <= i <= n, got {text!r}. Parts are counted from 1.")
+    return i, n
+
+
+def free_bytes(folder: Path) -> int:
+    """Free disk where ``folder`` is or will be."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
