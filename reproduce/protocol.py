@@ -101,7 +101,7 @@ class Claim:
     rule: Literal["at_least", "within"]
     tolerance: float
     why_tolerance: str
-    data: dict = dataclasses.field(default_factory=dict)  # type: ignore[type-arg]
+    data: dict = dataclasses.field(default_factory=dict)
     remembered: bool = False
     note: str = ""
 
@@ -202,11 +202,11 @@ class _Reader:
         tables: dict[str, Any] = {
             "paper": self.table(Paper, data, "paper"),
             "score": self.table(Score, data, "score"),
-            "agents": {n: self.read(Agent, v, f"agents.{n}") for n, v in self.dict(data, "agents").items()},
-            "grid": self.list(Grid, data, "grid"),
-            "smoke": self.list(Grid, data, "smoke"),
-            "deviations": self.list(Deviation, data, "deviations"),
-            "claims": self.list(Claim, data, "claims"),
+            "agents": {n: self.read(Agent, v, f"agents.{n}") for n, v in self.named(data, "agents").items()},
+            "grid": self.tables(Grid, data, "grid"),
+            "smoke": self.tables(Grid, data, "smoke"),
+            "deviations": self.tables(Deviation, data, "deviations"),
+            "claims": self.tables(Claim, data, "claims"),
         }
         rest = {k: v for k, v in data.items() if k not in tables}
         protocol = self.read(Protocol, {**rest, **tables}, "", made={*tables, "path"}, own={"path", "twin"})
@@ -218,13 +218,13 @@ class _Reader:
             raise self.wrong(name, f"Expected a table [{name}], got none.")
         return self.read(cls, data[name], name)
 
-    def list(self, cls: type[T], data: dict[str, Any], name: str) -> tuple[T, ...]:
+    def tables(self, cls: type[T], data: dict[str, Any], name: str) -> tuple[T, ...]:
         found = data.get(name, [])
         if not isinstance(found, list):
             raise self.wrong(name, f"Expected tables [[{name}]], got {_kind(found)}.")
         return tuple(self.read(cls, value, f"{name}[{i}]") for i, value in enumerate(found, start=1))
 
-    def dict(self, data: dict[str, Any], name: str) -> dict[str, Any]:
+    def named(self, data: dict[str, Any], name: str) -> dict[str, Any]:
         found = data.get(name, {})
         if not isinstance(found, dict):
             raise self.wrong(name, f"Expected tables [{name}.NAME], got {_kind(found)}.")
@@ -235,7 +235,7 @@ class _Reader:
         if not isinstance(data, dict):
             raise self.wrong(key, f"Expected a table, got {_kind(data)}.")
         hints, dot = typing.get_type_hints(cls), f"{key}." if key else ""
-        known = {f.name: f for f in dataclasses.fields(cls) if f.name not in (own or ())}  # type: ignore[arg-type]
+        known = {f.name: f for f in dataclasses.fields(cls) if f.name not in (own or ())}
         for name in data:
             if name not in known:
                 raise self.wrong(dot + name, unknown("key", name, known))

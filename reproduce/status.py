@@ -20,7 +20,7 @@ MOST = 20  # runs listed by name for each state
 
 @dataclass(frozen=True)
 class RunStatus:
-    """One run of a plan.  state: one of STATES; "stopped" has a checkpoint or will begin again, and nobody works on it."""
+    """One run of a plan.  state: one of STATES; "stopped" has begun and is not finished, and nobody works on it."""
 
     agent: str
     environment: str

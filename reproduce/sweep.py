@@ -117,8 +117,8 @@ def check(home: Path, planned: Plan) -> None:
         )
     if version != determinism.package_version():
         raise ConfigError(
-            f"{home} holds runs of dqn_tf {version}; this is {determinism.package_version()}, whose runs may have other "
-            "bytes. Name another folder with --runs, or continue with that version."
+            f"{home} holds runs of dqn_tf {version}; this is {determinism.package_version()}, whose runs may have "
+            "other bytes. Name another folder with --runs, or continue with that version."
         )
 
 
@@ -193,8 +193,8 @@ def _rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
         header, *rows = list(csv.reader(file)) or [[]]
     if header != list(columns) or any(len(row) != len(columns) for row in rows):
         raise RunError(
-            f"Expected the columns {', '.join(columns)} in {path}. The file is damaged: remove it, and the same command "
-            "writes it anew."
+            f"Expected the columns {', '.join(columns)} in {path}. The file is damaged: remove it, and the same "
+            "command writes it anew."
         )
     return rows
 
