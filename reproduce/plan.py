@@ -160,70 +160,85 @@ def measured_speed(config: RunConfig, results: Path = ROOT / "results") -> Speed
 
 def describe(plan: Plan, folder: Path, parallel: int | None, frames_per_s: float | None = None) -> str:
     """The grid and its cost, as ``--dry-run`` prints it.  folder: where the runs will live."""
+    title = [plan.protocol.title, f"{plan.protocol.paper.title}: {plan.protocol.paper.reference}", ""]
+    groups = [_group(jobs, frames_per_s) for jobs in _groups(plan.jobs)]
+    heading = ("agent", "environments", "seeds", "runs", "frames each", "Atari protocol", "memory each", "hours each")
+    lines = [plain([heading, *(g.row() for g in groups)]), ""] if groups else []
+    count = f"{len(plan.jobs):,} runs" + (f" of {plan.total:,}" if len(plan.jobs) < plan.total else "")
+    frames = sum(job.frames for job in plan.jobs)
+    lines += [f"{count}, {frames:,} training frames (evaluation comes on top)"]
+    lines += _cost(groups, folder, parallel or cores(), frames_per_s is not None) if groups else []
+    return "\n".join([*title, *lines, *([waiting(plan)] if plan.awaiting else [])])
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Runs of one agent in one grid: they differ in environment and seed."""
+
+    jobs: list[Job]
+    speed: Speed | None
+
+    @property
+    def hours(self) -> float | None:
+        """Of each run."""
+        return self.jobs[0].frames / self.speed.frames_per_s / 3600 if self.speed else None
+
+    @property
+    def disk_bytes(self) -> tuple[int, int]:
+        """Of all runs when they are finished: as compression is expected to be, and without any."""
+        first = self.jobs[0]
+        replay = memory.replay_bytes(first.config)
+        fixed = CHECKPOINT_BYTES if first.config.protocol is not None else 0
+        return len(self.jobs) * (fixed + replay // REPLAY_COMPRESSION), len(self.jobs) * (fixed + replay)
+
+    def row(self) -> tuple[str, ...]:
+        first = self.jobs[0]
+        names, seeds = {j.environment for j in self.jobs}, {j.seed for j in self.jobs}
+        protocol = first.protocol or ("-" if first.config.protocol is None else "the preset's")
+        hours = "?" if self.hours is None else f"{self.hours:,.1f}"
+        return (first.run_dir.parts[-3], _count(names), _count(seeds), f"{len(self.jobs):,}", f"{first.frames:,}",
+                protocol, _gb(first.memory_bytes), hours)  # fmt: skip
+
+
+def _groups(jobs: tuple[Job, ...]) -> list[list[Job]]:
     groups: dict[tuple[str, int, str | None, tuple[str, ...]], list[Job]] = {}
-    for job in plan.jobs:
-        groups.setdefault((job.label.split(" ")[0], job.frames, job.protocol, job.settings), []).append(job)
-    rows: list[tuple[str, ...]] = [
-        ("agent", "environments", "seeds", "runs", "frames each", "Atari protocol", "memory each", "hours each")
+    for job in jobs:
+        groups.setdefault((job.run_dir.parts[-3], job.frames, job.protocol, job.settings), []).append(job)
+    return list(groups.values())
+
+
+def _group(jobs: list[Job], frames_per_s: float | None) -> _Group:
+    if frames_per_s is not None:
+        return _Group(jobs, Speed(frames_per_s, "--frames-per-second"))
+    return _Group(jobs, measured_speed(jobs[0].config))
+
+
+def _cost(groups: list[_Group], folder: Path, at_a_time: int, given: bool) -> list[str]:
+    hours = sum(len(g.jobs) * (g.hours or 0.0) for g in groups)
+    sources = dict.fromkeys(f"{g.speed.frames_per_s:,.0f} frames/s ({g.speed.source})" for g in groups if g.speed)
+    unknown_speed = sum(len(g.jobs) for g in groups if g.speed is None)
+    need = max(g.jobs[0].memory_bytes for g in groups)
+    disk, raw = (sum(g.disk_bytes[i] for g in groups) for i in (0, 1))
+    have, whose = memory.available()
+    fit = max(1, have // need)
+    gpu = f"{hours:,.1f}" if given else "not measured (--frames-per-second N: what you measured)"
+    lines = [
+        f"Hours of training, one run after another: {hours:,.1f}; {at_a_time} at a time: {hours / at_a_time:,.1f}",
+        f"  at {'; '.join(sources) or 'an unknown speed'}",
+        f"GPU-hours, where each run has a GPU of its own: {gpu}",
+        f"Memory: up to {_gb(need)} a run, {_gb(need * at_a_time)} for {at_a_time} at a time; {_gb(have)} are {whose}"
+        + (f", so {fit} at a time will be started here" if fit < at_a_time else ""),
+        f"Disk: about {_gb(disk)}, at most {_gb(raw)} if the replays in the checkpoints do not compress; "
+        f"{_gb(free_bytes(folder))} are free in {folder}",
     ]
-    hours, sources, unknown_speed = 0.0, [], 0
-    for (agent, frames, protocol, _), jobs in groups.items():
-        config = jobs[0].config
-        speed = Speed(frames_per_s, "--frames-per-second") if frames_per_s is not None else measured_speed(config)
-        each = frames / speed.frames_per_s / 3600 if speed else None
-        hours += len(jobs) * (each or 0.0)
-        unknown_speed += len(jobs) if each is None else 0
-        sources += [f"{speed.frames_per_s:,.0f} frames/s ({speed.source})"] if speed else []
-        names, seeds = {j.environment for j in jobs}, {j.seed for j in jobs}
-        from_preset = "preset's" if config.protocol is not None else "-"
-        rows.append(
-            (agent, _count(names), _count(seeds), f"{len(jobs):,}", f"{frames:,}", protocol or from_preset,
-             _gb(jobs[0].memory_bytes), "?" if each is None else f"{each:,.1f}")
-        )  # fmt: skip
-    lines = [f"{plan.protocol.title}", f"{plan.protocol.paper.title}: {plan.protocol.paper.reference}", ""]
-    lines += [plain(rows), ""] if plan.jobs else []
-    lines += _cost(plan, parallel, hours, list(dict.fromkeys(sources)), unknown_speed, frames_per_s is not None)
-    free = f"{_gb(free_bytes(folder))} are free in {folder}"
-    return "\n".join(f"{line}; {free}" if line.startswith("Disk:") else line for line in lines)
-
-
-def _cost(
-    plan: Plan, parallel: int | None, hours: float, sources: list[str], unknown_speed: int, given: bool
-) -> list[str]:
-    at_a_time = parallel or cores()
-    lines = [f"{len(plan.jobs):,} runs" + (f" of {plan.total:,}" if len(plan.jobs) < plan.total else "")]
-    if plan.jobs:
-        frames = sum(job.frames for job in plan.jobs)
-        need = max(job.memory_bytes for job in plan.jobs)
-        disk, raw = _disk(plan.jobs)
-        have, whose = memory.available()
-        fit = have // need
-        lines[0] += f", {frames:,} training frames (evaluation comes on top)"
-        lines += [
-            f"Hours of training, one run after another: {hours:,.1f}; {at_a_time} at a time: {hours / at_a_time:,.1f}",
-            f"  at {'; '.join(sources) or 'an unknown speed'}",
-            f"GPU-hours, where each run has a GPU of its own: {f'{hours:,.1f}' if given else 'not measured'}"
-            + ("" if given else " (--frames-per-second N: what you measured)"),
-            f"Memory: up to {_gb(need)} a run, {_gb(need * at_a_time)} for {at_a_time} at a time; "
-            f"{_gb(have)} are {whose}" + ("" if fit >= at_a_time else f", so {fit} at a time will be started here"),
-            f"Disk: about {_gb(disk)}, at most {_gb(raw)} if the replays in the checkpoints do not compress",
-        ]
-        if unknown_speed:
-            lines.append(f"  without {unknown_speed:,} runs of which no speed is known (--frames-per-second N)")
-    return [*lines, *([waiting(plan)] if plan.awaiting else [])]
+    if unknown_speed:
+        lines.insert(2, f"  without {unknown_speed:,} runs of which no speed is known (--frames-per-second N)")
+    return lines
 
 
 def waiting(plan: Plan) -> str:
     """The agents that cannot run yet, in a sentence."""
     return f"Not in it, because this version of dqn_tf does not have their presets yet: {', '.join(plan.awaiting)}"
-
-
-def _disk(jobs: tuple[Job, ...]) -> tuple[int, int]:
-    """Bytes of the finished runs' folders: as compression is expected to be, and without any."""
-    atari = [job for job in jobs if job.config.protocol is not None]
-    replays = sum(memory.replay_bytes(job.config) for job in jobs)
-    fixed = len(atari) * CHECKPOINT_BYTES
-    return fixed + replays // REPLAY_COMPRESSION, fixed + replays
 
 
 def _count(values: set[str] | set[int]) -> str:

@@ -235,7 +235,7 @@ class _Reader:
         if not isinstance(data, dict):
             raise self.wrong(key, f"Expected a table, got {_kind(data)}.")
         hints, dot = typing.get_type_hints(cls), f"{key}." if key else ""
-        known = {f.name: f for f in dataclasses.fields(cls) if f.name not in (own or ())}
+        known = {f.name: f for f in dataclasses.fields(cls) if f.name not in (own or ())}  # type: ignore[arg-type]
         for name in data:
             if name not in known:
                 raise self.wrong(dot + name, unknown("key", name, known))

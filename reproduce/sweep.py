@@ -59,6 +59,8 @@ def reproduce(arguments: argparse.Namespace) -> int:
         check(home, planned)
         print(plan.describe(planned, arguments.runs, arguments.jobs, arguments.frames_per_second))
         return 0
+    if not planned.total:
+        raise ConfigError(f"Expected runs, got none. {plan.waiting(planned)}.")
     executor = executors.make(arguments.executor, options)
     begin(home, planned)
     print(f"{asked.title}: {_runs(len(planned.jobs), planned.total)} in {home}", flush=True)
