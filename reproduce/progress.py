@@ -37,8 +37,13 @@ class Board:
         if terminal:
             self._redraw(outcomes)
         else:
-            told = [o for o in outcomes if o.state == "running"] if timely else []
-            self._write([o for o in outcomes if (o in changed and o.state != "waiting") or o in told])
+            few = len(outcomes) <= MOST_LINES
+            told = {id(o) for o in changed if o.state != "waiting" and (few or not o.already)}
+            told |= {id(o) for o in outcomes if timely and o.state == "running"}
+            self._write([o for o in outcomes if id(o) in told])
+            if timely and not few:
+                self.stream.write(f"{counted(outcomes)}\n")
+                self.stream.flush()
 
     def _redraw(self, outcomes: list[Outcome]) -> None:
         if self._drawn:

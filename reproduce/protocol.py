@@ -250,6 +250,14 @@ class _Reader:
         return cls(**values)
 
     def check_type(self, annotation: Any, value: Any, key: str) -> None:
+        if typing.get_origin(annotation) is tuple:
+            inner = typing.get_args(annotation)[0]
+            if not isinstance(value, tuple) or not all(type(v) is inner for v in value):
+                got = list(value) if isinstance(value, tuple) else value
+                raise self.wrong(
+                    key, f"Expected a list of {'texts' if inner is str else 'whole numbers'}, got {got!r}."
+                )
+            return
         try:
             fields.check_type(annotation, value, key)
         except ConfigError as error:

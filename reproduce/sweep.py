@@ -52,12 +52,13 @@ def reproduce(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
     )
-    planned = plan.make(asked, arguments.runs, selection)
-    home = arguments.runs / asked.id
+    folder = arguments.runs.absolute()  # an executor may start runs elsewhere
+    planned = plan.make(asked, folder, selection)
+    home = folder / asked.id
     options = Options(parallel=arguments.jobs, retries=arguments.retries, folder=home)
     if arguments.dry_run:
         check(home, planned)
-        print(plan.describe(planned, arguments.runs, arguments.jobs, arguments.frames_per_second))
+        print(plan.describe(planned, folder, arguments.jobs, arguments.frames_per_second))
         return 0
     if not planned.total:
         raise ConfigError(f"Expected runs, got none. {plan.waiting(planned)}.")

@@ -240,6 +240,24 @@ def test_plain_lines_come_from_time_to_time(job):
     assert len(lines) == 2 and lines[0].startswith("seed 1  running  100 of 400 frames (25%), about ")
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_thousands_are_counted_and_those_that_run_are_shown(job, terminal):
+    class Stream(io.StringIO):
+        def isatty(self):
+            return terminal
+
+    stream, outcomes = Stream(), [Outcome(job(s)) for s in range(3420)]
+    for outcome in outcomes[:2000]:
+        outcome.state, outcome.already = "complete", True
+    outcomes[2000].state = outcomes[2001].state = "running"
+    outcomes[2002].state, outcomes[2002].message = "elsewhere", "in use by process 7 on there"
+    progress.Board(stream, plain_seconds=0.0).show(outcomes)
+    lines = stream.getvalue().splitlines()
+    assert lines[-1] == "3,420 runs: 2,000 complete, 2 running, 1 elsewhere, 1,417 waiting"
+    assert [line.split()[1] for line in lines if "running  " in line] == ["2000", "2001"]
+    assert len(lines) == (3 if terminal else 4)  # elsewhere is told once, where lines stay
+
+
 def test_a_terminal_shows_one_block(job):
     class Terminal(io.StringIO):
         def isatty(self):

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -78,7 +77,6 @@ def planned(tiny, tmp_path, **chosen):
 # What training leaves behind, as far as a sweep looks at it.
 TRAINED = """
 import hashlib, json, pathlib, sys
-from pathlib import Path
 def after(word): return sys.argv[sys.argv.index(word) + 1]
 seed, frames, folder = int(after("--seed")), int(after("--frames")), pathlib.Path(after("--run-dir"))
 folder.mkdir(parents=True, exist_ok=True)
@@ -346,9 +344,9 @@ def test_status_of_3420_runs_takes_a_moment(tmp_path):
 
 # -- the real thing ----------------------------------------------------------------------------------------------------
 @pytest.mark.slow
-def test_killed_retried_stopped_and_continued_to_the_same_bytes(tiny, tmp_path):
-    """Two real runs of CartPole, side by side and undisturbed; then one at a time, the first killed and started again
-    by the sweep, then the whole sweep stopped by SIGTERM, then the same command once more: the same bytes."""
+def test_stopped_continued_killed_and_started_again_to_the_same_bytes(tiny, tmp_path):
+    """Two real runs of CartPole, side by side and undisturbed; then one at a time: the sweep stopped by SIGTERM, the
+    same command again, and the first run killed, which the sweep starts again after the other: the same bytes."""
 
     def command(folder, *words):
         return [sys.executable, "-m", "dqn_tf", "reproduce", tiny, "--runs", str(tmp_path / folder), *words]
@@ -360,27 +358,25 @@ def test_killed_retried_stopped_and_continued_to_the_same_bytes(tiny, tmp_path):
         return tmp_path / folder / "tiny" / "dqn_classic" / "CartPole-v1" / f"seed_{seed}"
 
     def wait(true):
-        end = time.monotonic() + 300
+        end = time.monotonic() + 600
         while not true():
             assert time.monotonic() < end
             time.sleep(0.02)
 
-    subprocess.run(command("calm", "--jobs", "2"), cwd=ROOT, check=True, capture_output=True, timeout=500)
-    with subprocess.Popen(command("wild", "--jobs", "1"), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    subprocess.run(command("calm", "--jobs", "2"), cwd=ROOT, check=True, capture_output=True, timeout=900)
+    with subprocess.Popen(command("wild", "--jobs", "1"), cwd=ROOT) as process:
         wait(lambda: done("wild", 1) >= 700)
-        os.kill(int((run_dir("wild", 1) / ".lock").read_text().split()[1]), signal.SIGKILL)
-        wait(lambda: done("wild", 2) >= 700)  # the other has its turn first
         process.send_signal(signal.SIGTERM)
-        assert process.stdout.read() and process.wait(timeout=200) == 143
+    assert process.returncode == 143
     assert "stopped" in status.describe(tmp_path / "wild")
-    last = subprocess.run(command("wild"), cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
-    assert last.returncode == 0, last.stdout + last.stderr
+    with subprocess.Popen(command("wild", "--jobs", "1"), cwd=ROOT) as process:
+        wait(lambda: done("wild", 1) >= 1500)
+        os.kill(int((run_dir("wild", 1) / ".lock").read_text().split()[1]), signal.SIGKILL)
+    assert process.returncode == 0
+    assert "-- attempt 2 --" in jobs.log_of(run_dir("wild", 1)).read_text()
     for seed in (1, 2):
         for name in ("config.json", "episodes.csv", "iterations.csv", "summary.json"):
             assert (run_dir("calm", seed) / name).read_bytes() == (run_dir("wild", seed) / name).read_bytes(), name
-    assert (tmp_path / "calm" / "tiny" / "manifest.csv").read_bytes() == _sorted(tmp_path / "wild" / "tiny")
-
-
-def _sorted(home: Path) -> bytes:
-    header, *rows = (home / "manifest.csv").read_bytes().splitlines(keepends=True)
-    return b"".join([header, *sorted(rows)])
+    assert (tmp_path / "calm" / "tiny" / "manifest.csv").read_bytes() == (
+        tmp_path / "wild" / "tiny" / "manifest.csv"
+    ).read_bytes()
