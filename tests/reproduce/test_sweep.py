@@ -85,7 +85,7 @@ if seed in FAILING:
     leave("manifest.json", {"status": "failed"})
     print("no luck")
     sys.exit(1)
-config = json.loads((Path(CONFIGS) / f"{seed}.json").read_text())
+config = json.loads((pathlib.Path(CONFIGS) / f"{seed}.json").read_text())
 leave("config.json", config)
 leave("manifest.json", {"status": "complete", "sessions": [{"code_sha256": "c" * 64}]})
 for name in ("episodes.csv", "iterations.csv"): (folder / name).write_text(f"frames,x\\n{frames},1\\n")
