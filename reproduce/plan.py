@@ -12,6 +12,7 @@ from pathlib import Path
 from dqn_tf import memory
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.config import RunConfig
+from dqn_tf.envs import games
 from reproduce.executors.local import cores
 from reproduce.jobs import Job
 from reproduce.protocol import Grid, Protocol, environments, find_environment
@@ -122,10 +123,11 @@ def _jobs(protocol: Protocol, grid: Grid, name: str, names: tuple[str, ...], see
 
 
 def _check(jobs: list[Job]) -> None:
-    """Let every kind of run be refused now rather than in a month."""
+    """Let every kind of run be refused now, not in a month; to settings one Atari game is like another."""
     checked = set()
     for job in jobs:
-        kind = (job.preset, job.environment, job.protocol, job.settings)
+        environment = "" if job.environment in games.ALL else job.environment
+        kind = (job.preset, environment, job.protocol, job.settings)
         if kind not in checked:
             checked.add(kind)
             try:
