@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dqn_tf import lazy_tf as tf
 from dqn_tf.learning.learner import Gradients, Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.types import Sample
@@ -62,4 +63,7 @@ class LookAhead:
 
     def _gather(self, update: int, new_rows: int) -> _Ahead | None:
         foreseen = self._replay.foresee(self._batch_size, update, new_rows)
-        return None if foreseen is None else _Ahead(foreseen[0], self._replay.gather(*foreseen))
+        if foreseen is None:
+            return None
+        sample = self._replay.gather(*foreseen)
+        return _Ahead(foreseen[0], tf.nest.map_structure(tf.convert_to_tensor, sample))
