@@ -87,7 +87,20 @@ class AgentConfig:
             "max_grad_norm",
             self.max_grad_norm,
         )
+        self._check_head()
         self._check_replay()
+
+    def _check_head(self) -> None:
+        if isinstance(self.head, Single) and self.head.bias == "shared" and isinstance(self.layers, Noisy):
+            raise ConfigError(
+                "Expected `head.bias`=per_output with layers=noisy, got shared: a bias that all outputs share has no "
+                "noisy form in any paper. Set the one or layers=dense."
+            )
+        if isinstance(self.head, Dueling) and self.head.hidden == "shared" and self.network.hidden == ():
+            raise ConfigError(
+                "Expected `head.hidden`=separate for a network with no hidden layer, got shared: there is nothing that "
+                "the two streams could share. Give the network hidden layers (--set network.hidden=128)."
+            )
 
     def _check_replay(self) -> None:
         capacity = self.replay.capacity

@@ -105,7 +105,7 @@ class Learner:
         return (stream.seed_of(counter),) if self.random else ()
 
     def _draws(self, seeds: tuple[Any, ...], still: bool = False) -> Draws | None:
-        return Draws(*seeds, still=still) if seeds else None
+        return Draws(seeds[0], still) if seeds else None
 
     def _gradients(self, sample: Sample, *seeds: Any) -> Gradients:
         self.traces += 1  # runs only while tracing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -88,11 +87,12 @@ class Adam:
 
 def _corrected_adam() -> Any:
     """Keras's Adam with its epsilon, at every step t, multiplied by sqrt(1 - beta_2^t)."""
+    base: Any = tf.keras.optimizers.Adam
 
-    class CorrectedAdam(tf.keras.optimizers.Adam):  # type: ignore[misc]
+    class CorrectedAdam(base):
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            given, t = self.epsilon, tf.cast(self.iterations + 1, tf.float32)
-            self.epsilon = given * tf.sqrt(-tf.math.expm1(t * math.log(self.beta_2))) if self.beta_2 else given
+            given, t = self.epsilon, tf.cast(self.iterations + 1, variable.dtype)
+            self.epsilon: Any = given * tf.sqrt(1 - tf.pow(tf.cast(self.beta_2, variable.dtype), t))
             super().update_step(gradient, variable, learning_rate)
             self.epsilon = given
 
