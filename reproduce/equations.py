@@ -2,8 +2,9 @@
 
     python -m reproduce.equations        # writes the page anew
 
-Everything comes from the docstrings of the modules: the line that begins with "Paper:", the indented block after it, and
-the paragraph that begins with "Symbols:".  The test of ``dqn_tf/values/quantile.py`` is ``tests/values/test_quantile.py``.
+Everything comes from the docstrings of the modules: the line that begins with "Paper:", the indented block after it,
+and the paragraph that begins with "Symbols:".  The test of ``dqn_tf/values/expected.py`` is
+``tests/values/test_expected.py``.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_adam_with_its_epsilon_after_the_bias_correction() -> None:
         w = w - RATE * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-3)
         want.append(w)
     path = keras_path(Adam(learning_rate=RATE, epsilon=1e-3, epsilon_form="corrected"), GRADIENTS)
-    np.testing.assert_allclose(path, want, rtol=1e-7)  # Keras keeps beta as float32 in part of the product
+    np.testing.assert_allclose(path, want, rtol=1e-4)  # Keras computes b1^t and b2^t in float32
     hat = keras_path(Adam(learning_rate=RATE, epsilon=1e-3), GRADIENTS)
     assert not np.allclose(path, hat, rtol=1e-3)
 
