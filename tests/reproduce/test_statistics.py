@@ -13,9 +13,8 @@ from reproduce.statistics import (
     Interval,
     judge,
     prediction_interval,
-    student_cdf,
-    student_quantile,
 )
+from reproduce.student import student_cdf, student_quantile
 
 
 @pytest.mark.parametrize(
