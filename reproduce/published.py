@@ -12,12 +12,24 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dqn_tf.checks import RunError, unknown
+from dqn_tf.checks import ConfigError, RunError, unknown
 from dqn_tf.envs import games
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "results" / "published"
 CURVES, SCORES, SUMS = "dopamine_curves.csv.gz", "atari_human_random.csv", "SHA256SUMS"
+
+# Which random and human columns of SCORES a normalized score is computed with.  Papers differ (PROVENANCE.md, traps 1
+# and 2): "nature49" for 49 games with the human of Mnih et al. 2015, "human_starts" for scores from human starts, and
+# for no-op starts DQN Zoo's columns or those of MuZero's Table S1, alike but for video_pinball's random score.
+# Published means come out only where that is 0; "dqn_zoo57_vp0" is "dqn_zoo57" with it set to 0.
+NORMALIZATIONS = {
+    "dqn_zoo57": ("random", "human"),
+    "dqn_zoo57_vp0": ("random", "human"),
+    "muzero_s1": ("muzero_s1_random", "muzero_s1_human"),
+    "nature49": ("nature_random", "nature_human"),
+    "human_starts": ("human_starts_random", "human_starts_human"),
+}
 
 # One iteration of Dopamine's curves: Runner.training_steps = 250,000 agent steps of 4 frames (dqn.gin).
 DOPAMINE_ITERATION_FRAMES = 1_000_000
@@ -69,6 +81,30 @@ def human_random(game: str) -> Reference:
     if name not in table.index:
         raise unknown("game with published human and random scores", name, list(table.index))
     return Reference(float(table["random"][name]), float(table["human"][name]))
+
+
+def references(normalization: str) -> dict[str, Reference]:
+    """Random and human scores by game, with the columns that ``normalization`` names: 57 games, or 49.
+
+    Raises ConfigError for an unknown name.
+    """
+    if normalization not in NORMALIZATIONS:
+        raise unknown("normalization", normalization, NORMALIZATIONS)
+    table = _scores()[list(NORMALIZATIONS[normalization])].dropna()
+    found = {str(game): Reference(float(row.iloc[0]), float(row.iloc[1])) for game, row in table.iterrows()}
+    if normalization == "dqn_zoo57_vp0":
+        found["video_pinball"] = found["video_pinball"]._replace(random=0.0)
+    return found
+
+
+def check_means(normalization: str) -> None:
+    """Raises ConfigError for columns with which a mean over games is mostly video_pinball's (PROVENANCE.md, trap 1)."""
+    if normalization == "dqn_zoo57":
+        raise ConfigError(
+            "Expected a normalization with which means can be compared, got 'dqn_zoo57': its random score of "
+            "video_pinball (16,256.9, the human's is 17,667.9) lets that game outweigh the others, and no published "
+            "mean was made with it. Use 'dqn_zoo57_vp0' or 'muzero_s1'."
+        )
 
 
 def scores() -> pd.DataFrame:

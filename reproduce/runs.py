@@ -76,6 +76,12 @@ class Run:
         return int(self.settings["seed"])
 
     @property
+    def collection(self) -> str:
+        """The folder that holds <agent>/<environment>/seed_<k>, by name: a protocol, a set; "" if it lies otherwise."""
+        path = self.path.absolute()
+        return path.parents[2].name if Path(*path.parts[-3:]) == self.relative_path else ""
+
+    @property
     def budget_frames(self) -> int:
         return int(self.settings["frames"])
 
@@ -144,7 +150,15 @@ def table(path: Path) -> pd.DataFrame:
 
 
 def _check_totals(run: Run) -> None:
-    """A complete run's tables hold what its summary counts."""
+    """Rows are numbered from 0, none missing, none twice; a complete run's tables hold what its summary counts."""
+    for name, numbers in (("episodes", run.episodes["episode"]), ("iterations", run.iterations["iteration"])):
+        wrong = [i for i, number in enumerate(numbers) if i != number]
+        if wrong:
+            i, got = wrong[0], numbers.iloc[wrong[0]]
+            raise RunError(
+                f"{run.path / name}.csv, line {i + 2}: expected number {i}, got {got}. "
+                "A row is missing or stands twice; restore the file from a copy, or run again."
+            )
     if run.summary is None:
         return
     for name, rows in (("episodes", len(run.episodes)), ("iterations", len(run.iterations))):

@@ -173,7 +173,7 @@ def aggregate(
     {'median': 20.0, 'mean': 73.67, 'iqm': 48.0, 'optimality_gap': 59.67}
     """
     strata = stratify(groups)
-    metrics = {**METRICS, "optimality_gap": partial(_optimality_gap, target=target)}
+    metrics: dict[str, Metric] = {**METRICS, "optimality_gap": partial(_optimality_gap, target=target)}
     found = _estimates(strata, metrics, generator, resamples, confidence)
     shape = np.asarray(groups[0]).shape[1:]
     return {name: Estimate(*(a.reshape(shape) for a in estimate)) for name, estimate in found.items()}
