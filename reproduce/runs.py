@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dqn_tf import fields
@@ -141,12 +142,22 @@ def load(path: Path) -> Run:
 def table(path: Path) -> pd.DataFrame:
     """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.  Raises RunError as ``read_table``."""
     rows = read_table(path)
-    columns = path.read_text().split("\n", 1)[0].split(",")
-    frame = pd.DataFrame(rows, columns=columns)
-    for column in columns:
-        if column != "state_digest":
-            frame[column] = pd.to_numeric(frame[column]).astype("int64" if column in WHOLE_NUMBERS else "float64")
-    return frame
+    with open(path) as file:
+        columns = file.readline().rstrip("\n").split(",")
+    return pd.DataFrame({name: _column(path, name, [row[name] for row in rows]) for name in columns})
+
+
+def _column(path: Path, name: str, texts: list[str]) -> Any:
+    """The cells of a column, that ``read_table`` has found to be numbers, with their type."""
+    if name == "state_digest":
+        return texts
+    values = np.array([float(text or "nan") for text in texts], np.float64)
+    if name not in WHOLE_NUMBERS:
+        return values
+    wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
+    if len(wrong):
+        raise RunError(f"{path}, line {wrong[0] + 2}: expected a whole number for {name}, got {texts[wrong[0]]!r}.")
+    return values.astype(np.int64)
 
 
 def _check_totals(run: Run) -> None:

@@ -33,10 +33,12 @@ WINDOW = 5  # iterations
 NORMALIZATION = "dqn_zoo57_vp0"
 
 # One row per run and convention.  episodes: how many the score is of.  frames: trained so far.  window: iterations or
-# phases, 0 where the convention has none.  start: "noop" or "none".  settings_hash: of all settings but seed and game.
+# phases, 0 where the convention has none; window_frames: how much of training they span.  start: "noop" or "none".
+# settings_hash: of all settings but seed and environment.
 SCORE_COLUMNS = (
-    "collection", "agent", "environment", "game", "seed", "convention", "score", "episodes", "window", "frames",
-    "budget_frames", "complete", "start", "sticky_actions", "config_hash", "settings_hash", "code_sha256",
+    "collection", "agent", "environment", "game", "seed", "convention", "score", "episodes", "window",
+    "window_frames", "frames", "budget_frames", "complete", "start", "sticky_actions", "config_hash", "settings_hash",
+    "code_sha256",
 )  # fmt: skip
 # One row per run and iteration, runs under way included.  train_return, eval_return, max_q: nan where there is none.
 CURVE_COLUMNS = (
@@ -46,8 +48,8 @@ CURVE_COLUMNS = (
 # One row per (collection, agent, environment, convention), over complete runs.
 GAME_COLUMNS = (
     "collection", "agent", "environment", "game", "convention", "n_seeds", "seeds", "mean", "std", "low", "high", "min",
-    "max", "hns_percent", "normalization", "episodes", "window", "frames", "start", "sticky_actions", "settings_hash",
-    "code_versions",
+    "max", "hns_percent", "normalization", "episodes", "window", "window_frames", "frames", "start", "sticky_actions",
+    "settings_hash", "code_versions",
 )  # fmt: skip
 # One row per (collection, agent, convention, metric), over games with a normalization.
 OVER_GAMES_COLUMNS = (
@@ -80,8 +82,11 @@ def score_rows(run: Run, window: int = WINDOW) -> list[dict[str, Any]]:
     common = {**_identity(run), "frames": run.frames, "budget_frames": run.budget_frames, "complete": run.complete,
               "start": start_of(run), "sticky_actions": sticky_of(run), "config_hash": str(run.manifest["config_hash"]),
               "settings_hash": settings_hash(run), "code_sha256": _code(run)}  # fmt: skip
+    length = window * int(run.settings["iteration_frames"])
+    period = max(1, int(run.settings["evaluation"]["period_iterations"]))
+    spans = {"training_return": length, "final_window": length * period}
     found = [_training_return(run, window), *_of_evaluations(run, window), _final_evaluation(run)]
-    rows = [{**common, **score} for score in found if score]
+    rows = [{**common, **score, "window_frames": spans.get(score["convention"], 0)} for score in found if score]
     for row in rows:
         if not math.isfinite(row["score"]):
             raise RunError(f"{run.path}: the score by {row['convention']} is {row['score']}.")
@@ -186,6 +191,9 @@ def collect(folders: Iterable[Path], window: int = WINDOW) -> Collected:
         except (RunError, ConfigError) as error:
             problems.append(f"Left out: {error}")
             continue
+        except (KeyError, TypeError) as error:
+            problems.append(f"Left out: {path}: expected files as training writes them, got {error!r}.")
+            continue
         key, identity = (
             (run.collection, run.agent, run.environment, run.seed),
             fields.digest([run.settings, run.summary]),
@@ -266,7 +274,8 @@ def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.Dat
             "mean": mean, "std": std, "low": low, "high": high, "min": values.min(), "max": values.max(),
             "hns_percent": hns, "normalization": normalization if game in references else "",
             "episodes": int(group["episodes"].sum()), "code_versions": int(group["code_sha256"].nunique()),
-            **{name: first[name] for name in ("window", "frames", "start", "sticky_actions", "settings_hash")},
+            **{name: first[name] for name in ("window", "window_frames", "frames", "start", "sticky_actions",
+                                                  "settings_hash")},
         })  # fmt: skip
     return pd.DataFrame(rows, columns=list(GAME_COLUMNS))
 

@@ -127,13 +127,15 @@ class Strata(NamedTuple):
 
 
 def human_normalized(scores: ArrayLike, random: float, human: float) -> Floats:
-    """Human-normalized scores in percent: 100 * (score - random) / (human - random).  0: random play, 100: the human.
+    """Human-normalized scores in percent, 100 * (score - random) / |human - random|: 0 is random play, 100 the human.
+
+    The absolute value matters for one game from human starts by one paper's numbers, where random play beats the human.
 
     >>> human_normalized([10.0, 35.0, 60.0], random=10.0, human=60.0).tolist()
     [0.0, 50.0, 100.0]
     """
     expect(human != random, "a human score that is not the random one", "human", human)
-    return 100.0 * (np.asarray(scores, np.float64) - random) / (human - random)
+    return 100.0 * (np.asarray(scores, np.float64) - random) / abs(human - random)
 
 
 def stratify(groups: Groups) -> Strata:
