@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.checks import ConfigError, RunError, expect
 from reproduce import published, recompute, runs, score_tables, scores, statistics, tables
 
 
@@ -72,6 +72,8 @@ def write(folders: Iterable[Path], out: Path, window: int = scores.WINDOW, norma
           resamples: int = statistics.RESAMPLES) -> tuple[list[Path], list[str]]:  # fmt: skip
     """All tables into ``out``/tables; returns the files, and what was left out.  Removes other scores_* files there."""
     published.check_means(normalization)
+    expect(window >= 1, "at least 1 iteration", "window", window)
+    expect(resamples >= 1, "at least 1 resample", "resamples", resamples)
     found = scores.collect(folders, window)
     folder = out / "tables"
     written = published_tables(folder) + score_files(found, folder, normalization, resamples)

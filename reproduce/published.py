@@ -159,7 +159,9 @@ def references(normalization: str) -> dict[str, Reference]:
 
 
 def check_means(normalization: str) -> None:
-    """Raises ConfigError for columns with which a mean over games is mostly video_pinball's (PROVENANCE.md, trap 1)."""
+    """Raises ConfigError for columns with which a mean over games is mostly video_pinball's (PROVENANCE.md, trap 1), or
+    an unknown name."""
+    references(normalization)
     if normalization == "dqn_zoo57":
         raise ConfigError(
             "Expected a normalization with which means can be compared, got 'dqn_zoo57': its random score of "

@@ -151,8 +151,7 @@ def stratify(groups: Groups) -> Strata:
            "Cut them to the iterations that all runs have.")  # fmt: skip
     values = np.concatenate(columns)
     wrong = int(np.sum(~np.isfinite(values)))
-    expect(wrong == 0, "finite scores", "groups", f"{wrong} that are nan or infinite",
-           "Leave those runs out, and say so.")  # fmt: skip
+    expect(wrong == 0, "no score that is nan or infinite", "groups", wrong, "Leave those runs out, and say so.")
     return Strata(values, np.array([len(c) for c in columns], np.int64))
 
 
