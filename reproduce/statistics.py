@@ -164,7 +164,7 @@ def aggregate(
     target: float = HUMAN,
 ) -> dict[str, Estimate]:
     """Median, mean, IQM and optimality gap over games, with stratified bootstrap intervals: seeds are drawn anew, with
-    replacement, within each game (Agarwal et al. 2021, arXiv 2108.13264v4, section 4).
+    replacement, within each game (Agarwal et al. 2021, arXiv 2108.13264, section 4).
 
     groups: one array per game, [seeds] or [seeds, points]; of the estimates: () or [points].  All points share their
     resamples, so the interval of a curve is of the same hypothetical runs everywhere.
@@ -190,7 +190,7 @@ def profile(
 ) -> Estimate:
     """Performance profile: the share of all runs that score more than each threshold; estimates of shape [thresholds].
 
-    Agarwal et al. 2021, section 4.2, equation 1 (run-score distribution).  groups: one array [seeds] per game.
+    Agarwal et al. 2021, section 4 (score distribution).  groups: one array [seeds] per game.
 
     >>> profile([[1.0, 2.0], [2.0, 3.0]], [0.0, 2.0, 3.0]).value.tolist()
     [1.0, 0.25, 0.0]
@@ -210,7 +210,7 @@ def probability_of_improvement(
 ) -> Estimate:
     """How likely a run of ours is better than one of theirs on the same game, averaged over games; a tie counts half.
 
-    Agarwal et al. 2021, section 4.3: per game the Mann-Whitney statistic over the product of the numbers of runs.
+    Agarwal et al. 2021, section 4: per game the Mann-Whitney statistic over the product of the numbers of runs.
     Both are resampled.  The games must be the same, in the same order.
 
     >>> probability_of_improvement([[3.0, 1.0], [5.0]], [[1.0, 2.0], [5.0]]).value.item()    # (2.5 / 4 + 0.5 / 1) / 2
