@@ -77,10 +77,22 @@ class Run:
         return int(self.settings["seed"])
 
     @property
+    def _in_place(self) -> bool:
+        """Whether it lies as <name>/<environment>/seed_<k>."""
+        return self.path.absolute().parts[-2:] == (self.environment, f"seed_{self.seed}")
+
+    @property
+    def name(self) -> str:
+        """What the agent is called where the run lies as <name>/<environment>/seed_<k>, otherwise the preset's name.
+
+        A protocol may have several agents of one preset, which differ in their settings.
+        """
+        return self.path.absolute().parts[-3] if self._in_place else self.agent
+
+    @property
     def collection(self) -> str:
-        """The folder that holds <agent>/<environment>/seed_<k>, by name: a protocol, a set; "" if it lies otherwise."""
-        path = self.path.absolute()
-        return path.parents[2].name if Path(*path.parts[-3:]) == self.relative_path else ""
+        """The folder that holds <name>/<environment>/seed_<k>: a protocol, a set; "" if the run lies otherwise."""
+        return self.path.absolute().parts[-4] if self._in_place else ""
 
     @property
     def budget_frames(self) -> int:
@@ -105,8 +117,8 @@ class Run:
 
     @property
     def relative_path(self) -> Path:
-        """<agent>/<environment>/seed_<k>."""
-        return Path(self.agent) / self.environment / f"seed_{self.seed}"
+        """<name>/<environment>/seed_<k>."""
+        return Path(self.name) / self.environment / f"seed_{self.seed}"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

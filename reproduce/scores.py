@@ -32,9 +32,9 @@ CONVENTIONS = ("training_return", "final_window", "best_checkpoint", "final_eval
 WINDOW = 5  # iterations
 NORMALIZATION = "dqn_zoo57_vp0"
 
-# One row per run and convention.  episodes: how many the score is of.  frames: trained so far.  window: iterations or
-# phases, 0 where the convention has none; window_frames: how much of training they span.  start: "noop" or "none".
-# settings_hash: of all settings but seed and environment.
+# One row per run and convention.  agent: its name where it lies (runs.Run.name).  episodes: how many the score is of.
+# frames: trained so far.  window: iterations or phases, 0 where the convention has none; window_frames: how much of
+# training they span.  start: "noop" or "none".  settings_hash: of all settings but seed and environment.
 SCORE_COLUMNS = (
     "collection", "agent", "environment", "game", "seed", "convention", "score", "episodes", "window",
     "window_frames", "frames", "budget_frames", "complete", "start", "sticky_actions", "config_hash", "settings_hash",
@@ -134,7 +134,7 @@ def curve_rows(run: Run) -> pd.DataFrame:
 
 
 def _identity(run: Run) -> dict[str, Any]:
-    return {"collection": run.collection, "agent": run.agent, "environment": run.environment, "game": run.game or "",
+    return {"collection": run.collection, "agent": run.name, "environment": run.environment, "game": run.game or "",
             "seed": run.seed}  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def collect(folders: Iterable[Path], window: int = WINDOW) -> Collected:
             problems.append(f"Left out: {path}: expected files as training writes them, got {error!r}.")
             continue
         key, identity = (
-            (run.collection, run.agent, run.environment, run.seed),
+            (run.collection, run.name, run.environment, run.seed),
             fields.digest([run.settings, run.summary]),
         )
         if key in kept:

@@ -87,7 +87,19 @@ def test_start_and_stickiness(write):
 
 
 def test_runs_elsewhere_have_no_collection(run_dir):
-    assert runs.load(run_dir("anywhere")).collection == ""
+    run = runs.load(run_dir("anywhere"))
+    assert (run.collection, run.name) == ("", "dqn_dopamine")
+
+
+def test_agents_of_one_preset_are_kept_apart_by_name(run_dir, tmp_path):
+    """A protocol's agents, as an ablation has them: one preset, other settings, folders of their own."""
+    for name, more in (("whole", ()), ("no_discount", ("discount=1.0",))):
+        run_dir(f"set/{name}/breakout/seed_0", settings=(*SHORT, *more))
+    found = collect([tmp_path])
+    assert found.problems == [] and set(found.scores["agent"]) == {"whole", "no_discount"}
+    paths = [runs.export(path, "kept", tmp_path / "results") for path in runs.find(tmp_path / "runs")]
+    assert sorted(p.parent.parent.name for p in paths) == ["no_discount", "whole"]
+    assert len(runs.find(tmp_path / "results")) == 2
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
