@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dqn_tf import fields
@@ -76,6 +77,24 @@ class Run:
         return int(self.settings["seed"])
 
     @property
+    def _in_place(self) -> bool:
+        """Whether it lies as <name>/<environment>/seed_<k>."""
+        return self.path.absolute().parts[-2:] == (self.environment, f"seed_{self.seed}")
+
+    @property
+    def name(self) -> str:
+        """What the agent is called where the run lies as <name>/<environment>/seed_<k>, otherwise the preset's name.
+
+        A protocol may have several agents of one preset, which differ in their settings.
+        """
+        return self.path.absolute().parts[-3] if self._in_place else self.agent
+
+    @property
+    def collection(self) -> str:
+        """The folder that holds <name>/<environment>/seed_<k>: a protocol, a set; "" if the run lies otherwise."""
+        return self.path.absolute().parts[-4] if self._in_place else ""
+
+    @property
     def budget_frames(self) -> int:
         return int(self.settings["frames"])
 
@@ -98,8 +117,8 @@ class Run:
 
     @property
     def relative_path(self) -> Path:
-        """<agent>/<environment>/seed_<k>."""
-        return Path(self.agent) / self.environment / f"seed_{self.seed}"
+        """<name>/<environment>/seed_<k>."""
+        return Path(self.name) / self.environment / f"seed_{self.seed}"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -135,16 +154,34 @@ def load(path: Path) -> Run:
 def table(path: Path) -> pd.DataFrame:
     """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.  Raises RunError as ``read_table``."""
     rows = read_table(path)
-    columns = path.read_text().split("\n", 1)[0].split(",")
-    frame = pd.DataFrame(rows, columns=columns)
-    for column in columns:
-        if column != "state_digest":
-            frame[column] = pd.to_numeric(frame[column]).astype("int64" if column in WHOLE_NUMBERS else "float64")
-    return frame
+    with open(path) as file:
+        columns = file.readline().rstrip("\n").split(",")
+    return pd.DataFrame({name: _column(path, name, [row[name] for row in rows]) for name in columns})
+
+
+def _column(path: Path, name: str, texts: list[str]) -> Any:
+    """The cells of a column, that ``read_table`` has found to be numbers, with their type."""
+    if name == "state_digest":
+        return texts
+    values = np.array([float(text or "nan") for text in texts], np.float64)
+    if name not in WHOLE_NUMBERS:
+        return values
+    wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
+    if len(wrong):
+        raise RunError(f"{path}, line {wrong[0] + 2}: expected a whole number for {name}, got {texts[wrong[0]]!r}.")
+    return values.astype(np.int64)
 
 
 def _check_totals(run: Run) -> None:
-    """A complete run's tables hold what its summary counts."""
+    """Rows are numbered from 0, none missing, none twice; a complete run's tables hold what its summary counts."""
+    for name, numbers in (("episodes", run.episodes["episode"]), ("iterations", run.iterations["iteration"])):
+        wrong = [i for i, number in enumerate(numbers) if i != number]
+        if wrong:
+            i, got = wrong[0], numbers.iloc[wrong[0]]
+            raise RunError(
+                f"{run.path / name}.csv, line {i + 2}: expected number {i}, got {got}. "
+                "A row is missing or stands twice; restore the file from a copy, or run again."
+            )
     if run.summary is None:
         return
     for name, rows in (("episodes", len(run.episodes)), ("iterations", len(run.iterations))):
