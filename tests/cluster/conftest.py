@@ -20,6 +20,7 @@ SETTINGS = (
     "execution.xla=none",
     "execution.threads=1",
     "min_replay_steps=200",
+    "steps_per_update=16",
     "iteration_frames=1_000",
     "evaluation.period_iterations=0",
     "evaluation.final_episodes=2",

@@ -17,7 +17,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
 ray = pytest.importorskip("ray", reason="Ray is not installed; tests/cluster/run.sh installs it")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
-HERE = "127.0.0.1"
+HERE = "127.0.0.2"  # loopback too; the usual name of it Ray takes for the address of another interface
 pytestmark = pytest.mark.slow
 
 
