@@ -58,7 +58,10 @@ def preset(
     """A preset from one of its gin files: what differs from its DQN, and the sources of that."""
     changed = dataclasses.replace(DQN_DOPAMINE.agent, **agent)
     scoring = dataclasses.replace(DQN_DOPAMINE.evaluation, **evaluation)
-    shared = {path: text.replace("dqn.gin", gin) for path, text in DQN_DOPAMINE.sources.items()}
+    shared = {
+        path: text.replace("dqn.gin", gin).replace("WrappedReplay", "WrappedPrioritizedReplay")
+        for path, text in DQN_DOPAMINE.sources.items()
+    }
     return Preset(
         name=name,
         summary=summary,
