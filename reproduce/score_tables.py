@@ -64,7 +64,8 @@ Raw scores. Random and human: "{normalization}" (reproduce/published.py). A dash
 {tables.markdown(rows)}
 ## Over games
 
-Median and mean of human-normalized scores, percent, over the games of a column that have random and human scores.
+Median and mean of human-normalized scores, percent, over the games of a column that have random and human scores. A
+paper's own summary may be of other random and human scores, or of fewer games: published_medians.md has those.
 
 {tables.markdown(_summaries(columns, normalization))}
 ## The columns

@@ -113,6 +113,6 @@ def test_compare_at_the_boundaries(printed, computed, status):
 
 def test_page(table):
     page = recompute.markdown(table)
-    assert "no run of ours" in page and "- 28 known mismatch" in page
+    assert "no run of ours" in page and "- 99 equal\n- 10 equal if cut off, not rounded\n- 7 within" in page
     assert "| Wang et al. 2016 | Table 1 | DQN | noop | median HNS | 79.1 | 79.08 |" in page
     assert page.count("\n| ") == len(table) + 2  # heading and rule
