@@ -1,4 +1,4 @@
-"""The Dockerfile keeps to what docs/docker.md says, and the image's entry point does.  docker/test_image.sh builds it."""
+"""The Dockerfile and the entry point keep to what docs/docker.md says.  docker/test_image.sh builds the image."""
 
 from __future__ import annotations
 
