@@ -66,6 +66,7 @@ def machine_lost(raylet):
 def raylet_lost(raylet):
     """Ray's node is gone, the training process on it is not: it has to notice."""
     raylet.kill()
+    raylet.wait()  # as init would: Ray takes a zombie for alive
 
 
 @pytest.mark.parametrize("lose", [machine_lost, raylet_lost])
