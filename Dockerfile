@@ -33,7 +33,8 @@ FROM base AS gpu
 RUN --mount=type=secret,id=pip_conf --mount=type=secret,id=ca_bundle docker/install.sh gpu
 COPY . .
 RUN .venv/bin/python -m compileall -q dqn_tf reproduce
-ENV NVIDIA_VISIBLE_DEVICES=all \
+ENV CUDA_VISIBLE_DEVICES=0 \
+    NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 1000:1000
 

@@ -116,10 +116,8 @@ cmp "$data/one/iterations.csv" "$data/other/two/iterations.csv"
 say "reproduce/quickstart.sh --quick"
 in_image 1000 reproduce/quickstart.sh --quick --seeds 1
 [[ $(find "$data/runs/quickstart" -name summary.json | wc -l) == 2 ]] || die "Expected two runs on the volume."
-if [[ -x $root/reproduce/atari57.sh ]]; then
-    say "reproduce/atari57.sh --smoke"
-    in_image 1000 reproduce/atari57.sh --smoke
-fi
+say "reproduce/atari57.sh --smoke, one game"
+in_image 1000 reproduce/atari57.sh --smoke --games breakout --seeds 1
 say "the code cannot be changed by who runs it"
 ! in_image 1000 touch /opt/dqn_tf/dqn_tf/__init__.py 2>/dev/null || die "Expected a refusal."
 if [[ $target == gpu ]]; then

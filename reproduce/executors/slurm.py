@@ -138,12 +138,12 @@ class _Tasks:
             "job_name": "dqn_tf",
             "time": MINUTES,
             "cpus_per_task": cores,
-            "mem_gb": gigabytes,
+            "mem": f"{gigabytes}GB",
             "signal_delay_s": WARNING_SECONDS,
             "stderr_to_stdout": True,
             "setup": [f"export PYTHONPATH={shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}"],
         }
-        own = executor._valid_parameters() - {"mem"} | {"mem_gb"}  # sbatch's own mem goes past submitit, as written
+        own = executor._valid_parameters()
         more = {name: value for name, value in self.requests.items() if name not in own}
         given |= {name: value for name, value in self.requests.items() if name in own}
         if self.options.parallel:

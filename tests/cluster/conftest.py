@@ -15,7 +15,7 @@ from reproduce.executors import Options
 from reproduce.executors.local import Local
 from reproduce.jobs import Job, Outcome
 
-FRAMES = 12_000
+FRAMES = 6_000
 SETTINGS = (
     "execution.xla=none",
     "execution.threads=1",
@@ -35,7 +35,7 @@ def make_job(folder: Path, seed: int = 1, **fields: Any) -> Job:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., Job]:
-    """A function (seed, field=value, ...) -> a job of 12,000 frames of CartPole below tmp_path/runs."""
+    """A function (seed, field=value, ...) -> a job of 6,000 frames of CartPole below tmp_path/runs."""
     return lambda seed=1, **fields: make_job(tmp_path / "runs", seed, **fields)
 
 

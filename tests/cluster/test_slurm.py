@@ -123,7 +123,7 @@ def said(*command: str) -> str:
 @pytest.fixture
 def carry_out(slurm, tmp_path, monkeypatch):
     """A function (jobs, watch) that carries them out through Slurm, as tasks of a gigabyte."""
-    monkeypatch.setenv("DQN_TF_SLURM", "mem_gb=1 partition=low")
+    monkeypatch.setenv("DQN_TF_SLURM", "mem=1GB partition=low")
 
     def call(planned, watch=lambda _: None, **options):
         return executors.make("slurm", Options(folder=tmp_path, **options)).carry_out(planned, watch)
