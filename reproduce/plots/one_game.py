@@ -170,16 +170,20 @@ def _whole_curve(axes: Axes, curve: pd.DataFrame) -> None:
 def learning_curves(table: pd.DataFrame, game: str, width: float = 7.6) -> Figure:
     """Curves of one game with their spread, ours in vermillion; the human and the random level where they are in range.
 
-    table: rows of ``curves.COLUMNS``; those of other games are left out.  The title says which are published.
+    table: rows of ``curves.COLUMNS``; those of other games are left out.  Published points far beyond the last of ours
+    are left out too.  The title says which are published.
     """
     shown = table[table["game"] == game]
+    ours = shown.loc[~shown["published"].astype(bool), "frames"]
+    most = max(1.15 * ours.max(), DOPAMINE_ITERATION_FRAMES) if shown["published"].any() and len(ours) else np.inf
+    shown = shown[shown["frames"] <= most]
     with style():
         drawn = figure(width=width, height=4.2)
         axes = drawn.subplots()
         for label, (color, dashes) in appearance(shown).items():
             curve = shown[shown["label"] == label]
             draw_curve(axes, curve, color, dashes, f"{label} ({runs_in_words(curve)})")
-        axes.margins(x=0)
+        axes.set_xlim(0, min(most, shown["frames"].max() * 1.01) / 1e6 if len(shown) else None)
         levels(axes, game)
         axes.set_title(f"{name_of(game)}: return of training episodes\n{origin(shown)}", loc="left")
         frames_axis(axes, shown["frames"].max())
@@ -218,11 +222,14 @@ def runs_in_words(curve: pd.DataFrame) -> str:
 def draw_curve(
     axes: Axes, curve: pd.DataFrame, color: str, dashes: object, label: str | None = None, linewidth: float = 1.4
 ) -> None:
-    """A mean with its band over frames in millions (or as ``frames_axis`` scales them); one point is a diamond."""
+    """A mean with its band, over frames in millions; a single point is a diamond with its range."""
     x = curve["frames"] / 1e6
+    if len(curve) == 1:
+        reach = np.abs(curve[["low", "high"]].sub(curve["mean"], axis=0).to_numpy().T)
+        axes.errorbar(x, curve["mean"], yerr=reach, fmt="D", color=color, markersize=5, label=label)
+        return
     axes.fill_between(x, curve["low"], curve["high"], color=color, alpha=0.16, linewidth=0)
-    marker = "D" if len(curve) == 1 else None
-    axes.plot(x, curve["mean"], color=color, linestyle=dashes, linewidth=linewidth, marker=marker, label=label)  # type: ignore[arg-type]
+    axes.plot(x, curve["mean"], color=color, linestyle=dashes, linewidth=linewidth, label=label)  # type: ignore[arg-type]
 
 
 def frames_axis(axes: Axes, most: float) -> None:
@@ -269,8 +276,8 @@ def value_and_return(group: Sequence[Run], width: float = 7.6) -> Figure:
     evaluated = all(run.iterations["eval_return_mean"].notna().any() for run in group)
     columns = {
         "eval_return_mean" if evaluated else "train_return_mean":
-            f"mean return of {'evaluation' if evaluated else 'training'} episodes",
-        "heldout_max_q_mean": "mean over held-out states of max Q(s, a)",
+            f"mean return, {'evaluation' if evaluated else 'training'} episodes",
+        "heldout_max_q_mean": "mean max Q(s, a), held-out states",
     }  # fmt: skip
     most = max((run.iterations["frames"].max() for run in group if len(run.iterations)), default=0)
     with style():
@@ -283,7 +290,7 @@ def value_and_return(group: Sequence[Run], width: float = 7.6) -> Figure:
                           label=f"seed {run.seed}" if column == "heldout_max_q_mean" else None)  # fmt: skip
             if all(run.iterations[column].isna().all() for run in group):
                 axes.annotate("not recorded yet", (0.5, 0.5), xycoords="axes fraction", ha="center", color=REFERENCE)
-            axes.set_title(words, loc="left", fontsize=9.5)
+            axes.set_title(words, loc="left", fontsize=9)
             axes.set_xlim(0, None)
             frames_axis(axes, most)
         drawn.suptitle(title(group), x=0.01, ha="left", fontsize=10.5)

@@ -62,8 +62,9 @@ def normalized_bars(scores: pd.DataFrame, ours: Mapping[str, float] | None = Non
         axes.axhline(below - 0.5, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
         for text, up in ((f"at least {HUMAN_LEVEL:g} % of the human: {len(scores) - below} games", 3),
                          (f"below: {below} games", -3)):  # fmt: skip
-            axes.annotate(text, (1.0, below - 0.5), xycoords=("axes fraction", "data"), xytext=(0, up), ha="right",
-                          textcoords="offset points", va="bottom" if up > 0 else "top", color=REFERENCE, fontsize=8)  # fmt: skip
+            axes.annotate(text, (1.0, below - 0.5), xytext=(0, up), xycoords=("axes fraction", "data"), ha="right",
+                          textcoords="offset points", va="bottom" if up > 0 else "top",
+                          color=REFERENCE, fontsize=8)  # fmt: skip
         _game_axis(axes, scores.index)
         percent_axis(axes, "x", (-100, -50, 0, 50, 100, 500, 1000, 2500))
         axes.set_xlim(min(-4.0, float(scores.min(axis=None)) * 1.15), 5500)
