@@ -18,8 +18,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dqn_tf.checks import ConfigError, RunError, unknown
-from reproduce import curves, plots, published, runs
-from reproduce.plots import scores, suite
+from reproduce import curves, plots, published, runs, scores
+from reproduce.plots import bars, suite
 from reproduce.statistics import aggregate
 
 ONLY = "published data only, no run of ours"
@@ -54,11 +54,11 @@ def published_figures() -> dict[str, Callable[[], Figure]]:
         for agent, over in IMPROVEMENTS
     }
     return {
-        "nature2015_figure3": lambda: scores.normalized_bars(scores.nature_scores()),
+        "nature2015_figure3": lambda: bars.normalized_bars(bars.nature_scores()),
         "grid_dopamine": lambda: suite.grid(_dopamine()),
         "normalized_over_frames_dopamine": _over_frames,
-        "profiles_noop": lambda: scores.profiles(no_op_scores(PROFILED), MEANS),
-        "aggregates_noop": lambda: scores.intervals(no_op_aggregates(), MEANS),
+        "profiles_noop": lambda: bars.profiles(no_op_scores(PROFILED), MEANS),
+        "aggregates_noop": lambda: bars.intervals(no_op_aggregates(), MEANS),
         **better,
         **single,
     }
@@ -85,22 +85,21 @@ def no_op_scores(agents: Sequence[str] = tuple(NO_OP_AGENTS.values())) -> pd.Dat
     table = table[table["label"].isin(agents) & table["game"].isin(published.scores().index)]
     order = table["label"].map({label: i for i, label in enumerate(agents)})
     table = table.assign(order=order).sort_values(["order", "game"], kind="stable", ignore_index=True)
-    table["normalized"] = [
-        published.human_random(game).normalized(score)
-        for game, score in zip(table["game"], table["score"], strict=True)
-    ]
+    references = published.references(scores.NORMALIZATION)
+    pairs = zip(table["game"], table["score"], strict=True)
+    table["normalized"] = [references[game].normalized(score) for game, score in pairs]
     return table[["label", "game", "published", "score", "normalized"]]
 
 
 def no_op_aggregates() -> pd.DataFrame:
-    """Rows for ``plots.scores.intervals`` from ``no_op_scores``."""
+    """Rows for ``plots.bars.intervals`` from ``no_op_scores``."""
     rows = []
     for label, same in no_op_scores().groupby("label", sort=False):
         found = aggregate([[score] for score in same["normalized"]])
         rows += [
             {"label": label, "published": True, "measure": measure, "n_games": len(same), "value": float(e.value),
              "low": float(e.low), "high": float(e.high)}
-            for measure, e in found.items() if measure != "mean"  # video_pinball alone would decide it: PROVENANCE.md
+            for measure, e in found.items()
         ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -117,8 +116,8 @@ def _over_frames() -> Figure:
 
 def _improvement(agent: str, over: str) -> Figure:
     table = no_op_scores().pivot(index="game", columns="label", values="score")
-    values = scores.improvement(table[agent].dropna().to_dict(), table[over].dropna().to_dict())
-    return scores.improvement_bars(values, agent, over, f"{ONLY}; no-op starts, 200M frames")
+    values = bars.improvement(table[agent].dropna().to_dict(), table[over].dropna().to_dict())
+    return bars.improvement_bars(values, agent, over, f"{ONLY}; no-op starts, 200M frames")
 
 
 def _plain(name: str) -> str:

@@ -1,6 +1,6 @@
 """Figures from runs and published numbers, the same bytes every time: SVG for pages, PNG for a quick look.
 
-``style``: looks and saving.  ``one_game``: curves of one game.  ``suite``: many games at once.  ``scores``: bars,
+``style``: looks and saving.  ``one_game``: curves of one game.  ``suite``: many games at once.  ``bars``: bars,
 profiles and intervals of final scores.
 """
 
@@ -13,7 +13,7 @@ from reproduce.plots.one_game import (
     training_beside_published,
     value_and_return,
 )
-from reproduce.plots.style import amount, figure, save, save_one, style
+from reproduce.plots.style import amount, figure, render_one, save, save_one, style
 
 __all__ = [
     "amount",
@@ -22,6 +22,7 @@ __all__ = [
     "figure",
     "learning_curves",
     "moving_average",
+    "render_one",
     "save",
     "save_one",
     "style",

@@ -209,7 +209,9 @@ def origin(table: pd.DataFrame) -> str:
     if table["published"].all():
         return "published data only, no run of ours; band: lowest to highest run"
     if table["published"].any():
-        return "ours beside published curves; band: lowest to highest run"
+        alone = (table[table["published"].astype(bool)].groupby(["label", "game"]).size() == 1).any()
+        point = "\nblue point: an average over 1M frames" if alone else ""
+        return f"ours beside published curves; band: lowest to highest run{point}"
     return "band: lowest to highest seed"
 
 
@@ -267,32 +269,34 @@ def name_of(environment: str) -> str:
     return games.camel_case(environment) if environment in games.ALL else environment
 
 
-def value_and_return(group: Sequence[Run], width: float = 7.6) -> Figure:
-    """Return and predicted value over training, a line per run.
+def value_and_return(table: pd.DataFrame, width: float = 7.6) -> Figure:
+    """Return and predicted value over training, a line per seed.
 
+    table: rows of ``scores.CURVE_COLUMNS`` of one agent on one environment.
     Paper: Mnih et al. 2015, Figure 2; the mean over held-out states of max_a Q(s, a).  Deviation: an average over an
     iteration where the paper's is over an epoch, and training returns where a run has no evaluations.
     """
-    evaluated = all(run.iterations["eval_return_mean"].notna().any() for run in group)
-    columns = {
-        "eval_return_mean" if evaluated else "train_return_mean":
-            f"mean return, {'evaluation' if evaluated else 'training'} episodes",
-        "heldout_max_q_mean": "mean max Q(s, a), held-out states",
-    }  # fmt: skip
-    most = max((run.iterations["frames"].max() for run in group if len(run.iterations)), default=0)
+    by_seed = table.groupby("seed", sort=True)
+    evaluated = bool(by_seed["eval_return"].count().gt(0).all())
+    returns = ("eval_return", "evaluation") if evaluated else ("train_return", "training")
+    panels = {returns[0]: f"mean return, {returns[1]} episodes", "max_q": "mean max Q(s, a), held-out states"}
+    most, seeds = table["frames"].max(), table["seed"].nunique()
     with style():
         drawn = figure(width=width, height=3.6)
-        for axes, (column, words) in zip(drawn.subplots(1, 2), columns.items(), strict=True):
-            for index, run in enumerate(group):
-                known = run.iterations.dropna(subset=[column])
-                axes.plot(known["frames"] / 1e6, known[column], color=OURS[index % len(OURS)], linewidth=1.2,
-                          marker="." if len(known) < 40 else None, markersize=4,
-                          label=f"seed {run.seed}" if column == "heldout_max_q_mean" else None)  # fmt: skip
-            if all(run.iterations[column].isna().all() for run in group):
+        for axes, (column, words) in zip(drawn.subplots(1, 2), panels.items(), strict=True):
+            for index, (seed, rows) in enumerate(by_seed):
+                known = rows.dropna(subset=[column])
+                axes.plot(known["frames"] / 1e6, known[column].astype("float64"), color=OURS[index % len(OURS)],
+                          marker="." if len(known) < 40 else None, markersize=4, linewidth=1.2,
+                          label=f"seed {seed}" if column == "max_q" else None)  # fmt: skip
+            if table[column].isna().all():
                 axes.annotate("not recorded yet", (0.5, 0.5), xycoords="axes fraction", ha="center", color=REFERENCE)
             axes.set_title(words, loc="left", fontsize=9)
-            axes.set_xlim(0, None)
+            axes.set_xlim(0, most * 1.03 / 1e6)
             frames_axis(axes, most)
-        drawn.suptitle(title(group), x=0.01, ha="left", fontsize=10.5)
-        drawn.legend(loc="outside lower center", ncols=min(len(group), 6))
+        agent, environment = table["agent"].iloc[0], table["environment"].iloc[0]
+        words = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        drawn.suptitle(f"{name_of(environment)}: {agent}, {words}, {amount(most)} frames", x=0.01, ha="left",
+                       fontsize=10.5)  # fmt: skip
+        drawn.legend(loc="outside lower center", ncols=min(seeds, 6))
     return drawn

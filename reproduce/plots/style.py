@@ -5,6 +5,7 @@ Colors are Okabe & Ito's, which stay apart for all common kinds of color blindne
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,26 +64,36 @@ def figure(width: float = 7.6, height: float = 4.3) -> Figure:
 
 def save(drawn: Figure, stem: Path) -> list[Path]:
     """Write ``stem``.svg and ``stem``.png without dates or versions; returns both paths."""
-    return [_save(drawn, stem, ending) for ending in (".svg", ".png")]
+    return [_write(stem, ending, render(drawn, ending)) for ending in ("svg", "png")]
 
 
 def save_one(drawn: Figure, stem: Path, largest_svg: int = LARGEST_SVG) -> Path:
-    """Write ``stem``.svg, or ``stem``.png if the SVG would be larger than ``largest_svg`` bytes; returns the path."""
-    path = _save(drawn, stem, ".svg")
-    if path.stat().st_size <= largest_svg:
-        return path
-    path.unlink()
-    return _save(drawn, stem, ".png")
+    """Write ``stem``.svg, or ``stem``.png if the SVG would be too large (``render_one``); returns the path."""
+    data, ending = render_one(drawn, largest_svg)
+    return _write(stem, ending, data)
 
 
-def _save(drawn: Figure, stem: Path, ending: str) -> Path:
-    path = stem.with_name(stem.name + ending)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def render_one(drawn: Figure, largest_svg: int = LARGEST_SVG) -> tuple[bytes, str]:
+    """The figure's bytes and their kind: "svg", or "png" where that would be larger than ``largest_svg`` bytes."""
+    data = render(drawn, "svg")
+    return (data, "svg") if len(data) <= largest_svg else (render(drawn, "png"), "png")
+
+
+def render(drawn: Figure, ending: str) -> bytes:
+    """The figure as "svg" or "png", without dates or versions."""
+    out = io.BytesIO()
     with style():
-        if ending == ".svg":
-            drawn.savefig(path, metadata={"Date": None, "Creator": None})
+        if ending == "svg":
+            drawn.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
         else:
-            drawn.savefig(path, dpi=150, metadata={"Software": None})
+            drawn.savefig(out, format="png", dpi=150, metadata={"Software": None})
+    return out.getvalue()
+
+
+def _write(stem: Path, ending: str, data: bytes) -> Path:
+    path = stem.with_name(f"{stem.name}.{ending}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
     return path
 
 

@@ -78,7 +78,7 @@ def short(value: float) -> str:
 def normalized_over_frames(table: pd.DataFrame, games: list[str], width: float = 9.2) -> Figure:
     """Median and IQM over games of the human-normalized score, over frames.
 
-    table: ``scores_over_frames`` of curves; games: what it is over, for the title.
+    table: rows of ``curves.OVER_FRAMES_COLUMNS``; games: what it is over, for the title.
     """
     with style():
         drawn = figure(width=width, height=4.4)
@@ -86,7 +86,10 @@ def normalized_over_frames(table: pd.DataFrame, games: list[str], width: float =
         for axes, (column, words) in zip(panels, (("median", "median"), ("iqm", "interquartile mean")), strict=True):
             for label, (color, dashes) in appearance(table).items():
                 curve = table[table["label"] == label]
-                axes.plot(curve["frames"] / 1e6, curve[column], color=color, linestyle=dashes, linewidth=1.4,
+                x = curve["frames"] / 1e6
+                low, high = (curve[f"{column}_{end}"].astype("float64") for end in ("low", "high"))
+                axes.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0)
+                axes.plot(x, curve[column], color=color, linestyle=dashes, linewidth=1.4,
                           label=label if column == "median" else None)  # fmt: skip
             axes.axhline(100.0, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
             beside(axes, 100.0, "human")
@@ -96,9 +99,11 @@ def normalized_over_frames(table: pd.DataFrame, games: list[str], width: float =
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
             frames_axis(axes, table["frames"].max())
         panels[0].set_ylabel("human-normalized score")
-        whose = "published data only, no run of ours" if table["published"].all() else "ours beside published curves"
-        drawn.suptitle(f"Human-normalized score of training episodes\n{whose}; scores are means over runs",
-                       x=0.01, ha="left", fontsize=10.5)  # fmt: skip
+        if table["published"].all():
+            whose = "published data only, no run of ours; scores are means over runs, so without intervals"
+        else:
+            whose = "band: 95 % bootstrap interval of ours"
+        drawn.suptitle(f"Human-normalized score of training episodes\n{whose}", x=0.01, ha="left", fontsize=10.5)
         drawn.legend(loc="outside lower center", ncols=4)
     return drawn
 

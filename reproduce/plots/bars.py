@@ -14,7 +14,6 @@ from matplotlib.ticker import FuncFormatter
 from reproduce import published
 from reproduce.plots.one_game import name_of
 from reproduce.plots.style import DASHES, OURS, PUBLISHED, REFERENCE, SEVERAL, figure, percent_axis, style
-from reproduce.published import Reference
 from reproduce.statistics import profile
 
 WORSE = "#E69F00"  # orange, beside blue for better
@@ -29,10 +28,9 @@ def nature_scores() -> pd.DataFrame:
 
     Index: game.  Random and human scores are those of the same table, Mnih et al. 2015, Extended Data Table 2.
     """
-    raw = published.scores().dropna(subset=["nature_dqn"])
+    raw, references = published.scores().dropna(subset=["nature_dqn"]), published.references("nature49")
     rows = {
-        game: {name: Reference(row.nature_random, row.nature_human).normalized(row[f"nature_{name}"])
-               for name in ("dqn", "best_linear")}
+        game: {name: references[str(game)].normalized(row[f"nature_{name}"]) for name in ("dqn", "best_linear")}
         for game, row in raw.iterrows()
     }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").sort_values("dqn", ascending=False, kind="stable")
@@ -99,10 +97,10 @@ def improvement(agent: Mapping[str, float], over: Mapping[str, float]) -> pd.Ser
     breakout    102.430556
     dtype: float64
     """
-    known = set(published.scores().index)
+    references = published.references("dqn_zoo57")
     values = {}
-    for game in sorted(set(agent) & set(over) & known):
-        random, human = published.human_random(game)
+    for game in sorted(set(agent) & set(over) & set(references)):
+        random, human = references[game]
         values[game] = 100.0 * (agent[game] - over[game]) / (max(human, over[game]) - random)
     return pd.Series(values, dtype="float64").sort_values(ascending=False, kind="stable")
 
