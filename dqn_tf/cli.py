@@ -271,7 +271,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from reproduce import report
+    from reproduce import report, report_protocols
 
-    print(report.write(arguments.folder, arguments.out))
+    print(report.write(arguments.folder, arguments.out, report_protocols.known))
     return 0

@@ -28,8 +28,8 @@ def of_dopamine(games: Iterable[str], agents: Sequence[str] = DOPAMINE_AGENTS) -
             if published.has_dopamine_curve(game, agent):
                 curve = published.dopamine_curve(game, agent)
                 middle = (curve["iteration"] + 0.5) * DOPAMINE_ITERATION_FRAMES
-                parts.append(_table(f"{agent}, Dopamine", game, middle, *(curve[c] for c in (
-                    "mean_return", "min_return", "max_return", "n_runs")), True))  # fmt: skip
+                values = (middle, *(curve[c] for c in ("mean_return", "min_return", "max_return", "n_runs")))
+                parts.append(_table(f"{agent}, Dopamine", game, values, True))
     return _join(parts, COLUMNS)
 
 
@@ -46,8 +46,8 @@ def of_runs(table: pd.DataFrame) -> pd.DataFrame:
         ends = points["frames"].max()
         middle = ends - ends.diff().fillna(ends.iloc[0] if ends.index[0] == 0 else 0) / 2
         returns = points["train_return"]
-        parts.append(_table(f"{collection}/{agent}" if several else agent, environment, middle, returns.mean(),
-                            returns.min(), returns.max(), returns.count(), False))  # fmt: skip
+        values = (middle, returns.mean(), returns.min(), returns.max(), returns.count())
+        parts.append(_table(f"{collection}/{agent}" if several else str(agent), str(environment), values, False))
     return _join(parts, COLUMNS)
 
 
@@ -80,9 +80,8 @@ def own_over_frames(table: pd.DataFrame, kind: str = "train_return") -> pd.DataF
     return _join(parts, OVER_FRAMES_COLUMNS)
 
 
-def _table(label: str, game: str, frames: pd.Series, mean: pd.Series, low: pd.Series, high: pd.Series, n: pd.Series,
-           theirs: bool) -> pd.DataFrame:  # fmt: skip
-    values = (frames, mean, low, high, n)
+def _table(label: str, game: str, values: Sequence[pd.Series], theirs: bool) -> pd.DataFrame:
+    """Rows of COLUMNS.  values: frames, mean, low, high, n."""
     columns = dict(zip(COLUMNS[2:7], (np.asarray(v) for v in values), strict=True))
     return pd.DataFrame({"label": label, "game": game, **columns, "published": theirs})
 

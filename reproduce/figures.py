@@ -116,7 +116,7 @@ def _over_frames() -> Figure:
 
 def _improvement(agent: str, over: str) -> Figure:
     table = no_op_scores().pivot(index="game", columns="label", values="score")
-    values = bars.improvement(table[agent].dropna().to_dict(), table[over].dropna().to_dict())
+    values = bars.improvement(*({str(g): float(v) for g, v in table[name].dropna().items()} for name in (agent, over)))
     return bars.improvement_bars(values, agent, over, f"{ONLY}; no-op starts, 200M frames")
 
 

@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 
 from dqn_tf.checks import ConfigError, RunError
-from dqn_tf.training.run_dir import read_json
-from reproduce import compare, page, report_plots, runs, scores, tables
+from reproduce import compare, jobs, page, report_plots, runs, scores, tables
 from reproduce.page import Markup, code, join, status, tag
 from reproduce.runs import Run
 
@@ -62,13 +61,17 @@ class Entry:
     lost: str = ""
 
 
-Known = Callable[[str, pd.DataFrame], Protocol | None]  # (collection, rows of scores.SCORE_COLUMNS)
+Known = Callable[[Path, pd.DataFrame], Protocol | None]  # (a folder of runs, rows of scores.SCORE_COLUMNS)
 
 
-def write(folder: Path, out: Path | None = None, known: Known = lambda name, table: None) -> Path:
+def _nothing(home: Path, table: pd.DataFrame) -> Protocol | None:
+    return None
+
+
+def write(folder: Path, out: Path | None = None, known: Known = _nothing) -> Path:
     """Write the page (default: report.html in ``folder``); returns its path.
 
-    known: the protocol of a collection, if it has one.
+    known: the protocol of a folder <protocol>/<agent>/<environment>/seed_<k>, if it has one.
     Raises ConfigError: no folder, or no run in it.
     """
     out = folder / "report.html" if out is None else out
@@ -80,19 +83,20 @@ def write(folder: Path, out: Path | None = None, known: Known = lambda name, tab
     return out
 
 
-def make(folder: Path, known: Known = lambda name, table: None) -> str:
+def make(folder: Path, known: Known = _nothing) -> str:
     """The page as text.  Raises as ``write``."""
     if not folder.is_dir():
         raise ConfigError(f"Expected a folder with runs, got {folder}. {_nearby(folder)}")
-    found = [entry(path, folder) for path in runs.find(folder)]
-    if not found:
+    paths = runs.find(folder)
+    if not paths:
         raise ConfigError(
             f"Expected run directories (config.json and manifest.json) in {folder}, found none. "
             "Give the folder that was named with --run-dir, --runs or --out when they were trained."
         )
     collected = scores.collect([folder])
-    collections = sorted({e.collection for e in found})
-    protocols = {name: p for name in collections if (p := known(name, collected.scores)) is not None}
+    found = [entry(path, folder) for path in paths]
+    homes = sorted({home for path in paths if (home := path.absolute().parents[2]).is_relative_to(folder.absolute())})
+    protocols = {home.name: p for home in homes if (p := known(home, collected.scores)) is not None}
     entries = [*found, *_not_run(protocols, found)]
     sections = {
         "overview": ("Overview", _overview(entries, protocols)),
@@ -116,36 +120,33 @@ def _nearby(folder: Path) -> str:
 # -- one run -----------------------------------------------------------------------------------------------------------
 def entry(path: Path, folder: Path) -> Entry:
     """What is known of the run directory ``path``; a damaged one is described as far as its files go."""
-    relative = path.relative_to(folder).as_posix()
     try:
-        run = runs.load(path)
-        return _entry(run, relative)
+        return _entry(runs.load(path), folder)
     except (RunError, ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
-        parts = path.absolute().parts
-        try:
-            settings = read_json(path / "config.json")
-            seed = int(settings["seed"])
-        except (RunError, KeyError, TypeError, ValueError):
-            seed = None
-        words = str(error) if isinstance(error, RunError | ConfigError) else f"{type(error).__name__}: {error}"
-        return Entry(path=relative, collection=parts[-4] if len(parts) > 4 else "", agent=parts[-3],
-                     environment=parts[-2], seed=seed, state="damaged", lost=words)  # fmt: skip
+        known = str(error) if isinstance(error, RunError | ConfigError) else f"{type(error).__name__}: {error}"
+        return Entry(**_place(path, folder), state="damaged", lost=known)
 
 
-def _entry(run: Run, relative: str) -> Entry:
+def _place(path: Path, folder: Path) -> dict[str, Any]:
+    """Where a run lies, as <collection>/<agent>/<environment>/seed_<k>."""
+    _, collection, agent, environment, last = ("", "", "", "", *path.absolute().parts)[-5:]
+    number = last.removeprefix("seed_")
+    return {"path": path.relative_to(folder).as_posix(), "collection": collection, "agent": agent,
+            "environment": environment, "seed": int(number) if number.isdecimal() else None}  # fmt: skip
+
+
+def _entry(run: Run, folder: Path) -> Entry:
     sessions, summary = run.manifest["sessions"], run.summary or {}
+    place = _place(run.path, folder)
+    if place["environment"] != run.environment or place["seed"] != run.seed:  # it lies elsewhere: by what it says
+        place |= {"collection": "", "agent": run.agent, "environment": run.environment, "seed": run.seed}
     try:
         differs = tuple(compare.deviations(run))
     except ConfigError as error:
         differs = (f"not compared: {error}",)
-    state = "complete" if run.complete else str(run.manifest.get("status", "running"))
     return Entry(
-        path=relative,
-        collection=run.collection,
-        agent=run.agent,
-        environment=run.environment,
-        seed=run.seed,
-        state=state if state in STATES else "interrupted",
+        **place,
+        state=_state(run),
         frames=run.frames,
         budget_frames=run.budget_frames,
         final=float(summary["final_evaluation"]["return_mean"]) if summary else None,
@@ -158,6 +159,15 @@ def _entry(run: Run, relative: str) -> Entry:
         scope=run.manifest.get("scope") or {},
         differs=differs,
     )
+
+
+def _state(run: Run) -> str:
+    """One of STATES: what says "running" and is held by no process was killed."""
+    if run.complete:
+        return "complete"
+    if jobs.owner(run.path):
+        return "running"
+    return "failed" if run.manifest.get("status") == "failed" else "interrupted"
 
 
 def _not_run(protocols: Mapping[str, Protocol], found: Sequence[Entry]) -> list[Entry]:

@@ -39,7 +39,7 @@ def _single(found: scores.Collected) -> Iterator[tuple[Figure, str]]:
     for (_, environment), same in found.curves.groupby(["collection", "environment"], sort=True):
         if same["train_return"].notna().any():
             table = _with_published(same)
-            yield plots.learning_curves(table, environment, NARROW), f"{environment}: training returns over frames"
+            yield plots.learning_curves(table, str(environment), NARROW), f"{environment}: training returns over frames"
         for agent, rows in same.groupby("agent", sort=True):
             yield plots.value_and_return(rows, NARROW), f"{environment}, {agent}: return and predicted value"
 

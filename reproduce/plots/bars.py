@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -65,7 +67,7 @@ def normalized_bars(scores: pd.DataFrame, ours: Mapping[str, float] | None = Non
                           color=REFERENCE, fontsize=8)  # fmt: skip
         _game_axis(axes, scores.index)
         percent_axis(axes, "x", (-100, -50, 0, 50, 100, 500, 1000, 2500))
-        axes.set_xlim(min(-4.0, float(scores.min(axis=None)) * 1.15), 5500)
+        axes.set_xlim(min(-4.0, float(scores.to_numpy().min()) * 1.15), 5500)
         axes.set_xlabel("human-normalized score: 0 % random play, 100 % the human (logarithmic beyond)")
         whose = f"{our_name} beside the published scores" if ours else "published data only, no run of ours"
         axes.set_title(f"DQN on {len(scores)} games, Mnih et al. 2015 (Nature), Figure 3\n{whose}", loc="left")
@@ -79,12 +81,12 @@ def normalized_bars(scores: pd.DataFrame, ours: Mapping[str, float] | None = Non
     return drawn
 
 
-def _game_axis(axes: object, games: Sequence[str] | pd.Index) -> None:
+def _game_axis(axes: Axes, games: Sequence[str] | pd.Index) -> None:
     """Names of games down the y-axis, one per row."""
-    axes.set_yticks(range(len(games)), [name_of(g) for g in games], fontsize=7.5)  # type: ignore[attr-defined]
-    axes.set_ylim(-0.8, len(games) - 0.2)  # type: ignore[attr-defined]
-    axes.grid(axis="y", visible=False)  # type: ignore[attr-defined]
-    axes.tick_params(axis="y", length=0)  # type: ignore[attr-defined]
+    axes.set_yticks(range(len(games)), [name_of(g) for g in games], fontsize=7.5)
+    axes.set_ylim(-0.8, len(games) - 0.2)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
 
 
 def improvement(agent: Mapping[str, float], over: Mapping[str, float]) -> pd.Series:
@@ -161,7 +163,7 @@ def profiles(scores: pd.DataFrame, whose: str, width: float = 7.6) -> Figure:
     return drawn
 
 
-def looks(table: pd.DataFrame) -> list[tuple[str, str, object]]:
+def looks(table: pd.DataFrame) -> list[tuple[str, str, Any]]:
     """(label, color, dashes) of what is in ``table``, in its order; ours in vermillion and the colors after it."""
     firsts = table.drop_duplicates("label")
     counts = {True: 0, False: 0}
@@ -200,7 +202,7 @@ def intervals(table: pd.DataFrame, whose: str) -> Figure:
             axes.margins(x=0.14)
             axes.set_ylim(-0.6, len(labels) - 0.2)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-            axes.xaxis.get_major_locator().set_params(nbins=4)  # type: ignore[attr-defined]
+            axes.xaxis.get_major_locator().set_params(nbins=4)
         counts = table.groupby("label")["n_games"].max()
         panels[0].set_yticks(range(len(labels)), [f"{label} ({counts[label]:.0f})" for label in labels])
         drawn.supxlabel("human-normalized score, percent (in brackets: games)", fontsize=9.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -192,7 +193,7 @@ def learning_curves(table: pd.DataFrame, game: str, width: float = 7.6) -> Figur
     return drawn
 
 
-def appearance(table: pd.DataFrame) -> dict[str, tuple[str, object]]:
+def appearance(table: pd.DataFrame) -> dict[str, tuple[str, Any]]:
     """label -> (color, dashes), in the order of the table: published ones first in their colors, ours in others."""
     origins = table.drop_duplicates("label").set_index("label")["published"]
     theirs, ours = [k for k in origins.index if origins[k]], [k for k in origins.index if not origins[k]]
@@ -222,7 +223,7 @@ def runs_in_words(curve: pd.DataFrame) -> str:
 
 
 def draw_curve(
-    axes: Axes, curve: pd.DataFrame, color: str, dashes: object, label: str | None = None, linewidth: float = 1.4
+    axes: Axes, curve: pd.DataFrame, color: str, dashes: Any, label: str | None = None, linewidth: float = 1.4
 ) -> None:
     """A mean with its band, over frames in millions; a single point is a diamond with its range."""
     x = curve["frames"] / 1e6
@@ -231,7 +232,7 @@ def draw_curve(
         axes.errorbar(x, curve["mean"], yerr=reach, fmt="D", color=color, markersize=5, label=label)
         return
     axes.fill_between(x, curve["low"], curve["high"], color=color, alpha=0.16, linewidth=0)
-    axes.plot(x, curve["mean"], color=color, linestyle=dashes, linewidth=linewidth, label=label)  # type: ignore[arg-type]
+    axes.plot(x, curve["mean"], color=color, linestyle=dashes, linewidth=linewidth, label=label)
 
 
 def frames_axis(axes: Axes, most: float) -> None:

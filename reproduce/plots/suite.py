@@ -94,7 +94,7 @@ def normalized_over_frames(table: pd.DataFrame, games: list[str], width: float =
             axes.axhline(100.0, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
             beside(axes, 100.0, "human")
             axes.set_title(f"{words} over {len(games)} games", loc="left", fontsize=9.5)
-            axes.set_ylim(min(0.0, table[["median", "iqm"]].min(axis=None)), None)
+            axes.set_ylim(min(0.0, float(table[["median", "iqm"]].to_numpy().min())), None)
             axes.margins(x=0)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
             frames_axis(axes, table["frames"].max())
