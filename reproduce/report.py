@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from dqn_tf.checks import ConfigError, RunError
-from reproduce import compare, jobs, page, report_plots, runs, scores, tables
+from reproduce import compare, jobs, page, plots, run_figures, runs, scores, tables
 from reproduce.page import Markup, code, join, status, tag
 from reproduce.runs import Run
 
@@ -102,14 +102,16 @@ def make(folder: Path, known: Known = _nothing) -> str:
         "overview": ("Overview", _overview(entries, protocols)),
         "claims": ("Claims", _claims(protocols)),
         "scores": ("Scores", _scores(collected)),
-        "plots": ("Plots", report_plots.pictures(collected)),
+        "plots": ("Plots", reportXX),
         "deviations": ("Deviations", _deviations(entries, protocols)),
         "runs": ("Runs and manifests", _manifests(found)),
         "missing": ("Not run, failed, left out", _missing(entries, collected.problems, folder)),
     }
     counts = Counter(e.state for e in entries)
     words = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    return page.page(f"Runs in {folder.resolve().name}", sections, f"{len(entries):,} runs: {words}.")
+    return page.page(
+        f"Runs in {folder.resolve().name}", sections, f"{len(entries):,} run{'s' if len(entries) > 1 else ''}: {words}."
+    )
 
 
 def _nearby(folder: Path) -> str:
@@ -131,7 +133,8 @@ def _place(path: Path, folder: Path) -> dict[str, Any]:
     """Where a run lies, as <collection>/<agent>/<environment>/seed_<k>."""
     _, collection, agent, environment, last = ("", "", "", "", *path.absolute().parts)[-5:]
     number = last.removeprefix("seed_")
-    return {"path": path.relative_to(folder).as_posix(), "collection": collection, "agent": agent,
+    relative = path.relative_to(folder).as_posix() if path != folder else folder.resolve().name
+    return {"path": relative, "collection": collection, "agent": agent,
             "environment": environment, "seed": int(number) if number.isdecimal() else None}  # fmt: skip
 
 
@@ -150,7 +153,7 @@ def _entry(run: Run, folder: Path) -> Entry:
         frames=run.frames,
         budget_frames=run.budget_frames,
         final=float(summary["final_evaluation"]["return_mean"]) if summary else None,
-        hours=run.wall_seconds / 3600,
+        hours=run.wall_seconds / 3600 if any("ended" in s for s in sessions) else None,
         sessions=len(sessions),
         config_hash=str(run.manifest["config_hash"]),
         code="+".join(dict.fromkeys(str(s.get("code_sha256", "")) for s in sessions)),
@@ -237,6 +240,16 @@ def _scores(found: scores.Collected) -> Markup:
                "complete": "complete"}  # fmt: skip
     parts.append(page.table(each, columns, "Each run", "collection"))
     return join(parts)
+
+
+def _plots(found: scores.Collected) -> Markup:
+    pictures: dict[bool, list[Markup]] = {True: [], False: []}
+    for drawn in run_figures.drawn(found):
+        data, kind = plots.render_one(drawn.figure)
+        pictures[drawn.small].append(page.picture(data, drawn.words, "svg+xml" if kind == "svg" else kind))
+    if not any(pictures.values()):
+        return tag("p", "No run has finished an iteration yet: there is nothing to draw.", class_="none")
+    return join([tag("div", *pictures[True], class_="pictures"), tag("div", *pictures[False], class_="pictures large")])
 
 
 def _deviations(entries: Sequence[Entry], protocols: Mapping[str, Protocol]) -> Markup:
