@@ -102,7 +102,7 @@ def make(folder: Path, known: Known = _nothing) -> str:
         "overview": ("Overview", _overview(entries, protocols)),
         "claims": ("Claims", _claims(protocols)),
         "scores": ("Scores", _scores(collected)),
-        "plots": ("Plots", reportXX),
+        "plots": ("Plots", _plots(collected)),
         "deviations": ("Deviations", _deviations(entries, protocols)),
         "runs": ("Runs and manifests", _manifests(found)),
         "missing": ("Not run, failed, left out", _missing(entries, collected.problems, folder)),
@@ -199,7 +199,7 @@ def _overview(entries: Sequence[Entry], protocols: Mapping[str, Protocol]) -> Ma
     columns = {"collection": "protocol or folder", "agent": "agent", "environments": "environments", "seeds": "seeds",
                "runs": "runs", **{s: s for s in present}, "frames": "frames trained", "hours": "hours"}  # fmt: skip
     said = [
-        tag("li", tag("b", name), f": {p.title}", f" ({p.paper})" if p.paper else "")
+        tag("li", tag("b", name), f": {p.title}.", f" Paper: {p.paper}." if p.paper else "")
         for name, p in protocols.items()
         if p.title
     ]

@@ -17,6 +17,7 @@ from reproduce.published import DOPAMINE_ITERATION_FRAMES
 from reproduce.runs import Run
 
 MOVING_EPISODES = 100
+FEW_POINTS = 10  # a line of fewer also shows where they are
 
 
 def moving_average(values: np.ndarray, length: int = MOVING_EPISODES) -> np.ndarray:
@@ -232,7 +233,8 @@ def draw_curve(
         axes.errorbar(x, curve["mean"], yerr=reach, fmt="D", color=color, markersize=5, label=label)
         return
     axes.fill_between(x, curve["low"], curve["high"], color=color, alpha=0.16, linewidth=0)
-    axes.plot(x, curve["mean"], color=color, linestyle=dashes, linewidth=linewidth, label=label)
+    marker = "." if len(curve) < FEW_POINTS else None
+    axes.plot(x, curve["mean"], color=color, linestyle=dashes, linewidth=linewidth, label=label, marker=marker)
 
 
 def frames_axis(axes: Axes, most: float) -> None:
