@@ -60,7 +60,7 @@ def folder(run_dir, tmp_path):
     """Runs of value beside return: complete ones, one that was killed, one whose files are damaged."""
     ends = [(4000 * (i + 1), float(i % 5)) for i in range(300)]
     for seed in (0, 1):
-        run_dir(f"set/dqn_dopamine/breakout/seed_{seed}", ends, frames=1_200_000, seed=seed)
+        run_dir(f"set/dqn_dopamine/breakout/seed_{seed}", ends, frames=1_200_000, seed=seed, final=(2.0, 7.0 * seed))
     run_dir("set/dqn_dopamine/breakout/seed_2", ends[:100], frames=1_200_000, seed=2, complete=False)
     for seed in (1, 2):
         run_dir(f"set/dqn_classic/CartPole-v1/seed_{seed}", [(20 * (i + 1), 20.0) for i in range(100)], seed=seed,
