@@ -79,7 +79,7 @@ def write(folder: Path, names: Sequence[str] = ()) -> Iterator[Path]:
 
 def no_op_scores(agents: Sequence[str] = tuple(NO_OP_AGENTS.values())) -> pd.DataFrame:
     """Published no-op scores, a row per agent and game: label, game, published, score, normalized (percent)."""
-    table = published.atari57_scores()
+    table = published.per_game()
     table = table[(table["start"] == "noop") & table["agent"].isin(NO_OP_AGENTS)]
     table = table.assign(label=table["agent"].map(NO_OP_AGENTS), published=True)
     table = table[table["label"].isin(agents) & table["game"].isin(published.scores().index)]

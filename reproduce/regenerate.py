@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dqn_tf.checks import ConfigError, RunError
-from reproduce import compare, figures, plots, published, run_figures, runs, scores
+from reproduce import aggregate, compare, figures, plots, published, run_figures, runs, scores
 
 MADE = ("tables", "plots")  # folders of results/ in which every file is written here
 PICTURES = (".svg", ".png")
@@ -33,16 +33,20 @@ def _of_published(results: Path, to: Path) -> Iterator[Path]:
     return figures.write(to / "plots" / "published")
 
 
-def _of_runs(results: Path, to: Path) -> Iterator[Path]:
+def _scores(results: Path, to: Path) -> list[Path]:
     """Raises RunError: runs that could not be counted."""
-    found = scores.collect([results / "runs"])
-    if found.problems:
-        raise RunError("\n".join(found.problems))
-    for drawn in run_figures.drawn(found):
+    written, problems = aggregate.write([results / "runs"], to)
+    if problems:
+        raise RunError("\n".join(problems))
+    return written
+
+
+def _of_runs(results: Path, to: Path) -> Iterator[Path]:
+    for drawn in run_figures.drawn(scores.collect([results / "runs"])):
         yield plots.save_one(drawn.figure, to / "plots" / drawn.collection / drawn.name)
 
 
-STEPS: tuple[Step, ...] = (compare.regenerate, _of_runs, _of_published)
+STEPS: tuple[Step, ...] = (_scores, compare.regenerate, _of_runs, _of_published)
 
 
 def write(results: Path, to: Path) -> Iterator[Path]:

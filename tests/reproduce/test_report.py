@@ -140,6 +140,28 @@ def test_a_run_that_lies_elsewhere_is_named_by_what_it_says(run_dir):
     assert entry.state == "complete" and entry.hours == pytest.approx(90 / 3600)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", []),
+        ("manifest.json", {"config_hash": "x"}),
+        ("manifest.json", {"config_hash": "x", "sessions": "no"}),
+        ("summary.json", 3),
+        ("summary.json", {"config_hash": "x", "final_evaluation": 1}),
+        ("config.json", ["x"]),
+        ("config.json", "half a f"),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_rest_is_shown(run_dir, tmp_path, name, content):
+    run_dir("set/dqn_dopamine/breakout/seed_0", ((1_000_000, 1.0),), complete=False)
+    broken = run_dir("set/dqn_dopamine/breakout/seed_1", ((1_000_000, 1.0),), seed=1)
+    (broken / name).write_text(json.dumps(content)[:-1] if content == "half a f" else json.dumps(content))
+    text = report.make(tmp_path / "runs")
+    assert "2 runs: 1 interrupted, 1 damaged." in text
+    said = " ".join(Structure(text).text)
+    assert f"seed_1/{name}" in said and str(tmp_path) not in text
+
+
 def test_cells():
     rows = [{"a": 1.5, "b": "x < y"}, {"a": float("nan"), "b": Markup("<b>z</b>")}, {"a": None, "b": True}]
     made = page.table(rows, {"a": "A", "b": "B"})
