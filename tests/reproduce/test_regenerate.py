@@ -4,7 +4,7 @@ import pytest
 
 from reproduce import regenerate
 
-FILES = 20  # of which 4 are pictures
+FILES = 22  # of which 4 are pictures
 
 
 @pytest.fixture
