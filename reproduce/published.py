@@ -175,6 +175,12 @@ def scores() -> pd.DataFrame:
     return _scores().copy()
 
 
+def dopamine_games(variant: str = "default") -> list[str]:
+    """The ids of the games with curves of ``variant``, sorted."""
+    curves = _curves()
+    return sorted(curves.loc[curves.variant == variant, "game"].unique())
+
+
 def per_game() -> pd.DataFrame:
     """Published scores on Atari games, one row per (agent, start, game); columns as in PROVENANCE.md, section 2."""
     return _read(PER_GAME).copy()
@@ -234,6 +240,11 @@ def _curves() -> pd.DataFrame:
 @cache
 def _scores() -> pd.DataFrame:
     return pd.read_csv(_path(SCORES), index_col="game")
+
+
+def available() -> bool:
+    """Whether the published numbers are here; they are not part of the package."""
+    return PUBLISHED.is_dir()
 
 
 def _path(name: str) -> Path:

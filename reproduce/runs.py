@@ -32,6 +32,12 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 FILES = ("config.json", "manifest.json", "summary.json", "episodes.csv", "iterations.csv", "timing.csv")
 SUMS = "SHA256SUMS"
+REQUIRED = {  # fields that are read
+    "config.json": ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"),
+    "manifest.json": ("config_hash", "sessions"),
+    "summary.json": ("config_hash", "frames", "steps", "updates", "episodes", "iterations", "state_digest",
+                     "final_evaluation"),
+}  # fmt: skip
 WHOLE_NUMBERS = ("frames", "steps", "updates", "episodes", "episode", "env_index", "length_frames", "truncated",
                  "iteration", "eval_episodes", "train_episodes", "replay_size")  # fmt: skip
 
@@ -138,17 +144,33 @@ def load(path: Path) -> Run:
         if not (path / name).is_file():
             raise RunError(f"Expected {name} in {path}. Is it a run directory, and has the run begun?")
     settings, manifest = read_json(path / "config.json"), read_json(path / "manifest.json")
-    for name in ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"):
-        if name not in settings:
-            raise RunError(f"Expected the field {name} in {path / 'config.json'}. The file is incomplete.")
     summary = read_json(path / "summary.json") if (path / "summary.json").exists() else None
+    found = {
+        "config.json": settings,
+        "manifest.json": manifest,
+        **({} if summary is None else {"summary.json": summary}),
+    }
+    for name, content in found.items():
+        _check_fields(path / name, content, REQUIRED[name])
+    if not isinstance(manifest["sessions"], list) or not all(isinstance(s, dict) for s in manifest["sessions"]):
+        raise RunError(f"Expected a list of sessions in {path / 'manifest.json'}. The file is damaged.")
+    if summary is not None:
+        _check_fields(path / "summary.json", summary["final_evaluation"], ("return_mean", "return_std", "episodes"))
     identity = fields.digest(settings)
-    for name, content in (("manifest.json", manifest), ("summary.json", summary)):
-        if content is not None and content.get("config_hash") != identity:
+    for name, content in found.items():
+        if name != "config.json" and content["config_hash"] != identity:
             raise RunError(f"{path / name} belongs to another run: its config_hash is not that of config.json.")
     run = Run(path, settings, manifest, summary, table(path / "episodes.csv"), table(path / "iterations.csv"))
     _check_totals(run)
     return run
+
+
+def _check_fields(path: Path, content: Any, names: Iterable[str]) -> None:
+    if not isinstance(content, dict):
+        raise RunError(f"Expected an object with named fields in {path}, got {type(content).__name__}. It is damaged.")
+    for name in names:
+        if name not in content:
+            raise RunError(f"Expected the field {name} in {path}. The file is incomplete.")
 
 
 def table(path: Path) -> pd.DataFrame:
