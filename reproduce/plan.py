@@ -156,7 +156,7 @@ def measured_speed(config: RunConfig, results: Path = ROOT / "results") -> Speed
             rows = [r for r in csv.DictReader(file) if f"gym:{r['environment']}" == config.environment]
         pace = [int(r["frames"]) / float(r["wall_seconds"]) for r in rows]
         return (
-            Speed(statistics.median(pace), "results/quickstart/times.csv, two runs at a time on a CPU")
+            Speed(statistics.median(pace), "results/quickstart/times.csv, on a CPU")
             if pace
             else None
         )
