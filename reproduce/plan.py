@@ -151,11 +151,15 @@ def measured_speed(config: RunConfig, results: Path = ROOT / "results") -> Speed
         if config.protocol is not None:
             told = json.loads((results / "speed" / "versus_cleanrl.json").read_text())
             value = statistics.median(told["frames_per_s"]["dqn_tf"])
-            return Speed(value, f"results/speed/versus_cleanrl.json: {told['preset']}, on a CPU")
+            return Speed(value, f"results/speed/versus_cleanrl.json: {told['preset']}, one run alone on a CPU")
         with open(results / "quickstart" / "times.csv", newline="") as file:
             rows = [r for r in csv.DictReader(file) if f"gym:{r['environment']}" == config.environment]
         pace = [int(r["frames"]) / float(r["wall_seconds"]) for r in rows]
-        return Speed(statistics.median(pace), "results/quickstart/times.csv, on a CPU") if pace else None
+        return (
+            Speed(statistics.median(pace), "results/quickstart/times.csv, on a CPU")
+            if pace
+            else None
+        )
     except (OSError, ValueError, KeyError):
         return None
 

@@ -116,7 +116,7 @@ def test_hours_from_what_was_measured():
         "dqn_tf"
     ]
     assert min(measured) < 49 * 200_000_000 / 3600 / _number_after(text, "one run after another: ") < max(measured)
-    assert "results/speed/versus_cleanrl.json: dqn_nature, on a CPU" in text and "GPU-hours" in text
+    assert "results/speed/versus_cleanrl.json: dqn_nature, one run alone on a CPU" in text and "GPU-hours" in text
     assert "not measured" in next(line for line in text.splitlines() if line.startswith("GPU-hours"))
 
 
