@@ -21,7 +21,7 @@ def test_every_locked_python_is_tested() -> None:
 
 
 def test_what_it_calls_is_there() -> None:
-    called = re.findall(r"(?:bash |\$\(|" |dqn_tf:cpu )((?:\.ci|reproduce|tests)/[\w./]+)", WORKFLOW)
+    called = re.findall(r'(?:bash |\$\(|" |dqn_tf:cpu )((?:\.ci|reproduce|tests)/[\w./]+)', WORKFLOW)
     assert len(called) >= 4 and all((ROOT / path).exists() for path in called), called
     targets = re.search(r"target: \[(.*)\]", WORKFLOW)
     dockerfile = (ROOT / "Dockerfile").read_text()
