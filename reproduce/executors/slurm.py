@@ -8,7 +8,6 @@ cancelled saves and stays away.  Needs no accounting: what Slurm knows is asked 
 from __future__ import annotations
 
 import math
-import os
 import shlex
 import signal
 import subprocess
@@ -70,7 +69,8 @@ def _raises(number: int) -> Iterator[None]:
 
 def _state() -> str:
     """What Slurm calls the state of this very task; empty if it does not say."""
-    asked = ["squeue", "--noheader", "--format=%T", f"--jobs={os.environ.get('SLURM_JOB_ID', '')}"]
+    task = submitit.JobEnvironment().job_id  # of this task alone, not of its array
+    asked = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={task}"]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
