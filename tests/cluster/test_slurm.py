@@ -19,11 +19,8 @@ from reproduce.executors import Options
 pytest.importorskip("submitit", reason="submitit is not installed; tests/cluster/run.sh installs it")
 NEEDED = ("munged", "slurmctld", "slurmd", "squeue", "sbatch", "srun", "scancel")
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-if missing := [name for name in NEEDED if not shutil.which(name, path=PATH)]:
-    pytest.skip(
-        f"{', '.join(missing)} not installed: apt-get install munge slurm-client slurmctld slurmd",
-        allow_module_level=True,
-    )
+if missing := ", ".join(name for name in NEEDED if not shutil.which(name, path=PATH)):
+    pytest.skip(f"no {missing}: apt-get install munge slurm-client slurmctld slurmd", allow_module_level=True)
 if os.geteuid() != 0:
     pytest.skip("slurmd has to be started by root", allow_module_level=True)
 pytestmark = pytest.mark.slow
