@@ -235,6 +235,7 @@ def _popen(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
 
     def end_with_parent() -> None:  # in the child, before Python starts there
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm warns whole steps with it; who started this one hears it
         if os.getppid() != parent:
             os._exit(128 + signal.SIGTERM)
 
