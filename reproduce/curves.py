@@ -76,7 +76,8 @@ def own_over_frames(table: pd.DataFrame, kind: str = "train_return") -> pd.DataF
         columns = {name + end: parts_of_it[name][field] for name in METRICS
                    for end, field in (("", "value_percent"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
         wide = pd.DataFrame(columns).rename_axis("frames").reset_index()
-        parts.append(wide.assign(label=f"{collection}/{agent}".strip("/"), published=False))
+        label = f"{collection}/{agent}" if table["collection"].nunique() > 1 else agent
+        parts.append(wide.assign(label=label, published=False))
     return _join(parts, OVER_FRAMES_COLUMNS)
 
 

@@ -59,8 +59,11 @@ def _with_published(rows: pd.DataFrame) -> pd.DataFrame:
     """Our curves, after the published ones that the agents are meant to reproduce."""
     names = sorted({compare.COUNTERPARTS[a][0] for a in rows["agent"].unique() if a in compare.COUNTERPARTS})
     games = sorted(set(rows["game"]) - {""}) if published.available() else []
-    parts = [table for table in (curves.of_dopamine(games, names), curves.of_runs(rows)) if len(table)]
-    return pd.concat(parts, ignore_index=True) if parts else curves.of_runs(rows)
+    ours, theirs = curves.of_runs(rows), curves.of_dopamine(games, names)
+    if len(ours):  # far beyond our last point there is nothing to compare
+        theirs = theirs[theirs["frames"] <= max(1.15 * ours["frames"].max(), published.DOPAMINE_ITERATION_FRAMES)]
+    parts = [table for table in (theirs, ours) if len(table)]
+    return pd.concat(parts, ignore_index=True) if parts else ours
 
 
 def _aggregates(collection: str, rows: pd.DataFrame, table: pd.DataFrame) -> Iterator[Drawn]:

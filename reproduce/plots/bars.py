@@ -196,7 +196,7 @@ def intervals(table: pd.DataFrame, whose: str) -> Figure:
                 if np.isfinite(row["low"]):
                     axes.barh(at, row["high"] - row["low"], left=row["low"], height=0.6, color=color, alpha=0.35)
                 axes.plot([row["value"]], [at], "D", color=color, markersize=5)
-                axes.annotate(f"{row['value']:,.0f}", (row["value"], at), xytext=(0, 5), textcoords="offset points",
+                axes.annotate(f"{round(row['value']):,}", (row["value"], at), xytext=(0, 5), textcoords="offset points",
                               ha="center", fontsize=7)  # fmt: skip
             axes.set_title(MEASURES[measure], loc="left", fontsize=9.5)
             axes.margins(x=0.14)

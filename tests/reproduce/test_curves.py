@@ -68,7 +68,7 @@ def test_our_runs_over_frames_have_intervals():
         for game in ("breakout", "pong") for seed in (0, 1) for i in (0, 1)
     ])  # fmt: skip
     found = curves.own_over_frames(scores.over_frames(table, resamples=50))
-    assert found["label"].tolist() == ["c/a", "c/a"] and found["frames"].tolist() == [100, 200]
+    assert found["label"].tolist() == ["a", "a"] and found["frames"].tolist() == [100, 200]
     assert (found["iqm_low"] <= found["iqm"]).all() and (found["iqm"] <= found["iqm_high"]).all()
     pairs = [published.human_random(g).normalized(s) for g in ("breakout", "pong") for s in (0, 1)]
     assert found["iqm"].iloc[0] == pytest.approx(np.mean(sorted(pairs)[1:3]))  # of four runs, one is cut at each end
