@@ -124,7 +124,7 @@ def _floor(trainer: Trainer, emulation: float) -> dict[str, float]:
     """What one block (the steps between two updates) must cost here: its arithmetic at this machine's matrix-product
     rate, and its frames at the bare emulator's rate."""
     agent, skip = trainer.config.agent, trainer.config.frame_skip
-    forward, first_layer = forward_flops(trainer.learner.online.model)
+    forward, first_layer = forward_flops(trainer.learner.online)
     update = agent.batch_size * (4 * forward - first_layer)  # target, online, backward twice; no gradient to the pixels
     rate = matmul_rate()
     frames = agent.steps_per_update * skip
@@ -138,13 +138,15 @@ def _floor(trainer: Trainer, emulation: float) -> dict[str, float]:
     }
 
 
-def forward_flops(model: Any) -> tuple[float, float]:
+def forward_flops(network: Any) -> tuple[float, float]:
     """Operations of one observation's forward pass, and of its first layer alone; a multiply-add is two."""
     costs = []
-    for layer in model.layers:
+    for layer in network.torso.layers:
         if hasattr(layer, "kernel"):
             places = np.prod(layer.output.shape[1:-1]) if len(layer.output.shape) == 4 else 1
             costs.append(2.0 * float(np.prod(layer.kernel.shape)) * float(places))
+    matrices = (v.shape for layer in network.head.layers for v in layer.variables if len(v.shape) == 2)
+    costs += [2.0 * float(np.prod(shape)) for shape in matrices]
     return sum(costs), costs[0]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from dqn_tf.checks import ConfigError, RunError, unknown
 
 COMMANDS = ("train", "evaluate", "digest", "explain", "presets", "games", "verify", "bench", "reproduce",
-            "status")  # fmt: skip
+            "status", "report")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,6 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     text = "Carry out a protocol: all its runs, or what is missing of them (docs/reproduce.md)."
     options.add_reproduce(command("reproduce", _reproduce, text), _count)
     options.add_status(command("status", _status, "How far the runs of a sweep are; from another terminal too."))
+
+    report = command("report", _report, "One HTML page about a folder of runs: scores, plots, claims, manifests.")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a run directory, or a folder that contains some")
+    report.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: DIR/report.html)")
     return parser
 
 
@@ -263,4 +267,11 @@ def _status(arguments: argparse.Namespace) -> int:
     from reproduce import status
 
     print(status.describe(arguments.folder))
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from reproduce import report, report_protocols
+
+    print(report.write(arguments.folder, arguments.out, report_protocols.known))
     return 0

@@ -6,15 +6,27 @@ import dataclasses
 from typing import Any, Literal
 
 from dqn_tf import fields
+from dqn_tf.bootstraps.double import Double
 from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.bootstraps.munchausen import Munchausen
 from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.fields import check_types, setting
 from dqn_tf.learning.exploration import EpsilonGreedy
 from dqn_tf.learning.optimizers import Adam, RMSProp
+from dqn_tf.networks.dense import Dense
+from dqn_tf.networks.dueling import Dueling
+from dqn_tf.networks.noisy import Noisy
+from dqn_tf.networks.single import Single
 from dqn_tf.networks.torsos import MLP, NatureCNN
+from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.uniform import Uniform
+from dqn_tf.values.categorical import Categorical
 from dqn_tf.values.expected import Expected
+from dqn_tf.values.fqf import FQF
+from dqn_tf.values.implicit_quantile import ImplicitQuantile
+from dqn_tf.values.quantile import Quantile
 
 SCHEMA = 1  # of config.json and of checkpoints; raised when an older one can no longer be read
 
@@ -44,15 +56,20 @@ class AgentConfig:
     """An agent: one value for each idea of the DQN family.  A new idea is a new file and one more alternative here."""
 
     network: NatureCNN | MLP = setting(doc="torso of the Q-network")
-    value: Expected = setting(Expected(), doc="how the return is represented and regressed")
-    bootstrap: Greedy = setting(Greedy(), doc="what the target backs up")
-    replay: Uniform = setting(Uniform(), doc="experience replay")
+    head: Single | Dueling = setting(Single(), doc="streams from features to outputs", later=True)
+    layers: Dense | Noisy = setting(Dense(), doc="fully connected layers of the head", later=True)
+    value: Expected | Categorical | Quantile | ImplicitQuantile | FQF = setting(
+        Expected(), doc="how the return is represented and regressed"
+    )
+    bootstrap: Greedy | Double | Munchausen = setting(Greedy(), doc="what the target backs up")
+    replay: Uniform | Prioritized | PrioritizedRank = setting(Uniform(), doc="experience replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
     optimizer: RMSProp | Adam = setting(doc="gradient step")
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping")
     discount: float = setting(0.99, unit="per agent step", doc="gamma")
     batch_size: int = setting(32, unit="transitions", doc="transitions of one update")
     steps_per_update: int = setting(4, unit="agent steps", doc="one update every so many steps")
+    updates_at_once: int = setting(1, unit="updates", doc="updates whenever updates are due", later=True)
     target_update_steps: int = setting(10_000, unit="agent steps", doc="theta^- <- theta every so many steps")
     min_replay_steps: int = setting(50_000, unit="agent steps", doc="steps before learning starts and epsilon decays")
     max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm")
@@ -62,7 +79,7 @@ class AgentConfig:
         check_types(self)
         expect(1 <= self.n_step <= 65_535, "1 to 65535 steps", "n_step", self.n_step)
         expect(0 <= self.discount <= 1, "a number in [0, 1]", "discount", self.discount)
-        for name in ("batch_size", "steps_per_update", "target_update_steps", "min_replay_steps"):
+        for name in ("batch_size", "steps_per_update", "updates_at_once", "target_update_steps", "min_replay_steps"):
             expect(getattr(self, name) >= 1, "at least 1", name, getattr(self, name))
         expect(
             self.max_grad_norm is None or self.max_grad_norm > 0,
@@ -70,7 +87,20 @@ class AgentConfig:
             "max_grad_norm",
             self.max_grad_norm,
         )
+        self._check_head()
         self._check_replay()
+
+    def _check_head(self) -> None:
+        if isinstance(self.head, Single) and self.head.bias == "shared" and isinstance(self.layers, Noisy):
+            raise ConfigError(
+                "Expected `head.bias`=per_output with layers=noisy, got shared: a bias that all outputs share has no "
+                "noisy form in any paper. Set the one or layers=dense."
+            )
+        if isinstance(self.head, Dueling) and self.head.hidden == "shared" and self.network.hidden == ():
+            raise ConfigError(
+                "Expected `head.hidden`=separate for a network with no hidden layer, got shared: there is nothing that "
+                "the two streams could share. Give the network hidden layers (--set network.hidden=128)."
+            )
 
     def _check_replay(self) -> None:
         capacity = self.replay.capacity

@@ -21,9 +21,13 @@ from dqn_tf.checks import ConfigError, expect, unknown
 T = TypeVar("T")
 
 
-def setting(default: Any = dataclasses.MISSING, *, unit: str = "", doc: str = "") -> Any:
-    """A dataclass field that knows its unit and meaning."""
-    return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc})
+def setting(default: Any = dataclasses.MISSING, *, unit: str = "", doc: str = "", later: bool = False) -> Any:
+    """A dataclass field that knows its unit and meaning.
+
+    later: it came after the first runs were made, and its default is what the code did before.  It is left out of JSON
+    where it has its default, so that those runs keep their identity.
+    """
+    return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc, "later": later})
 
 
 def kind(cls_or_value: Any) -> str:
@@ -70,6 +74,8 @@ def to_json(config: Any) -> dict[str, Any]:
     hints = _hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if field.metadata.get("later") and value == field.default:
+            continue
         out[field.name] = to_json(value) if dataclasses.is_dataclass(value) else _plain(hints[field.name], value)
     return out
 
@@ -91,7 +97,10 @@ def from_json(cls: type[T], data: Any, path: str = "") -> T:
         if name not in (*names, "kind"):
             raise unknown("field", f"{path}{name}", [path + n for n in names])
     values = {}
+    later = {f.name for f in dataclasses.fields(cls) if f.metadata.get("later")}  # type: ignore[arg-type]
     for name in names:
+        if name in later and name not in data:
+            continue
         expect(name in data, "a value", path + name, None, "The file is incomplete.")
         values[name] = _value_from_json(hints[name], data[name], path + name)
     return cls(**values)

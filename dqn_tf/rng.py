@@ -29,6 +29,7 @@ class Stream:
         self._bits = np.random.Philox(key=np.frombuffer(digest[:16], "<u8"))
         self._generator = np.random.Generator(self._bits)
         self._start = self._bits.state
+        self._key = int.from_bytes(digest[16:24], "little") >> 2
 
     def at(self, counter: int) -> np.random.Generator:
         """The generator of draw number ``counter`` (>= 0); it owns 2^128 numbers and is valid until the next call."""
@@ -39,6 +40,10 @@ class Stream:
     def fresh(self, counter: int) -> np.random.Generator:
         """As ``at``, but a generator of its own, for draws that go on while others are made."""
         return Stream(self.seed, self.name).at(counter)
+
+    def seed_of(self, counter: int) -> np.ndarray:
+        """int64 [2], (key of the stream, counter): a seed for draws inside a graph, see ``networks/draws.py``."""
+        return np.array([self._key, counter], np.int64)
 
     def integer(self, counter: int) -> int:
         """One number in [0, 2^31): a seed for somebody else's generator."""

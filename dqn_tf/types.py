@@ -8,7 +8,7 @@ gradient step, an *episode* runs from reset to the end, an *iteration* is one re
 from __future__ import annotations
 
 import enum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -94,12 +94,20 @@ class Sample(NamedTuple):
     weights: Any
 
 
+# What a network's outputs are for: to choose an action ("act": only q_values are needed), to be regressed ("predict",
+# s_tm1 by the online network), or to be regressed on ("target", s_t by the target network).
+Role = Literal["act", "predict", "target"]
+
+
 class ValueOutputs(NamedTuple):
-    """What a network says of a state: q_values [B, A]; dist [B, A, N] and taus [B, N], or None."""
+    """What a network says of a state: q_values [B, A]; dist [B, A, N] (logits of atoms, or values of quantiles) and
+    taus [B, N] or [1, N] (fractions of the quantiles), or None; proposal: of fractions (values/fqf.py), or None.
+    """
 
     q_values: Any
     dist: Any = None
     taus: Any = None
+    proposal: Any = None
 
 
 class BootstrapTerms(NamedTuple):

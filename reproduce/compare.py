@@ -180,21 +180,24 @@ def table_of(group: Sequence[Run]) -> pd.DataFrame:
     return pd.concat([compare(r, *COUNTERPARTS[r.agent]) for r in group], ignore_index=True)
 
 
-def regenerate(results: Path = runs.RESULTS) -> list[Path]:
-    """Write every table and plot from ``results``/runs; returns the files.  Raises RunError for a damaged run."""
+def regenerate(results: Path = runs.RESULTS, to: Path | None = None) -> list[Path]:
+    """Write every table and plot from ``results``/runs to ``to`` (default: ``results``); returns the files.
+
+    Raises RunError for a damaged run.
+    """
     from reproduce import plots  # matplotlib takes a second to import
 
-    everything, written = comparable(runs.find(results / "runs")), []
+    everything, to, written = comparable(runs.find(results / "runs")), to or results, []
     for preset in sorted({r.agent for r in everything}):
         group = [r for r in everything if r.agent == preset]
         table = table_of(group)
-        written += [results / "tables" / f"{preset}.csv", results / "tables" / f"{preset}.md"]
+        written += [to / "tables" / f"{preset}.csv", to / "tables" / f"{preset}.md"]
         tables.write_csv(table, written[-2])
         tables.write_text(report(group, table), written[-1])
         for game in sorted({r.environment for r in group}):
             same = [r for r in group if r.environment == game]
             figure = plots.training_beside_published(same, table[table["environment"] == game])
-            written += plots.save(figure, results / "plots" / f"{preset}_{game}")
+            written += plots.save(figure, to / "plots" / f"{preset}_{game}")
     return written
 
 

@@ -261,10 +261,7 @@ def environment() -> dict[str, str]:
 
 def poll(outcome: Outcome, retries: int = RETRIES) -> None:
     """Look after a running job.  A failed one "waits" to be started again while it has attempts left."""
-    outcome.seconds = time.monotonic() - outcome.began
-    before, outcome.frames = outcome.frames, outcome.job.frames_done()
-    if outcome.first_seen is None and outcome.frames > before:
-        outcome.first_seen = (outcome.seconds, outcome.frames)
+    follow(outcome)
     code = outcome.process.poll()
     if code is None:
         return
@@ -279,6 +276,14 @@ def poll(outcome: Outcome, retries: int = RETRIES) -> None:
         outcome.state = "waiting" if again else "failed"
         times = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
         outcome.message = f"{_ended(code)}{times}; the end of {outcome.job.log}:\n{tail(outcome.job.log)}"
+
+
+def follow(outcome: Outcome) -> None:
+    """How far a running job is, as its directory tells."""
+    outcome.seconds = time.monotonic() - outcome.began
+    before, outcome.frames = outcome.frames, outcome.job.frames_done()
+    if outcome.first_seen is None and outcome.frames > before:
+        outcome.first_seen = (outcome.seconds, outcome.frames)
 
 
 def _ended(code: int) -> str:

@@ -22,9 +22,9 @@ from dqn_tf.checks import ConfigError, RunError
 from reproduce import executors, runs
 from reproduce.executors import Options
 from reproduce.jobs import Job, Outcome, StopAll
+from reproduce.places import OUTPUT
 from reproduce.progress import Board, clock
 
-ROOT = Path(__file__).resolve().parent.parent
 CARTPOLE, GAME = "CartPole-v1", "breakout"
 CARTPOLE_FRAMES = 80_000  # docs/classic.md
 ATARI_FRAMES = 160_000
@@ -75,7 +75,7 @@ def _cartpole(folder: Path, seed: int, quick: bool) -> Job:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    arguments.results = arguments.results or (arguments.runs if arguments.quick else ROOT / "results" / "quickstart")
+    arguments.results = arguments.results or (arguments.runs if arguments.quick else OUTPUT / "results" / "quickstart")
     began = time.monotonic()
     try:
         planned = plan(arguments.runs, arguments.seeds, arguments.frames, arguments.quick)
@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     def option(name: str, text: str, default: Any, kind: Any, metavar: str = "N") -> None:
         parser.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
 
-    option("--runs", "where the runs live (default: runs/quickstart)", ROOT / "runs" / "quickstart", Path, "DIR")
+    option("--runs", "where the runs live (default: runs/quickstart)", OUTPUT / "runs" / "quickstart", Path, "DIR")
     option(
         "--results", "where table and plots go (default: results/quickstart; --quick: with the runs)", None, Path, "DIR"
     )

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dqn_tf import fields
@@ -31,6 +32,12 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 FILES = ("config.json", "manifest.json", "summary.json", "episodes.csv", "iterations.csv", "timing.csv")
 SUMS = "SHA256SUMS"
+REQUIRED = {  # fields that are read
+    "config.json": ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"),
+    "manifest.json": ("config_hash", "sessions"),
+    "summary.json": ("config_hash", "frames", "steps", "updates", "episodes", "iterations", "state_digest",
+                     "final_evaluation"),
+}  # fmt: skip
 WHOLE_NUMBERS = ("frames", "steps", "updates", "episodes", "episode", "env_index", "length_frames", "truncated",
                  "iteration", "eval_episodes", "train_episodes", "replay_size")  # fmt: skip
 
@@ -76,6 +83,24 @@ class Run:
         return int(self.settings["seed"])
 
     @property
+    def _in_place(self) -> bool:
+        """Whether it lies as <name>/<environment>/seed_<k>."""
+        return self.path.absolute().parts[-2:] == (self.environment, f"seed_{self.seed}")
+
+    @property
+    def name(self) -> str:
+        """What the agent is called where the run lies as <name>/<environment>/seed_<k>, otherwise the preset's name.
+
+        A protocol may have several agents of one preset, which differ in their settings.
+        """
+        return self.path.absolute().parts[-3] if self._in_place else self.agent
+
+    @property
+    def collection(self) -> str:
+        """The folder that holds <name>/<environment>/seed_<k>: a protocol, a set; "" if the run lies otherwise."""
+        return self.path.absolute().parts[-4] if self._in_place else ""
+
+    @property
     def budget_frames(self) -> int:
         return int(self.settings["frames"])
 
@@ -98,8 +123,8 @@ class Run:
 
     @property
     def relative_path(self) -> Path:
-        """<agent>/<environment>/seed_<k>."""
-        return Path(self.agent) / self.environment / f"seed_{self.seed}"
+        """<name>/<environment>/seed_<k>."""
+        return Path(self.name) / self.environment / f"seed_{self.seed}"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -119,32 +144,66 @@ def load(path: Path) -> Run:
         if not (path / name).is_file():
             raise RunError(f"Expected {name} in {path}. Is it a run directory, and has the run begun?")
     settings, manifest = read_json(path / "config.json"), read_json(path / "manifest.json")
-    for name in ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"):
-        if name not in settings:
-            raise RunError(f"Expected the field {name} in {path / 'config.json'}. The file is incomplete.")
     summary = read_json(path / "summary.json") if (path / "summary.json").exists() else None
+    found = {
+        "config.json": settings,
+        "manifest.json": manifest,
+        **({} if summary is None else {"summary.json": summary}),
+    }
+    for name, content in found.items():
+        _check_fields(path / name, content, REQUIRED[name])
+    if not isinstance(manifest["sessions"], list) or not all(isinstance(s, dict) for s in manifest["sessions"]):
+        raise RunError(f"Expected a list of sessions in {path / 'manifest.json'}. The file is damaged.")
+    if summary is not None:
+        _check_fields(path / "summary.json", summary["final_evaluation"], ("return_mean", "return_std", "episodes"))
     identity = fields.digest(settings)
-    for name, content in (("manifest.json", manifest), ("summary.json", summary)):
-        if content is not None and content.get("config_hash") != identity:
+    for name, content in found.items():
+        if name != "config.json" and content["config_hash"] != identity:
             raise RunError(f"{path / name} belongs to another run: its config_hash is not that of config.json.")
     run = Run(path, settings, manifest, summary, table(path / "episodes.csv"), table(path / "iterations.csv"))
     _check_totals(run)
     return run
 
 
+def _check_fields(path: Path, content: Any, names: Iterable[str]) -> None:
+    if not isinstance(content, dict):
+        raise RunError(f"Expected an object with named fields in {path}, got {type(content).__name__}. It is damaged.")
+    for name in names:
+        if name not in content:
+            raise RunError(f"Expected the field {name} in {path}. The file is incomplete.")
+
+
 def table(path: Path) -> pd.DataFrame:
     """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.  Raises RunError as ``read_table``."""
     rows = read_table(path)
-    columns = path.read_text().split("\n", 1)[0].split(",")
-    frame = pd.DataFrame(rows, columns=columns)
-    for column in columns:
-        if column != "state_digest":
-            frame[column] = pd.to_numeric(frame[column]).astype("int64" if column in WHOLE_NUMBERS else "float64")
-    return frame
+    with open(path) as file:
+        columns = file.readline().rstrip("\n").split(",")
+    return pd.DataFrame({name: _column(path, name, [row[name] for row in rows]) for name in columns})
+
+
+def _column(path: Path, name: str, texts: list[str]) -> Any:
+    """The cells of a column, that ``read_table`` has found to be numbers, with their type."""
+    if name == "state_digest":
+        return texts
+    values = np.array([float(text or "nan") for text in texts], np.float64)
+    if name not in WHOLE_NUMBERS:
+        return values
+    wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
+    if len(wrong):
+        raise RunError(f"{path}, line {wrong[0] + 2}: expected a whole number for {name}, got {texts[wrong[0]]!r}.")
+    return values.astype(np.int64)
 
 
 def _check_totals(run: Run) -> None:
-    """A complete run's tables hold what its summary counts."""
+    """Rows are numbered from 0, none missing, none twice; a complete run's tables hold what its summary counts."""
+    for name, numbers in (("episodes", run.episodes["episode"]), ("iterations", run.iterations["iteration"])):
+        wrong = [i for i, number in enumerate(numbers) if i != number]
+        if wrong:
+            i, got = wrong[0], numbers.iloc[wrong[0]]
+            raise RunError(
+                f"{run.path / name}.csv, line {i + 2}: expected number {i}, got {got}. "
+                "A row is missing or stands twice; restore the file from a copy, or run again."
+            )
     if run.summary is None:
         return
     for name, rows in (("episodes", len(run.episodes)), ("iterations", len(run.iterations))):

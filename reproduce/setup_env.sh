@@ -2,9 +2,10 @@
 # Makes the project's virtual environment, or finds it ready, and prints the path of its Python on standard output;
 # all else goes to standard error. For use in scripts:  python=$(reproduce/setup_env.sh dev)
 #
-#   reproduce/setup_env.sh [base]   what the suite and its reports need (a ready dev or gpu environment serves too)
+#   reproduce/setup_env.sh [base]   what the suite and its reports need (any other ready environment serves too)
 #   reproduce/setup_env.sh dev      that, and what the tests and checks need
 #   reproduce/setup_env.sh gpu      base, and the CUDA libraries that TensorFlow uses
+#   reproduce/setup_env.sh cluster  base, and Ray and submitit
 #
 # DQN_TF_VENV says where (default: .venv in the repository); DQN_TF_PYTHON with which Python (default: the first that
 # fits of python3.13, python3.12, python3.11 and python3). Versions and hashes come from requirements/.
@@ -20,7 +21,8 @@ case $kind in
     base) suffix='' minutes=2 mib=2400 ;;
     dev) suffix=-dev minutes=2 mib=2900 ;;
     gpu) suffix=-gpu minutes=5 mib=6700 ;;
-    *) say "Expected base, dev or gpu, got '$kind'."; exit 2 ;;
+    cluster) suffix=-cluster minutes=3 mib=2800 ;;
+    *) say "Expected base, dev, gpu or cluster, got '$kind'."; exit 2 ;;
 esac
 root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 venv=$(realpath --canonicalize-missing "${DQN_TF_VENV:-$root/.venv}")

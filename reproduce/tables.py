@@ -29,6 +29,15 @@ def number(value: Any, digits: int = 4) -> str:
     return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
 
 
+def interval(low: float, high: float) -> str:
+    """ "low to high", or a dash where there is none.
+
+    >>> interval(1.25, 30.0), interval(float("nan"), float("nan"))
+    ('1.25 to 30', '–')
+    """
+    return NONE if math.isnan(low) or math.isnan(high) else f"{number(low)} to {number(high)}"
+
+
 def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | None = None) -> str:
     """A Markdown table.  columns: key -> heading, in order; by default the keys of the first row.
 

@@ -35,4 +35,6 @@ for python in 3.11 3.12 3.13; do
     lock "$python" "$name"
     cp "requirements/$name-dev.txt" "requirements/$name-gpu.txt"
     lock "$python" "$name-gpu" --extra gpu
+    cp "requirements/$name-dev.txt" "requirements/$name-cluster.txt"
+    lock "$python" "$name-cluster" --extra cluster
 done

@@ -198,3 +198,24 @@ def test_differences_name_the_paths() -> None:
     one, other = fields.to_json(Scene()), fields.to_json(Scene(shape=Circle(radius=2.0), sizes=(1, 3)))
     assert fields.differences(one, other) == [("shape.radius", 1.0, 2.0), ("sizes", [1, 2], [1, 3])]
     assert fields.differences(one, one) == []
+
+
+# -- fields that came later --------------------------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grown:
+    old: int = fields.setting(1, doc="there from the start")
+    new: int = fields.setting(2, doc="came later", later=True)
+
+
+def test_a_field_that_came_later_leaves_older_runs_their_identity() -> None:
+    """Left out of JSON at its default, read as its default where it is missing, and kept where it is not."""
+    assert fields.to_json(Grown()) == {"kind": "grown", "old": 1}
+    assert fields.from_json(Grown, {"kind": "grown", "old": 1}) == Grown()
+    changed = Grown(new=3)
+    assert fields.to_json(changed) == {"kind": "grown", "old": 1, "new": 3}
+    assert fields.from_json(Grown, fields.to_json(changed)) == changed
+    assert fields.digest(fields.to_json(Grown())) != fields.digest(fields.to_json(changed))
+
+
+def test_a_field_that_was_always_there_must_be_there(outcome) -> None:
+    assert "`old`" in outcome(fields.from_json, Grown, {"kind": "grown", "new": 3})

@@ -6,12 +6,16 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1, the last five li
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.config import AgentConfig
+from dqn_tf.learning.optimizers import Optimizers
+from dqn_tf.networks.draws import Draws
 from dqn_tf.networks.q_network import QNetwork
 from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec, Sample, Transition
@@ -44,46 +48,76 @@ class UpdateOutputs(NamedTuple):
 class Learner:
     """Online and target networks, their optimizer, and the compiled functions on them.
 
-    The two networks start equal.  Draws: initial weights from stream "weights" of ``seed``.
+    The two networks start equal.  Draws: initial weights from stream "weights" of ``seed``; noise and fractions inside
+    the networks, where they have any, from "network/update" (counter: update), "network/act" (counter: step) and
+    "<phase>/network" (counter: call), as seeds that the compiled functions get as an argument.
     """
 
     def __init__(self, config: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
-        self.config, self.spec = config, spec
+        self.config, self.spec, self._seed = config, spec, seed
         self.online, self.target = (
-            QNetwork(config.network, config.value, spec.observation, spec.num_actions, Stream(seed, "weights"))
+            QNetwork(
+                config.network,
+                config.value,
+                spec.observation,
+                spec.num_actions,
+                Stream(seed, "weights"),
+                head=config.head,
+                layers=config.layers,
+            )
             for _ in range(2)
         )
-        self.optimizer = config.optimizer.build(self.online.variables)
+        self.optimizer = Optimizers(config.optimizer, self.online.variables, self.online.own_optimizers)
         self.traces = 0
+        self.random = config.value.random or config.layers.random
+        self._updates, self._actions = Stream(seed, "network/update"), Stream(seed, "network/act")
         xla = config.execution.xla
         observation = spec.observation
         one, many = (tf.TensorSpec([n, *observation.shape], observation.dtype) for n in (1, None))
+        given = [tf.TensorSpec([2], tf.int64)] if self.random else []
         compiled = functools.partial(tf.function, autograph=False)
-        self.gradients = compiled(
-            self._gradients, input_signature=[self._sample_signature()], jit_compile=xla == "update"
+        self._compiled_gradients = compiled(
+            self._gradients, input_signature=[self._sample_signature(), *given], jit_compile=xla == "update"
         )
         self._apply = compiled(self._step, jit_compile=xla != "none")
-        self._act = compiled(lambda o: self.online(o).q_values, input_signature=[one], jit_compile=xla != "none")
-        self.q_values = compiled(lambda o: self.online(o).q_values, input_signature=[many])
+        self._act = compiled(
+            lambda o, *s: self.online(o, "act", self._draws(s)).q_values,
+            input_signature=[one, *given],
+            jit_compile=xla != "none",
+        )
+        still = config.layers.still_when_scored
+        self.q_values = compiled(
+            lambda o, *s: self.online(o, "act", self._draws(s, still)).q_values, input_signature=[many, *given]
+        )
 
-    def update(self, sample: Sample) -> UpdateOutputs:
+    def update(self, sample: Sample, update: int = 0) -> UpdateOutputs:
         """THE update: one gradient step on a batch, Transition [B, ...] and weights [B].
 
-        Its first half may run ahead of its turn (lookahead.py), so the two are compiled apart.
+        Its first half may run ahead of its turn (lookahead.py), so the two are compiled apart.  update: its number.
         """
-        return self.step(self.gradients(sample))
+        return self.step(self.gradients(sample, update))
 
-    def _gradients(self, sample: Sample) -> Gradients:
+    def gradients(self, sample: Sample, update: int = 0) -> Gradients:
+        """The update's first half: a pure function of (sample, update, theta, theta^-)."""
+        return self._compiled_gradients(sample, *self._seeds(self._updates, update))
+
+    def _seeds(self, stream: Stream, counter: int) -> tuple[np.ndarray, ...]:
+        return (stream.seed_of(counter),) if self.random else ()
+
+    def _draws(self, seeds: tuple[Any, ...], still: bool = False) -> Draws | None:
+        return Draws(seeds[0], still) if seeds else None
+
+    def _gradients(self, sample: Sample, *seeds: Any) -> Gradients:
         self.traces += 1  # runs only while tracing
-        config, transitions = self.config, sample.transitions
-        next_values = self.target(transitions.s_t)
+        config, transitions, draws = self.config, sample.transitions, self._draws(seeds)
+        next_values = self.target(transitions.s_t, "target", draws)
         others = {
-            (network, state): getattr(self, network)(getattr(transitions, state))
+            (network, state): getattr(self, network)(getattr(transitions, state), "act", draws)
             for network, state in config.bootstrap.states
         }
         terms = config.bootstrap.terms(next_values, others, transitions.a_tm1)
         with tf.GradientTape() as tape:
-            values = self.online(transitions.s_tm1)
+            values = self.online(transitions.s_tm1, "predict", draws)
             losses = config.value.losses(values, transitions, next_values, terms)
             loss = tf.reduce_mean(sample.weights * losses.loss)
         gradients = tape.gradient(loss, self.online.variables)
@@ -95,7 +129,7 @@ class Learner:
         if (limit := self.config.max_grad_norm) is not None:
             scale = limit / tf.maximum(grad_norm, limit)
             gradients = [g * scale for g in gradients]
-        self.optimizer.apply_gradients(zip(gradients, self.online.variables, strict=True))
+        self.optimizer.apply(gradients)
         return grad_norm
 
     def step(self, gradients: Gradients) -> UpdateOutputs:
@@ -115,9 +149,14 @@ class Learner:
         for to, source in zip(self.target.variables, self.online.variables, strict=True):
             to.assign(source)
 
-    def act(self, observation: np.ndarray) -> np.ndarray:
-        """Q(s, .) [A] float32 of one observation."""
-        return np.asarray(self._act(observation[None]).numpy()[0])
+    def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
+        """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
+        return np.asarray(self._act(observation[None], *self._seeds(self._actions, step)).numpy()[0])
+
+    def scorer(self, phase: str) -> Callable[[np.ndarray], Any]:
+        """A function [B, ...] observations -> Q [B, A] for scoring in ``phase``; call k draws from counter k."""
+        stream, calls = Stream(self._seed, f"{phase}/network"), itertools.count()
+        return lambda observations: self.q_values(observations, *self._seeds(stream, next(calls)))
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def _named(self) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from dqn_tf.types import Sample
 
 
 class _Ahead(NamedTuple):
+    update: int
     rows: np.ndarray
+    weights: np.ndarray
     sample: Sample
     gradients: Future[Gradients] | None = None
 
@@ -37,6 +39,8 @@ class LookAhead:
         self._learner, self._replay, self._batch_size = learner, replay, batch_size
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="gradients")
         self._ahead: _Ahead | None = None
+        self._wanted: tuple[int, int] | None = None
+        self.rows = np.zeros(0, np.int64)  # of the batch of the latest update
         self.hits = 0
 
     def gradients(self, update: int, new_rows: int | None) -> Gradients:
@@ -45,20 +49,23 @@ class LookAhead:
         new_rows: how many rows the replay is expected to get until the next update; None: do not look ahead to it.
         """
         rows, weights = self._replay.rows(self._batch_size, update)
-        begun, self._ahead = self._ahead, None
-        if new_rows is not None:  # gathered while the gradients are still on their way
-            self._ahead = self._gather(update + 1, new_rows)
+        begun, self._ahead, self.rows = self._ahead, None, rows
+        self._wanted = None if new_rows is None else (update + 1, new_rows)
+        if self._wanted and not self._replay.sampler.listens:  # gathered while the gradients are still on their way
+            self._ahead, self._wanted = self._gather(*self._wanted), None
         if begun is not None and begun.gradients is not None:
             gradients = begun.gradients.result()  # also if it is of no use: two at a time would only be slower
-            if np.array_equal(begun.rows, rows):
+            if np.array_equal(begun.rows, rows) and np.array_equal(begun.weights, weights):
                 self.hits += 1
                 return gradients
-        return self._learner.gradients(self._replay.gather(rows, weights))
+        return self._learner.gradients(self._replay.gather(rows, weights), update)
 
     def begin(self) -> None:
         """Start on the update that the last call of ``gradients`` looked ahead to."""
+        if self._wanted:  # a sampler that listens had to hear the priorities first
+            self._ahead, self._wanted = self._gather(*self._wanted), None
         if self._ahead is not None:
-            future = self._worker.submit(self._learner.gradients, self._ahead.sample)
+            future = self._worker.submit(self._learner.gradients, self._ahead.sample, self._ahead.update)
             self._ahead = self._ahead._replace(gradients=future)
 
     def _gather(self, update: int, new_rows: int) -> _Ahead | None:
@@ -66,4 +73,4 @@ class LookAhead:
         if foreseen is None:
             return None
         sample = self._replay.gather(*foreseen)
-        return _Ahead(foreseen[0], tf.nest.map_structure(tf.convert_to_tensor, sample))
+        return _Ahead(update, *foreseen, tf.nest.map_structure(tf.convert_to_tensor, sample))

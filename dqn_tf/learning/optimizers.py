@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import expect
@@ -52,13 +53,22 @@ class RMSProp:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Adam:
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1, with the epsilon-hat form of section 2)."""
+    """Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1).
+
+        m  <- b1 m + (1 - b1) dw,   v <- b2 v + (1 - b2) dw^2,   w <- w - lr m_hat / (sqrt(v_hat) + eps),
+        m_hat = m / (1 - b1^t),   v_hat = v / (1 - b2^t)
+
+    ``epsilon_form``: "corrected" is algorithm 1, as in PyTorch and Optax; "hat" is the form at the end of section 2,
+    w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps), as in TensorFlow and Keras.  They differ by the factor
+    sqrt(1 - b2^t) on epsilon, which matters in the first thousands of updates and where epsilon is large.
+    """
 
     KIND = "adam"
     learning_rate: float = setting(1e-3, doc="step size alpha")
     beta_1: float = setting(0.9, doc="decay of the first moment")
     beta_2: float = setting(0.999, doc="decay of the second moment")
     epsilon: float = setting(1e-8, doc="added to the root")
+    epsilon_form: Literal["hat", "corrected"] = setting("hat", doc="before or after the bias correction", later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -69,6 +79,43 @@ class Adam:
 
     def build(self, variables: list[Any]) -> Any:
         """A Keras optimizer with its slots made."""
-        optimizer = tf.keras.optimizers.Adam(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
+        cls = tf.keras.optimizers.Adam if self.epsilon_form == "hat" else _corrected_adam()
+        optimizer = cls(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
         optimizer.build(variables)
         return optimizer
+
+
+def _corrected_adam() -> Any:
+    """Keras's Adam with its epsilon, at every step t, multiplied by sqrt(1 - beta_2^t)."""
+    base: Any = tf.keras.optimizers.Adam
+
+    class CorrectedAdam(base):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            given, t = self.epsilon, tf.cast(self.iterations + 1, variable.dtype)
+            self.epsilon: Any = given * tf.sqrt(1 - tf.pow(tf.cast(self.beta_2, variable.dtype), t))
+            super().update_step(gradient, variable, learning_rate)
+            self.epsilon = given
+
+    return CorrectedAdam
+
+
+class Optimizers:
+    """An optimizer for most of a network's variables, and others for parts that bring their own."""
+
+    def __init__(self, config: Any, variables: list[Any], own: Iterable[tuple[Any, list[Any]]]) -> None:
+        """config: the optimizer of all variables that are not in ``own``, pairs of (configuration, variables)."""
+        own = list(own)
+        taken = {id(v) for _, group in own for v in group}
+        groups = [(config, [v for v in variables if id(v) not in taken]), *own]
+        places = {id(v): i for i, v in enumerate(variables)}
+        self._groups = [(c.build(group), [places[id(v)] for v in group], group) for c, group in groups]
+
+    def apply(self, gradients: list[Any]) -> None:
+        """One step; gradients in the order of the network's variables."""
+        for optimizer, places, group in self._groups:
+            optimizer.apply_gradients(zip([gradients[i] for i in places], group, strict=True))
+
+    @property
+    def variables(self) -> list[Any]:
+        """Slots, counts and rates."""
+        return [v for optimizer, _, _ in self._groups for v in optimizer.variables]

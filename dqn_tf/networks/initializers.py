@@ -10,7 +10,7 @@ import numpy as np
 
 from dqn_tf.rng import Stream
 
-Initialization = Literal["fan_in_uniform", "glorot_uniform"]
+Initialization = Literal["fan_in_uniform", "glorot_uniform", "dopamine_uniform"]
 
 
 class Initializers:
@@ -26,12 +26,18 @@ class Initializers:
         layers that the Nature paper's code uses (`deepmind/dqn:dqn/convnet.lua`).
         "glorot_uniform": U(-l, l) with l = sqrt(6 / (fan_in + fan_out)), zero biases: Keras's default, and so
         Dopamine's (`google/dopamine:dopamine/discrete_domains/legacy_networks.py`).
+        "dopamine_uniform": U(-l, l) with l = sqrt(sqrt(3) / fan_in), zero biases: Dopamine's distributional networks,
+        in the same file (VarianceScaling of scale 1/sqrt(3), fan_in, uniform).
         """
         if self.scheme == "fan_in_uniform":
-            limit = 1.0 / math.sqrt(fan_in)
-            return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(limit)}
-        limit = math.sqrt(6.0 / (fan_in + fan_out))
+            return {"kernel_initializer": self.fan_in(fan_in), "bias_initializer": self.fan_in(fan_in)}
+        glorot = self.scheme == "glorot_uniform"
+        limit = math.sqrt(6.0 / (fan_in + fan_out) if glorot else math.sqrt(3.0) / fan_in)
         return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(0.0)}
+
+    def fan_in(self, fan_in: int) -> Callable[..., Any]:
+        """The initializer of one variable: U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
+        return self._uniform(1.0 / math.sqrt(fan_in))
 
     def _uniform(self, limit: float) -> Callable[..., Any]:
         counter = self._made

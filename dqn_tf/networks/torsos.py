@@ -25,6 +25,8 @@ class NatureCNN:
     Input [B, H, W, C] uint8, divided by 255 inside; three convolutions, one hidden layer, all ReLU.
     With 84 x 84 input, "valid" padding leaves 7 x 7 x 64 = 3136 features, "same" 11 x 11 x 64 = 7744 (Dopamine).
 
+    The hidden layer is part of the head, which may have it twice (networks/dueling.py).
+
     Deviation: the paper's released code pads its first convolution by one pixel (`convnet_atari3.lua`); the paper
     does not say so, and it leaves the 3136 features as they are.
     """
@@ -46,8 +48,8 @@ class NatureCNN:
                 f"{list(spec.shape)}. Vector observations take --set network=mlp or the preset dqn_classic."
             )
 
-    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int]:
-        """The Keras layers, and the number of features they give."""
+    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int, tuple[int, ...]]:
+        """The Keras layers, the number of features they give, and the widths of the head's hidden layers."""
         layers: list[Any] = [tf.keras.layers.Rescaling(1.0 / 255.0)]
         (height, width, channels) = spec.shape
         for filters, kernel, stride in CONVOLUTIONS:
@@ -55,10 +57,7 @@ class NatureCNN:
             layers.append(tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation="relu", **fans))
             height, width = (self._size(x, kernel, stride) for x in (height, width))
             channels = filters
-        features = height * width * channels
-        fans = initializers.layer(features, self.hidden)
-        layers += [tf.keras.layers.Flatten(), tf.keras.layers.Dense(self.hidden, activation="relu", **fans)]
-        return layers, self.hidden
+        return [*layers, tf.keras.layers.Flatten()], height * width * channels, (self.hidden,)
 
     def _size(self, x: int, kernel: int, stride: int) -> int:
         return -(-x // stride) if self.padding == "same" else (x - kernel) // stride + 1
@@ -66,7 +65,7 @@ class NatureCNN:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MLP:
-    """Fully connected ReLU layers for vector observations [B, D] float32."""
+    """Fully connected ReLU layers for vector observations [B, D] float32; the last one is part of the head."""
 
     KIND = "mlp"
     hidden: tuple[int, ...] = setting((128, 128), unit="units", doc="widths of the hidden layers")
@@ -84,11 +83,11 @@ class MLP:
                 "Images take --set network=nature_cnn or one of the Atari presets."
             )
 
-    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int]:
-        """The Keras layers, and the number of features they give."""
+    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int, tuple[int, ...]]:
+        """The Keras layers, the number of features they give, and the widths of the head's hidden layers: the last."""
         layers, features = [], prod(spec.shape)
-        for width in self.hidden:
+        for width in self.hidden[:-1]:
             fans = initializers.layer(features, width)
             layers.append(tf.keras.layers.Dense(width, activation="relu", **fans))
             features = width
-        return layers, features
+        return layers, features, self.hidden[-1:]

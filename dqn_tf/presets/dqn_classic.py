@@ -11,7 +11,7 @@ from dqn_tf.config import AgentConfig, Evaluation, Interleaved
 from dqn_tf.learning.exploration import EpsilonGreedy
 from dqn_tf.learning.optimizers import Adam
 from dqn_tf.networks.torsos import MLP
-from dqn_tf.presets import Preset
+from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.values.expected import Expected
 
@@ -42,6 +42,7 @@ PRESET = Preset(
     evaluation=Evaluation(epsilon=0.0, episodes=10, final_episodes=100, period_iterations=1),
     iteration_frames=5_000,
     sources={
+        **sources.DQN,
         "network": DEFINITION,
         "network.hidden": f"{DEFINITION}: 128-128 ReLU",
         "network.initialization": "as in dqn_nature",
@@ -57,6 +58,7 @@ PRESET = Preset(
         "optimizer.beta_1": KINGMA,
         "optimizer.beta_2": KINGMA,
         "optimizer.epsilon": KINGMA,
+        "optimizer.epsilon_form": f"{KINGMA}; section 2, the more efficient order of computation",
         "n_step": "one-step targets",
         "discount": f"{DEFINITION}: 0.99",
         "batch_size": CHOSEN,

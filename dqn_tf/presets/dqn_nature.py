@@ -12,7 +12,7 @@ from dqn_tf.config import AgentConfig, Evaluation, Interleaved
 from dqn_tf.learning.exploration import EpsilonGreedy
 from dqn_tf.learning.optimizers import RMSProp
 from dqn_tf.networks.torsos import NatureCNN
-from dqn_tf.presets import Preset
+from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.values.expected import Expected
 
@@ -44,6 +44,7 @@ PRESET = Preset(
     evaluation=Evaluation(epsilon=0.05, frames=540_000, final_episodes=30, period_iterations=1),
     iteration_frames=1_000_000,
     sources={
+        **sources.DQN,
         "network": f'{METHODS}, "Model architecture"',
         "network.padding": f'{METHODS}, "Model architecture": 3136 features (the code pads its first layer)',
         "network.hidden": f'{METHODS}, "Model architecture": 512 rectifier units',

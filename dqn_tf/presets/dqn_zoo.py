@@ -10,7 +10,7 @@ from dqn_tf.config import AgentConfig, Evaluation, Interleaved
 from dqn_tf.learning.exploration import EpsilonGreedy
 from dqn_tf.learning.optimizers import RMSProp
 from dqn_tf.networks.torsos import NatureCNN
-from dqn_tf.presets import Preset
+from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.values.expected import Expected
 
@@ -42,6 +42,7 @@ PRESET = Preset(
     evaluation=Evaluation(epsilon=0.05, frames=500_000, final_episodes=10, period_iterations=1),
     iteration_frames=1_000_000,
     sources={
+        **sources.DQN,
         "network": f"{NETWORKS}: dqn_torso and dqn_value_head",
         "network.padding": f"{NETWORKS}: padding VALID",
         "network.hidden": f"{NETWORKS}: 512",

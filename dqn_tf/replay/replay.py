@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -15,27 +16,43 @@ from dqn_tf.types import ObservationSpec, Sample, StepType, TimeStep
 class Replay:
     """What the agent has seen.
 
-    sampler: a sampling rule (replay/uniform.py).  Draws: stream "replay" of ``seed``, counter = update.
+    sampler: a sampling rule (uniform.py, prioritized.py, prioritized_rank.py).
+    Draws: stream "replay" of ``seed``, counter = update.
     """
 
     def __init__(self, sampler: Any, spec: ObservationSpec, n_step: int, gamma: float, seed: int) -> None:
-        self.sampler, self.ring = sampler, Ring(spec, sampler.capacity)
+        self.sampler, self.ring = sampler.build(), Ring(spec, sampler.capacity)
         self._accumulator = Accumulator(n_step, gamma)
         self._stream = Stream(seed, "replay")
+        self._ended = False  # whether the agent's episode is over
 
     def __len__(self) -> int:
         return len(self.ring)
 
     def add_first(self, timestep: TimeStep) -> None:
         """Store the first observation of an episode of the agent."""
-        self.ring.append(timestep.frame, first=True)
+        self._append(timestep, first=True)
+        self._ended = False
 
     def add(self, action: int, reward: float, timestep: TimeStep) -> None:
         """Store a step: the action, the learner's (clipped) reward, and the environment's answer."""
-        newest = self.ring.append(timestep.frame, first=False)
-        last = timestep.step_type == StepType.LAST
-        for done in self._accumulator.add(action, reward, timestep.discount, last):
+        newest = self._append(timestep, first=False)
+        self._ended = timestep.step_type == StepType.LAST
+        for done in self._accumulator.add(action, reward, timestep.discount, self._ended):
             self.ring.complete(newest - done.steps, done.steps, done.action, done.reward, done.discount)
+            if self.sampler.listens and self.ring.usable(np.array([newest - done.steps]))[0]:
+                self.sampler.entered(newest - done.steps)
+
+    def _append(self, timestep: TimeStep, first: bool) -> int:
+        newest = self.ring.append(timestep.frame, first)
+        if self.sampler.listens:
+            self.sampler.left(self.ring.displaced(self.ring.oldest))
+        return newest
+
+    def learned(self, rows: np.ndarray, priorities: Any) -> None:
+        """An update found these priorities [B] for these rows [B]; a sampler that does not care is not asked."""
+        if self.sampler.listens:
+            self.sampler.learned(rows, np.asarray(priorities))
 
     def sample(self, batch_size: int, update: int) -> Sample:
         """The batch of update number ``update``: a pure function of (seed, update, contents)."""
@@ -43,7 +60,7 @@ class Replay:
 
     def rows(self, batch_size: int, update: int) -> tuple[np.ndarray, np.ndarray]:
         """Which rows [B] the batch of update number ``update`` has, and their importance weights [B]."""
-        return self.sampler.rows(self.ring, batch_size, self._stream.at(update))
+        return self.sampler.rows(self.ring, batch_size, self._stream.at(update), update)
 
     def foresee(self, batch_size: int, update: int, new_rows: int) -> tuple[np.ndarray, np.ndarray] | None:
         """What ``rows`` will say once ``new_rows`` more rows are stored; None if it depends on what they hold.
@@ -51,10 +68,25 @@ class Replay:
         The rows it names, and what ``gather`` gives for them, do not change until then.
         """
         settled = self.ring.head - 1 - len(self._accumulator)
+        then = Foreseen(self.ring, new_rows, settled)
         try:
-            return self.sampler.rows(Foreseen(self.ring, new_rows, settled), batch_size, self._stream.at(update))
+            with self._supposing(then, new_rows):
+                rows, weights = self.sampler.rows(then, batch_size, self._stream.at(update), update)
         except Unforeseen:
             return None
+        return None if (rows >= settled).any() else (rows, weights)
+
+    def _supposing(self, then: Foreseen, new_rows: int) -> Any:
+        """The sampler's state once ``new_rows`` more rows are stored and no episode ends meanwhile."""
+        if not self.sampler.listens:
+            return contextlib.nullcontext()
+        if not hasattr(self.sampler, "supposing"):
+            raise Unforeseen
+        still_open = len(self._accumulator)
+        first = self.ring.head if self._ended else self.ring.head - 1 - still_open
+        complete = max(0, still_open + new_rows - self._ended - (self._accumulator.n - 1))
+        leaving = [r for oldest in range(self.ring.oldest + 1, then.oldest + 1) for r in self.ring.displaced(oldest)]
+        return self.sampler.supposing(list(range(first, first + complete)), leaving)
 
     def gather(self, rows: np.ndarray, weights: np.ndarray) -> Sample:
         """The batch of these rows."""
@@ -62,9 +94,12 @@ class Replay:
 
     def state(self) -> dict[str, Any]:
         """Everything but the segments of the ring, which are named by their hashes."""
-        return {"head": self.ring.head, "open": self._accumulator.state(), "segments": self.ring.segments()}
+        own = {"sampler": self.sampler.state()} if self.sampler.listens else {}
+        return {"head": self.ring.head, "open": self._accumulator.state(), "segments": self.ring.segments(), **own}
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of ``state``; the segments are put back one by one with ``ring.restore_segment``."""
         self.ring.restore_head(int(state["head"]), state["segments"])
         self._accumulator.restore(state["open"])
+        if self.sampler.listens:
+            self.sampler.restore(state["sampler"])

@@ -84,6 +84,15 @@ class Ring:
         oldest = self.oldest if oldest is None else oldest
         return (self.columns["ahead"][slots] > 0) & (rows - self.columns["age"][slots] >= oldest)
 
+    def displaced(self, oldest: int) -> list[int]:
+        """Rows that cannot be sampled once row ``oldest`` is the oldest held, and could be just before: the row before
+        it, and those whose stacks need that one."""
+        if oldest == 0:
+            return []
+        following = range(oldest, min(oldest + (self.spec.stack or 1) - 1, self.head))
+        age = self.columns["age"]
+        return [oldest - 1, *(row for row in following if row - int(age[row % self.capacity]) < oldest)]
+
     def transitions(self, rows: np.ndarray) -> Transition:
         """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B]."""
         slots = rows % self.capacity

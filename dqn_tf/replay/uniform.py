@@ -6,6 +6,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1, "sample random m
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Uniform:
     """Uniform sampling, with replacement, over the usable rows of a ring of ``capacity`` rows."""
 
     KIND = "uniform"
+    listens: ClassVar[bool] = False  # to what is stored and learned
     capacity: int = setting(
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
@@ -27,8 +29,12 @@ class Uniform:
         check_types(self)
         expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
 
+    def build(self) -> Uniform:
+        """The sampler of one replay: there is nothing to remember."""
+        return self
+
     def rows(
-        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator
+        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator, update: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows [B] int64 and importance weights [B] float32 (ones).
 

@@ -21,6 +21,7 @@ from dqn_tf.learning.learner import Learner, UpdateOutputs
 from dqn_tf.learning.lookahead import LookAhead
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
+from dqn_tf.replay.uniform import Uniform
 from dqn_tf.rng import Stream
 from dqn_tf.training import evaluation
 from dqn_tf.training.stats import IterationStats
@@ -86,7 +87,7 @@ class Trainer:
             timestep = self._begin_episode()
         clock = time.perf_counter()
         observation = timestep.observation
-        action = self.behavior.action(lambda: self.learner.act(observation), step)
+        action = self.behavior.action(lambda: self.learner.act(observation, step), step)
         clock = self._spend("act", clock)
         timestep = self.environment.step(action)
         clock = self._spend("environment", clock)
@@ -120,14 +121,21 @@ class Trainer:
             self.heldout = self._choose_heldout()
         update_is_due = steps % agent.steps_per_update == 0
         if update_is_due:
-            clock = time.perf_counter()
-            out = self.learner.step(self.ahead.gradients(self.counters.updates, self._rows_to_come()))
-            self._spend("update", clock)
+            for _ in range(agent.updates_at_once - 1):
+                self._note_update(self._update(None))
+            out = self._update(self._rows_to_come())
         if steps % agent.target_update_steps == 0:
             self.learner.sync_target()
         if update_is_due:
             self.ahead.begin()
             self._note_update(out)
+
+    def _update(self, rows_to_come: int | None) -> UpdateOutputs:
+        clock = time.perf_counter()
+        out = self.learner.step(self.ahead.gradients(self.counters.updates, rows_to_come))
+        self.replay.learned(self.ahead.rows, out.priority)  # the one place where priorities go back
+        self._spend("update", clock)
+        return out
 
     def _rows_to_come(self) -> int | None:
         """Rows of the replay until the next update; None if it should not begin ahead of its turn: there is no
@@ -153,7 +161,7 @@ class Trainer:
 
     def _choose_heldout(self) -> np.ndarray:
         """States of the random policy, fixed before learning starts (Mnih et al. 2013, section 5.1).  [n, ...]"""
-        rows, _ = self.replay.sampler.rows(
+        rows, _ = Uniform(capacity=self.replay.ring.capacity).rows(
             self.replay.ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0)
         )
         return self.replay.ring.observations(rows)
@@ -211,7 +219,7 @@ class Trainer:
             return {"return_mean": float("nan"), "return_std": float("nan"), "episodes": 0}
         scores = evaluation.play(
             self.config,
-            self.learner.q_values,
+            self.learner.scorer(f"evaluation/{iteration}"),
             f"evaluation/{iteration}",
             episodes=how.episodes,
             frames=how.frames,
@@ -224,13 +232,18 @@ class Trainer:
         if self.heldout is None:
             return float("nan")
         chunks = [self.heldout[i : i + 100] for i in range(0, len(self.heldout), 100)]
-        return float(np.concatenate([self.learner.q_values(c).numpy().max(axis=1) for c in chunks]).mean())
+        q_values = self.learner.scorer(f"heldout/{self.counters.iterations}")
+        return float(np.concatenate([q_values(c).numpy().max(axis=1) for c in chunks]).mean())
 
     def final_scores(self, each_step: Callable[[], None]) -> list[evaluation.Score]:
         """The evaluation after training."""
         episodes = self.config.evaluation.final_episodes
         return evaluation.play(
-            self.config, self.learner.q_values, "evaluation/final", episodes=episodes, each_step=each_step
+            self.config,
+            self.learner.scorer("evaluation/final"),
+            "evaluation/final",
+            episodes=episodes,
+            each_step=each_step,
         )
 
     def _spend(self, phase: str, since: float) -> float:

@@ -66,7 +66,7 @@ def evaluate(
     learner.restore(state["learner"])
     scores = evaluation.play(
         config,
-        learner.q_values,
+        learner.scorer("evaluate"),
         "evaluate",
         episodes=episodes,
         epsilon=epsilon,

@@ -12,17 +12,27 @@ Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discoun
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Role, Transition, ValueOutputs
 
 
 def select(q_values: Any, actions: Any) -> Any:
     """Q(s, a) [B] out of q_values [B, A] for actions [B]: one-hot and sum, as gather's gradient is a scatter."""
     return tf.reduce_sum(q_values * tf.one_hot(actions, q_values.shape[-1], dtype=q_values.dtype), axis=-1)
+
+
+def select_dist(dist: Any, actions: Any) -> Any:
+    """What ``dist`` [B, A, N] says of the actions [B]: [B, N], in the same way."""
+    return average(dist, tf.one_hot(actions, dist.shape[1], dtype=dist.dtype))
+
+
+def average(dist: Any, policy: Any) -> Any:
+    """sum_a pi(a) dist(a): dist [B, A, N], policy [B, A] -> [B, N]."""
+    return tf.reduce_sum(dist * policy[:, :, None], axis=1)
 
 
 def target(r_t: Any, discount_t: Any, next_values: ValueOutputs, terms: BootstrapTerms) -> Any:
@@ -56,6 +66,8 @@ class Expected:
     """One expected return per action, regressed on ``target`` by a squared-error or Huber loss."""
 
     KIND = "expected"
+    random: ClassVar[bool] = False
+    outputs_per_action: ClassVar[int] = 1
     loss: Literal["huber", "squared"] = setting("huber", doc="loss of one TD error")
     huber_threshold: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear")
 
@@ -63,13 +75,13 @@ class Expected:
         check_types(self)
         expect(self.huber_threshold > 0, "a number > 0", "value.huber_threshold", self.huber_threshold)
 
-    def num_outputs(self, num_actions: int) -> int:
-        """Width of the network's last layer."""
-        return num_actions
+    def parts(self, features: int, initializers: Any) -> list[Any]:
+        """Layers of its own between torso and head: none."""
+        return []
 
-    def outputs(self, head: Any, num_actions: int) -> ValueOutputs:
-        """head [B, A] are the Q-values themselves."""
-        return ValueOutputs(q_values=head)
+    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+        """head(features) [B, A, 1] are the Q-values themselves."""
+        return ValueOutputs(q_values=tf.squeeze(head(features, draws), axis=-1))
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms

@@ -58,6 +58,28 @@ CASES = {
             "heldout_states": "20",
         },
     ),
+    "rainbow": Case(
+        preset="rainbow_classic",
+        environment="CartPole-v1",
+        frames=500,
+        checkpoint_frames=60,
+        settings={
+            "network.hidden": "16,16",
+            "value.atoms": "11",
+            "replay.capacity": "150",
+            "replay.importance.end": "150",
+            "batch_size": "8",
+            "min_replay_steps": "100",
+            "steps_per_update": "2",
+            "target_update_steps": "70",
+            "iteration_frames": "250",
+            "evaluation.episodes": "3",
+            "evaluation.final_episodes": "3",
+            "heldout_states": "20",
+            "execution.xla": "none",  # compiled in a fraction of the time
+            "execution.threads": "2",
+        },
+    ),
     "breakout": Case(
         preset="dqn_dopamine",
         environment="breakout",

@@ -37,7 +37,7 @@ def newest_state(run_dir: Path) -> dict[str, Any]:
     return state
 
 
-@pytest.mark.parametrize("name", ["cartpole", "breakout"])
+@pytest.mark.parametrize("name", ["cartpole", "rainbow", "breakout"])
 def test_two_runs_are_equal(
     name: str,
     tmp_path: Path,
@@ -54,7 +54,7 @@ def test_two_runs_are_equal(
     equal_to_baseline(name, run_dir)
 
 
-@pytest.mark.parametrize("name", ["cartpole", "breakout"])
+@pytest.mark.parametrize("name", ["cartpole", "rainbow", "breakout"])
 def test_the_runs_contain_what_could_differ(name: str, cases: dict[str, Any], baseline: Callable[[str], Path]) -> None:
     """Ends of episodes, learning, target syncs, a wrapped ring and evaluations: or equality would mean little."""
     run_dir, settings = baseline(name), cases[name].settings
@@ -74,6 +74,11 @@ def test_the_runs_contain_what_could_differ(name: str, cases: dict[str, Any], ba
     assert not np.array_equal(kernel, initial)
     assert not np.array_equal(kernel, state["learner"]["online/00"])
     assert np.corrcoef(kernel.ravel(), initial.ravel())[0, 1] > 0.7  # but it did begin there
+
+
+def test_priorities_went_back_and_a_largest_one_was_found(baseline: Callable[[str], Path]) -> None:
+    sampler = newest_state(baseline("rainbow"))["replay"]["sampler"]
+    assert sampler["largest"] > 1.0 and sampler["transitions"] > 2 * 150 and len(set(sampler["leaves"])) > 20
 
 
 def test_every_iteration_has_the_state_in_its_row(baseline: Callable[[str], Path]) -> None:

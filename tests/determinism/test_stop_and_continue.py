@@ -97,6 +97,18 @@ def test_a_replay_of_many_pieces(tmp_path: Path, cases: dict[str, Any], workbenc
     assert differences(whole, stopped) == []
 
 
+def test_priorities_noise_and_open_returns(
+    tmp_path: Path, cases: dict[str, Any], workbench: Any, equal_to_baseline: Callable[[str, Path], None]
+) -> None:
+    """Rainbow: stopped while gradients are under way, killed later, continued to the same bytes."""
+    words = cases["rainbow"].words(tmp_path / "run")
+    for at, what, code in (("training:171", "SIGTERM", TERM), ("training:200", "SIGKILL", KILLED)):
+        result = workbench.run(words, at, what)
+        assert result.exit == code, result.output
+    assert workbench.run(words).exit == 0
+    equal_to_baseline("rainbow", tmp_path / "run")
+
+
 def _state(run_dir: Path) -> Any:
     loaded = Store(run_dir / "checkpoints", read_json(run_dir / "manifest.json")["config_hash"]).load(pytest.fail)
     assert loaded is not None

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from dqn_tf.bootstraps.double import Double
 from dqn_tf.config import RunConfig
 from dqn_tf.learning.lookahead import LookAhead
+from dqn_tf.networks.noisy import Noisy
+from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.loop import Trainer
+from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 STEPS = 240
 CASES: dict[str, dict[str, Any]] = {
@@ -20,6 +24,15 @@ CASES: dict[str, dict[str, Any]] = {
     "n-step": {"n_step": 3, "replay": Uniform(capacity=120), "min_replay_steps": 40},
     "copies between updates": {"target_update_steps": 7, "replay": Uniform(capacity=120)},
     "update every step": {"steps_per_update": 1, "replay": Uniform(capacity=120)},
+    "several at once": {"steps_per_update": 8, "updates_at_once": 3, "replay": Uniform(capacity=500)},
+    "prioritized": {"replay": Prioritized(capacity=500), "n_step": 3, "min_replay_steps": 100},
+    "prioritized, small ring": {"replay": Prioritized(capacity=60), "bootstrap": Double()},
+    "noise and sampled fractions": {
+        "replay": Uniform(capacity=500),
+        "layers": Noisy(),
+        "value": ImplicitQuantile(samples=4, target_samples=4),
+        "min_replay_steps": 100,
+    },
 }
 
 
@@ -57,7 +70,7 @@ def test_an_error_in_the_background_is_raised_in_its_turn(trainer: Callable[...,
     while one.counters.updates < 3:
         next(records)
     one.ahead = LookAhead(one.learner, one.replay, one.config.agent.batch_size)
-    failing = lambda sample: (_ for _ in ()).throw(FloatingPointError("from the worker"))  # noqa: E731
+    failing = lambda *_: (_ for _ in ()).throw(FloatingPointError("from the worker"))  # noqa: E731
     one.learner.gradients = failing
     with pytest.raises(FloatingPointError, match="from the worker"):
         for _ in records:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.learning.optimizers import Adam, RMSProp
+from dqn_tf.learning.optimizers import Adam, Optimizers, RMSProp
 
 STEPS = 50
 RATE = 2.0**-12  # Keras keeps the rate as float32; this one loses nothing, so the arithmetic is float64 throughout
@@ -82,7 +82,33 @@ def test_adam_is_its_formula() -> None:
     np.testing.assert_allclose(path, want, rtol=1e-5, atol=1e-4 * RATE)
 
 
-@pytest.mark.parametrize("optimizer", [RMSProp(), Adam()])
+def test_adam_with_its_epsilon_after_the_bias_correction() -> None:
+    """Algorithm 1 of the paper, as in PyTorch and Optax: lr m_hat / (sqrt(v_hat) + eps)."""
+    w, m, v, want = np.zeros(7), 0.0, 0.0, []
+    for t, dw in enumerate(GRADIENTS, start=1):
+        m, v = 0.9 * m + 0.1 * dw, 0.999 * v + 0.001 * dw * dw
+        w = w - RATE * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-3)
+        want.append(w)
+    path = keras_path(Adam(learning_rate=RATE, epsilon=1e-3, epsilon_form="corrected"), GRADIENTS)
+    np.testing.assert_allclose(path, want, rtol=1e-4)  # Keras computes b1^t and b2^t in float32
+    hat = keras_path(Adam(learning_rate=RATE, epsilon=1e-3), GRADIENTS)
+    assert not np.allclose(path, hat, rtol=1e-3)
+
+
+def test_a_part_of_a_network_may_bring_its_own_optimizer() -> None:
+    """Each variable moves as its own optimizer alone would move it, whatever the order; the slots are all there."""
+    variables = [tf.keras.Variable(np.zeros(2), dtype="float64") for _ in range(3)]
+    own = RMSProp(learning_rate=0.5, epsilon=1e-2)
+    both = Optimizers(Adam(learning_rate=RATE), variables, [(own, [variables[1]])])
+    for gradient in GRADIENTS[:5]:
+        both.apply([tf.constant(gradient[i : i + 2]) for i in (0, 2, 4)])
+    for i, optimizer in ((0, Adam(learning_rate=RATE)), (1, own), (2, Adam(learning_rate=RATE))):
+        alone = keras_path(optimizer, GRADIENTS[:5, 2 * i : 2 * i + 2])
+        np.testing.assert_allclose(variables[i], alone[-1], rtol=TOLERANCE)
+    assert len(both.variables) == (2 + 2 * 2) + (2 + 2)  # counts and rates; two slots for each variable
+
+
+@pytest.mark.parametrize("optimizer", [RMSProp(), Adam(), Adam(epsilon_form="corrected")])
 def test_slots_exist_before_the_first_step(optimizer: RMSProp | Adam) -> None:
     """Else the first update would make them, in a trace of its own."""
     built = optimizer.build([tf.keras.Variable(np.zeros(3))])

@@ -41,14 +41,15 @@ def digest(variables: list[Any]) -> str:
 # -- the Nature CNN ----------------------------------------------------------------------------------------------------
 def test_layers_of_the_nature_network(nature: QNetwork) -> None:
     """Mnih et al. 2015, Methods: 32 of 8x8/4, 64 of 4x4/2, 64 of 3x3/1, 512, and one output per action."""
-    shapes = [tuple(layer.output.shape[1:]) for layer in nature.model.layers]
-    assert shapes == [(84, 84, 4), (20, 20, 32), (9, 9, 64), (7, 7, 64), (3136,), (512,), (4,)]
-    assert nature.model.count_params() == 1_686_180
+    shapes = [tuple(layer.output.shape[1:]) for layer in nature.torso.layers]
+    assert shapes == [(84, 84, 4), (20, 20, 32), (9, 9, 64), (7, 7, 64), (3136,)]
+    assert [layer.keras.units for layer in nature.head.layers] == [512, 4]
+    assert sum(int(np.prod(v.shape)) for v in nature.variables) == 1_686_180
 
 
 def test_same_padding_gives_dopamine_s_7744_features() -> None:
-    model = network(NatureCNN(padding="same", hidden=2), ATARI, 4).model
-    assert [tuple(layer.output.shape[1:]) for layer in model.layers][1:5] == [
+    torso = network(NatureCNN(padding="same", hidden=2), ATARI, 4).torso
+    assert [tuple(layer.output.shape[1:]) for layer in torso.layers][1:5] == [
         (21, 21, 32), (11, 11, 64), (11, 11, 64), (7744,)
     ]  # fmt: skip
 
@@ -79,13 +80,13 @@ def test_the_kth_variable_draws_from_counter_k() -> None:
 
 
 def test_bytes_are_scaled_inside_the_network(nature: QNetwork) -> None:
-    scaling, *rest = nature.model.layers
+    scaling, *rest = nature.torso.layers
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     np.testing.assert_allclose(scaling(levels), levels / np.float32(255), rtol=1e-6)  # times 1/255, rounded
     assert float(tf.reduce_max(scaling(levels))) == 1.0
     images = np.random.default_rng(0).integers(0, 256, (2, 84, 84, 4), dtype=np.uint8)
     hidden = tf.constant(images / np.float32(255))
-    for layer in rest:
+    for layer in (*rest, *(layer.keras for layer in nature.head.layers)):
         hidden = layer(hidden)
     np.testing.assert_allclose(nature(images).q_values, hidden, rtol=1e-5, atol=1e-6)
 
@@ -103,7 +104,8 @@ def test_a_batch_is_its_observations_one_by_one(nature: QNetwork) -> None:
 def test_layers_of_the_mlp() -> None:
     q = network(MLP(), ObservationSpec((4,), "float32"), 2)
     assert [v.shape for v in q.variables] == [(4, 128), (128,), (128, 128), (128,), (128, 2), (2,)]
-    assert [layer.activation.__name__ for layer in q.model.layers] == ["relu", "relu", "linear"]
+    layers = [*q.torso.layers, *(layer.keras for layer in q.head.layers)]
+    assert [layer.activation.__name__ for layer in layers] == ["relu", "relu", "linear"]
 
 
 def test_the_mlp_by_hand() -> None:
@@ -144,8 +146,8 @@ def test_observations_of_another_kind_are_refused(outcome, torso: Any, spec: Obs
 
 
 def test_the_smallest_image_works() -> None:
-    model = network(NatureCNN(hidden=2), ObservationSpec((36, 36), "uint8", 1), 2).model
-    assert tuple(model.layers[3].output.shape[1:]) == (1, 1, 64)
+    torso = network(NatureCNN(hidden=2), ObservationSpec((36, 36), "uint8", 1), 2).torso
+    assert tuple(torso.layers[3].output.shape[1:]) == (1, 1, 64)
 
 
 @pytest.mark.parametrize(("torso", "hidden"), [(NatureCNN, 0), (MLP, (8, 0))])

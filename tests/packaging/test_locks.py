@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from functools import cache
@@ -15,7 +16,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
-EXTRAS = {"": (), "-dev": ("dev",), "-gpu": ("gpu",)}
+EXTRAS = {"": (), "-dev": ("dev",), "-gpu": ("gpu",), "-cluster": ("cluster",)}
 LOCKS = [(python, suffix) for python in PYTHONS for suffix in EXTRAS]
 
 PIN = re.compile(r"([a-z0-9][a-z0-9-]*)==([0-9][0-9A-Za-z.+!]*) \\")
@@ -102,12 +103,11 @@ def test_the_pins_are_what_the_project_asks_for(python: str, suffix: str) -> Non
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_locks_of_one_python_agree(python: str) -> None:
-    """So that one environment can take one lock after another, and a dev or gpu one can stand in for the base one."""
-    base = pins(python, "").items()
-    assert base <= pins(python, "-dev").items()
-    assert base <= pins(python, "-gpu").items()
-    dev, gpu = pins(python, "-dev"), pins(python, "-gpu")
-    assert {name for name in dev.keys() & gpu.keys() if dev[name] != gpu[name]} == set()
+    """So that one environment can take one lock after another, and any of them can stand in for the base one."""
+    for suffix, other in itertools.product(EXTRAS, repeat=2):
+        assert pins(python, "").items() <= pins(python, suffix).items()
+        these, those = pins(python, suffix), pins(python, other)
+        assert {name for name in these.keys() & those.keys() if these[name] != those[name]} == set()
 
 
 def test_what_builds_the_project_is_locked_as_it_asks() -> None:

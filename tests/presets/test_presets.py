@@ -9,8 +9,10 @@ from dqn_tf.envs.protocols import PROTOCOLS
 from dqn_tf.presets import PRESETS, load
 
 # Words of the checklist; "return" and "per agent step" scale values rather than count time.
-UNITS = {"", "frames", "agent steps", "transitions", "units", "episodes", "iterations", "threads", "return",
-         "per agent step", "as in the protocol"}  # fmt: skip
+UNITS = {
+    *("", "frames", "agent steps", "transitions", "units", "episodes", "iterations", "threads", "return", "updates"),
+    *("per agent step", "as in the protocol", "atoms", "quantiles", "as in replay.importance.clock"),
+}
 
 
 @pytest.fixture(params=PRESETS)
@@ -49,6 +51,14 @@ def test_a_preset_knows_its_name_its_reference_and_its_protocol(preset: presets.
     assert load(preset.name) is preset
     assert preset.summary and preset.reference
     assert preset.protocol is None or preset.protocol in PROTOCOLS
+
+
+def test_what_is_only_remembered_says_so() -> None:
+    """The papers whose values were not read in a source; ``explain`` prints the sources."""
+    remembered = {name for name in PRESETS if any("remembered" in text for text in load(name).sources.values())}
+    assert {"dueling", "dueling_double", "prioritized_rank", "noisy", "rainbow"} <= remembered
+    assert not remembered & {"double_dqn", "prioritized", "c51", "c51_dopamine", "qr_dqn", "iqn", "m_dqn", "m_iqn",
+                             "rainbow_zoo", "rainbow_dopamine", "der", "otrainbow"}  # fmt: skip
 
 
 def test_an_unknown_preset_names_the_nearest(outcome) -> None:
@@ -94,6 +104,105 @@ def test_an_unknown_preset_names_the_nearest(outcome) -> None:
             },
         ),
         ("dqn_zoo", {"optimizer.epsilon": 0.01 / 1024, "exploration.decay_steps": 1_000_000, "n_step": 1}),
+        (
+            "double_dqn",
+            {
+                "bootstrap": "double",
+                "head.bias": "shared",
+                "target_update_steps": 30_000,
+                "exploration.final_epsilon": 0.01,
+            },
+        ),
+        ("dueling_double", {"head": "dueling", "optimizer.learning_rate": 6.25e-5, "max_grad_norm": 10.0}),
+        (
+            "prioritized",
+            {
+                "replay.alpha": 0.6,
+                "replay.importance.beta": 0.4,
+                "optimizer.learning_rate": 6.25e-5,
+                "optimizer.epsilon": 0.01 / 1024 / 16,
+                "replay.uniform_share": 0.001,
+            },
+        ),
+        ("prioritized_rank", {"replay": "prioritized_rank", "replay.alpha": 0.7, "replay.importance.beta": 0.5}),
+        ("noisy", {"layers": "noisy", "layers.sigma_0": 0.5, "exploration.initial_epsilon": 0.0}),
+        (
+            "c51",
+            {
+                "value.atoms": 51,
+                "value.v_min": -10.0,
+                "value.v_max": 10.0,
+                "optimizer.learning_rate": 2.5e-4,
+                "optimizer.epsilon": 0.01 / 32,
+                "optimizer.epsilon_form": "corrected",
+                "max_grad_norm": 10.0,
+            },
+        ),
+        (
+            "c51_dopamine",
+            {
+                "optimizer.learning_rate": 2.5e-4,
+                "optimizer.epsilon": 3.125e-4,
+                "optimizer.epsilon_form": "hat",
+                "max_grad_norm": None,
+                "min_replay_steps": 20_000,
+                "target_update_steps": 8_000,
+                "n_step": 1,
+                "replay": "uniform",
+                "exploration.decay_steps": 250_000,
+                "network.padding": "same",
+            },
+        ),
+        ("qr_dqn", {"value.quantiles": 201, "optimizer.learning_rate": 5e-5, "max_grad_norm": 10.0}),
+        ("iqn", {"value.samples": 64, "value.policy_samples": 64, "value.first_cosine": 1, "min_replay_steps": 20_000}),
+        ("fqf", {"value.fractions": 32, "value.entropy": 10.0, "value.optimizer.learning_rate": 2.5e-9, "n_step": 3}),
+        ("m_dqn", {"bootstrap.alpha": 0.9, "bootstrap.tau": 0.03, "bootstrap.log_policy_min": -1.0}),
+        ("m_iqn", {"value": "implicit_quantile", "bootstrap": "munchausen", "n_step": 1}),
+        (
+            "rainbow",
+            {
+                "n_step": 3,
+                "replay.alpha": 0.5,
+                "replay.importance.beta": 0.4,
+                "replay.importance.beta_final": 1.0,
+                "optimizer.learning_rate": 6.25e-5,
+                "optimizer.epsilon": 1.5e-4,
+                "layers.sigma_0": 0.5,
+                "target_update_steps": 8_000,
+                "min_replay_steps": 20_000,
+                "head": "dueling",
+                "bootstrap": "double",
+            },
+        ),
+        ("rainbow_zoo", {"layers.sigma_0": 0.1, "replay.importance.end": 50_000_000, "replay.largest": 100.0}),
+        (
+            "rainbow_dopamine",
+            {
+                "head": "single",
+                "layers": "dense",
+                "bootstrap": "greedy",
+                "n_step": 3,
+                "replay.alpha": 0.5,
+                "replay.importance.beta": 0.5,
+                "replay.importance.beta_final": 0.5,
+                "optimizer.learning_rate": 6.25e-5,
+                "optimizer.epsilon": 1.5e-4,
+                "exploration.final_epsilon": 0.01,
+            },
+        ),
+        (
+            "der",
+            {
+                "n_step": 10,
+                "steps_per_update": 1,
+                "min_replay_steps": 1_600,
+                "target_update_steps": 2_000,
+                "optimizer.learning_rate": 1e-4,
+                "head.hidden": "shared",
+                "updates_at_once": 1,
+            },
+        ),
+        ("otrainbow", {"updates_at_once": 8, "steps_per_update": 1, "target_update_steps": 500, "layers": "dense"}),
         (
             "dqn_classic",
             {

@@ -45,7 +45,7 @@ def write_run(
     _write_table(path / "episodes.csv", EPISODE_COLUMNS, rows)
     ends = [frames * (i + 1) // len(evaluations) for i in range(len(evaluations))]
     known: list[dict[str, float]] = [
-        {"iteration": i, "frames": end, "eval_return_mean": value, "epsilon": 0.5}
+        {"iteration": i, "frames": end, "eval_return_mean": value, "eval_episodes": 10, "epsilon": 0.5}
         for i, (end, value) in enumerate(zip(ends, evaluations, strict=True))
     ]
     _write_table(

@@ -119,7 +119,7 @@ GOOD = """\
 schema = 1
 id = "mine"
 title = "A protocol of my own"
-awaiting = ["rainbow"]
+awaiting = ["bbf"]
 
 [paper]
 title = "None"
@@ -134,7 +134,7 @@ preset = "dqn_classic"
 settings = ["network.hidden=64,64"]
 
 [[grid]]
-agents = ["dqn_classic", "wide", "rainbow"]
+agents = ["dqn_classic", "wide", "bbf"]
 environments = ["CartPole-v1"]
 seeds = [1, 2]
 budget_frames = 2_000
@@ -179,7 +179,7 @@ def test_a_file_of_ones_own(mine, tmp_path):
     assert [(j.run_dir.parts[-3], j.seed) for j in made.jobs] == [
         ("dqn_classic", 1), ("wide", 1), ("dqn_classic", 2), ("wide", 2),
     ]  # fmt: skip
-    assert made.jobs[1].config.agent.network.hidden == (64, 64) and made.awaiting == ("rainbow",)
+    assert made.jobs[1].config.agent.network.hidden == (64, 64) and made.awaiting == ("bbf",)
 
 
 WRONG = {

@@ -1,16 +1,10 @@
-"""Plots, the same bytes every time: SVG for pages, PNG for a quick look.
-
-Colors are Okabe & Ito's, which stay apart for all common kinds of color blindness; x-axes are frames.
-"""
+"""Figures of one game or task: runs as curves, beside published ones where there are any.  x-axes are frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,54 +12,12 @@ from matplotlib.figure import Figure
 
 from dqn_tf.envs import games
 from reproduce import published
+from reproduce.plots.style import DASHES, OURS, PUBLISHED, REFERENCE, SEVERAL, amount, figure, style
 from reproduce.published import DOPAMINE_ITERATION_FRAMES
 from reproduce.runs import Run
 
-PUBLISHED = "#0072B2"  # blue
-OURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # vermillion first
-REFERENCE = "#666666"
 MOVING_EPISODES = 100
-
-_STYLE: dict[str, Any] = {
-    "svg.hashsalt": "dqn_tf",  # ids in the SVG: the same every time
-    "svg.fonttype": "path",  # looks the same without the font
-    "font.family": "DejaVu Sans",  # comes with matplotlib
-    "font.size": 9.5,
-    "axes.titlesize": 10.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-}
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw within this: matplotlib's defaults, whatever a user's matplotlibrc says, and ours on top."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        for name, value in _STYLE.items():
-            mpl.rcParams[name] = value  # type: ignore[index]
-        yield
-
-
-def figure(width: float = 7.6, height: float = 4.3) -> Figure:
-    """An empty figure (inches) without a window, whatever the backend."""
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def save(drawn: Figure, stem: Path) -> list[Path]:
-    """Write ``stem``.svg and ``stem``.png without dates or versions; returns both paths."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(stem.name + ending) for ending in (".svg", ".png")]
-    with style():
-        drawn.savefig(paths[0], metadata={"Date": None, "Creator": None})
-        drawn.savefig(paths[1], dpi=150, metadata={"Software": None})
-    return paths
+FEW_POINTS = 10  # a line of fewer also shows where they are
 
 
 def moving_average(values: np.ndarray, length: int = MOVING_EPISODES) -> np.ndarray:
@@ -80,7 +32,6 @@ def moving_average(values: np.ndarray, length: int = MOVING_EPISODES) -> np.ndar
     return (total[ends] - total[begins]) / (ends - begins)
 
 
-# -- one game ----------------------------------------------------------------------------------------------------------
 def training_beside_published(group: Sequence[Run], table: pd.DataFrame) -> Figure:
     """Runs of one preset on one game: moving average of episode returns and means per iteration, beside Dopamine's.
 
@@ -107,18 +58,6 @@ def title(group: Sequence[Run]) -> str:
     seeds = "1 seed" if len(group) == 1 else f"{len(group)} seeds"
     name = games.camel_case(group[0].environment) if group[0].game else group[0].environment
     return f"{name}: {group[0].agent}, {seeds}, {amount(max(r.frames for r in group))} frames"
-
-
-def amount(frames: int) -> str:
-    """A number of frames in few letters.
-
-    >>> [amount(n) for n in (2_000_000, 1_500_000, 200_000, 950)]
-    ['2M', '1.5M', '200k', '950']
-    """
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if frames >= size:
-            return f"{frames / size:.3g}{letter}"
-    return str(frames)
 
 
 def _published_blocks(axes: Axes, game: str, iterations: int) -> None:
@@ -227,3 +166,140 @@ def _whole_curve(axes: Axes, curve: pd.DataFrame) -> None:
     axes.set_xlim(0, middle.iloc[-1])
     axes.set_ylim(None, curve["max_return"].max() * 1.12)
     axes.set_xlabel("frames (millions)")
+
+
+# -- several curves ----------------------------------------------------------------------------------------------------
+def learning_curves(table: pd.DataFrame, game: str, width: float = 7.6) -> Figure:
+    """Curves of one game with their spread, ours in vermillion; the human and the random level where they are in range.
+
+    table: rows of ``curves.COLUMNS``; those of other games are left out.  Published points far beyond the last of ours
+    are left out too.  The title says which are published.
+    """
+    shown = table[table["game"] == game]
+    ours = shown.loc[~shown["published"].astype(bool), "frames"]
+    most = max(1.15 * ours.max(), DOPAMINE_ITERATION_FRAMES) if shown["published"].any() and len(ours) else np.inf
+    shown = shown[shown["frames"] <= most]
+    with style():
+        drawn = figure(width=width, height=4.2)
+        axes = drawn.subplots()
+        for label, (color, dashes) in appearance(shown).items():
+            curve = shown[shown["label"] == label]
+            draw_curve(axes, curve, color, dashes, f"{label} ({runs_in_words(curve)})")
+        axes.set_xlim(0, min(most, shown["frames"].max() * 1.01) / 1e6 if len(shown) else None)
+        levels(axes, game)
+        axes.set_title(f"{name_of(game)}: return of training episodes\n{origin(shown)}", loc="left")
+        frames_axis(axes, shown["frames"].max())
+        axes.set_ylabel("mean return (raw score)")
+        drawn.legend(loc="outside lower center", ncols=2 if width > 6 else 1)
+    return drawn
+
+
+def appearance(table: pd.DataFrame) -> dict[str, tuple[str, Any]]:
+    """label -> (color, dashes), in the order of the table: published ones first in their colors, ours in others."""
+    origins = table.drop_duplicates("label").set_index("label")["published"]
+    theirs, ours = [k for k in origins.index if origins[k]], [k for k in origins.index if not origins[k]]
+    both = ((theirs, SEVERAL), (ours, OURS))
+    return {
+        label: (colors[i % len(colors)], DASHES[i % len(DASHES)])
+        for labels, colors in both
+        for i, label in enumerate(labels)
+    }
+
+
+def origin(table: pd.DataFrame) -> str:
+    """Whose data a figure shows, for its title."""
+    if table["published"].all():
+        return "published data only, no run of ours; band: lowest to highest run"
+    if table["published"].any():
+        alone = (table[table["published"].astype(bool)].groupby(["label", "game"]).size() == 1).any()
+        point = "\nblue point: an average over 1M frames" if alone else ""
+        return f"ours beside published curves; band: lowest to highest run{point}"
+    return "band: lowest to highest seed"
+
+
+def runs_in_words(curve: pd.DataFrame) -> str:
+    """ "5 runs", or "3 to 5 runs" where some points have fewer."""
+    low, high = int(curve["n"].min()), int(curve["n"].max())
+    return f"{high} run{'s' if high > 1 else ''}" if low == high else f"{low} to {high} runs"
+
+
+def draw_curve(
+    axes: Axes, curve: pd.DataFrame, color: str, dashes: Any, label: str | None = None, linewidth: float = 1.4
+) -> None:
+    """A mean with its band, over frames in millions; a single point is a diamond with its range."""
+    x = curve["frames"] / 1e6
+    if len(curve) == 1:
+        reach = np.abs(curve[["low", "high"]].sub(curve["mean"], axis=0).to_numpy().T)
+        axes.errorbar(x, curve["mean"], yerr=reach, fmt="D", color=color, markersize=5, label=label)
+        return
+    axes.fill_between(x, curve["low"], curve["high"], color=color, alpha=0.16, linewidth=0)
+    marker = "." if len(curve) < FEW_POINTS else None
+    axes.plot(x, curve["mean"], color=color, linestyle=dashes, linewidth=linewidth, label=label, marker=marker)
+
+
+def frames_axis(axes: Axes, most: float) -> None:
+    """The x-axis, drawn in millions of frames, in words that fit its range."""
+    if most < 1e6:
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value * 1e3:g}")
+        axes.set_xlabel("frames (thousands)")
+    else:
+        axes.set_xlabel("frames (millions)")
+
+
+def levels(axes: Axes, game: str) -> None:
+    """The human's and the random player's score, dotted, where they do not stretch the axis to more than double."""
+    if game not in published.scores().index:
+        return
+    low, high = axes.get_ylim()
+    for name, level in published.human_random(game)._asdict().items():
+        if low - 0.5 * (high - low) <= level <= high + 0.5 * (high - low):
+            axes.axhline(level, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
+            beside(axes, level, f"{name}\n{level:,g}")
+
+
+def beside(axes: Axes, level: float, text: str) -> None:
+    """A word on a horizontal line, outside the axes where no curve runs through it."""
+    axes.annotate(text, (1.0, level), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+                  va="center", color=REFERENCE, fontsize=8)  # fmt: skip
+
+
+def name_of(environment: str) -> str:
+    """A game's name for people; other environments keep theirs.
+
+    >>> name_of("ms_pacman"), name_of("CartPole-v1")
+    ('MsPacman', 'CartPole-v1')
+    """
+    return games.camel_case(environment) if environment in games.ALL else environment
+
+
+def value_and_return(table: pd.DataFrame, width: float = 7.6) -> Figure:
+    """Return and predicted value over training, a line per seed.
+
+    table: rows of ``scores.CURVE_COLUMNS`` of one agent on one environment.
+    Paper: Mnih et al. 2015, Figure 2; the mean over held-out states of max_a Q(s, a).  Deviation: an average over an
+    iteration where the paper's is over an epoch, and training returns where a run has no evaluations.
+    """
+    by_seed = table.groupby("seed", sort=True)
+    evaluated = bool(by_seed["eval_return"].count().gt(0).all())
+    returns = ("eval_return", "evaluation") if evaluated else ("train_return", "training")
+    panels = {returns[0]: f"mean return, {returns[1]} episodes", "max_q": "mean max Q(s, a), held-out states"}
+    most, seeds = table["frames"].max(), table["seed"].nunique()
+    with style():
+        drawn = figure(width=width, height=3.6)
+        for axes, (column, words) in zip(drawn.subplots(1, 2), panels.items(), strict=True):
+            for index, (seed, rows) in enumerate(by_seed):
+                known = rows.dropna(subset=[column])
+                axes.plot(known["frames"] / 1e6, known[column].astype("float64"), color=OURS[index % len(OURS)],
+                          marker="." if len(known) < 40 else None, markersize=4, linewidth=1.2,
+                          label=f"seed {seed}" if column == "max_q" else None)  # fmt: skip
+            if table[column].isna().all():
+                axes.annotate("not recorded yet", (0.5, 0.5), xycoords="axes fraction", ha="center", color=REFERENCE)
+            axes.set_title(words, loc="left", fontsize=9)
+            axes.set_xlim(0, most * 1.03 / 1e6)
+            frames_axis(axes, most)
+        agent, environment = table["agent"].iloc[0], table["environment"].iloc[0]
+        words = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        drawn.suptitle(f"{name_of(environment)}: {agent}, {words}, {amount(most)} frames", x=0.01, ha="left",
+                       fontsize=10.5)  # fmt: skip
+        drawn.legend(loc="outside lower center", ncols=min(seeds, 6))
+    return drawn

@@ -1,0 +1,33 @@
+"""The online network chooses the action at s', the target network evaluates it.
+
+Paper: van Hasselt, Guez & Silver 2016, "Deep Reinforcement Learning with Double Q-learning" (arXiv 1509.06461), the
+target of Double DQN (section "Double DQN"):
+
+    Y = R + gamma Q(S', argmax_a Q(S', a; theta); theta^-).
+
+Symbols: R = r_t, gamma (0 where the value ends) = discount_t, S' = s_t, theta the online, theta^- the target network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.types import BootstrapTerms, ValueOutputs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Double:
+    """The one-hot policy of the online network's argmax, and no bonuses."""
+
+    KIND = "double"
+    states: ClassVar[tuple[tuple[str, str], ...]] = (("online", "s_t"),)
+
+    def terms(
+        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any
+    ) -> BootstrapTerms:
+        """others[("online", "s_t")].q_values [B, A] choose.  policy [B, A], bonuses of zero."""
+        q = others["online", "s_t"].q_values
+        policy = tf.one_hot(tf.argmax(q, axis=-1), q.shape[-1], dtype=q.dtype)
+        return BootstrapTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))

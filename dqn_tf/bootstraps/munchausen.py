@@ -1,0 +1,63 @@
+"""A soft-max policy backs up its own entropy, and the log-probability of the action taken is added to the reward.
+
+Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (arXiv 2007.14430), section 2, the target
+of M-DQN, and section 3.2 for the clipping from below:
+
+    q_mdqn = r + alpha [tau ln pi(a|s)]_{l0}^0 + gamma sum_a' pi(a'|s') (Q(s', a'; theta^-) - tau ln pi(a'|s')),
+    pi(.|s) = softmax(Q(s, .; theta^-) / tau).
+
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t.
+M-IQN (section 4.1) puts the quantiles of Z(s', a') in the place of Q(s', a'); pi is that of their mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.types import BootstrapTerms, ValueOutputs
+
+
+def scaled_log_policy(q: Any, tau: float) -> Any:
+    """tau ln pi [B, A] = Q - V, V = tau ln sum_a exp(Q(s, a) / tau), with the maximum taken out of the sum.
+
+    >>> import math
+    >>> out = scaled_log_policy(tf.constant([[0.0, math.log(3.0)]]), 1.0)       # pi = 1/4, 3/4
+    >>> [round(math.exp(x), 6) for x in out.numpy()[0]]
+    [0.25, 0.75]
+    """
+    above = q - tf.reduce_max(q, axis=-1, keepdims=True)
+    return above - tau * tf.reduce_logsumexp(above / tau, axis=-1, keepdims=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Munchausen:
+    """The soft-max policy of the target network, its entropy, and the clipped log-policy of the action taken."""
+
+    KIND = "munchausen"
+    states: ClassVar[tuple[tuple[str, str], ...]] = (("target", "s_tm1"),)
+    alpha: float = setting(0.9, doc="scale of the log-policy that is added to the reward")
+    tau: float = setting(0.03, unit="return", doc="temperature of the soft-max policy and of its entropy")
+    log_policy_min: float = setting(-1.0, unit="return", doc="l0: tau ln pi(a|s) is clipped to [l0, 0]")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(0 <= self.alpha <= 1, "a number in [0, 1]", "bootstrap.alpha", self.alpha)
+        expect(self.tau > 0, "a number > 0", "bootstrap.tau", self.tau, "For no entropy at all: bootstrap=greedy")
+        expect(self.log_policy_min <= 0, "a number <= 0", "bootstrap.log_policy_min", self.log_policy_min)
+
+    def terms(
+        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any
+    ) -> BootstrapTerms:
+        """policy [B, A] = pi(.|s'), value_bonus [B, A] = -tau ln pi(.|s'), reward_bonus [B] = alpha [tau ln pi]."""
+        next_log_policy = scaled_log_policy(next_values.q_values, self.tau)
+        log_policy = scaled_log_policy(others["target", "s_tm1"].q_values, self.tau)
+        taken = tf.reduce_sum(log_policy * tf.one_hot(a_tm1, log_policy.shape[-1], dtype=log_policy.dtype), axis=-1)
+        return BootstrapTerms(
+            policy=tf.exp(next_log_policy / self.tau),
+            value_bonus=-next_log_policy,
+            reward_bonus=self.alpha * tf.clip_by_value(taken, self.log_policy_min, 0.0),
+        )

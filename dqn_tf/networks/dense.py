@@ -1,0 +1,47 @@
+"""Fully connected layers after the torso, and what a layer is: a call on features [B, P], and its variables."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.networks.draws import Draws
+from dqn_tf.networks.initializers import Initializers
+
+Bias = Literal["per_output", "shared"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dense:
+    """Layers without noise: y = x W + b."""
+
+    KIND = "dense"
+    random: ClassVar[bool] = False
+    still_when_scored: ClassVar[bool] = True
+
+    def layer(
+        self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
+    ) -> DenseLayer:
+        """A layer from [B, features] to [B, units]."""
+        return DenseLayer(features, units, initializers, relu, bias)
+
+
+class DenseLayer:
+    """One layer: Keras's, or the same with a single bias for all its outputs."""
+
+    def __init__(self, features: int, units: int, initializers: Initializers, relu: bool, bias: Bias) -> None:
+        fans = initializers.layer(features, units)
+        shared = bias == "shared"
+        self._bias = tf.keras.Variable(fans.pop("bias_initializer"), shape=(1,), name="bias") if shared else None
+        self.keras = tf.keras.layers.Dense(units, activation="relu" if relu else None, use_bias=not shared, **fans)
+        self.keras.build((None, features))
+
+    def __call__(self, x: Any, draws: Draws | None) -> Any:
+        """[B, features] -> [B, units]."""
+        y = self.keras(x)
+        return y if self._bias is None else y + self._bias
+
+    @property
+    def variables(self) -> list[Any]:
+        return [*self.keras.trainable_variables, *([] if self._bias is None else [self._bias])]

@@ -1,0 +1,23 @@
+"""Random numbers inside a network: pure functions of a seed that the caller hands over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dqn_tf import lazy_tf as tf
+
+
+class Draws:
+    """The seeds of one call of a compiled function: its k-th draw has the seed (key + k, counter).
+
+    seed: int64 [2], (key of a stream, counter), see ``rng.Stream.seed_of``.  still: noise in weights is left out, as
+    when an agent is scored with its mean weights.  Draws are numbered while tracing, in the order of the program.
+    """
+
+    def __init__(self, seed: Any, still: bool = False) -> None:
+        self._seed, self._made, self.still = seed, 0, still
+
+    def next(self) -> Any:
+        """The seed of the next draw, int64 [2], for ``tf.random.stateless_*``."""
+        self._made += 1
+        return self._seed + tf.constant([self._made - 1, 0], tf.int64)

@@ -1,0 +1,75 @@
+"""What Dopamine's agents share (`google/dopamine@5873f54`): their gin files repeat the values of its DQN, except where
+a preset says so."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from dqn_tf.learning.optimizers import Adam
+from dqn_tf.networks.torsos import NatureCNN
+from dqn_tf.presets import Preset, sources
+from dqn_tf.presets.dqn_dopamine import PRESET as DQN_DOPAMINE
+from dqn_tf.replay.importance import Importance
+from dqn_tf.replay.prioritized import Prioritized
+
+TF_ADAM = sources.adam("tf.train.AdamOptimizer", "TensorFlow 1's Adam adds epsilon before the bias correction")
+CNN = NatureCNN(padding="same", hidden=512, initialization="dopamine_uniform")
+PRIORITIZED = Prioritized(
+    capacity=1_000_000,
+    alpha=0.5,
+    importance=Importance(beta=0.5, beta_final=0.5, divided_by="batch_max"),
+    epsilon=1e-10,
+    stratified=True,
+)
+PRIORITIZED_SOURCES = {
+    "replay": "replay_scheme = 'prioritized'",
+    "replay.alpha": "rainbow_agent.py: priorities are sqrt(loss + 1e-10)",
+    "replay.importance.beta": "rainbow_agent.py: weights are 1 / sqrt(probability)",
+    "replay.importance.beta_final": "rainbow_agent.py: the exponent stays 0.5",
+    "replay.importance.clock": "not used: beta is constant",
+    "replay.importance.start": "not used: beta is constant",
+    "replay.importance.end": "not used: beta is constant",
+    "replay.importance.divided_by": "rainbow_agent.py: divided by the batch's largest",
+    "replay.epsilon": "rainbow_agent.py: sqrt(loss + 1e-10)",
+    "replay.largest": "rainbow_agent.py: priorities are not clipped",
+    "replay.stratified": "prioritized_replay_buffer.py: stratified_sample",
+    "replay.uniform_share": "prioritized_replay_buffer.py: no uniform draws",
+}
+INITIALIZATION = "legacy_networks.py: VarianceScaling(1/sqrt(3), fan_in, uniform), zero biases"
+
+
+def adam(learning_rate: float, epsilon: float) -> Adam:
+    """TensorFlow 1's Adam."""
+    return Adam(learning_rate=learning_rate, beta_1=0.9, beta_2=0.999, epsilon=epsilon, epsilon_form="hat")
+
+
+def preset(
+    name: str,
+    summary: str,
+    reference: str,
+    gin: str,
+    agent: dict[str, Any],
+    own: dict[str, str],
+    deviations: tuple[str, ...] = (),
+    protocol: str = "dopamine",
+    **evaluation: Any,
+) -> Preset:
+    """A preset from one of its gin files: what differs from its DQN, and the sources of that."""
+    changed = dataclasses.replace(DQN_DOPAMINE.agent, **agent)
+    scoring = dataclasses.replace(DQN_DOPAMINE.evaluation, **evaluation)
+    shared = {
+        path: text.replace("dqn.gin", gin).replace("WrappedReplay", "WrappedPrioritizedReplay")
+        for path, text in DQN_DOPAMINE.sources.items()
+    }
+    return Preset(
+        name=name,
+        summary=summary,
+        reference=reference,
+        protocol=protocol,
+        agent=changed,
+        evaluation=scoring,
+        iteration_frames=DQN_DOPAMINE.iteration_frames,
+        sources=sources.complete(changed, scoring, shared, own),
+        deviations=(*DQN_DOPAMINE.deviations, *deviations),
+    )

@@ -1,0 +1,18 @@
+"""Double DQN for vector states: the idea, on dqn_classic's small network and settings."""
+
+from __future__ import annotations
+
+from dqn_tf.bootstraps.double import Double
+from dqn_tf.presets.classic import twin
+
+PRESET = twin(
+    "double_classic",
+    "Double DQN for vector states",
+    "van Hasselt et al. 2016, arXiv 1509.06461",
+    agent={
+        "bootstrap": Double(),
+    },
+    own={
+        "bootstrap": "the idea: bootstraps/double.py",
+    },
+)

@@ -1,0 +1,34 @@
+"""Munchausen DQN with the settings of its paper's code.
+
+Source: `google-research/google-research`: `munchausen_rl/configs/atari.gin` (72d82b6), `munchausen_rl/agents/m_dqn.py`,
+a Dopamine agent; what the gin file leaves out is as in Dopamine's DQN.
+Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (arXiv 2007.14430).
+"""
+
+from __future__ import annotations
+
+from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.presets import dopamine
+
+GIN, AGENT = "munchausen_rl/configs/atari.gin", "m_dqn.py"
+
+PRESET = dopamine.preset(
+    name="m_dqn",
+    summary="Munchausen DQN: the log-policy is added to the reward, the target is soft",
+    reference="Vieillard et al. 2020, arXiv 2007.14430; google-research/google-research:munchausen_rl",
+    gin=GIN,
+    agent={
+        "bootstrap": Munchausen(alpha=0.9, tau=0.03, log_policy_min=-1.0),
+        "optimizer": dopamine.adam(5e-5, 3.125e-4),
+    },
+    own={
+        **dopamine.TF_ADAM,
+        "bootstrap": f"{AGENT}: log-policy of the target network",
+        "bootstrap.alpha": f"{AGENT}: alpha=0.9",
+        "bootstrap.tau": f"{AGENT}: tau=0.03",
+        "bootstrap.log_policy_min": f"{AGENT}: clip_value_min=-1",
+        "optimizer": f"{GIN}: optimizer_type = 'adam'",
+        "optimizer.learning_rate": f"{GIN}: optimizer_lr = 0.00005",
+        "optimizer.epsilon": f"{GIN}: 0.0003125, given there for the DQN it is compared with",
+    },
+)

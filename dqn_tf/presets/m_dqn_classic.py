@@ -1,0 +1,19 @@
+"""Munchausen DQN for vector states: the idea, on dqn_classic's small network and settings."""
+
+from __future__ import annotations
+
+from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.presets.classic import MUNCHAUSEN, twin
+
+PRESET = twin(
+    "m_dqn_classic",
+    "Munchausen DQN for vector states",
+    "Vieillard et al. 2020, arXiv 2007.14430",
+    agent={
+        "bootstrap": Munchausen(alpha=0.9, tau=0.03, log_policy_min=-1.0),
+    },
+    own={
+        "bootstrap": "the idea: bootstraps/munchausen.py",
+        **MUNCHAUSEN,
+    },
+)

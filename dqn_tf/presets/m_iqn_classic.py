@@ -1,0 +1,23 @@
+"""Munchausen IQN for vector states: the idea, on dqn_classic's small network and settings."""
+
+from __future__ import annotations
+
+from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.presets.classic import IMPLICIT, MUNCHAUSEN, twin
+from dqn_tf.values.implicit_quantile import ImplicitQuantile
+
+PRESET = twin(
+    "m_iqn_classic",
+    "Munchausen IQN for vector states",
+    "Vieillard et al. 2020, arXiv 2007.14430",
+    agent={
+        "bootstrap": Munchausen(alpha=0.9, tau=0.03, log_policy_min=-1.0),
+        "value": ImplicitQuantile(samples=16, target_samples=16, policy_samples=16),
+    },
+    own={
+        "bootstrap": "the idea: bootstraps/munchausen.py",
+        **MUNCHAUSEN,
+        "value": "the idea: values/implicit_quantile.py",
+        **IMPLICIT,
+    },
+)

@@ -1,0 +1,20 @@
+"""DQN with prioritized replay for vector states: the idea, on dqn_classic's small network and settings."""
+
+from __future__ import annotations
+
+from dqn_tf.presets.classic import PRIORITIZED, twin
+from dqn_tf.replay.importance import Importance
+from dqn_tf.replay.prioritized import Prioritized
+
+PRESET = twin(
+    "prioritized_classic",
+    "DQN with prioritized replay for vector states",
+    "Schaul et al. 2016, arXiv 1511.05952",
+    agent={
+        "replay": Prioritized(capacity=100_000, alpha=0.6, importance=Importance(beta=0.4, end=12_500), epsilon=1e-3),
+    },
+    own={
+        "replay": "the idea: replay/prioritized.py",
+        **PRIORITIZED,
+    },
+)

@@ -1,0 +1,42 @@
+"""Double DQN with rank-based prioritized replay.
+
+Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), sections 3.3 and 4, appendix B.2.  Its
+code was not found; what the paper does not change is as in the preset prioritized.
+"""
+
+from __future__ import annotations
+
+from dqn_tf.presets.derived import preset
+from dqn_tf.presets.prioritized import PRESET as PRIORITIZED
+from dqn_tf.presets.sources import MEMORY
+from dqn_tf.replay.importance import Importance
+from dqn_tf.replay.prioritized_rank import PrioritizedRank
+
+PRESET = preset(
+    PRIORITIZED,
+    name="prioritized_rank",
+    summary="Double DQN with prioritized replay, the rank-based variant",
+    reference="Schaul et al. 2016, arXiv 1511.05952",
+    agent={
+        "replay": PrioritizedRank(
+            capacity=1_000_000,
+            alpha=0.7,
+            importance=Importance(
+                beta=0.5, beta_final=1.0, clock="updates", start=0, end=12_500_000, divided_by="batch_max"
+            ),
+            sort_updates=250_000,
+        )
+    },
+    own={
+        "replay": "Schaul et al. 2016, section 3.3: the rank-based variant",
+        "replay.alpha": f"section 4: 0.7; {MEMORY}",
+        "replay.importance.beta": f"section 4: 0.5; {MEMORY}",
+        "replay.importance.beta_final": f"section 3.4: annealed to 1 at the end of learning; {MEMORY}",
+        "replay.importance.clock": "ours: at the end of learning both clocks agree",
+        "replay.importance.start": "ours: from the first update on",
+        "replay.importance.end": "ours: 200M frames of four a step, one update every four steps",
+        "replay.importance.divided_by": f"algorithm 1: max_i w_i; {MEMORY}",
+        "replay.sort_updates": f"appendix B.2.1: sorted every 10^6 steps, so every 250,000 updates; {MEMORY}",
+    },
+    deviations=("The parts of equal probability are exact; the paper approximates them by a precomputed partition.",),
+)

@@ -1,0 +1,23 @@
+"""DQN with rank-based prioritized replay for vector states: the idea, on dqn_classic's small network and settings."""
+
+from __future__ import annotations
+
+from dqn_tf.presets.classic import CHOSEN, PRIORITIZED, twin
+from dqn_tf.replay.importance import Importance
+from dqn_tf.replay.prioritized_rank import PrioritizedRank
+
+PRESET = twin(
+    "prioritized_rank_classic",
+    "DQN with rank-based prioritized replay for vector states",
+    "Schaul et al. 2016, arXiv 1511.05952",
+    agent={
+        "replay": PrioritizedRank(
+            capacity=100_000, alpha=0.7, importance=Importance(beta=0.5, end=12_500), sort_updates=1_000
+        ),
+    },
+    own={
+        "replay": "the idea: replay/prioritized_rank.py",
+        **PRIORITIZED,
+        "replay.sort_updates": CHOSEN,
+    },
+)

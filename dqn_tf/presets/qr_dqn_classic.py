@@ -1,0 +1,20 @@
+"""QR-DQN for vector states: the idea, on dqn_classic's small network and settings."""
+
+from __future__ import annotations
+
+from dqn_tf.presets.classic import CHOSEN, twin
+from dqn_tf.values.quantile import Quantile
+
+PRESET = twin(
+    "qr_dqn_classic",
+    "QR-DQN for vector states",
+    "Dabney et al. 2018, arXiv 1710.10044",
+    agent={
+        "value": Quantile(quantiles=32),
+    },
+    own={
+        "value": "the idea: values/quantile.py",
+        "value.quantiles": CHOSEN,
+        "value.kappa": "as in qr_dqn",
+    },
+)

@@ -1,0 +1,36 @@
+"""Sources that presets share, and how a preset puts its own together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dqn_tf import fields
+
+MEMORY = "remembered from the paper, not read in a source"
+
+# The parts of plain DQN, in every preset that does not say otherwise.
+DQN = {
+    "value": "DQN: one expected return per action",
+    "bootstrap": "DQN: the target network's largest value",
+    "replay": "DQN: uniform sampling",
+    "head": "DQN: one stream of hidden layers",
+    "head.bias": "DQN: a bias for every output",
+    "layers": "DQN: no noise",
+    "updates_at_once": "DQN: one update when one is due",
+}
+
+
+def adam(where: str, form: str) -> dict[str, str]:
+    """Sources of Adam's fields that nobody sets: where: the library; form: why its epsilon stands where it does."""
+    return {
+        "optimizer.beta_1": f"default of {where}",
+        "optimizer.beta_2": f"default of {where}",
+        "optimizer.epsilon_form": form,
+    }
+
+
+def complete(agent: Any, evaluation: Any, *parts: dict[str, str]) -> dict[str, str]:
+    """The sources of every path of a preset, later parts before earlier ones; what has no such field is left out."""
+    known = {key: text for part in parts for key, text in part.items()}
+    leaves = [*fields.paths(agent), *(f"evaluation.{path}" for path in fields.paths(evaluation)), "iteration_frames"]
+    return {path: known[path] for path in leaves if path in known}

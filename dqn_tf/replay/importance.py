@@ -1,0 +1,69 @@
+"""Importance weights: what a draw that is not uniform is weighted with.
+
+Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), section 3.4:
+
+    w_i = (1/N 1/P(i))^beta / max_j w_j,   beta grows linearly to its final value.
+
+Symbols: N: transitions that can be drawn, P(i): the probability of transition i.
+Published results differ in the clock of beta and in what j runs over, so both are fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Importance:
+    """beta and its schedule, and the largest weight."""
+
+    beta: float = setting(0.4, doc="exponent of the weights at the start; 0: no weights")
+    beta_final: float = setting(1.0, doc="exponent of the weights at the end")
+    clock: Literal["updates", "transitions"] = setting("updates", doc="what beta grows with")
+    start: int = setting(0, unit="as in replay.importance.clock", doc="when beta begins to grow")
+    end: int = setting(12_500_000, unit="as in replay.importance.clock", doc="when beta is final")
+    divided_by: Literal["batch_max", "replay_max", "nothing"] = setting(
+        "batch_max", doc="the largest weight of the batch, or the largest that the replay could give"
+    )
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("beta", "beta_final"):
+            expect(
+                0 <= getattr(self, name) <= 1, "a number in [0, 1]", f"replay.importance.{name}", getattr(self, name)
+            )
+        expect(self.start >= 0, "at least 0", "replay.importance.start", self.start)
+        expect(
+            self.end > self.start, f"more than replay.importance.start={self.start}", "replay.importance.end", self.end
+        )
+
+    def beta_at(self, updates: int, transitions: int) -> float:
+        """beta when so many updates were made and so many transitions were stored.
+
+        >>> rule = Importance(beta=0.5, beta_final=1.0, start=100, end=300)
+        >>> [rule.beta_at(t, 0) for t in (0, 100, 200, 300, 999)]
+        [0.5, 0.5, 0.75, 1.0, 1.0]
+        """
+        time = updates if self.clock == "updates" else transitions
+        done = min(1.0, max(0.0, (time - self.start) / (self.end - self.start)))
+        return self.beta + (self.beta_final - self.beta) * done
+
+    def weights(self, chances: np.ndarray, least: float, beta: float) -> np.ndarray:
+        """w [B] float32 of draws whose N P(i) is ``chances`` [B] > 0; least: the smallest N P(j) in the replay.
+
+        >>> Importance(beta=1.0).weights(np.array([0.5, 2.0, 4.0]), 0.25, 1.0).tolist()
+        [1.0, 0.25, 0.125]
+        >>> Importance(divided_by="replay_max").weights(np.array([0.5, 2.0, 4.0]), 0.25, 1.0).tolist()
+        [0.5, 0.125, 0.0625]
+        """
+        if self.divided_by == "batch_max":
+            chances = chances / chances.min()
+        elif self.divided_by == "replay_max":
+            chances = chances / least
+        return (chances**-beta).astype(np.float32)

@@ -1,0 +1,196 @@
+"""Proportional prioritized replay: transitions of large error are drawn more often, and weighted down for it.
+
+Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), section 3.3, equation (1), and
+algorithm 1:
+
+    p_i  = |delta_i| + epsilon                           (the value family says what stands for |delta_i|)
+    P(i) = p_i^alpha / sum_k p_k^alpha,
+    w_i:   importance.py,
+    a new transition enters with the largest p seen so far (1 at first).
+
+Symbols: N: transitions that can be drawn.
+Stratified (appendix B.2.1): one draw from each of B equal parts of sum_k p_k^alpha.
+
+Published results come from different readings of this, so they are fields: how the weights are made (importance.py), a
+share of uniform draws, a largest priority.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dqn_tf.checks import RunError, expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.replay.importance import Importance
+from dqn_tf.replay.ring import Foreseen, Ring
+from dqn_tf.replay.sum_tree import Tree
+from dqn_tf.replay.uniform import Uniform
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prioritized:
+    """Draws in proportion to priority^alpha."""
+
+    KIND = "prioritized"
+    capacity: int = setting(
+        1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
+    )
+    alpha: float = setting(0.6, doc="exponent of the priorities; 0: uniform")
+    importance: Importance = setting(Importance(), doc="importance weights")
+    epsilon: float = setting(0.0, doc="added to every priority")
+    largest: float | None = setting(None, doc="priorities are cut at this")
+    stratified: bool = setting(True, doc="one draw from each of B equal parts of the sum")
+    uniform_share: float = setting(0.0, doc="probability that a draw is uniform instead")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
+        for name in ("alpha", "uniform_share"):
+            expect(0 <= getattr(self, name) <= 1, "a number in [0, 1]", f"replay.{name}", getattr(self, name))
+        expect(self.epsilon >= 0, "a number >= 0", "replay.epsilon", self.epsilon)
+        expect(self.largest is None or self.largest > 0, "a number > 0 or none", "replay.largest", self.largest)
+
+    def build(self) -> Proportional:
+        """The sampler of one replay."""
+        return Proportional(self)
+
+
+def checked(priorities: np.ndarray) -> np.ndarray:
+    """The priorities [B] as float64.  Raises RunError unless all are finite and not negative."""
+    priorities = np.asarray(priorities, np.float64)
+    if not (np.isfinite(priorities).all() and (priorities >= 0).all()):
+        raise RunError(
+            f"Expected finite priorities >= 0, got {priorities.tolist()}: the network has diverged. None of them "
+            "entered the replay and the last checkpoint is kept; try a smaller learning rate."
+        )
+    return priorities
+
+
+class Proportional:
+    """The priorities of a replay's rows, by slot (row % capacity); a slot that cannot be drawn has a leaf of zero."""
+
+    listens: ClassVar[bool] = True
+
+    def __init__(self, config: Prioritized) -> None:
+        self.config, self.capacity = config, config.capacity
+        self.tree = Tree(config.capacity)
+        by_replay = config.importance.divided_by == "replay_max"
+        self.smallest = Tree(config.capacity, np.minimum, np.inf) if by_replay else None
+        self.present, self.number = np.zeros(config.capacity, bool), 0  # which slots can be drawn, and N
+        self.largest, self.transitions = 1.0, 0  # the largest priority seen; transitions that ever entered
+        self._pending: dict[int, float] = {}  # leaves to be set before the next draw
+
+    # -- what the replay tells -----------------------------------------------------------------------------------------
+    def entered(self, row: int) -> None:
+        """A transition is complete: it gets the largest priority seen so far."""
+        slot = row % self.capacity
+        self.number += not self.present[slot]
+        self.present[slot] = True
+        self.transitions += 1
+        self._pending[slot] = self.largest**self.config.alpha
+
+    def left(self, rows: list[int]) -> None:
+        """These rows can no longer be drawn."""
+        for row in rows:
+            slot = row % self.capacity
+            if self.present[slot]:
+                self.present[slot] = False
+                self.number -= 1
+                self._pending[slot] = 0.0
+
+    def learned(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+        """An update found these priorities [B] for these rows [B]."""
+        found = checked(priorities) + self.config.epsilon
+        if self.config.largest is not None:
+            found = np.minimum(found, self.config.largest)
+        self.largest = max(self.largest, float(found.max()))
+        self._pending.update(zip((rows % self.capacity).tolist(), (found**self.config.alpha).tolist(), strict=True))
+
+    def _settle(self) -> None:
+        if self._pending:
+            places = np.fromiter(self._pending, np.int64, len(self._pending))
+            values = np.fromiter(self._pending.values(), np.float64, len(self._pending))
+            self._pending.clear()
+            self.tree.set(places, values)
+            if self.smallest is not None:
+                self.smallest.set(places, np.where(self.present[places], values, np.inf))
+
+    # -- drawing -------------------------------------------------------------------------------------------------------
+    def rows(
+        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator, update: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
+
+        Draws from ``random``: B uniform numbers; with a uniform share, B more and the rows of a uniform draw.
+        Raises RunError if no row can be drawn.
+        """
+        self._settle()
+        rule, total, number = self.config, self.tree.root, self.number
+        if not number:
+            raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
+        draws = random.random(batch_size)
+        if rule.stratified:
+            draws = (np.arange(batch_size) + draws) / batch_size
+        share = rule.uniform_share if total > 0 else 1.0
+        slots = self.tree.find(draws * total)
+        if share > 0:
+            instead = random.random(batch_size) < share
+            uniform = Uniform(capacity=self.capacity).rows(ring, batch_size, random)[0]
+            slots = np.where(instead, uniform % self.capacity, slots)
+        rows = ring.head - 1 - (ring.head - 1 - slots) % self.capacity
+        beta = rule.importance.beta_at(update, self.transitions)
+        least = self._chance(self.smallest.root, share) if self.smallest is not None else 0.0
+        return rows, rule.importance.weights(self._chance(self.tree.leaves[slots], share), least, beta)
+
+    def _chance(self, leaves: Any, share: float) -> Any:
+        """N P(i) of leaves, where ``share`` of the draws are uniform."""
+        total = self.tree.root
+        return (1 - share) * (self.number * leaves / total if total > 0 else 0.0 * leaves) + share
+
+    @contextlib.contextmanager
+    def supposing(self, entering: list[int], leaving: list[int]) -> Iterator[None]:
+        """As if these rows had entered and left already.  What was, is again afterwards, to the last bit."""
+        self._settle()
+        slots = np.unique(np.array([*entering, *leaving], np.int64) % self.capacity)
+        leaves, present = self.tree.leaves[slots].copy(), self.present[slots].copy()
+        number, transitions = self.number, self.transitions
+        self.left(leaving)  # first: a new row may take the slot of one of these
+        for row in entering:
+            self.entered(row)
+        try:
+            yield
+        finally:
+            self.present[slots], self.number, self.transitions = present, number, transitions
+            self._pending = dict(zip(slots.tolist(), leaves.tolist(), strict=True))
+            self._settle()
+
+    # -- saving --------------------------------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        """The leaves as far as they were ever used; the trees follow from them."""
+        self._settle()
+        used = int(np.max(np.flatnonzero(self.present), initial=-1)) + 1
+        return {
+            "leaves": self.tree.leaves[:used].copy(),
+            "present": self.present[:used].copy(),
+            "largest": self.largest,
+            "transitions": self.transitions,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``, for a new sampler.  Raises ValueError if it does not fit or is no priority."""
+        leaves, present = np.asarray(state["leaves"]), np.asarray(state["present"])
+        if leaves.shape != present.shape or len(leaves) > self.capacity or leaves.dtype != np.float64:
+            raise ValueError(f"Expected priorities of at most {self.capacity} rows, got {leaves.shape} {leaves.dtype}.")
+        if not (np.isfinite(leaves).all() and (leaves >= 0).all()):
+            raise ValueError("Expected finite priorities >= 0.")
+        self.present[: len(present)], self.number = present, int(present.sum())
+        self.tree.fill(leaves)
+        if self.smallest is not None:
+            self.smallest.fill(np.where(present, leaves, np.inf))
+        self.largest, self.transitions = float(state["largest"]), int(state["transitions"])
+        self._pending.clear()

@@ -1,0 +1,171 @@
+"""Rank-based prioritized replay: the chance of a transition depends on its place in the order of errors.
+
+Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), section 3.3, equation (1) with
+p_i = 1 / rank(i), and appendix B.2.1:
+
+    P(i) = (1 / rank(i))^alpha / sum_k (1 / rank(k))^alpha.
+
+Symbols: rank(i) from 1, by |delta_i|, largest first; C_k = sum_{j <= k} j^-alpha, so that P(rank <= k) = C_k / C_N.
+
+As in the paper, a binary heap stands for the sorted order, an index of its array for a rank, and it is sorted now and
+then; one draw comes from each of B parts of equal probability.  The paper approximates the parts by pieces computed
+beforehand; here they are exact, since C does not depend on N.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dqn_tf.checks import RunError, expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.replay.importance import Importance
+from dqn_tf.replay.prioritized import checked
+from dqn_tf.replay.ring import Foreseen, Ring
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrioritizedRank:
+    """Draws in proportion to rank^-alpha."""
+
+    KIND = "prioritized_rank"
+    capacity: int = setting(
+        1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
+    )
+    alpha: float = setting(0.7, doc="exponent of the ranks; 0: uniform")
+    importance: Importance = setting(Importance(beta=0.5), doc="importance weights")
+    sort_updates: int = setting(250_000, unit="updates", doc="the heap is sorted whenever so many updates were made")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
+        expect(0 <= self.alpha <= 1, "a number in [0, 1]", "replay.alpha", self.alpha)
+        expect(self.sort_updates >= 1, "at least 1", "replay.sort_updates", self.sort_updates)
+
+    def build(self) -> Ranked:
+        """The sampler of one replay."""
+        return Ranked(self)
+
+
+class Ranked:
+    """A heap of the slots (row % capacity) that can be drawn, largest priority first."""
+
+    listens: ClassVar[bool] = True
+
+    def __init__(self, config: PrioritizedRank) -> None:
+        self.config, self.capacity = config, config.capacity
+        self.heap = np.zeros(config.capacity, np.int64)  # slots; the index is rank - 1
+        self.place = np.full(config.capacity, -1)  # of each slot in the heap; -1: it cannot be drawn
+        self.priority = np.zeros(config.capacity)  # of each slot
+        self.number, self.updates, self.transitions, self.largest = 0, 0, 0, 1.0
+        self._c = np.cumsum(np.arange(1, config.capacity + 1, dtype=np.float64) ** -config.alpha)
+
+    # -- what the replay tells -----------------------------------------------------------------------------------------
+    def entered(self, row: int) -> None:
+        """A transition is complete: it gets the largest priority seen so far."""
+        slot = row % self.capacity
+        if self.place[slot] < 0:
+            self._put(self.number, slot)
+            self.number += 1
+        self.transitions += 1
+        self._change(slot, self.largest)
+
+    def left(self, rows: list[int]) -> None:
+        """These rows can no longer be drawn."""
+        for row in rows:
+            slot = row % self.capacity
+            place = int(self.place[slot])
+            if place >= 0:
+                self.number -= 1
+                last = int(self.heap[self.number])
+                self.place[slot] = -1
+                if last != slot:
+                    self._put(place, last)
+                    self._change(last, float(self.priority[last]))
+
+    def learned(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+        """An update found these priorities [B] for these rows [B]."""
+        found = checked(priorities)
+        self.largest = max(self.largest, float(found.max()))
+        for row, priority in zip(rows.tolist(), found.tolist(), strict=True):
+            self._change(row % self.capacity, priority)
+        self.updates += 1
+        if self.updates % self.config.sort_updates == 0:
+            self.sort()
+
+    def sort(self) -> None:
+        """Make ranks exact; among equal priorities the smaller slot comes first."""
+        slots = np.sort(self.heap[: self.number])
+        self.heap[: self.number] = slots[np.argsort(-self.priority[slots], kind="stable")]
+        self.place[self.heap[: self.number]] = np.arange(self.number)
+
+    # -- the heap ------------------------------------------------------------------------------------------------------
+    def _put(self, place: int, slot: int) -> None:
+        self.heap[place], self.place[slot] = slot, place
+
+    def _change(self, slot: int, priority: float) -> None:
+        """Give a slot of the heap another priority, and let it rise or sink."""
+        self.priority[slot] = priority
+        place = int(self.place[slot])
+        while place and self.priority[self.heap[(place - 1) // 2]] < priority:
+            parent = (place - 1) // 2
+            self._put(place, int(self.heap[parent]))
+            place = parent
+        while (child := 2 * place + 1) < self.number:
+            if child + 1 < self.number and self.priority[self.heap[child]] < self.priority[self.heap[child + 1]]:
+                child += 1
+            if self.priority[self.heap[child]] <= priority:
+                break
+            self._put(place, int(self.heap[child]))
+            place = child
+        self._put(place, slot)
+
+    # -- drawing -------------------------------------------------------------------------------------------------------
+    def rows(
+        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator, update: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
+
+        Draws from ``random``: B uniform numbers.  Raises RunError if no row can be drawn.
+        """
+        if not self.number:
+            raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
+        total, n, rule = self._c[self.number - 1], self.number, self.config.importance
+        targets = (np.arange(batch_size) + random.random(batch_size)) / batch_size * total
+        ranks = np.minimum(np.searchsorted(self._c[:n], targets, side="right") + 1, n)
+        rows = ring.head - 1 - (ring.head - 1 - self.heap[ranks - 1]) % self.capacity
+        chances = n * ranks.astype(np.float64) ** -self.config.alpha / total
+        least = n * float(n) ** -self.config.alpha / total
+        return rows, rule.weights(chances, least, rule.beta_at(update, self.transitions))
+
+    # -- saving --------------------------------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        """The heap in its order, and the priorities along it."""
+        heap = self.heap[: self.number].copy()
+        return {
+            "heap": heap,
+            "priority": self.priority[heap],
+            "largest": self.largest,
+            "transitions": self.transitions,
+            "updates": self.updates,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``, for a new sampler.  Raises ValueError if it does not fit or is no priority."""
+        heap, priority = np.asarray(state["heap"]), np.asarray(state["priority"])
+        known = (
+            heap.dtype == np.int64
+            and len(np.unique(heap)) == len(heap)
+            and ((heap >= 0) & (heap < self.capacity)).all()
+        )
+        if not known or heap.shape != priority.shape:
+            raise ValueError(f"Expected different slots below {self.capacity}, each with a priority.")
+        if not (np.isfinite(priority).all() and (priority >= 0).all()):
+            raise ValueError("Expected finite priorities >= 0.")
+        self.number = len(heap)
+        self.heap[: self.number], self.priority[heap] = heap, priority
+        self.place[heap] = np.arange(self.number)
+        self.largest, self.transitions = float(state["largest"]), int(state["transitions"])
+        self.updates = int(state["updates"])

@@ -1,0 +1,88 @@
+"""Every preset, small and on CartPole: stopped in the middle, saved, restored and continued, it is as if never stopped.
+
+The run that is not stopped looks ahead (threads=2), the continued one does not: that changes no byte either.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dqn_tf.config import Interleaved, RunConfig
+from dqn_tf.networks.torsos import MLP
+from dqn_tf.presets import PRESETS, load
+from dqn_tf.training.checkpoint import Store
+from dqn_tf.training.loop import IterationRecord, Trainer
+
+pytestmark = pytest.mark.slow
+SMALLER = {
+    "categorical": {"atoms": 11},
+    "quantile": {"quantiles": 7},
+    "implicit_quantile": {"samples": 4, "target_samples": 5, "policy_samples": 6, "cosines": 8},
+    "fqf": {"fractions": 4, "cosines": 8},
+}
+STOP, END = 91, 160
+
+
+def small(config: RunConfig, preset: str, threads: int) -> RunConfig:
+    """The preset's ideas at a size for tests; 160 steps, iterations of 60, a ring of 70 rows."""
+    agent = load(preset).agent
+    agent = dataclasses.replace(
+        agent,
+        network=MLP(hidden=(8, 8)),
+        value=dataclasses.replace(agent.value, **SMALLER.get(agent.value.KIND, {})),
+        replay=dataclasses.replace(agent.replay, capacity=70),
+        exploration=dataclasses.replace(agent.exploration, decay_steps=40),
+        optimizer=dataclasses.replace(agent.optimizer, learning_rate=1e-3),
+        batch_size=4,
+        steps_per_update=2,
+        target_update_steps=25,
+        min_replay_steps=30,
+        execution=Interleaved(xla="none", threads=threads),
+    )
+    return dataclasses.replace(config, preset=preset, agent=agent, frames=END, iteration_frames=60)
+
+
+def run(trainer: Trainer, until: int) -> list[Any]:
+    """Go on until so many steps are made and every record of them is out."""
+    out = []
+    for record in trainer.records(lambda: None):
+        out.append(record)
+        if trainer.counters.steps >= until and until < END:
+            break
+    return out
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_stopped_and_continued(preset: str, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    whole = Trainer(small(cartpole(), preset, threads=2))
+    run(whole, STOP)
+    store = Store(tmp_path / "checkpoints", "identity")
+    store.save(STOP, {"run": whole.state()}, whole.blobs())
+    at_stop = whole.learner.state()
+    continued = Trainer(small(cartpole(), preset, threads=1))
+    loaded = Store(tmp_path / "checkpoints", "identity").load(pytest.fail)
+    assert loaded is not None
+    continued.restore(loaded[1]["run"], loaded[2])
+    assert continued.digest() == whole.digest()
+    records = run(whole, END)
+    run(continued, END)
+    assert continued.digest() == whole.digest() and continued.counters == whole.counters
+    assert continued.ahead.hits == 0
+    # What could have differed occurred after the stop: updates, a copy, ends of episodes, a wrap, an evaluation.
+    assert whole.counters.updates >= 30 and whole.counters.episodes >= 3 and whole.replay.ring.head > 2 * 70
+    assert any(isinstance(r, IterationRecord) and r.row["eval_episodes"] > 0 for r in records)
+    now = whole.learner.state()
+    for part in ("online", "target", "optimizer"):
+        names = [name for name in now if name.startswith(f"{part}/")]
+        assert any(not np.array_equal(now[name], at_stop[name]) for name in names), part
+    if whole.replay.sampler.listens:
+        assert whole.replay.sampler.transitions == END - len(whole.replay._accumulator)
+        assert whole.replay.sampler.largest != 1.0 or "priority" in str(whole.replay.sampler.state().keys())
+    for trainer in (whole, continued):
+        trainer.environment.close()
