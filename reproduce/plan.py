@@ -15,6 +15,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.envs import games
 from reproduce.executors.local import cores
 from reproduce.jobs import Job
+from reproduce.progress import runs
 from reproduce.protocol import Grid, Protocol, environments, find_environment
 from reproduce.tables import plain
 
@@ -155,11 +156,7 @@ def measured_speed(config: RunConfig, results: Path = ROOT / "results") -> Speed
         with open(results / "quickstart" / "times.csv", newline="") as file:
             rows = [r for r in csv.DictReader(file) if f"gym:{r['environment']}" == config.environment]
         pace = [int(r["frames"]) / float(r["wall_seconds"]) for r in rows]
-        return (
-            Speed(statistics.median(pace), "results/quickstart/times.csv, on a CPU")
-            if pace
-            else None
-        )
+        return Speed(statistics.median(pace), "results/quickstart/times.csv, on a CPU") if pace else None
     except (OSError, ValueError, KeyError):
         return None
 
@@ -170,7 +167,7 @@ def describe(plan: Plan, folder: Path, parallel: int | None, frames_per_s: float
     groups = [_group(jobs, frames_per_s) for jobs in _groups(plan.jobs)]
     heading = ("agent", "environments", "seeds", "runs", "frames each", "Atari protocol", "memory each", "hours each")
     lines = [plain([heading, *(g.row() for g in groups)]), ""] if groups else []
-    count = f"{len(plan.jobs):,} runs" + (f" of {plan.total:,}" if len(plan.jobs) < plan.total else "")
+    count = runs(len(plan.jobs), plan.total)
     frames = sum(job.frames for job in plan.jobs)
     lines += [f"{count}, {frames:,} training frames (evaluation comes on top)"]
     lines += _cost(groups, folder, parallel or cores(), frames_per_s is not None) if groups else []

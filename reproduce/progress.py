@@ -68,7 +68,17 @@ class Board:
 def counted(outcomes: list[Outcome]) -> str:
     """How many are in each state: "2 running, 1 failed, 3,417 waiting"."""
     counts = Counter(o.state for o in outcomes)
-    return f"{len(outcomes):,} runs: {', '.join(f'{counts[state]:,} {state}' for state in STATES if counts[state])}"
+    return f"{runs(len(outcomes))}: {', '.join(f'{counts[state]:,} {state}' for state in STATES if counts[state])}"
+
+
+def runs(number: int, of: int | None = None) -> str:
+    """A number of runs in words.
+
+    >>> runs(1), runs(3420), runs(1, of=2), runs(2, of=2)
+    ('1 run', '3,420 runs', '1 of 2 runs', '2 runs')
+    """
+    total = number if of is None else of
+    return f"{number:,} of " * (number < total) + f"{total:,} run" + "s" * (total != 1)
 
 
 def line(outcome: Outcome) -> tuple[str, str, str]:

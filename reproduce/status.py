@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.training.run_dir import read_json
-from reproduce import jobs
+from reproduce import jobs, progress
 from reproduce.sweep import planned_runs
 from reproduce.tables import plain
 
@@ -75,7 +75,10 @@ def _describe(home: Path, runs: list[RunStatus]) -> str:
     frames, done = sum(r.frames for r in runs), sum(r.done for r in runs)
     counts = Counter(r.state for r in runs)
     said = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
-    lines = [f"{home}: {len(runs):,} runs, {said}; {done:,} of {frames:,} frames ({done / max(1, frames):.1%})", ""]
+    lines = [
+        f"{home}: {progress.runs(len(runs))}, {said}; {done:,} of {frames:,} frames ({done / max(1, frames):.1%})",
+        "",
+    ]
     rows: list[tuple[str, ...]] = [("agent", "runs", *STATES, "frames")]
     for agent in dict.fromkeys(r.agent for r in runs):
         own = [r for r in runs if r.agent == agent]

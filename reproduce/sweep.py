@@ -64,7 +64,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"Expected runs, got none. {plan.waiting(planned)}.")
     executor = executors.make(arguments.executor, options)
     begin(home, planned)
-    print(f"{asked.title}: {_runs(len(planned.jobs), planned.total)} in {home}", flush=True)
+    print(f"{asked.title}: {progress.runs(len(planned.jobs), planned.total)} in {home}", flush=True)
     if planned.awaiting:
         print(plan.waiting(planned), flush=True)
     try:
@@ -87,15 +87,11 @@ def tell(outcomes: Sequence[Outcome]) -> int:
     counts = Counter(o.state for o in outcomes)
     before = sum(o.already for o in outcomes)
     said = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
-    print(f"\n{len(outcomes):,} runs: {said}{f' ({before:,} of them before)' if before else ''}.", flush=True)
+    print(f"\n{progress.runs(len(outcomes))}: {said}{f' ({before:,} of them before)' if before else ''}.", flush=True)
     if counts["complete"] == len(outcomes):
         return 0
     print("The same command does what is missing, from the last checkpoints.", file=sys.stderr, flush=True)
     return 1
-
-
-def _runs(some: int, all_of_them: int) -> str:
-    return f"{some:,} runs" + (f" of {all_of_them:,}" if some < all_of_them else "")
 
 
 # -- the folder --------------------------------------------------------------------------------------------------------

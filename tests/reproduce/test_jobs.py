@@ -269,3 +269,9 @@ def test_a_terminal_shows_one_block(job):
     outcomes[0].state = "running"
     board.show(outcomes)
     assert stream.getvalue().count("seed 2") == 2 and "\x1b[2A\x1b[J" in stream.getvalue()
+
+
+def test_numbers_of_runs_in_words():
+    assert [progress.runs(1), progress.runs(3420), progress.runs(1, of=2), progress.runs(2, of=2)] == [
+        "1 run", "3,420 runs", "1 of 2 runs", "2 runs",
+    ]  # fmt: skip

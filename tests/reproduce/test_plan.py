@@ -138,5 +138,5 @@ def test_no_speed_no_hours(tmp_path):
 
 def test_a_part_says_so_and_an_empty_one_too():
     part = make(load("quickstart"), RUNS, Selection(shard=(1, 4)))
-    assert "2 runs of 6" in plan.describe(part, RUNS, 1)
-    assert "0 runs of 6" in plan.describe(make(load("quickstart"), RUNS, Selection(shard=(9, 9))), RUNS, 1)
+    assert "2 of 6 runs" in plan.describe(part, RUNS, 1)
+    assert "0 of 6 runs" in plan.describe(make(load("quickstart"), RUNS, Selection(shard=(9, 9))), RUNS, 1)

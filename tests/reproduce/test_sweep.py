@@ -151,7 +151,7 @@ def test_retries(reproduce, trained):
 
 def test_parts_and_selections_add_to_one_plan(reproduce, trained, tmp_path):
     trained()
-    assert "1 runs of 2" in reproduce("--shard", "2/2")[1]
+    assert "1 of 2 runs" in reproduce("--shard", "2/2")[1]
     assert reproduce("--shard", "1/2")[0] == 0 and reproduce("--seeds", "3")[0] == 0
     found = [row[2] for row in sweep.planned_runs(tmp_path / "runs" / "tiny")]
     assert sorted(found) == [1, 2, 3]
@@ -178,7 +178,7 @@ def test_dry_run_starts_nothing(reproduce, tmp_path):
 
 def test_the_smoke_twin_lives_apart(reproduce, tmp_path):
     code, said, _ = reproduce("--smoke", "--dry-run")
-    assert code == 0 and "1 runs, 300 training frames" in said
+    assert code == 0 and "1 run, 300 training frames" in said
 
 
 @pytest.mark.parametrize(("words", "expected"), [
