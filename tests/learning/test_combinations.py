@@ -42,8 +42,8 @@ def batch(size: int = 8) -> Sample:
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_it_trains(cell: str, tiny_agent: Callable[..., Any], vectors: Callable[..., Any]) -> None:
-    """Thirty updates on one batch lower what is regressed; one trace; the target network rests; the same update number
-    gives the same numbers, another one others where there is chance."""
+    """Thirty updates on one batch lower what is regressed; one trace; the target network rests; the same update
+    number gives the same numbers, another one others where there is chance."""
     parts = dict(CELLS[cell])
     kind = cell.split("-")[0]
     parts["value"] = dataclasses.replace(parts["value"], **SMALL.get(kind, {}))
