@@ -76,7 +76,7 @@ def own_over_frames(table: pd.DataFrame, kind: str = "train_return") -> pd.DataF
         columns = {name + end: parts_of_it[name][field] for name in METRICS
                    for end, field in (("", "value_percent"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
         wide = pd.DataFrame(columns).rename_axis("frames").reset_index()
-        label = f"{collection}/{agent}" if table["collection"].nunique() > 1 else agent
+        label = f"{collection}/{agent}" if table["collection"].nunique() > 1 else str(agent)
         parts.append(wide.assign(label=label, published=False))
     return _join(parts, OVER_FRAMES_COLUMNS)
 
