@@ -228,7 +228,7 @@ def test_files_of_another_kind(write, tmp_path):
     assert "expected files as training writes them, got KeyError('return_raw')" in problems[0]
     assert "line 3: expected a whole number for episode, got '1.5'" in problems[1]
     assert "line 3: expected a whole number for eval_episodes, got ''" in problems[2]
-    assert "expected files as training writes them, got TypeError" in problems[3]
+    assert "Expected an object with named fields in " in problems[3] and "got NoneType" in problems[3]
 
 
 def test_different_configurations_are_not_mixed(write, tmp_path):

@@ -119,14 +119,14 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
 
     def poisoned(self: Learner, *arguments: Any) -> None:
         init(self, *arguments)
-        update, calls = self.update, []
+        step, calls = self.step, []
 
-        def diverge(sample: Any) -> Any:
+        def diverge(gradients: Any) -> Any:
             calls.append(1)
-            out = update(sample)
+            out = step(gradients)
             return out._replace(loss=float("nan")) if len(calls) == 20 else out
 
-        self.update = diverge
+        self.step = diverge
 
     monkeypatch.setattr(Learner, "__init__", poisoned)
     with pytest.raises(RunError, match="The loss is nan and the gradient norm "):
