@@ -1,7 +1,7 @@
 """Munchausen DQN with the settings of its paper's code.
 
 Source: `google-research/google-research`: `munchausen_rl/configs/atari.gin` (72d82b6), `munchausen_rl/agents/m_dqn.py`,
-a Dopamine agent; what the gin file leaves out is as in Dopamine's DQN.
+`munchausen_rl/train.py` (0c1bbe5), a Dopamine agent; what these leave out is as in Dopamine's DQN.
 Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (arXiv 2007.14430).
 """
 
@@ -11,6 +11,7 @@ from dqn_tf.bootstraps.munchausen import Munchausen
 from dqn_tf.presets import dopamine
 
 GIN, AGENT = "munchausen_rl/configs/atari.gin", "m_dqn.py"
+TRAIN = "munchausen_rl/train.py"  # its flags overrule the agent's defaults
 
 PRESET = dopamine.preset(
     name="m_dqn",
@@ -24,11 +25,11 @@ PRESET = dopamine.preset(
     own={
         **dopamine.TF_ADAM,
         "bootstrap": f"{AGENT}: log-policy of the target network",
-        "bootstrap.alpha": f"{AGENT}: alpha=0.9",
-        "bootstrap.tau": f"{AGENT}: tau=0.03",
-        "bootstrap.log_policy_min": f"{AGENT}: clip_value_min=-1",
-        "optimizer": f"{GIN}: optimizer_type = 'adam'",
-        "optimizer.learning_rate": f"{GIN}: optimizer_lr = 0.00005",
-        "optimizer.epsilon": f"{GIN}: 0.0003125, given there for the DQN it is compared with",
+        "bootstrap.alpha": f"{TRAIN}: flag alpha = 0.9",
+        "bootstrap.tau": f"{TRAIN}: flag tau = 0.03",
+        "bootstrap.log_policy_min": f"{TRAIN}: flag clip_value_min = -1",
+        "optimizer": f"{AGENT}: optimizer_type = 'adam'",
+        "optimizer.learning_rate": f"{AGENT}: optimizer_lr = 0.00005",
+        "optimizer.epsilon": f"{AGENT}: _build_optimizer, epsilon = 0.0003125",
     },
 )

@@ -1,7 +1,7 @@
 """Munchausen IQN with the settings of its paper's code.
 
-Source: `google-research/google-research`: `munchausen_rl/configs/atari.gin` (72d82b6), `munchausen_rl/agents/m_iqn.py`
-(0c1bbe5), a Dopamine agent; what the gin file leaves out is as in Dopamine's DQN.
+Source: `google-research/google-research`: `munchausen_rl/configs/atari.gin` (72d82b6), `munchausen_rl/agents/m_iqn.py`,
+`munchausen_rl/train.py` (0c1bbe5), a Dopamine agent; what these leave out is as in Dopamine's DQN.
 Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (arXiv 2007.14430).
 """
 
@@ -12,6 +12,7 @@ from dqn_tf.presets import dopamine
 from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 GIN, AGENT, NETWORKS = "munchausen_rl/configs/atari.gin", "m_iqn.py", "legacy_networks.py"
+TRAIN = "munchausen_rl/train.py"  # its flags overrule the agent's defaults; interact = 'greedy' among them
 
 PRESET = dopamine.preset(
     name="m_iqn",
@@ -37,14 +38,11 @@ PRESET = dopamine.preset(
         "value.first_cosine": f"{NETWORKS}: cos(pi i tau) for i = 1 .. 64 (the paper of IQN: from 0)",
         "value.kappa": f"{GIN}: kappa",
         "bootstrap": f"{AGENT}: log-policy of the target network",
-        "bootstrap.alpha": f"{AGENT}: alpha=0.9",
-        "bootstrap.tau": f"{AGENT}: tau=0.03",
-        "bootstrap.log_policy_min": f"{AGENT}: clip_value_min=-1",
+        "bootstrap.alpha": f"{TRAIN}: flag alpha = 0.9",
+        "bootstrap.tau": f"{TRAIN}: flag tau = 0.03",
+        "bootstrap.log_policy_min": f"{TRAIN}: flag clip_value_min = -1",
         "optimizer": f"{GIN}: @iqn/tf.train.AdamOptimizer()",
         "optimizer.learning_rate": f"{GIN}: iqn learning_rate = 0.00005",
         "optimizer.epsilon": f"{GIN}: iqn epsilon = 0.0003125",
     },
-    deviations=(
-        "Beside epsilon the action is the one of largest Q; m_iqn.py draws it from the soft-max policy by default.",
-    ),
 )
