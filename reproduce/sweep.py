@@ -17,7 +17,6 @@ import csv
 import fcntl
 import hashlib
 import io
-import os
 import socket
 import sys
 from collections import Counter
@@ -28,8 +27,7 @@ from pathlib import Path
 
 from dqn_tf import determinism, fields
 from dqn_tf.checks import ConfigError, RunError
-from dqn_tf.training.checkpoint import sync
-from dqn_tf.training.run_dir import read_json, write_json
+from dqn_tf.training.run_dir import read_json, write_bytes, write_json
 from reproduce import executors, plan, progress, protocol
 from reproduce.executors import Options
 from reproduce.jobs import STATES, Job, Outcome, StopAll
@@ -214,17 +212,7 @@ def _write(path: Path, data: bytes) -> None:
     """Durably and atomically, and only if it is something new."""
     if path.exists() and path.read_bytes() == data:
         return
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        sync(path.parent)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_bytes(path, data)
 
 
 @contextmanager

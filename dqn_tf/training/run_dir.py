@@ -95,10 +95,15 @@ def check_same(found: dict[str, Any], config: RunConfig, path: Path) -> None:
 # -- JSON --------------------------------------------------------------------------------------------------------------
 def write_json(path: Path, data: Any) -> None:
     """Write durably and atomically."""
+    write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write durably and atomically: the file is the old one or the new one, whenever the power fails."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "w") as file:
-            file.write(json.dumps(data, indent=2) + "\n")
+        with open(temporary, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
