@@ -94,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         "--epsilon", type=float, help="probability of a random action (default: the run's evaluation)"
     )
     evaluate.add_argument("--seed", type=int, help="seed of the evaluation's environments (default: the run's)")
+    evaluate.add_argument(
+        "--network",
+        choices=("last", "best"),
+        help="whose score (default: the one that the run's final evaluation is of)",
+    )
     evaluate.add_argument("--video", type=Path, metavar="FILE.gif", help="also record the first episode (extra: video)")
 
     digest = command("digest", _digest, "SHA-256 of the state in the newest checkpoint of a run.")
@@ -164,6 +169,7 @@ def _train(arguments: argparse.Namespace) -> int:
         settings=arguments.settings,
     )
     from dqn_tf import memory
+    from dqn_tf.training.evaluation import words
     from dqn_tf.training.run import Options, train
 
     if not arguments.quiet:
@@ -178,11 +184,10 @@ def _train(arguments: argparse.Namespace) -> int:
             outside_scope=arguments.outside_scope,
         ),
     )
-    final = summary["final_evaluation"]
     print(
         f"{arguments.run_dir}: complete, {summary['frames']:,} frames, {summary['updates']:,} updates, "
-        f"{summary['episodes']:,} episodes, final evaluation {final['return_mean']:.2f} over {final['episodes']} "
-        f"episodes, state {summary['state_digest'][:16]}"
+        f"{summary['episodes']:,} episodes, {words(summary['final_evaluation'])}, "
+        f"state {summary['state_digest'][:16]}"
     )
     return 0
 
@@ -190,9 +195,12 @@ def _train(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from dqn_tf.training.rescore import evaluate
 
-    result = evaluate(arguments.run_dir, arguments.episodes, arguments.epsilon, arguments.seed, arguments.video)
+    result = evaluate(
+        arguments.run_dir, arguments.episodes, arguments.epsilon, arguments.seed, arguments.video, arguments.network
+    )
     print(
-        f"{result['frames']:,} frames of training, epsilon {result['epsilon']}, seed {result['seed']}: mean return "
+        f"The {result['network']} network, {result['frames']:,} frames of training, epsilon {result['epsilon']}, "
+        f"seed {result['seed']}: mean return "
         f"{result['return_mean']:.2f}, standard deviation {result['return_std']:.2f}, lowest "
         f"{result['return_min']:.2f}, highest {result['return_max']:.2f}, {result['episodes']} episodes"
     )

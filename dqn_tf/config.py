@@ -126,12 +126,17 @@ class Evaluation:
     """How an agent is scored: with frozen weights, in environments of its own, by raw undiscounted returns.
 
     A phase plays whole episodes until ``episodes`` are over or ``frames`` are spent, whichever is set; at least one.
+    "best": the network of the phase with the largest mean return (of equals the latest; the last network if there was
+    no phase) is kept, and plays new episodes after training, so that its score is not the maximum that chose it.
     """
 
     epsilon: float = setting(0.05, doc="probability of a random action")
     episodes: int | None = setting(None, unit="episodes", doc="length of a phase during training")
     frames: int | None = setting(None, unit="frames", doc="length of a phase during training")
     final_episodes: int = setting(10, unit="episodes", doc="length of the phase after training")
+    final_network: Literal["last", "best"] = setting(
+        "last", doc="whose score is the final one: the last network's, or the best-scored one's of training", later=True
+    )
     noops_max: int | None = setting(
         None, unit="as in the protocol", doc="random no-ops at the start, if not as in training"
     )

@@ -155,7 +155,12 @@ def load(path: Path) -> Run:
     if not isinstance(manifest["sessions"], list) or not all(isinstance(s, dict) for s in manifest["sessions"]):
         raise RunError(f"Expected a list of sessions in {path / 'manifest.json'}. The file is damaged.")
     if summary is not None:
-        _check_fields(path / "summary.json", summary["final_evaluation"], ("return_mean", "return_std", "episodes"))
+        scored = ["final_evaluation"]
+        if isinstance(summary["final_evaluation"], dict) and "network" in summary["final_evaluation"]:
+            scored.append("last_network_evaluation")
+            _check_fields(path / "summary.json", summary, scored)
+        for name in scored:
+            _check_fields(path / "summary.json", summary[name], ("return_mean", "return_std", "episodes"))
     identity = fields.digest(settings)
     for name, content in found.items():
         if name != "config.json" and content["config_hash"] != identity:

@@ -4,7 +4,8 @@ A score belongs to a convention, and conventions are never mixed:
 
     training_return    mean raw return of the training episodes that ended in the last ``window`` iterations (Dopamine)
     final_window       mean over the last ``window`` evaluation phases
-    best_checkpoint    the best evaluation phase (the papers of 2015 to 2018; a maximum over noise, so too high)
+    best_checkpoint    the best-scored network of training, by new episodes after training where the run played them;
+                       else by the phase that chose it (a maximum over noise, so too high)
     final_evaluation   the phase after training, with the last weights
 
 What cannot be counted (a damaged run, a run in two places, runs of different settings under one name) is left out and
@@ -85,7 +86,7 @@ def score_rows(run: Run, window: int = WINDOW) -> list[dict[str, Any]]:
     length = window * int(run.settings["iteration_frames"])
     period = max(1, int(run.settings["evaluation"]["period_iterations"]))
     spans = {"training_return": length, "final_window": length * period}
-    found = [_training_return(run, window), *_of_evaluations(run, window), _final_evaluation(run)]
+    found = [_training_return(run, window), *_of_evaluations(run, window), *_after_training(run)]
     rows = [{**common, **score, "window_frames": spans.get(score["convention"], 0)} for score in found if score]
     for row in rows:
         if not math.isfinite(row["score"]):
@@ -108,18 +109,26 @@ def _of_evaluations(run: Run, window: int) -> list[dict[str, Any]]:
     if phases.empty:
         return []
     returns, episodes = phases["eval_return_mean"].to_numpy(np.float64), phases["eval_episodes"].to_numpy(np.int64)
-    best = int(returns.argmax())
-    out = [_score("best_checkpoint", returns[best], episodes[best], 0)]
+    best, out = int(returns.argmax()), []
+    if not _best_network_played(run):
+        out.append(_score("best_checkpoint", returns[best], episodes[best], 0))
     if len(phases) >= window:
         out.append(_score("final_window", returns[-window:].mean(), episodes[-window:].sum(), window))
     return out
 
 
-def _final_evaluation(run: Run) -> dict[str, Any] | None:
+def _best_network_played(run: Run) -> bool:
+    return run.summary is not None and run.summary["final_evaluation"].get("network") == "best"
+
+
+def _after_training(run: Run) -> list[dict[str, Any]]:
     if run.summary is None:
-        return None
-    final = run.summary["final_evaluation"]
-    return _score("final_evaluation", final["return_mean"], final["episodes"], 0)
+        return []
+    scored = {"final_evaluation": run.summary["final_evaluation"]}
+    if _best_network_played(run):
+        scored = {"best_checkpoint": scored["final_evaluation"],
+                  "final_evaluation": run.summary["last_network_evaluation"]}  # fmt: skip
+    return [_score(convention, found["return_mean"], found["episodes"], 0) for convention, found in scored.items()]
 
 
 def _score(convention: str, score: Any, episodes: Any, window: int) -> dict[str, Any]:

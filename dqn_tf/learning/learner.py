@@ -171,6 +171,14 @@ class Learner:
         """Every variable as an array, by part and place: "online/00" is the first layer's kernel."""
         return {name: np.asarray(v) for name, v in self._named().items()}
 
+    def theta(self) -> dict[str, np.ndarray]:
+        """The online network's part of ``state``, as a copy."""
+        return {name: np.asarray(v).copy() for name, v in self._named().items() if name.startswith("online/")}
+
+    def set_theta(self, theta: dict[str, np.ndarray]) -> None:
+        """Make these weights the online network's; target network and optimizer are left as they are."""
+        self.restore({**self.state(), **theta})
+
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """The inverse of ``state``.  Raises ValueError, before anything is assigned, if names or shapes differ."""
         named = self._named()

@@ -39,7 +39,7 @@ PRESET = Preset(
         max_grad_norm=10.0,
         execution=Interleaved(xla="update", threads=1),
     ),
-    evaluation=Evaluation(epsilon=0.0, episodes=10, final_episodes=100, period_iterations=1),
+    evaluation=Evaluation(epsilon=0.0, episodes=10, final_episodes=100, final_network="best", period_iterations=1),
     iteration_frames=5_000,
     sources={
         **sources.DQN,
@@ -72,6 +72,7 @@ PRESET = Preset(
         "evaluation.episodes": CHOSEN,
         "evaluation.frames": "not used: the phase is counted in episodes",
         "evaluation.final_episodes": "Gymnasium's definition of solved averages 100 episodes",
+        "evaluation.final_network": "as in dqn_nature: DQN does not stay at a solution (docs/classic.md)",
         "evaluation.noops_max": "not used: no no-ops in Gymnasium environments",
         "evaluation.period_iterations": CHOSEN,
         "iteration_frames": CHOSEN,

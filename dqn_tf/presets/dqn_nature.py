@@ -41,7 +41,7 @@ PRESET = Preset(
         max_grad_norm=None,
         execution=Interleaved(),
     ),
-    evaluation=Evaluation(epsilon=0.05, frames=540_000, final_episodes=30, period_iterations=1),
+    evaluation=Evaluation(epsilon=0.05, frames=540_000, final_episodes=30, final_network="best", period_iterations=1),
     iteration_frames=1_000_000,
     sources={
         **sources.DQN,
@@ -75,6 +75,7 @@ PRESET = Preset(
         "evaluation.episodes": "not used: the phase is counted in frames",
         "evaluation.frames": f"{METHODS}: 135,000 agent steps of evaluation; {RUN} has eval_steps=125000",
         "evaluation.final_episodes": f'{METHODS}, "Evaluation procedure": 30 episodes of up to 5 minutes',
+        "evaluation.final_network": "the paper scores the best network of training",
         "evaluation.noops_max": "as in training: up to 30 no-ops",
         "evaluation.period_iterations": f"{RUN}: eval_freq=250000 agent steps, one phase per iteration",
         "iteration_frames": f"{RUN}: eval_freq=250000 agent steps",
@@ -84,6 +85,5 @@ PRESET = Preset(
         "Learning begins at step 50,000; the released code's first update is at 50,004.",
         "Evaluation has its own environment and whole episodes; the released code cuts off the training episode.",
         "The released code draws 512 transitions at once and serves batches from them; here each batch is drawn fresh.",
-        "The paper scores the best checkpoint of training; iterations.csv has every evaluation, summary.json the last.",
     ),
 )

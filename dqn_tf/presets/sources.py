@@ -17,6 +17,7 @@ DQN = {
     "head.bias": "DQN: a bias for every output",
     "layers": "DQN: no noise",
     "updates_at_once": "DQN: one update when one is due",
+    "evaluation.final_network": "ours: the last network; iterations.csv has every evaluation",
 }
 
 

@@ -123,6 +123,12 @@ def play(
     return [score for lane in lanes for score in lane.scores]
 
 
+def words(final: dict[str, Any]) -> str:
+    """A run's final evaluation, as in its summary.json, in a phrase."""
+    whose = f" of the best network, from {final['network_frames']:,} frames," if "network" in final else ""
+    return f"final evaluation{whose} {final['return_mean']:.2f} over {final['episodes']} episodes"
+
+
 def summary(scores: list[Score]) -> dict[str, float]:
     """mean, sample standard deviation (nan for one episode), minimum, maximum and number of the returns."""
     returns = np.array([s.return_raw for s in scores], np.float64)

@@ -48,6 +48,14 @@ class IterationRecord(NamedTuple):
     histograms: dict[str, np.ndarray]
 
 
+class Best(NamedTuple):
+    """The best-scored network so far: its mean return, when it was scored, and theta (as in ``Learner.theta``)."""
+
+    return_mean: float
+    frames: int
+    theta: dict[str, np.ndarray]
+
+
 class Trainer:
     """One run in memory.  ``records`` drives it; ``state`` and ``restore`` are all of it."""
 
@@ -61,6 +69,7 @@ class Trainer:
         self.ahead = LookAhead(self.learner, self.replay, agent.batch_size)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
+        self.best: Best | None = None
         self.seconds: dict[str, float] = defaultdict(float)
         self._timestep: TimeStep | None = None
         self._return, self._length = 0.0, 0
@@ -225,7 +234,10 @@ class Trainer:
             frames=how.frames,
             each_step=each_step,
         )
-        return evaluation.summary(scores)
+        found = evaluation.summary(scores)
+        if how.final_network == "best" and (self.best is None or found["return_mean"] >= self.best.return_mean):
+            self.best = Best(found["return_mean"], self.counters.frames, self.learner.theta())
+        return found
 
     def _heldout_max_q(self) -> float:
         """Mean over the held-out states of max_a Q(s, a): the paper's own measure of progress."""
@@ -236,15 +248,23 @@ class Trainer:
         return float(np.concatenate([q_values(c).numpy().max(axis=1) for c in chunks]).mean())
 
     def final_scores(self, each_step: Callable[[], None]) -> list[evaluation.Score]:
-        """The evaluation after training."""
+        """The evaluation after training, of the last network."""
+        return self._play_to_the_end("evaluation/final", each_step)
+
+    def best_scores(self, each_step: Callable[[], None]) -> list[evaluation.Score]:
+        """New episodes of the best-scored network; only where there is one.  The learner is left as it was."""
+        if self.best is None:
+            raise RunError("Expected a network that was scored during training, there is none.")
+        last = self.learner.theta()
+        self.learner.set_theta(self.best.theta)
+        try:
+            return self._play_to_the_end("evaluation/best", each_step)
+        finally:
+            self.learner.set_theta(last)
+
+    def _play_to_the_end(self, phase: str, each_step: Callable[[], None]) -> list[evaluation.Score]:
         episodes = self.config.evaluation.final_episodes
-        return evaluation.play(
-            self.config,
-            self.learner.scorer("evaluation/final"),
-            "evaluation/final",
-            episodes=episodes,
-            each_step=each_step,
-        )
+        return evaluation.play(self.config, self.learner.scorer(phase), phase, episodes=episodes, each_step=each_step)
 
     def _spend(self, phase: str, since: float) -> float:
         now = time.perf_counter()
@@ -255,7 +275,9 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """All of the run; large immutable pieces by their hashes, see ``blobs``."""
         heldout = self.heldout
+        keeps_best = self.config.evaluation.final_network == "best"
         return {
+            **({"best": self.best and self.best._asdict()} if keeps_best else {}),
             "counters": self.counters._asdict(),
             "learner": self.learner.state(),
             "replay": self.replay.state(),
@@ -289,6 +311,7 @@ class Trainer:
         self._length = int(state["episode"]["length_frames"])
         self.stats.restore(state["stats"])
         self.heldout = None if state["heldout"] is None else blob(state["heldout"])["states"]
+        self.best = Best(**state["best"]) if state.get("best") else None
         self.counters = Counters(**state["counters"])
 
     def digest(self) -> str:

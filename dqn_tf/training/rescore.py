@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dqn_tf import determinism, envs
 from dqn_tf.checks import ConfigError, RunError, expect
@@ -46,15 +46,28 @@ def evaluate(
     epsilon: float | None = None,
     seed: int | None = None,
     video: Path | None = None,
+    network: Literal["last", "best"] | None = None,
     say: Say = print,
 ) -> dict[str, Any]:
-    """Play ``episodes`` episodes with the newest checkpoint's network, under the run's evaluation protocol.
+    """Play ``episodes`` episodes with a network of the newest checkpoint, under the run's evaluation protocol.
 
     epsilon, seed: the run's own by default; streams are "evaluate/...", so the scores are new ones.  video: record the
-    first episode there (needs the extra ``video``).  Returns return_mean, _std, _min, _max, episodes, epsilon, seed,
-    frames (of training).  Nothing is written to the run.
+    first episode there (needs the extra ``video``).  network: "last", or the "best" of the evaluations so far; by
+    default the one that the run's final evaluation is of.  Returns return_mean, _std, _min, _max, episodes, epsilon,
+    seed, network, frames (of its training).  Nothing is written to the run.  Raises ConfigError, before anything is
+    played, if the run keeps no best network.
     """
     config, state, _ = _load(run_dir, say)
+    best: dict[str, Any] | None = state.get("best")
+    if network == "best" and not best:
+        raise ConfigError(
+            f"{run_dir} keeps no best network: expected `evaluation.final_network=best` and an evaluation before now, "
+            f"got `{config.evaluation.final_network}`. Ask for --network last."
+        )
+    if network == "last" or not best:
+        network, frames, theta = "last", state["counters"]["frames"], {}
+    else:
+        network, frames, theta = "best", best["frames"], best["theta"]
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
     expect(0 <= epsilon <= 1, "a probability in [0, 1]", "--epsilon", epsilon)
     config = dataclasses.replace(config, seed=config.seed if seed is None else seed)
@@ -64,6 +77,7 @@ def evaluate(
     learner = Learner(config.agent, environment.spec, config.seed)
     environment.close()
     learner.restore(state["learner"])
+    learner.set_theta(theta)
     scores = evaluation.play(
         config,
         learner.scorer("evaluate"),
@@ -74,8 +88,8 @@ def evaluate(
     )
     if recorder:
         recorder.save()
-    frames = int(state["counters"]["frames"])
-    return {**evaluation.summary(scores), "epsilon": epsilon, "seed": config.seed, "frames": frames}
+    identity = {"epsilon": epsilon, "seed": config.seed, "network": network, "frames": int(frames)}
+    return {**evaluation.summary(scores), **identity}
 
 
 class Recorder:

@@ -122,8 +122,9 @@ class _Session:
                     self._save(trainer)
                     saved = frames
             scores = trainer.final_scores(stop.check)
+            best_scores = trainer.best_scores(stop.check) if trainer.best else None
             self._save(trainer)
-            summary = self._finish(trainer, scores)
+            summary = self._finish(trainer, scores, best_scores)
             self.status = "complete"
             return summary
         except Interrupted:
@@ -255,8 +256,18 @@ class _Session:
             write_json(path, {**read_json(path), "checkpointed": True})
         self._checkpoint_seconds += time.perf_counter() - clock
 
-    def _finish(self, trainer: Trainer, scores: list[evaluation.Score]) -> dict[str, Any]:
+    def _finish(
+        self, trainer: Trainer, scores: list[evaluation.Score], best_scores: list[evaluation.Score] | None
+    ) -> dict[str, Any]:
+        """best_scores: of the best network, which then are the final ones; the last network's stand beside them."""
         config, counters = self.config, trainer.counters
+        evaluations = {"final_evaluation": self._scored(scores)}
+        if trainer.best and best_scores:
+            place = {"network": "best", "network_frames": trainer.best.frames}
+            evaluations = {
+                "final_evaluation": {**place, **self._scored(best_scores)},
+                "last_network_evaluation": self._scored(scores),
+            }
         summary = {
             "status": "complete",
             "preset": config.preset,
@@ -265,19 +276,22 @@ class _Session:
             "config_hash": config.hash,
             **{name: getattr(counters, name) for name in ("frames", "steps", "updates", "episodes", "iterations")},
             "state_digest": trainer.digest(),
-            "final_evaluation": {
-                "epsilon": config.evaluation.epsilon,
-                **_without_nan(evaluation.summary(scores)),
-                "returns_raw": [s.return_raw for s in scores],
-            },
+            **evaluations,
         }
         write_json(self.run_dir.path / "summary.json", summary)
         final = summary["final_evaluation"]
         self.log(
             f"Complete: {counters.frames:,} frames, {counters.updates:,} updates, {counters.episodes:,} episodes; "
-            f"final evaluation {final['return_mean']:.2f} over {final['episodes']} episodes. {self.run_dir.path}"
+            f"{evaluation.words(final)}. {self.run_dir.path}"
         )
         return summary
+
+    def _scored(self, scores: list[evaluation.Score]) -> dict[str, Any]:
+        return {
+            "epsilon": self.config.evaluation.epsilon,
+            **_without_nan(evaluation.summary(scores)),
+            "returns_raw": [s.return_raw for s in scores],
+        }
 
     def _close(self, trainer: Trainer) -> None:
         self.progress.close()

@@ -114,6 +114,9 @@ def evaluations(group: Sequence[Run], solved_return: float) -> Figure:
                 table["frames"] / 1e3, table["eval_return_mean"], color=color, linewidth=1.3, marker=".", markersize=4
             )
             beside = run.frames / 1e3 * (1.02 + 0.015 * index)  # beside each other: equal results would hide each other
+            if last := (run.summary or {}).get("last_network_evaluation"):
+                axes.plot([beside], [last["return_mean"]], "D", color=color, markersize=6, markerfacecolor="white",
+                          clip_on=False, zorder=4)  # fmt: skip
             axes.plot([beside], [final["return_mean"]], "D", color=color, markersize=7, markeredgecolor="white",
                       clip_on=False, zorder=5, label=f"seed {run.seed}: {final['return_mean']:.1f}")  # fmt: skip
         axes.axhline(solved_return, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dqn_tf.checks import RunError
 from dqn_tf.training.run_dir import write_json
 from reproduce import runs, scores
 from reproduce.scores import collect, over_frames, over_games, per_game, score_rows
@@ -58,6 +59,19 @@ def test_conventions_by_hand(write):
     assert list(row) == list(scores.SCORE_COLUMNS)
     assert (row["collection"], row["agent"], row["game"], row["seed"]) == ("set", "dqn_dopamine", "breakout", 0)
     assert (row["frames"], row["complete"], row["start"], row["sticky_actions"]) == (2_000_000, True, "none", 0.25)
+
+
+def test_a_best_network_that_played_again_is_scored_by_its_new_episodes(write):
+    path = write(evaluations=(1, 99, 2, 3, 4, 5, 6), final=(10.0, 30.0))
+    data = json.loads((path / "summary.json").read_text())
+    last = {**data["final_evaluation"], "return_mean": 7.0, "episodes": 3}
+    best = {**data["final_evaluation"], "network": "best", "network_frames": 400_000}
+    write_json(path / "summary.json", {**data, "final_evaluation": best, "last_network_evaluation": last})
+    found = {k: (r["score"], r["episodes"]) for k, r in by_convention(runs.load(path)).items()}
+    assert (found["best_checkpoint"], found["final_evaluation"]) == ((20.0, 2), (7.0, 3))
+    write_json(path / "summary.json", {**data, "final_evaluation": best})
+    with pytest.raises(RunError, match="last_network_evaluation"):
+        runs.load(path)
 
 
 def test_a_convention_without_its_numbers_has_no_row(write):
