@@ -178,6 +178,16 @@ class RunConfig:
         for name in ("frames", "iteration_frames"):
             value = getattr(self, name)
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
+        self._check_stack()
+
+    def _check_stack(self) -> None:
+        """While the first n steps of an episode are open, the last transition before them and its stack must remain."""
+        stack, n, capacity = self.protocol.stack if self.protocol else 1, self.agent.n_step, self.agent.replay.capacity
+        if capacity < stack + n + 1:
+            raise ConfigError(
+                f"Expected `replay.capacity` of at least {stack + n + 1}: a stack of {stack}, n_step={n} open steps and "
+                f"the last frame of an episode; got {capacity}, in which at times no whole transition is left to draw."
+            )
 
     @property
     def frame_skip(self) -> int:

@@ -126,6 +126,17 @@ class LossOutputs(NamedTuple):
     priority: Any
 
 
+class Monitored(NamedTuple):
+    """What an idea wants watched, once per iteration.
+
+    numbers: by the names that the idea lists as ``monitored``; of a value family one number per state [B].
+    histograms: name -> (values, weights), two arrays of one shape.
+    """
+
+    numbers: dict[str, Any]
+    histograms: dict[str, tuple[Any, Any]]
+
+
 class Counters(NamedTuple):
     """The only clocks in the system."""
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from dqn_tf import lazy_tf as tf
 from dqn_tf.networks.draws import Draws
 from dqn_tf.networks.initializers import Initializers
+from dqn_tf.types import Monitored
 
 Bias = Literal["per_output", "shared"]
 
@@ -30,6 +31,8 @@ class Dense:
 class DenseLayer:
     """One layer: Keras's, or the same with a single bias for all its outputs."""
 
+    monitored: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, features: int, units: int, initializers: Initializers, relu: bool, bias: Bias) -> None:
         fans = initializers.layer(features, units)
         shared = bias == "shared"
@@ -41,6 +44,10 @@ class DenseLayer:
         """[B, features] -> [B, units]."""
         y = self.keras(x)
         return y if self._bias is None else y + self._bias
+
+    def monitors(self) -> Monitored:
+        """Nothing."""
+        return Monitored({}, {})
 
     @property
     def variables(self) -> list[Any]:

@@ -18,7 +18,7 @@ from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.networks.draws import Draws
 from dqn_tf.networks.initializers import Initializers
-from dqn_tf.networks.single import run, stack
+from dqn_tf.networks.single import names, run, stack
 
 
 def combine(value: Any, advantage: Any) -> Any:
@@ -70,6 +70,8 @@ class DuelingHead:
         self, common: list[Any], value: list[Any], advantage: list[Any], shape: tuple[int, int], scale: float
     ) -> None:
         self.layers = [*common, *value, *advantage]
+        shared = [f"shared_hidden_{i}" for i in range(len(common))]
+        self.names = [*shared, *names("value_", value), *names("advantage_", advantage)]
         self._common, self._value, self._advantage, self._shape, self._scale = common, value, advantage, shape, scale
 
     def __call__(self, features: Any, draws: Draws | None) -> Any:

@@ -24,6 +24,7 @@ from dqn_tf.fields import check_types, setting
 from dqn_tf.networks.dense import Bias
 from dqn_tf.networks.draws import Draws
 from dqn_tf.networks.initializers import Initializers
+from dqn_tf.types import Monitored
 
 
 def f(x: Any) -> Any:
@@ -72,6 +73,8 @@ class Noisy:
 class NoisyLayer:
     """One layer: mu^w, mu^b, sigma^w, sigma^b."""
 
+    monitored: ClassVar[tuple[str, ...]] = ("sigma_w_abs_mean",)
+
     def __init__(self, config: Noisy, features: int, units: int, initializers: Initializers, relu: bool) -> None:
         sigma = config.sigma_0 / math.sqrt(features)
         self._shapes, self._relu = (features, units), relu
@@ -81,6 +84,10 @@ class NoisyLayer:
         makers = (((features, units), weights, "mu_w"), ((units,), bias, "mu_b"),
                   ((features, units), constant, "sigma_w"), ((units,), constant, "sigma_b"))  # fmt: skip
         self.variables = [tf.keras.Variable(make, shape=shape, name=name) for shape, make, name in makers]
+
+    def monitors(self) -> Monitored:
+        """The mean of |sigma^w|: how much noise is left."""
+        return Monitored({"sigma_w_abs_mean": float(tf.reduce_mean(tf.abs(self.variables[2])))}, {})
 
     def __call__(self, x: Any, draws: Draws | None) -> Any:
         """[B, features] -> [B, units]; without noise if there are no draws."""

@@ -23,6 +23,15 @@ def stack(
     return [*out, layers.layer(features, outputs, initializers, bias=bias)]
 
 
+def names(stream: str, layers: list[Any]) -> list[str]:
+    """What the layers of a stream are called where they are watched.
+
+    >>> names("value_", [None, None])
+    ['value_hidden_0', 'value_output']
+    """
+    return [*(f"{stream}hidden_{i}" for i in range(len(layers) - 1)), f"{stream}output"]
+
+
 def run(layers: list[Any], x: Any, draws: Draws | None) -> Any:
     """The layers one after the other."""
     for layer in layers:
@@ -56,6 +65,7 @@ class SingleHead:
 
     def __init__(self, layers: list[Any], shape: tuple[int, int]) -> None:
         self.layers, self._shape = layers, shape
+        self.names = names("", layers)
 
     def __call__(self, features: Any, draws: Draws | None) -> Any:
         return tf.reshape(run(self.layers, features, draws), [-1, *self._shape])

@@ -11,12 +11,40 @@ Published results differ in the clock of beta and in what j runs over, so both a
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
+from dqn_tf.types import Monitored
+
+
+MONITORED = (
+    *("priority_mean", "priority_q05", "priority_q50", "priority_q95", "priority_max"),
+    *("importance_weight_mean", "importance_weight_min", "importance_beta"),
+)
+WATCHED_BATCHES = 32
+
+
+def monitors(priorities: np.ndarray, draw: Callable[[int], np.ndarray], beta: float) -> Monitored:
+    """Of the priorities [N] in the replay, and of the weights of the batches that would come next if nothing changed.
+
+    draw: a function (k) -> the weights of the k-th of them.  Nothing is known (nan) of an empty replay.
+    """
+    if not len(priorities):
+        return Monitored({}, {})
+    weights = np.concatenate([draw(k) for k in range(WATCHED_BATCHES)]).astype(np.float64)
+    numbers = (
+        *(priorities.mean(), *np.quantile(priorities, (0.05, 0.5, 0.95)), priorities.max()),
+        *(weights.mean(), weights.min(), beta),
+    )
+    histograms = {"priority": priorities, "importance_weight": weights}
+    return Monitored(
+        {name: float(number) for name, number in zip(MONITORED, numbers, strict=True)},
+        {name: (values, np.ones_like(values)) for name, values in histograms.items()},
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -19,17 +19,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
+from dqn_tf.replay import importance
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.ring import Foreseen, Ring
 from dqn_tf.replay.sum_tree import Tree
 from dqn_tf.replay.uniform import Uniform
+from dqn_tf.types import Monitored
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ class Proportional:
     """The priorities of a replay's rows, by slot (row % capacity); a slot that cannot be drawn has a leaf of zero."""
 
     listens: ClassVar[bool] = True
+    monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
     def __init__(self, config: Prioritized) -> None:
         self.config, self.capacity = config, config.capacity
@@ -168,6 +171,13 @@ class Proportional:
             self.present[slots], self.number, self.transitions = present, number, transitions
             self._pending = dict(zip(slots.tolist(), leaves.tolist(), strict=True))
             self._settle()
+
+    def monitors(self, draw: Callable[[int], np.ndarray], update: int) -> Monitored:
+        """Of the priorities as they are in the tree (cut, with epsilon); with alpha = 0 the tree does not know them."""
+        self._settle()
+        leaves, alpha = self.tree.leaves[self.present], self.config.alpha
+        priorities = leaves ** (1 / alpha) if alpha else np.full_like(leaves, np.nan)
+        return importance.monitors(priorities, draw, self.config.importance.beta_at(update, self.transitions))
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:

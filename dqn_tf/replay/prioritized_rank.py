@@ -15,15 +15,18 @@ beforehand; here they are exact, since C does not depend on N.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
+from dqn_tf.replay import importance
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import checked
 from dqn_tf.replay.ring import Foreseen, Ring
+from dqn_tf.types import Monitored
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,7 @@ class Ranked:
     """A heap of the slots (row % capacity) that can be drawn, largest priority first."""
 
     listens: ClassVar[bool] = True
+    monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
     def __init__(self, config: PrioritizedRank) -> None:
         self.config, self.capacity = config, config.capacity
@@ -139,6 +143,11 @@ class Ranked:
         chances = n * ranks.astype(np.float64) ** -self.config.alpha / total
         least = n * float(n) ** -self.config.alpha / total
         return rows, rule.weights(chances, least, rule.beta_at(update, self.transitions))
+
+    def monitors(self, draw: Callable[[int], np.ndarray], update: int) -> Monitored:
+        """Of the priorities by which the heap is ordered."""
+        priorities = self.priority[self.heap[: self.number]]
+        return importance.monitors(priorities, draw, self.config.importance.beta_at(update, self.transitions))
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:

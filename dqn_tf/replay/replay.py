@@ -10,7 +10,7 @@ import numpy as np
 from dqn_tf.replay.accumulator import Accumulator
 from dqn_tf.replay.ring import Foreseen, Ring, Unforeseen
 from dqn_tf.rng import Stream
-from dqn_tf.types import ObservationSpec, Sample, StepType, TimeStep
+from dqn_tf.types import Monitored, ObservationSpec, Sample, StepType, TimeStep
 
 
 class Replay:
@@ -91,6 +91,10 @@ class Replay:
     def gather(self, rows: np.ndarray, weights: np.ndarray) -> Sample:
         """The batch of these rows."""
         return Sample(self.ring.transitions(rows), rows, weights)
+
+    def monitors(self, batch_size: int, update: int) -> Monitored:
+        """What the sampler wants watched when update number ``update`` is the next.  Nothing is changed by it."""
+        return self.sampler.monitors(lambda k: self.rows(batch_size, update + k)[1], update)
 
     def state(self) -> dict[str, Any]:
         """Everything but the segments of the ring, which are named by their hashes."""

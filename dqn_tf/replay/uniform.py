@@ -6,6 +6,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1, "sample random m
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay.ring import Foreseen, Ring
+from dqn_tf.types import Monitored
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,7 @@ class Uniform:
 
     KIND = "uniform"
     listens: ClassVar[bool] = False  # to what is stored and learned
+    monitored: ClassVar[tuple[str, ...]] = ()
     capacity: int = setting(
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
@@ -32,6 +35,10 @@ class Uniform:
     def build(self) -> Uniform:
         """The sampler of one replay: there is nothing to remember."""
         return self
+
+    def monitors(self, draw: Callable[[int], np.ndarray], update: int) -> Monitored:
+        """Nothing."""
+        return Monitored({}, {})
 
     def rows(
         self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator, update: int = 0

@@ -24,6 +24,7 @@ from dqn_tf.replay.ring import segment_digest
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.rng import Stream
 from dqn_tf.training import evaluation
+from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, StepType, TimeStep
 
@@ -67,6 +68,7 @@ class Trainer:
         self.learner = Learner(agent, spec, config.seed)
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
         self.ahead = LookAhead(self.learner, self.replay, agent.batch_size)
+        self.monitors = Monitors(self.learner, self.replay)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
         self.best: Best | None = None
@@ -201,6 +203,7 @@ class Trainer:
         scores = self._evaluate(each_step)
         self._spend("evaluate", clock)
         agent, counters = self.config.agent, self.counters
+        monitored, histograms = self.monitors.measure(self.heldout, counters.updates)
         row: dict[str, Any] = {
             "iteration": counters.iterations,
             "frames": counters.frames,
@@ -212,10 +215,10 @@ class Trainer:
             **self.stats.summary(),
             "heldout_max_q_mean": self._heldout_max_q(),
             "replay_size": len(self.replay),
+            **monitored,
         }
-        record = IterationRecord(
-            row, dict(self.seconds), {"td_error": self.stats.td_error.counts, "q": self.stats.q_value.counts}
-        )
+        histograms = {"td_error": self.stats.td_error.counts, "q": self.stats.q_value.counts, **histograms}
+        record = IterationRecord(row, dict(self.seconds), histograms)
         self.counters = counters._replace(iterations=counters.iterations + 1)
         self.stats = IterationStats()
         self.seconds.clear()

@@ -24,12 +24,6 @@ from dqn_tf.training.stats import IterationStats
 from dqn_tf.training.stop import Interrupted, StopRequests
 
 EPISODE_COLUMNS = list(EpisodeRecord._fields)
-ITERATION_COLUMNS = [
-    *("iteration", "frames", "steps", "updates", "episodes"),
-    *("eval_return_mean", "eval_return_std", "eval_episodes", "epsilon"),
-    *IterationStats().summary(),
-    *("heldout_max_q_mean", "replay_size", "state_digest"),
-]
 PHASES = ("act", "environment", "replay", "update", "evaluate", "checkpoint", "other")
 TIMING_COLUMNS = [
     "iteration",
@@ -39,6 +33,18 @@ TIMING_COLUMNS = [
     "training_frames_per_s",
     *(f"{p}_seconds" for p in PHASES),
 ]
+
+
+def iteration_columns(monitored: list[str]) -> list[str]:
+    """The columns of iterations.csv; ``monitored``: those that the agent's own ideas add (monitors.py)."""
+    return [
+        *("iteration", "frames", "steps", "updates", "episodes"),
+        *("eval_return_mean", "eval_return_std", "eval_episodes", "epsilon"),
+        *IterationStats().summary(),
+        *("heldout_max_q_mean", "replay_size"),
+        *monitored,
+        "state_digest",
+    ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,7 +84,7 @@ class _Session:
         self.run_dir, self.config, self.options = run, config, options
         self.store = Store(run.path / "checkpoints", config.hash)
         self.episodes = Table(run.path / "episodes.csv", EPISODE_COLUMNS)
-        self.iterations = Table(run.path / "iterations.csv", ITERATION_COLUMNS)
+        self.iterations: Table  # its columns depend on the agent
         self.timing = Table(run.path / "timing.csv", TIMING_COLUMNS)
         self.label = f"{config.preset} {config.environment} seed {config.seed}"
         self.progress = Progress(config.frames, 0, self.label, options.progress, bar=False)
@@ -96,6 +102,8 @@ class _Session:
         try:
             with StopRequests() as stop:  # a signal while starting waits for the first step
                 trainer = Trainer(config)
+                columns = iteration_columns(trainer.monitors.columns)
+                self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
                 try:
                     self._resume(trainer)
                     self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)

@@ -127,6 +127,7 @@ class Table:
 
     def __init__(self, path: Path, columns: list[str]) -> None:
         self.path, self.columns = path, columns
+        self._kept = columns  # those that the file has
         self._file: Any = None
         self._sha = hashlib.sha256()
         self._size = 0
@@ -139,7 +140,8 @@ class Table:
         sync(self.path.parent)
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Continue where ``state`` stood: later rows, whole or half, are cut off and will be written again.
+        """Continue where ``state`` stood: later rows, whole or half, are cut off and will be written again.  The file
+        keeps its columns: what an older version did not write is left out of the new rows too.
 
         Raises RunError, with the file untouched, if what stood before is no longer there.
         """
@@ -151,6 +153,12 @@ class Table:
             raise RunError(
                 f"Expected the first {size} bytes of {self.path} as the checkpoint knows them; the file was changed "
                 "or cut since. Restore it from a copy, or start again in a new directory."
+            )
+        self._kept = next(csv.reader([kept.split(b"\n", 1)[0].decode()]))
+        if unknown := [name for name in self._kept if name not in self.columns]:
+            raise RunError(
+                f"Expected the columns of this version in {self.path}, got also {', '.join(unknown)}. Another version "
+                "of dqn_tf wrote the file; continue the run with that one, or start again in a new directory."
             )
         os.truncate(self.path, size)
         self._file = open(self.path, "ab")  # noqa: SIM115
@@ -175,7 +183,7 @@ class Table:
         """Append one row, durably.  Raises ValueError for other columns, OSError if the disk is full."""
         if list(row) != self.columns:
             raise ValueError(f"Expected the columns {self.columns}, got {list(row)}.")
-        self._put(self._line(row.values()))
+        self._put(self._line([row[name] for name in self._kept]))
 
     def _line(self, values: Any) -> bytes:
         out = io.StringIO()

@@ -12,6 +12,20 @@ _MAGNITUDES = np.geomspace(1e-5, 1e5, 501)
 EDGES = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])  # bins 4.7 % wide, either sign
 
 
+def binned(values: np.ndarray, weights: np.ndarray, most: int = 1_000_000) -> np.ndarray:
+    """Counts int64 [len(EDGES) + 1] in proportion to the weights (any shape, >= 0), about ``most`` together; values
+    that are nan are left out.
+
+    >>> counts = binned(np.array([1.0, 1.0, -3.0]), np.array([0.25, 0.25, 0.5]))
+    >>> counts[counts > 0].tolist()
+    [500000, 500000]
+    """
+    known = np.isfinite(values)
+    flat, mass = np.asarray(values, np.float64)[known], np.asarray(weights, np.float64)[known]
+    sums = np.bincount(np.searchsorted(EDGES, flat, side="right"), weights=mass, minlength=len(EDGES) + 1)
+    return np.round(sums / max(mass.sum(), 1e-300) * most).astype(np.int64)
+
+
 class Distribution:
     """Mean, deviation, extremes, and quantiles (to within the width of a bin, 4.7 %) of a stream of numbers."""
 

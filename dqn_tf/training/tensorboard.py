@@ -45,6 +45,8 @@ class Writer:
 
 def _group(name: str) -> str:
     prefix = name.split("_")[0]
+    if prefix == "heldout" and name != "heldout_max_q_mean":
+        return "return_distribution"
     return {
         "train": "return",
         "eval": "return",
@@ -54,6 +56,9 @@ def _group(name: str) -> str:
         "heldout": "q_value",
         "loss": "loss",
         "epsilon": "exploration",
+        "priority": "replay",
+        "importance": "replay",
+        "sigma": "noise",
     }.get(prefix, "counters")
 
 

@@ -25,7 +25,8 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.values import spread
 from dqn_tf.values.expected import average, select_dist
 
 
@@ -54,6 +55,7 @@ class Categorical:
 
     KIND = "categorical"
     random: ClassVar[bool] = False
+    monitored: ClassVar[tuple[str, ...]] = (*spread.SPREAD, "heldout_edge_mass_mean")
     atoms: int = setting(51, unit="atoms", doc="N: atoms of the distribution")
     v_min: float = setting(-10.0, unit="return", doc="return of the lowest atom")
     v_max: float = setting(10.0, unit="return", doc="return of the highest atom")
@@ -80,6 +82,12 @@ class Categorical:
         """head(features) [B, A, N] are the logits."""
         logits = head(features, draws)
         return ValueOutputs(tf.reduce_sum(tf.nn.softmax(logits) * self.support, axis=-1), dist=logits)
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Of the greedy action's distribution; edge_mass: the probability of the lowest and the highest atom, large
+        where returns do not fit between v_min and v_max."""
+        p = tf.nn.softmax(spread.of_greedy(values))
+        return spread.monitors(tf.broadcast_to(self.support, tf.shape(p)), p, heldout_edge_mass_mean=p[:, 0] + p[:, -1])
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms

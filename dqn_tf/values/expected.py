@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
 
 
 def select(q_values: Any, actions: Any) -> Any:
@@ -68,6 +68,7 @@ class Expected:
     KIND = "expected"
     random: ClassVar[bool] = False
     outputs_per_action: ClassVar[int] = 1
+    monitored: ClassVar[tuple[str, ...]] = ()
     loss: Literal["huber", "squared"] = setting("huber", doc="loss of one TD error")
     huber_threshold: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear")
 
@@ -82,6 +83,10 @@ class Expected:
     def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
         """head(features) [B, A, 1] are the Q-values themselves."""
         return ValueOutputs(q_values=tf.squeeze(head(features, draws), axis=-1))
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Nothing but the Q-values themselves, which are watched for every agent."""
+        return Monitored({}, {})
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms

@@ -28,7 +28,8 @@ from dqn_tf.fields import check_types, setting
 from dqn_tf.learning.optimizers import RMSProp
 from dqn_tf.networks.dense import DenseLayer
 from dqn_tf.networks.initializers import Initializers
-from dqn_tf.types import BootstrapTerms, LossOutputs, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.values import spread
 from dqn_tf.values.expected import select_dist
 from dqn_tf.values.implicit_quantile import quantile_values
 from dqn_tf.values.quantile import quantile_losses
@@ -73,6 +74,7 @@ class FQF:
     KIND = "fqf"
     random: ClassVar[bool] = False
     outputs_per_action: ClassVar[int] = 1
+    monitored: ClassVar[tuple[str, ...]] = (*spread.SPREAD, "heldout_fraction_entropy_nats_mean")
     fractions: int = setting(32, unit="quantiles", doc="N: proposed fractions")
     cosines: int = setting(64, unit="units", doc="n: size of the embedding of a fraction")
     first_cosine: Literal[0, 1] = setting(1, doc="the i that the sum over cos(pi i tau) begins with")
@@ -107,6 +109,13 @@ class FQF:
         edges = tf.stop_gradient(z(tau[:, 1:-1])) if role == "predict" else None
         return ValueOutputs(
             q_values, dist=middles, taus=tf.stop_gradient(tau_hat), proposal=Proposed(tau, entropy, edges)
+        )
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Of the greedy action's values, each with the mass of its fraction; H(q), at most ln N (even fractions)."""
+        tau, entropy, _ = values.proposal
+        return spread.monitors(
+            spread.of_greedy(values), tau[:, 1:] - tau[:, :-1], heldout_fraction_entropy_nats_mean=entropy
         )
 
     def losses(

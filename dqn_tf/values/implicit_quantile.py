@@ -25,8 +25,9 @@ from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.networks.dense import DenseLayer
 from dqn_tf.networks.initializers import Initializers
-from dqn_tf.types import BootstrapTerms, LossOutputs, Role, Transition, ValueOutputs
-from dqn_tf.values.quantile import midpoints, quantile_losses
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.values import spread
+from dqn_tf.values.quantile import midpoints, quantile_losses, quantile_monitors
 
 
 def cosines(taus: Any, n: int, first: int) -> Any:
@@ -55,6 +56,7 @@ class ImplicitQuantile:
     KIND = "implicit_quantile"
     random: ClassVar[bool] = True
     outputs_per_action: ClassVar[int] = 1
+    monitored: ClassVar[tuple[str, ...]] = spread.SPREAD
     samples: int = setting(64, unit="quantiles", doc="N: fractions that are regressed")
     target_samples: int = setting(64, unit="quantiles", doc="N': fractions of the target")
     policy_samples: int = setting(32, unit="quantiles", doc="K: fractions whose mean is Q, to act and to choose a*")
@@ -87,6 +89,10 @@ class ImplicitQuantile:
             return ValueOutputs(q_values)
         taus, z = sampled(self.samples if role == "predict" else self.target_samples)
         return ValueOutputs(tf.reduce_mean(z, axis=-1) if q_values is None else q_values, dist=z, taus=taus)
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Of the greedy action's values at evenly spaced fractions."""
+        return quantile_monitors(values)
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms

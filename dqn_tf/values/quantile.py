@@ -23,7 +23,8 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.values import spread
 from dqn_tf.values.expected import average, huber, select_dist
 
 
@@ -65,12 +66,19 @@ def quantile_losses(
     return LossOutputs(loss=loss, td_error=tf.reduce_mean(y, 1) - tf.reduce_mean(theta, 1), priority=loss)
 
 
+def quantile_monitors(values: ValueOutputs) -> Monitored:
+    """Of N equally probable values of the greedy action's return."""
+    z = spread.of_greedy(values)
+    return spread.monitors(z, tf.ones_like(z) / z.shape[-1])
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Quantile:
     """The values of ``quantiles`` evenly spaced quantiles per action."""
 
     KIND = "quantile"
     random: ClassVar[bool] = False
+    monitored: ClassVar[tuple[str, ...]] = spread.SPREAD
     quantiles: int = setting(200, unit="quantiles", doc="N: quantiles of the distribution")
     kappa: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear; 0: no Huber loss")
 
@@ -91,6 +99,10 @@ class Quantile:
         """head(features) [B, A, N] are the quantiles' values."""
         theta = head(features, draws)
         return ValueOutputs(tf.reduce_mean(theta, axis=-1), dist=theta, taus=tf.constant(midpoints(self.quantiles)))
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Of the quantiles of the greedy action."""
+        return quantile_monitors(values)
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms

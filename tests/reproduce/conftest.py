@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dqn_tf.api import make_config
-from dqn_tf.training.run import EPISODE_COLUMNS, ITERATION_COLUMNS
+from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce import jobs
 from reproduce.jobs import Job
@@ -30,8 +30,10 @@ def write_run(
     final: Sequence[float] = (1.0, 3.0),
     complete: bool = True,
     evaluations: Sequence[float] = (10.0, 400.0),
+    monitored: Sequence[str] = (),
 ) -> Path:
-    """A run directory.  episodes: (frames when it ended, raw return)."""
+    """A run directory.  episodes: (frames when it ended, raw return); monitored: columns of the agent's ideas, which
+    are empty in the first row and 0 in the others."""
     config = make_config(preset, environment, seed=seed, frames=frames, settings=settings)
     path.mkdir(parents=True)
     write_json(path / "config.json", config.to_json())
@@ -44,13 +46,13 @@ def write_run(
     rows = [[end, end // 4, i, 0, 40, value, 0] for i, (end, value) in enumerate(episodes)]
     _write_table(path / "episodes.csv", EPISODE_COLUMNS, rows)
     ends = [frames * (i + 1) // len(evaluations) for i in range(len(evaluations))]
-    known: list[dict[str, float]] = [
+    known: list[dict[str, Any]] = [
         {"iteration": i, "frames": end, "eval_return_mean": value, "eval_episodes": 10, "epsilon": 0.5}
         for i, (end, value) in enumerate(zip(ends, evaluations, strict=True))
     ]
-    _write_table(
-        path / "iterations.csv", ITERATION_COLUMNS, [[row.get(c, 0) for c in ITERATION_COLUMNS] for row in known]
-    )
+    known[0].update(dict.fromkeys(monitored, ""))
+    columns = iteration_columns(list(monitored))
+    _write_table(path / "iterations.csv", columns, [[row.get(c, 0) for c in columns] for row in known])
     _write_table(path / "timing.csv", ["iteration", "frames", "wall_seconds"], [[0, frames, 90.0]])
     if complete:
         mean = sum(final) / len(final)

@@ -289,3 +289,16 @@ def test_nothing_at_all(tmp_path):
     assert found.scores.empty and found.curves.empty and found.problems == []
     for table in (per_game(found.scores), over_games(found.scores), over_frames(found.curves)):
         assert table.empty
+
+
+def test_monitors_move_no_number(write):
+    """Runs with columns of their own ideas beside runs without: empty cells are read, and every table is the same."""
+    episodes = ((400_000, 100.0), (1_600_000, 3.0), (2_000_000, 8.0))
+    plain = [runs.load(write(seed=seed, episodes=episodes)) for seed in (0, 1)]
+    monitored = ["heldout_return_std_mean", "priority_q50", "sigma_w_abs_mean_value_output"]
+    other = runs.load(write(seed=1, collection="watched", episodes=episodes, monitored=monitored))
+    assert math.isnan(other.iterations[monitored[0]].iloc[0]) and other.iterations[monitored[0]].iloc[1] == 0
+    keep = [c for c in scores.CURVE_COLUMNS if c != "collection"]
+    pd.testing.assert_frame_equal(scores.curve_rows(other)[keep], scores.curve_rows(plain[1])[keep])
+    without = [{k: v for k, v in row.items() if k not in ("collection", "run")} for row in score_rows(plain[1], 5)]
+    assert [{k: v for k, v in row.items() if k not in ("collection", "run")} for row in score_rows(other, 5)] == without

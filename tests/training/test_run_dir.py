@@ -205,6 +205,25 @@ def test_resume_cuts_off_what_came_after_the_checkpoint(tmp_path: Path, later: s
     assert again.state() == table(tmp_path, 4).state()
 
 
+def test_a_file_keeps_the_columns_it_began_with(tmp_path: Path) -> None:
+    """A run that an older version began, before there were monitors, goes on without them."""
+    state = table(tmp_path, 1).state()
+    newer = Table(tmp_path / "t.csv", ["frames", "priority_mean", "score"])
+    newer.resume(state)
+    newer.write({"frames": 10, "priority_mean": 3.0, "score": 0.25})
+    assert (tmp_path / "t.csv").read_text() == "frames,score\n0,0.0\n10,0.25\n"
+    assert newer.state() == table(tmp_path, 2).state()
+    with pytest.raises(ValueError, match="Expected the columns"):
+        newer.write({"frames": 20, "score": 0.5})
+
+
+def test_columns_of_another_version_are_refused(outcome, tmp_path: Path) -> None:
+    state = table(tmp_path, 1).state()
+    message = outcome(Table(tmp_path / "t.csv", ["frames"]).resume, state)
+    assert message.startswith(f"Expected the columns of this version in {tmp_path / 't.csv'}, got also score. Another")
+    assert (tmp_path / "t.csv").read_text() == "frames,score\n0,0.0\n"
+
+
 @pytest.mark.parametrize("change", ["edited", "cut", "gone"])
 def test_resume_refuses_a_table_that_was_changed(outcome, tmp_path: Path, change: str) -> None:
     path, state = tmp_path / "t.csv", table(tmp_path, 3).state()

@@ -1,0 +1,61 @@
+"""What the ideas of an agent want watched, once per iteration: columns of iterations.csv, histograms for TensorBoard.
+
+Each idea says in its own file what that is: a value family of its predictions for the held-out states, a sampler of its
+priorities and weights, a layer of its noise; by ``monitored``, names of numbers, and ``monitors``, which finds them.  An
+agent has the columns of its own ideas and no others.
+
+Everything is a function of the state of the run as it is (weights, replay, held-out states, counters): nothing is
+remembered from update to update, no random stream moves on, and nothing that is trained or saved is touched.  The network
+predicts without noise and at evenly spaced fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.learning.learner import Learner
+from dqn_tf.replay.replay import Replay
+from dqn_tf.training.stats import binned
+
+CHUNK = 100  # held-out states at a time
+
+
+class Monitors:
+    """The monitors of one run."""
+
+    def __init__(self, learner: Learner, replay: Replay) -> None:
+        self._learner, self._replay, self._value = learner, replay, learner.config.value
+        self._layers = dict(zip(learner.online.head.names, learner.online.head.layers, strict=True))
+        observation = learner.spec.observation
+        signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
+        predict = lambda o: self._value.monitors(learner.online(o, "predict", None))  # noqa: E731
+        self._predicted = tf.function(predict, autograph=False, input_signature=signature)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the numbers, in the order of ``measure``."""
+        of_layers = [f"{what}_{name}" for name, layer in self._layers.items() for what in layer.monitored]
+        return [*self._value.monitored, *self._replay.sampler.monitored, *of_layers]
+
+    def measure(self, heldout: np.ndarray | None, update: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """The numbers, nan where there is nothing to measure yet, and bin counts over ``stats.EDGES`` by name.
+
+        heldout: states [n, ...].  update: the number of the next update.
+        """
+        numbers = dict.fromkeys(self.columns, math.nan)
+        histograms: dict[str, tuple[Any, Any]] = {}
+        if self._value.monitored and heldout is not None:
+            found = [self._predicted(heldout[i : i + CHUNK]) for i in range(0, len(heldout), CHUNK)]
+            whole = tf.nest.map_structure(lambda *parts: np.concatenate([p.numpy() for p in parts]), *found)
+            numbers.update({name: float(states.mean()) for name, states in whole.numbers.items()})
+            histograms.update(whole.histograms)
+        of_replay = self._replay.monitors(self._learner.config.batch_size, update)
+        numbers.update(of_replay.numbers)
+        histograms.update(of_replay.histograms)
+        for name, layer in self._layers.items():
+            numbers.update({f"{what}_{name}": number for what, number in layer.monitors().numbers.items()})
+        return numbers, {name: binned(*pair) for name, pair in histograms.items()}
