@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf import determinism, memory
+from dqn_tf import determinism, flops, memory
 from dqn_tf import lazy_tf as tf
 from dqn_tf.config import RunConfig
 from dqn_tf.replay.ring import row_bytes
@@ -39,7 +39,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     steps = trainer.records(lambda: None)
     while trainer.counters.steps < start + WARM_UP_STEPS:
         next(steps)
-    resident = _status("VmRSS") - memory_touched(trainer)
+    resident = _status("VmRSS") - memory_touched(trainer) - agent.replay.sampler_bytes
     end_to_end, phases = _train_for(trainer, steps, seconds)
     say("Measuring the parts and the floor ...")
     parts = _parts(trainer)
@@ -53,6 +53,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
         **floor,
         "resident_bytes_beside_replay": resident,
         "transition_bytes": row_bytes(trainer.environment.spec.observation),
+        "sampler_bytes": agent.replay.sampler_bytes,
         "threads": agent.execution.threads,
     }
 
@@ -121,33 +122,21 @@ def _emulation_rate(environment: str) -> float:
 
 
 def _floor(trainer: Trainer, emulation: float) -> dict[str, float]:
-    """What one block (the steps between two updates) must cost here: its arithmetic at this machine's matrix-product
-    rate, and its frames at the bare emulator's rate."""
+    """What one block (from one time that updates are due to the next) must cost here: its arithmetic at this machine's
+    matrix-product rate, and its frames at the bare emulator's rate."""
     agent, skip = trainer.config.agent, trainer.config.frame_skip
-    forward, first_layer = forward_flops(trainer.learner.online)
-    update = agent.batch_size * (4 * forward - first_layer)  # target, online, backward twice; no gradient to the pixels
+    update, action = map(flops.count, trainer.learner.graphs())
     rate = matmul_rate()
     frames = agent.steps_per_update * skip
-    seconds = (update + agent.steps_per_update * forward) / rate + frames / emulation
+    arithmetic = agent.updates_at_once * update + agent.steps_per_update * action
+    seconds = arithmetic / rate + frames / emulation
     return {
         "update_flop": update,
-        "action_flop": forward,
+        "action_flop": action,
         "matmul_flop_per_s": rate,
         "floor_update_seconds": update / rate,
         "floor_frames_per_s": frames / seconds,
     }
-
-
-def forward_flops(network: Any) -> tuple[float, float]:
-    """Operations of one observation's forward pass, and of its first layer alone; a multiply-add is two."""
-    costs = []
-    for layer in network.torso.layers:
-        if hasattr(layer, "kernel"):
-            places = np.prod(layer.output.shape[1:-1]) if len(layer.output.shape) == 4 else 1
-            costs.append(2.0 * float(np.prod(layer.kernel.shape)) * float(places))
-    matrices = (v.shape for layer in network.head.layers for v in layer.variables if len(v.shape) == 2)
-    costs += [2.0 * float(np.prod(shape)) for shape in matrices]
-    return sum(costs), costs[0]
 
 
 def matmul_rate(size: int = 1024) -> float:
@@ -172,6 +161,7 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
         f"{name} {100 * share:.0f} %" for name, share in sorted(m["phases"].items(), key=lambda p: -p[1])
     )
     capacity = config.agent.replay.capacity
+    sampler = f" and {m['sampler_bytes'] / 1e6:.0f} MB of its sampler" if m["sampler_bytes"] else ""
     rows = [
         (
             "update",
@@ -199,7 +189,7 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
             "memory",
             f"{m['transition_bytes']:,} bytes",
             f"per transition; {capacity * m['transition_bytes'] / 1e9:.2f} GB for "
-            f"{capacity:,}; beside the replay {m['resident_bytes_beside_replay'] / 1e6:.0f} MB resident",
+            f"{capacity:,}{sampler}; beside the replay {m['resident_bytes_beside_replay'] / 1e6:.0f} MB resident",
         ),
     ]
     width = max(len(name) for name, _, _ in rows)

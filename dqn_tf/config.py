@@ -185,8 +185,8 @@ class RunConfig:
         stack, n, capacity = self.protocol.stack if self.protocol else 1, self.agent.n_step, self.agent.replay.capacity
         if capacity < stack + n + 1:
             raise ConfigError(
-                f"Expected `replay.capacity` of at least {stack + n + 1}: a stack of {stack}, n_step={n} open steps and "
-                f"the last frame of an episode; got {capacity}, in which at times no whole transition is left to draw."
+                f"Expected at least {stack + n + 1} for `replay.capacity`, got {capacity}: with a stack of {stack} and "
+                f"n_step={n} there would be times at which no transition has all its frames in the replay."
             )
 
     @property

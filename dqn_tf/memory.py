@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 from dqn_tf import envs
@@ -51,11 +52,24 @@ def _cgroup_files() -> list[tuple[Path, Path]]:
     return out
 
 
-def replay_bytes(config: RunConfig) -> int:
-    """Memory that the replay will come to hold: its capacity, or less if the budget is shorter."""
+def replay_bytes(config: RunConfig, capacity: int | None = None) -> int:
+    """Memory that the replay will come to hold: its rows, or fewer if the budget is shorter, and what its sampler
+    keeps of all of them.  capacity: another one than the configuration's."""
     spec = envs.observation_spec(config.environment, config.protocol)
-    rows = min(config.agent.replay.capacity, config.steps + config.steps // 5 + 1)  # and the last frames of episodes
-    return rows * row_bytes(spec)
+    sampler = config.agent.replay
+    if capacity is not None:
+        sampler = dataclasses.replace(sampler, capacity=capacity)
+    rows = min(sampler.capacity, config.steps + config.steps // 5 + 1)  # and the last frames of episodes
+    return rows * row_bytes(spec) + int(sampler.sampler_bytes)
+
+
+def largest_that_fits(config: RunConfig, memory: int) -> int:
+    """The largest capacity whose replay takes at most so many bytes; 0 if there is none."""
+    low, high = 1, config.agent.replay.capacity  # the one is no replay, the other does not fit
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if replay_bytes(config, middle) <= memory else (low, middle)
+    return low if low > 1 else 0
 
 
 def describe(config: RunConfig) -> str:
@@ -70,10 +84,9 @@ def check_replay(config: RunConfig) -> None:
     """Raises ConfigError, with numbers and a capacity that fits, if memory does not suffice."""
     (have, whose), need = available(), replay_bytes(config)
     if need + HEADROOM > have:
-        spec = envs.observation_spec(config.environment, config.protocol)
-        fits = max(0, (have - HEADROOM) // row_bytes(spec))
+        fits = largest_that_fits(config, have - HEADROOM)
+        do = f"A replay of {fits:,} would fit: --set replay.capacity={fits}" if fits else "No replay would fit."
         raise ConfigError(
             f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {need / 1e9:.2f} GB and "
-            f"{HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. "
-            f"A replay of {fits:,} would fit: --set replay.capacity={fits}"
+            f"{HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. {do}"
         )

@@ -189,6 +189,19 @@ def test_a_replay_that_cannot_fill_is_refused(outcome, settings: list[str]) -> N
     assert message.startswith("Expected `replay.capacity` to hold min_replay_steps=")
 
 
+@pytest.mark.parametrize(("stack", "n_step", "least"), [(4, 1, 6), (4, 3, 8), (1, 1, 3), (30, 2, 33)])
+def test_a_replay_smaller_than_a_stack_and_its_open_steps_is_refused(
+    outcome, stack: int, n_step: int, least: int
+) -> None:
+    """tests/replay/test_replay.py shows that the number is the least that works."""
+    settings = [f"protocol.stack={stack}", f"n_step={n_step}", "batch_size=1", f"min_replay_steps={n_step}"]
+    assert outcome(DOPAMINE.with_settings, [*settings, f"replay.capacity={least - 1}"]) == (
+        f"Expected at least {least} for `replay.capacity`, got {least - 1}: with a stack of {stack} and "
+        f"n_step={n_step} there would be times at which no transition has all its frames in the replay."
+    )
+    assert DOPAMINE.with_settings([*settings, f"replay.capacity={least}"]).agent.replay.capacity == least
+
+
 @pytest.mark.parametrize(("episodes", "frames"), [(None, None), (5, 1000)])
 def test_an_evaluation_phase_has_one_length(outcome, episodes: int | None, frames: int | None) -> None:
     message = outcome(Evaluation, episodes=episodes, frames=frames)

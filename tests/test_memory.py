@@ -70,6 +70,60 @@ def test_the_boundary(outcome, having: Callable[[float], None]) -> None:
     outcome(memory.check_replay, ATARI)
 
 
+def test_where_nothing_fits_nothing_is_offered(outcome, having: Callable[[float], None]) -> None:
+    having(memory.HEADROOM / GB)
+    assert outcome(memory.check_replay, ATARI).endswith("are available on this machine. No replay would fit.")
+
+
+# -- samplers ----------------------------------------------------------------------------------------------------------
+MILLION = 1_000_000
+TREE = 8 * 2 * 2**20  # the leaves of a million are 2^20, and there are as many nodes above them
+
+
+@pytest.mark.parametrize(
+    ("preset", "sampler"),
+    [
+        ("prioritized", TREE + MILLION),  # weights over the batch's largest: one tree, and a flag for each row
+        ("prioritized_rank", 4 * 8 * MILLION),
+        ("dqn_nature", 0),
+    ],
+)
+def test_a_sampler_is_in_the_budget(preset: str, sampler: int) -> None:
+    agent = presets.load(preset).agent
+    assert memory.replay_bytes(dataclasses.replace(ATARI, agent=agent)) == MILLION * ROW + sampler
+    short = dataclasses.replace(ATARI, agent=agent, frames=4000, iteration_frames=4000)
+    assert memory.replay_bytes(short) == 1201 * ROW + sampler  # the sampler is there from the start
+
+
+def test_weights_over_the_replay_s_largest_need_a_second_tree() -> None:
+    agent = presets.load("prioritized").agent
+    importance = dataclasses.replace(agent.replay.importance, divided_by="replay_max")
+    replay = dataclasses.replace(agent.replay, importance=importance)
+    assert replay.sampler_bytes == 2 * TREE + MILLION
+
+
+@pytest.mark.parametrize("preset", ["prioritized", "prioritized_rank", "rainbow_dopamine"])
+@pytest.mark.parametrize("capacity", [2, 5, 1000, 1024, 1025])
+def test_what_a_sampler_says_is_what_it_takes(preset: str, capacity: int) -> None:
+    """Every array that a new sampler holds."""
+    config = dataclasses.replace(presets.load(preset).agent.replay, capacity=capacity)
+    sampler = config.build()
+    held = [*vars(sampler).values(), *(getattr(tree, "nodes", None) for tree in vars(sampler).values())]
+    assert config.sampler_bytes == sum(array.nbytes for array in held if hasattr(array, "nbytes"))
+
+
+def test_what_fits_beside_a_sampler(outcome, having: Callable[[float], None]) -> None:
+    """The largest capacity, to the row: a tree grows in powers of two, so no division finds it."""
+    having(4)
+    config = dataclasses.replace(ATARI, agent=presets.load("prioritized").agent)
+    fits = int(outcome(memory.check_replay, config).rpartition("=")[2])
+    assert 2**18 < fits < 2**19  # 2^19 leaves
+    room = 4 * GB - memory.HEADROOM
+    assert fits * (ROW + 1) + 8 * 2**20 <= room < (fits + 1) * (ROW + 1) + 8 * 2**20
+    memory.check_replay(config.with_settings([f"replay.capacity={fits}"]))
+    assert outcome(memory.check_replay, config.with_settings([f"replay.capacity={fits + 1}"]))
+
+
 def test_an_allocation_that_fails_is_a_sentence_too(outcome) -> None:
     """A short budget passes the check with any capacity, but address space is not endless."""
     for capacity in (10**15, 10**30):

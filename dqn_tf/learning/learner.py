@@ -144,6 +144,10 @@ class Learner:
         transitions = Transition(states, tf.TensorSpec([batch], tf.int32), floats, floats, states)
         return Sample(transitions, tf.TensorSpec([batch], tf.int64), floats)
 
+    def graphs(self) -> tuple[Any, Any]:
+        """The traced graphs of an update's gradients and of the choice of an action: to be read, not to be called."""
+        return self._compiled_gradients.get_concrete_function(), self._act.get_concrete_function()
+
     def sync_target(self) -> None:
         """theta^- <- theta."""
         for to, source in zip(self.target.variables, self.online.variables, strict=True):

@@ -20,7 +20,6 @@ from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.types import Monitored
 
-
 MONITORED = (
     *("priority_mean", "priority_q05", "priority_q50", "priority_q95", "priority_max"),
     *("importance_weight_mean", "importance_weight_min", "importance_beta"),

@@ -29,7 +29,7 @@ from dqn_tf.fields import check_types, setting
 from dqn_tf.replay import importance
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.ring import Foreseen, Ring
-from dqn_tf.replay.sum_tree import Tree
+from dqn_tf.replay.sum_tree import Tree, tree_bytes
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import Monitored
 
@@ -56,6 +56,12 @@ class Prioritized:
             expect(0 <= getattr(self, name) <= 1, "a number in [0, 1]", f"replay.{name}", getattr(self, name))
         expect(self.epsilon >= 0, "a number >= 0", "replay.epsilon", self.epsilon)
         expect(self.largest is None or self.largest > 0, "a number > 0 or none", "replay.largest", self.largest)
+
+    @property
+    def sampler_bytes(self) -> int:
+        """Memory of the trees, and of a flag for each row; all of it is taken at the start."""
+        trees = 2 if self.importance.divided_by == "replay_max" else 1
+        return trees * tree_bytes(self.capacity) + self.capacity
 
     def build(self) -> Proportional:
         """The sampler of one replay."""

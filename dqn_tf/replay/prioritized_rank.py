@@ -47,6 +47,11 @@ class PrioritizedRank:
         expect(0 <= self.alpha <= 1, "a number in [0, 1]", "replay.alpha", self.alpha)
         expect(self.sort_updates >= 1, "at least 1", "replay.sort_updates", self.sort_updates)
 
+    @property
+    def sampler_bytes(self) -> int:
+        """Memory of the heap, of each row's place in it, of priorities and of C: 8 bytes each."""
+        return 4 * 8 * self.capacity
+
     def build(self) -> Ranked:
         """The sampler of one replay."""
         return Ranked(self)

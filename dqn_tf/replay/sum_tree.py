@@ -13,6 +13,19 @@ from collections.abc import Callable
 import numpy as np
 
 
+def tree_bytes(capacity: int) -> int:
+    """Memory of a tree: 8 bytes for each node.
+
+    >>> tree_bytes(5), Tree(5).nodes.nbytes
+    (128, 128)
+    """
+    return 8 * 2 * 2 ** _levels(capacity)
+
+
+def _levels(capacity: int) -> int:
+    return max(1, (capacity - 1).bit_length())
+
+
 class Tree:
     """Node i combines nodes 2 i and 2 i + 1; node 1 is the root; the leaves are the last ``size`` nodes.
 
@@ -25,7 +38,7 @@ class Tree:
     def __init__(self, capacity: int, combine: Callable[..., np.ndarray] = np.add, empty: float = 0.0) -> None:
         """capacity: how many leaves.  combine: of two arrays.  empty: what a leaf is before it is set."""
         self.capacity, self._combine = capacity, combine
-        self.levels = max(1, (capacity - 1).bit_length())
+        self.levels = _levels(capacity)
         self.size = 2**self.levels
         self.nodes = np.full(2 * self.size, empty)
 

@@ -24,6 +24,7 @@ class Uniform:
     KIND = "uniform"
     listens: ClassVar[bool] = False  # to what is stored and learned
     monitored: ClassVar[tuple[str, ...]] = ()
+    sampler_bytes: ClassVar[int] = 0
     capacity: int = setting(
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )

@@ -1,12 +1,12 @@
 """What the ideas of an agent want watched, once per iteration: columns of iterations.csv, histograms for TensorBoard.
 
 Each idea says in its own file what that is: a value family of its predictions for the held-out states, a sampler of its
-priorities and weights, a layer of its noise; by ``monitored``, names of numbers, and ``monitors``, which finds them.  An
-agent has the columns of its own ideas and no others.
+priorities and weights, a layer of its noise; by ``monitored``, names of numbers, and ``monitors``, which finds them.
+An agent has the columns of its own ideas and no others.
 
 Everything is a function of the state of the run as it is (weights, replay, held-out states, counters): nothing is
-remembered from update to update, no random stream moves on, and nothing that is trained or saved is touched.  The network
-predicts without noise and at evenly spaced fractions.
+remembered from update to update, no random stream moves on, and nothing that is trained or saved is touched.  The
+network predicts without noise and at evenly spaced fractions.
 """
 
 from __future__ import annotations

@@ -268,3 +268,18 @@ def test_most_of_a_large_replay_is_foreseen_and_unsettled_rows_are_not(twins: Ca
     unsettled = 200 - len(foreseen)
     assert 195 < np.concatenate(foreseen).max() < 203  # 203 ends an episode, 204 and 205 are open, 206.. to come
     assert 0 < unsettled < 30  # about 6 draws in 210 fall on them, and each update has 2
+
+
+@pytest.mark.parametrize(("spec", "stack"), [(VECTOR, 1), (IMAGE, 4)])
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_smallest_ring_that_always_has_a_transition(twins: Any, spec: Any, stack: int, n: int) -> None:
+    """stack + n + 1 rows: what the configuration asks for.  With one less there are times with nothing to draw: the
+    first n - 1 steps of an episode are open, and the last stack before its first frame is no longer whole."""
+    episode = [(StepType.FIRST, 1.0), *[(StepType.MID, 1.0)] * 10, (StepType.LAST, 0.0)]
+    for less, wanted in ((0, True), (1, False)):
+        both = twins(spec, stack + n + 1 - less, n)
+        found = []
+        for step_type, discount in episode * 3:
+            both.step(step_type, discount=discount)
+            found.append(len(usable_rows(both.replay)) > 0)
+        assert all(found[n:]) == wanted
