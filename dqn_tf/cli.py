@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -104,8 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     digest = command("digest", _digest, "SHA-256 of the state in the newest checkpoint of a run.")
     digest.add_argument("run_dir", type=Path)
 
-    explain = command("explain", _explain, "Value, unit and source of every field of a preset.")
-    explain.add_argument("preset")
+    explain = command(
+        "explain", _explain, "Every field of a preset: value, unit, source, and the file, equation and test behind it."
+    )
+    explain.add_argument("preset", help="see `dqn-tf presets`")
+    form = explain.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one line of JSON")
+    form.add_argument("--csv", action="store_true", help="one row per field")
     command("presets", _presets, "The presets and where they come from.")
     command("games", _games, "The Atari games and their names.")
     verify = command("verify", _verify, "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.")
@@ -215,9 +221,12 @@ def _digest(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from dqn_tf.explain import explain
+    from dqn_tf import explain
 
-    print(explain(arguments.preset))
+    if arguments.json or arguments.csv:
+        print((explain.as_json if arguments.json else explain.as_csv)(arguments.preset))
+    else:
+        print(explain.explain(arguments.preset, min(shutil.get_terminal_size((110, 24)).columns, 140)))
     return 0
 
 

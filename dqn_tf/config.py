@@ -43,8 +43,8 @@ class Interleaved:
     """
 
     KIND = "interleaved"
-    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles")
-    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time")
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="learning/learner")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/loop")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -65,14 +65,20 @@ class AgentConfig:
     replay: Uniform | Prioritized | PrioritizedRank = setting(Uniform(), doc="experience replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
     optimizer: RMSProp | Adam = setting(doc="gradient step")
-    n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping")
-    discount: float = setting(0.99, unit="per agent step", doc="gamma")
-    batch_size: int = setting(32, unit="transitions", doc="transitions of one update")
-    steps_per_update: int = setting(4, unit="agent steps", doc="one update every so many steps")
-    updates_at_once: int = setting(1, unit="updates", doc="updates whenever updates are due", later=True)
-    target_update_steps: int = setting(10_000, unit="agent steps", doc="theta^- <- theta every so many steps")
-    min_replay_steps: int = setting(50_000, unit="agent steps", doc="steps before learning starts and epsilon decays")
-    max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm")
+    n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="replay/accumulator")
+    discount: float = setting(0.99, unit="per agent step", doc="gamma", at="replay/accumulator")
+    batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="learning/learner")
+    steps_per_update: int = setting(4, unit="agent steps", doc="one update every so many steps", at="training/loop")
+    updates_at_once: int = setting(
+        1, unit="updates", doc="updates whenever updates are due", later=True, at="training/loop"
+    )
+    target_update_steps: int = setting(
+        10_000, unit="agent steps", doc="theta^- <- theta every so many steps", at="training/loop"
+    )
+    min_replay_steps: int = setting(
+        50_000, unit="agent steps", doc="steps before learning starts and epsilon decays", at="training/loop"
+    )
+    max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="learning/learner")
     execution: Interleaved = setting(Interleaved(), doc="order and means of acting and learning")
 
     def __post_init__(self) -> None:
@@ -130,17 +136,27 @@ class Evaluation:
     no phase) is kept, and plays new episodes after training, so that its score is not the maximum that chose it.
     """
 
-    epsilon: float = setting(0.05, doc="probability of a random action")
-    episodes: int | None = setting(None, unit="episodes", doc="length of a phase during training")
-    frames: int | None = setting(None, unit="frames", doc="length of a phase during training")
-    final_episodes: int = setting(10, unit="episodes", doc="length of the phase after training")
+    epsilon: float = setting(0.05, doc="probability of a random action", at="training/evaluation")
+    episodes: int | None = setting(
+        None, unit="episodes", doc="length of a phase during training", at="training/evaluation"
+    )
+    frames: int | None = setting(None, unit="frames", doc="length of a phase during training", at="training/evaluation")
+    final_episodes: int = setting(10, unit="episodes", doc="length of the phase after training", at="training/loop")
     final_network: Literal["last", "best"] = setting(
-        "last", doc="whose score is the final one: the last network's, or the best-scored one's of training", later=True
+        "last",
+        doc="whose score is the final one: the last network's, or the best-scored one's of training",
+        later=True,
+        at="training/loop",
     )
     noops_max: int | None = setting(
-        None, unit="as in the protocol", doc="random no-ops at the start, if not as in training"
+        None,
+        unit="as in the protocol",
+        doc="random no-ops at the start, if not as in training",
+        at="training/evaluation",
     )
-    period_iterations: int = setting(1, unit="iterations", doc="a phase every so many iterations; 0: only at the end")
+    period_iterations: int = setting(
+        1, unit="iterations", doc="a phase every so many iterations; 0: only at the end", at="training/loop"
+    )
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -1,46 +1,121 @@
-"""``dqn-tf explain``: every field of a preset with its value, unit and source."""
+"""``dqn-tf explain``: every field of a preset with its value, unit and source, and where the code carries it out."""
 
 from __future__ import annotations
 
-from typing import Any
+import csv
+import io
+import itertools
+import json
+import textwrap
+from typing import Any, NamedTuple
 
-from dqn_tf import envs, fields, presets
+from dqn_tf import envs, equations, fields, presets
+from dqn_tf.presets.sources import MEMORY
+
+LEAST_WIDTH = 80  # of a page, in characters
 
 
-def rows(name: str) -> list[tuple[str, str, str, str]]:
-    """(path, value, unit, source) of every field of a preset: agent, evaluation, iteration, protocol."""
+class Row(NamedTuple):
+    """One field.  equation: the paper and the place in it that the file follows, "" if it names none; remembered: the
+    value is only remembered and was not read in a source."""
+
+    field: str
+    value: str
+    unit: str
+    meaning: str
+    source: str
+    file: str
+    equation: str
+    test: str
+    remembered: bool
+
+
+def rows(name: str) -> list[Row]:
+    """Every field of a preset: agent, evaluation, iteration, protocol.  Raises ConfigError for an unknown preset."""
     preset = presets.load(name)
-    parts: list[tuple[str, Any]] = [("", preset.agent), ("evaluation.", preset.evaluation)]
-    out = [
-        (path, _text(value), field.metadata.get("unit", ""), preset.sources[path])
-        for prefix, config in parts
-        for path, value, field in fields.leaves(config, prefix)
+    parts: list[tuple[str, Any, dict[str, str]]] = [
+        ("", preset.agent, preset.sources),
+        ("evaluation.", preset.evaluation, preset.sources),
     ]
-    out.append(("iteration_frames", _text(preset.iteration_frames), "frames", preset.sources["iteration_frames"]))
     if preset.protocol:
-        sources = envs.protocols.SOURCES[preset.protocol]
-        for path, value, field in fields.leaves(envs.PROTOCOLS[preset.protocol]):
-            out.append((f"protocol.{path}", _text(value), field.metadata.get("unit", ""), sources.get(path, "")))
-    return out
+        said = {f"protocol.{path}": source for path, source in envs.protocols.SOURCES[preset.protocol].items()}
+        parts.append(("protocol.", envs.PROTOCOLS[preset.protocol], said))
+    out = [
+        _row(path, value, field.metadata.get("unit", ""), field.metadata.get("doc", ""), sources.get(path, ""), module)
+        for prefix, config, sources in parts
+        for path, value, field, module in fields.owned_leaves(config, prefix)
+    ]
+    meaning = "length of one reporting block"
+    source = preset.sources["iteration_frames"]
+    return [*out, _row("iteration_frames", preset.iteration_frames, "frames", meaning, source, "config")]
 
 
-def explain(name: str) -> str:
-    """A page of text.  Raises ConfigError for an unknown preset, with the nearest names."""
-    preset, table = presets.load(name), rows(name)
-    widths = [max(len(row[i]) for row in table) for i in range(3)]
-    lines = [f"{preset.name}: {preset.summary}", f"Source: {preset.reference}", ""]
-    header = ("field", "value", "unit", "source")
-    widths = [max(w, len(h)) for w, h in zip(widths, header, strict=False)]
-    for row in (header, tuple("-" * w for w in (*widths, 6)), *table):
-        lines.append("  ".join([*(f"{cell:{w}}" for cell, w in zip(row, widths, strict=False)), row[3]]).rstrip())
+def _row(path: str, value: Any, unit: str, meaning: str, source: str, module: str) -> Row:
+    entry = equations.entry(module)
+    return Row(path, _text(value), unit, meaning, source, entry.file, entry.paper, entry.test, MEMORY in source)
+
+
+def explain(name: str, width: int = 120) -> str:
+    """A page of text, at most ``width`` characters wide where words allow it: the fields file by file.
+
+    Raises ConfigError for an unknown preset, with the nearest names.
+    """
+    preset, table, width = presets.load(name), rows(name), max(LEAST_WIDTH, width)
+    lines = [*_wrapped("", f"{preset.name}: {preset.summary}", width), *_wrapped("Source: ", preset.reference, width)]
+    order = {file: i for i, file in reversed(list(enumerate(row.file for row in table)))}
+    table = sorted(table, key=lambda row: order[row.file])
+    for _, group in itertools.groupby(table, key=lambda row: row.file):
+        lines += ["", *_group(list(group), width)]
+    remembered = [row.field for row in table if row.remembered]
+    if remembered:
+        text = f"{len(remembered)} of {len(table)} values, {MEMORY}: {', '.join(remembered)}."
+        lines += ["", *_wrapped("", text, width)]
     if preset.deviations:
-        lines += ["", "Known deviations:", *(f"- {d}" for d in preset.deviations)]
+        lines += ["", "Known deviations:", *(line for d in preset.deviations for line in _wrapped("- ", d, width))]
     return "\n".join(lines)
+
+
+def _group(group: list[Row], width: int) -> list[str]:
+    """The fields of one file: field, value with unit, source."""
+    first = group[0]
+    lines = [first.file, *(_wrapped("  equation: ", first.equation, width) if first.equation else [])]
+    lines.append(f"  test: {first.test}")
+    values = [row.value if row.value == "none" else f"{row.value} {row.unit}".rstrip() for row in group]
+    place = 4 + max(len(row.field) for row in group)
+    indent = min(place + 2 + max(map(len, values)), width // 2)
+    for row, value in zip(group, values, strict=True):
+        head = f"    {row.field:{place - 4}}  {value}"
+        lines += _wrapped(f"{head:{indent}}  ", row.source, width, indent + 2)
+    return lines
+
+
+def _wrapped(head: str, text: str, width: int, indent: int | None = None) -> list[str]:
+    """``head`` and then ``text``, whose further lines are indented; a head that is too long has a line of its own."""
+    space = " " * (len(head) if indent is None else indent)
+    whole = textwrap.TextWrapper(width, subsequent_indent=space, break_long_words=False, break_on_hyphens=False)
+    whole.initial_indent = head if len(head) <= len(space) else space
+    lines = whole.wrap(text)
+    return lines if len(head) <= len(space) else [head.rstrip(), *lines]
+
+
+def as_json(name: str) -> str:
+    """The same as one line of JSON: preset, summary, reference, fields (objects), deviations."""
+    preset = presets.load(name)
+    table = [row._asdict() for row in rows(name)]
+    whole = {"preset": name, "summary": preset.summary, "reference": preset.reference, "fields": table}
+    return json.dumps({**whole, "deviations": list(preset.deviations)})
+
+
+def as_csv(name: str) -> str:
+    """The fields as CSV with a header, without the last newline."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([Row._fields, *rows(name)])
+    return out.getvalue().rstrip("\n")
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool) or value is None:
-        return str(value).lower()
+        return str(value).lower()  # "none", as it is written in a setting
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, tuple):

@@ -21,13 +21,16 @@ from dqn_tf.checks import ConfigError, expect, unknown
 T = TypeVar("T")
 
 
-def setting(default: Any = dataclasses.MISSING, *, unit: str = "", doc: str = "", later: bool = False) -> Any:
+def setting(
+    default: Any = dataclasses.MISSING, *, unit: str = "", doc: str = "", later: bool = False, at: str = ""
+) -> Any:
     """A dataclass field that knows its unit and meaning.
 
+    at: the module that carries it out ("training/loop"), if it is not that of the dataclass.
     later: it came after the first runs were made, and its default is what the code did before.  It is left out of JSON
     where it has its default, so that those runs keep their identity.
     """
-    return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc, "later": later})
+    return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc, "later": later, "at": at})
 
 
 def kind(cls_or_value: Any) -> str:
@@ -56,15 +59,25 @@ def choices(annotation: Any) -> dict[str, type]:
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
     """(path, value, field) of every leaf, depth first; a dataclass among alternatives first yields its kind."""
+    return ((path, value, field) for path, value, field, _ in owned_leaves(config, prefix))
+
+
+def owned_leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any], str]]:
+    """``leaves``, each with the module that carries it out, as "training/loop": the field says it itself, or it is the
+    module of its dataclass; of a kind, that of the dataclass chosen."""
     hints = _hints(type(config))
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
         if dataclasses.is_dataclass(value):
             if len(_members(hints[field.name])) > 1:
-                yield path, kind(value), field
-            yield from leaves(value, path + ".")
+                yield path, kind(value), field, _module(value)
+            yield from owned_leaves(value, path + ".")
         else:
-            yield path, value, field
+            yield path, value, field, field.metadata.get("at") or _module(config)
+
+
+def _module(config: Any) -> str:
+    return type(config).__module__.partition(".")[2].replace(".", "/")
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------

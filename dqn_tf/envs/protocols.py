@@ -30,49 +30,72 @@ class AtariProtocol:
     Raises ConfigError: a value of the wrong type or out of range, or two values that exclude each other.
     """
 
-    frame_skip: int = setting(unit="frames", doc="Emulator frames per agent step; the action is held for all of them.")
-    stack: int = setting(unit="frames shown", doc="Frames in one observation, one per step, the newest last.")
+    frame_skip: int = setting(
+        unit="frames", doc="Emulator frames per agent step; the action is held for all of them.", at="envs/atari"
+    )
+    stack: int = setting(
+        unit="frames shown", doc="Frames in one observation, one per step, the newest last.", at="envs/atari"
+    )
     stack_padding: Literal["zeros_before", "zeros_after", "repeat_first"] = setting(
-        doc="How a stack is completed while the agent's episode is younger than it."
+        doc="How a stack is completed while the agent's episode is younger than it.", at="envs/atari"
     )
     sticky_probability: float = setting(
-        unit="per emulator frame", doc="Probability that the action executed last is executed once more instead."
+        unit="per emulator frame",
+        doc="Probability that the action executed last is executed once more instead.",
+        at="envs/atari",
     )
-    noops_min: int = setting(unit="noops_unit", doc="Fewest no-ops before a game's first observation.")
-    noops_max: int = setting(unit="noops_unit", doc="Most no-ops (inclusive); their number is drawn uniformly.")
-    life_noops_min: int = setting(unit="noops_unit", doc="As noops_min, where a lost life began the episode.")
-    life_noops_max: int = setting(unit="noops_unit", doc="As noops_max, where a lost life began the episode.")
-    noops_unit: Literal["frames", "steps"] = setting(doc="What a no-op lasts: a frame, or a step of frame_skip frames.")
+    noops_min: int = setting(unit="noops_unit", doc="Fewest no-ops before a game's first observation.", at="envs/atari")
+    noops_max: int = setting(
+        unit="noops_unit", doc="Most no-ops (inclusive); their number is drawn uniformly.", at="envs/atari"
+    )
+    life_noops_min: int = setting(
+        unit="noops_unit", doc="As noops_min, where a lost life began the episode.", at="envs/atari"
+    )
+    life_noops_max: int = setting(
+        unit="noops_unit", doc="As noops_max, where a lost life began the episode.", at="envs/atari"
+    )
+    noops_unit: Literal["frames", "steps"] = setting(
+        doc="What a no-op lasts: a frame, or a step of frame_skip frames.", at="envs/atari"
+    )
     pool_noops: bool = setting(
-        doc="No-ops in frames: the first frame pools the last of them (else it shows the newest)."
+        doc="No-ops in frames: the first frame pools the last of them (else it shows the newest).", at="envs/atari"
     )
-    fire_on_reset: bool = setting(doc="Begin each of the agent's episodes with one step of FIRE, where FIRE exists.")
+    fire_on_reset: bool = setting(
+        doc="Begin each of the agent's episodes with one step of FIRE, where FIRE exists.", at="envs/atari"
+    )
     life_loss_training: LifeLoss = setting(doc="What a lost life means in training.")
     life_loss_evaluation: LifeLoss = setting(doc="What a lost life means in evaluation.")
-    max_frames_pooled: int = setting(unit="frames", doc="The last frames of a step whose pixelwise maximum is shown.")
+    max_frames_pooled: int = setting(
+        unit="frames", doc="The last frames of a step whose pixelwise maximum is shown.", at="envs/frames"
+    )
     pool_order: Literal["max_then_luminance", "luminance_then_max"] = setting(
-        doc="Whether the maximum is taken over RGB or over luminance."
+        doc="Whether the maximum is taken over RGB or over luminance.", at="envs/frames"
     )
     luminance: Literal["ale_palette", "rec601"] = setting(
-        doc="The emulator's own gray palette, or 0.299 R + 0.587 G + 0.114 B."
+        doc="The emulator's own gray palette, or 0.299 R + 0.587 G + 0.114 B.", at="envs/frames"
     )
     luminance_rounding: Literal["truncate", "round", "none"] = setting(
-        doc="How luminance becomes a whole number before the resize; none: it stays real until after it."
+        doc="How luminance becomes a whole number before the resize; none: it stays real until after it.",
+        at="envs/frames",
     )
     resize: Literal["area", "bilinear", "bilinear_antialias"] = setting(
         doc="area: mean over the covered box (OpenCV INTER_AREA, Torch); bilinear: four neighbours (OpenCV "
-        "INTER_LINEAR); bilinear_antialias: triangle as wide as the scale (Pillow BILINEAR)."
+        "INTER_LINEAR); bilinear_antialias: triangle as wide as the scale (Pillow BILINEAR).",
+        at="envs/resize",
     )
-    pixel_rounding: Literal["round", "truncate"] = setting(doc="How a resized pixel becomes a byte.")
-    frame_height: int = setting(unit="pixels", doc="Rows of a frame that the agent sees.")
-    frame_width: int = setting(unit="pixels", doc="Columns of a frame that the agent sees.")
+    pixel_rounding: Literal["round", "truncate"] = setting(doc="How a resized pixel becomes a byte.", at="envs/frames")
+    frame_height: int = setting(unit="pixels", doc="Rows of a frame that the agent sees.", at="envs/frames")
+    frame_width: int = setting(unit="pixels", doc="Columns of a frame that the agent sees.", at="envs/frames")
     reward_clip: tuple[float, float] | None = setting(
         doc="Lowest and highest reward of a step as the learner sees it (the sum over its frames is clamped). Applied "
-        "to the learner's view only: environments always report raw rewards."
+        "to the learner's view only: environments always report raw rewards.",
+        at="training/loop",
     )
     max_frames_per_episode: int = setting(unit="frames", doc="A game is cut off (truncated) here, no-ops included.")
     max_frames_per_evaluation_episode: int = setting(unit="frames", doc="The same in evaluation.")
-    action_set: Literal["minimal", "full"] = setting(doc="The actions that the game uses, or all 18 of the joystick.")
+    action_set: Literal["minimal", "full"] = setting(
+        doc="The actions that the game uses, or all 18 of the joystick.", at="envs/atari"
+    )
 
     def __post_init__(self) -> None:
         check_types(self)

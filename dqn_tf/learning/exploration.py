@@ -1,7 +1,9 @@
 """Epsilon-greedy behavior with a linearly decaying epsilon.
 
-Paper: Mnih et al. 2015, Methods, "Training details": epsilon annealed linearly from 1.0 to 0.1 over the first million
-frames, then fixed.  In the released code, in Dopamine and in DQN Zoo the decay begins when learning begins.
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training details".
+
+There epsilon falls linearly from 1.0 to 0.1 over the first million frames and is fixed then.  In the released code, in
+Dopamine and in DQN Zoo the decay begins when learning begins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,15 @@
-"""Optimizers as configuration; Keras does the arithmetic."""
+"""Optimizers as configuration; Keras does the arithmetic.
+
+Paper: RMSProp: Mnih et al. 2015 (doi 10.1038/nature14236), Extended Data Table 1, and its code `NeuralQLearner.lua`;
+Adam: Kingma & Ba 2015 (arXiv 1412.6980), algorithm 1:
+
+    RMSProp:  g <- rho g + (1 - rho) dw,   g2 <- rho g2 + (1 - rho) dw^2,   w <- w - lr dw / sqrt(g2 - g^2 + eps)
+    Adam:     m <- b1 m + (1 - b1) dw,     v <- b2 v + (1 - b2) dw^2,       w <- w - lr m_hat / (sqrt(v_hat) + eps)
+              m_hat = m / (1 - b1^t),      v_hat = v / (1 - b2^t)
+
+Symbols: lr = ``learning_rate``, eps = ``epsilon``, rho = ``decay``, b1, b2 = ``beta_1``, ``beta_2``, t: number of the
+update, from 1.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +24,7 @@ from dqn_tf.fields import check_types, setting
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RMSProp:
-    """Centered RMSProp: the optimizer of Mnih et al. 2015, as in the paper's released code (`NeuralQLearner.lua`).
-
-        g  <- rho g + (1 - rho) dw,   g2 <- rho g2 + (1 - rho) dw^2,   w <- w - lr dw / sqrt(g2 - g^2 + eps)
+    """Centered RMSProp: the optimizer of Mnih et al. 2015.
 
     Extended Data Table 1's "gradient momentum" 0.95 is the decay rho of the mean gradient g, not heavy-ball momentum.
     ``epsilon`` stands inside the root.  The original sums the gradients of a batch of B and uses 0.01; our losses are
@@ -53,10 +62,7 @@ class RMSProp:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Adam:
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1).
-
-        m  <- b1 m + (1 - b1) dw,   v <- b2 v + (1 - b2) dw^2,   w <- w - lr m_hat / (sqrt(v_hat) + eps),
-        m_hat = m / (1 - b1^t),   v_hat = v / (1 - b2^t)
+    """Adam.
 
     ``epsilon_form``: "corrected" is algorithm 1, as in PyTorch and Optax; "hat" is the form at the end of section 2,
     w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps), as in TensorFlow and Keras.  They differ by the factor

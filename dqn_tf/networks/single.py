@@ -1,4 +1,7 @@
-"""One stream from features to outputs: the head of DQN."""
+"""One stream from features to outputs: the head of DQN.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Model architecture".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Torsos: from an observation to features.  Each is a frozen description with one method that builds its layers."""
+"""Torsos: from an observation to features.  Each is a frozen description with one method that builds its layers.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Model architecture".
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """n-step returns, folded before the replay: the loss never hears of n or gamma.
 
+Paper: Sutton 1988; in this family Hessel et al. 2018 (arXiv 1710.02298), section "Multi-step learning":
+
     R_t = sum_{i<k} gamma^i r_{t+i+1},   discount = gamma^k, or 0 where the value ends,   k <= n.
 
-Paper: Sutton 1988; in this family Hessel et al. 2018 (arXiv 1710.02298), section "Multi-step learning".
+Symbols: n = ``n_step``, gamma = the configuration's ``discount``; k < n only in the tails of an episode.
 """
 
 from __future__ import annotations
