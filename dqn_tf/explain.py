@@ -52,7 +52,8 @@ def rows(name: str) -> list[Row]:
 
 def _row(path: str, value: Any, unit: str, meaning: str, source: str, module: str) -> Row:
     entry = equations.entry(module)
-    return Row(path, _text(value), unit, meaning, source, entry.file, entry.paper, entry.test, MEMORY in source)
+    source = source.replace(" [mem]", f" ({MEMORY})")
+    return Row(path, _text(value), unit, meaning, source, entry.file, entry.paper, entry.test, "remembered" in source)
 
 
 def explain(name: str, width: int = 120) -> str:

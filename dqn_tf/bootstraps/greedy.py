@@ -1,6 +1,6 @@
 """The target backs up the action that the target network itself prefers: max_a' Q(s', a'; theta^-).
 
-Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, equation (3).
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training algorithm for deep Q-networks".
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """A soft-max policy backs up its own entropy, and the log-probability of the action taken is added to the reward.
 
-Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (arXiv 2007.14430), section 2, the target
-of M-DQN, and section 3.2 for the clipping from below:
+Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (arXiv 2007.14430), the target of M-DQN in
+section 2 (its number is remembered from the paper, not read in a source), clipped from below as in the authors' code:
 
     q_mdqn = r + alpha [tau ln pi(a|s)]_{l0}^0 + gamma sum_a' pi(a'|s') (Q(s', a'; theta^-) - tau ln pi(a'|s')),
     pi(.|s) = softmax(Q(s, .; theta^-) / tau).
 
 Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t.
-M-IQN (section 4.1) puts the quantiles of Z(s', a') in the place of Q(s', a'); pi is that of their mean.
+M-IQN puts the quantiles of Z(s', a') in the place of Q(s', a'); pi is that of their mean.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def scale_gradient(x: Any, scale: float) -> Any:
 class Dueling:
     """Two streams.  ``hidden``: whether each has hidden layers of its own, as in the paper, or they share them, as in
     Dopamine (`dopamine/jax/networks.py`, FullRainbowNetwork).  ``torso_gradient``: what the gradient that enters the
-    torso is multiplied by (section 4.2: 1/sqrt(2))."""
+    torso is multiplied by (1/sqrt(2) in the paper's Atari experiments)."""
 
     KIND = "dueling"
     hidden: Literal["separate", "shared"] = setting("separate", doc="hidden layers of the two streams")

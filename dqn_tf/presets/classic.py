@@ -9,9 +9,9 @@ from dqn_tf.presets.dqn_classic import PRESET as DQN_CLASSIC
 
 CHOSEN = "ours: a first guess, not searched for"
 PRIORITIZED = {
-    "replay.alpha": "Schaul et al. 2016, section 4; remembered, not read in a source",
-    "replay.importance.beta": "Schaul et al. 2016, section 4; remembered, not read in a source",
-    "replay.importance.beta_final": "Schaul et al. 2016, section 3.4; remembered, not read in a source",
+    "replay.alpha": "Schaul et al. 2016, section 4 and appendix B.2.2, table 3",
+    "replay.importance.beta": "Schaul et al. 2016, section 4 and appendix B.2.2, table 3",
+    "replay.importance.beta_final": "Schaul et al. 2016, section 3.4 and table 3: 1 at the end of learning",
     "replay.importance.clock": CHOSEN,
     "replay.importance.start": CHOSEN,
     "replay.importance.end": "ours: the updates of 50,000 steps",

@@ -62,7 +62,7 @@ PRESET = Preset(
         "optimizer.epsilon": f"{TABLE}: min squared gradient 0.01 on the batch sum; / 32^2 for our batch mean",
         "optimizer.centered": f"{LUA}: sqrt(g2 - g^2 + 0.01)",
         "optimizer.initial_mean_square": f"{LUA}: both averages start at zero",
-        "n_step": f"{METHODS}, equation (3): one-step targets",
+        "n_step": f'{METHODS}, "Training algorithm for deep Q-networks": one-step targets',
         "discount": f"{TABLE}: discount factor",
         "batch_size": f"{TABLE}: minibatch size",
         "steps_per_update": f"{TABLE}: update frequency",

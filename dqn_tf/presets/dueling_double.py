@@ -14,6 +14,7 @@ from dqn_tf.presets.derived import preset
 from dqn_tf.presets.double_dqn import PRESET as DOUBLE_DQN
 from dqn_tf.presets.sources import MEMORY
 
+QUOTED = "read where others quote the paper's Atari experiments word for word"
 AGENT = {
     "head": Dueling(hidden="separate", torso_gradient=1 / math.sqrt(2)),
     "optimizer": RMSProp(learning_rate=6.25e-5, decay=0.95, epsilon=0.01 / 32**2, centered=True),
@@ -22,10 +23,10 @@ AGENT = {
 SOURCES = {
     "head": "Wang et al. 2016, equation (9)",
     "head.hidden": f"section 4.2: each stream has a hidden layer of 512; {MEMORY}",
-    "head.torso_gradient": f"section 4.2: 1/sqrt(2); {MEMORY}",
+    "head.torso_gradient": f"1/sqrt(2), {QUOTED}",
     "optimizer.learning_rate": f"section 4.2: 6.25e-5; {MEMORY}",
     "optimizer.epsilon": f"as in double_dqn; whether the paper changed it is not known; {MEMORY}",
-    "max_grad_norm": f"section 4.2: gradients are clipped to norm 10; {MEMORY}",
+    "max_grad_norm": f"norm of at most 10, {QUOTED}",
     "evaluation.epsilon": f"0.001; {MEMORY}",
 }
 

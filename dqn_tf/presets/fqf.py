@@ -52,7 +52,7 @@ PRESET = preset(
         "value.fractions": f"{ARGS}: --num-fractions",
         "value.cosines": f"{ARGS}: --num-cosines",
         "value.first_cosine": "Tianshou-derived: the embedding begins with 1; remembered, not read in a source",
-        "value.kappa": "Yang et al. 2019: kappa = 1",
+        "value.kappa": "Tianshou-derived: fqf.py, the threshold 1 of F.smooth_l1_loss",
         "value.entropy": f"{ARGS}: --ent-coef",
         "value.optimizer.learning_rate": f"{ARGS}: --fraction-lr",
         "value.optimizer.decay": f"{TORCH}: alpha of torch.optim.RMSprop",

@@ -16,7 +16,7 @@ PRESET = twin(
     },
     own={
         "layers": "the idea: networks/noisy.py",
-        "layers.sigma_0": "Fortunato et al. 2018, section 3.2; remembered, not read in a source",
+        "layers.sigma_0": "Fortunato et al. 2018, section 3.2: 0.5, read where others quote it",
         "layers.distribution": CHOSEN,
         "layers.scoring": CHOSEN,
         "exploration.initial_epsilon": "the noise explores",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.prioritized import PRESET as PRIORITIZED
-from dqn_tf.presets.sources import MEMORY
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 
@@ -29,14 +28,14 @@ PRESET = preset(
     },
     own={
         "replay": "Schaul et al. 2016, section 3.3: the rank-based variant",
-        "replay.alpha": f"section 4: 0.7; {MEMORY}",
-        "replay.importance.beta": f"section 4: 0.5; {MEMORY}",
-        "replay.importance.beta_final": f"section 3.4: annealed to 1 at the end of learning; {MEMORY}",
+        "replay.alpha": "section 4 and appendix B.2.2, table 3: 0.7",
+        "replay.importance.beta": "section 4 and appendix B.2.2, table 3: 0.5",
+        "replay.importance.beta_final": "section 3.4 and table 3: annealed linearly to 1 at the end of learning",
         "replay.importance.clock": "ours: at the end of learning both clocks agree",
         "replay.importance.start": "ours: from the first update on",
         "replay.importance.end": "ours: 200M frames of four a step, one update every four steps",
-        "replay.importance.divided_by": f"algorithm 1: max_i w_i; {MEMORY}",
-        "replay.sort_updates": f"appendix B.2.1: sorted every 10^6 steps, so every 250,000 updates; {MEMORY}",
+        "replay.importance.divided_by": "algorithm 1: max_i w_i, taken over the batch",
+        "replay.sort_updates": "appendix B.2.1: sorted every 10^6 steps, so every 250,000 updates",
     },
     deviations=("The parts of equal probability are exact; the paper approximates them by a precomputed partition.",),
 )

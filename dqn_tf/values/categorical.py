@@ -1,7 +1,7 @@
 """The return's distribution on fixed atoms: the value family of C51.
 
 Paper: Bellemare, Dabney & Munos 2017, "A Distributional Perspective on Reinforcement Learning" (arXiv 1707.06887),
-section 4, equation (7) and algorithm 1:
+equation (7) and algorithm 1:
 
     z_i     = V_min + i dz,  dz = (V_max - V_min) / (N - 1),   p_i(s, a; theta) = softmax_i(theta(s, a)),
     Q(s, a) = sum_i z_i p_i(s, a),

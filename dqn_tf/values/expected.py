@@ -1,6 +1,6 @@
 """The expected return as one number per action: the value family of DQN.
 
-Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training algorithm for deep Q-networks", equation (3):
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training algorithm for deep Q-networks":
 
     y       = r + gamma * max_a' Q(s', a'; theta^-)
     delta   = y - Q(s, a; theta)

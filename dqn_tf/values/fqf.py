@@ -1,7 +1,8 @@
 """The return's quantile function at fractions that a second network proposes: the value family of FQF.
 
 Paper: Yang et al. 2019, "Fully Parameterized Quantile Function for Distributional Reinforcement Learning" (arXiv
-1911.02140), equations (2) to (6) and section 3.4:
+1911.02140), sections 3.2 and 3.4, equations (2) to (6); the equations' numbers are remembered from the paper, not read
+in a source:
 
     tau_i      = sum_{j < i} q_j,   q = softmax(w1 . psi(s)),   tau_hat_i = (tau_i + tau_{i+1}) / 2,
     Q(s, a)    = sum_{i=0}^{N-1} (tau_{i+1} - tau_i) Z_{tau_hat_i}(s, a),

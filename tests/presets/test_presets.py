@@ -56,9 +56,10 @@ def test_a_preset_knows_its_name_its_reference_and_its_protocol(preset: presets.
 def test_what_is_only_remembered_says_so() -> None:
     """The papers whose values were not read in a source; ``explain`` prints the sources."""
     remembered = {name for name in PRESETS if any("remembered" in text for text in load(name).sources.values())}
-    assert {"dueling", "dueling_double", "prioritized_rank", "noisy", "rainbow"} <= remembered
-    assert not remembered & {"double_dqn", "prioritized", "c51", "c51_dopamine", "qr_dqn", "iqn", "m_dqn", "m_iqn",
-                             "rainbow_zoo", "rainbow_dopamine", "der", "otrainbow"}  # fmt: skip
+    assert {"dueling", "dueling_double", "noisy"} <= remembered
+    assert not remembered & {"double_dqn", "prioritized", "prioritized_rank", "c51", "c51_dopamine", "qr_dqn", "iqn",
+                             "m_dqn", "m_iqn", "rainbow", "rainbow_zoo", "rainbow_dopamine", "der",
+                             "otrainbow"}  # fmt: skip
 
 
 def test_an_unknown_preset_names_the_nearest(outcome) -> None:
