@@ -54,7 +54,7 @@ PRESET = preset(
         "max_grad_norm": f"ours: {TUNING} mentions no clipping",
     },
     deviations=(
-        "The priority is the cross-entropy, as in DQN Zoo and Dopamine; the paper's is the KL loss, which is smaller by "
-        "the entropy of the target.",
+        "The priority is the cross-entropy, as in DQN Zoo and Dopamine; the paper's is the KL loss, which is smaller "
+        "by the entropy of the target.",
     ),
 )
