@@ -23,7 +23,7 @@ import pandas as pd
 from dqn_tf.api import make_config
 from dqn_tf.envs import games
 from dqn_tf.rng import Stream
-from dqn_tf.training.run import EPISODE_COLUMNS, ITERATION_COLUMNS
+from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce import scores
 
@@ -67,9 +67,10 @@ def write_runs(folder: Path, names: list[str], seeds: int, iterations: int) -> N
             episodes = [[(i + 1) * FRAMES, (i + 1) * FRAMES // 4, i, 0, 4000, round(x), 0] for i, x in enumerate(walk)]
             known = [{"iteration": i, "frames": (i + 1) * FRAMES, "eval_return_mean": x, "eval_episodes": 10,
                       "train_return_mean": x, "train_episodes": 1} for i, x in enumerate(walk)]  # fmt: skip
+            whole = iteration_columns([])
             for name, columns, rows in (
                 ("episodes", EPISODE_COLUMNS, episodes),
-                ("iterations", ITERATION_COLUMNS, [[row.get(c, 0) for c in ITERATION_COLUMNS] for row in known]),
+                ("iterations", whole, [[row.get(c, 0) for c in whole] for row in known]),
             ):
                 (path / f"{name}.csv").write_text("".join(",".join(map(str, r)) + "\n" for r in [columns, *rows]))
             final = {"epsilon": 0.0, "return_mean": float(walk[-1]), "return_std": 0.0, "episodes": 10}
