@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -28,7 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise unknown("command", argv[0], COMMANDS, "`dqn-tf --help` explains each.")
         arguments = _parser().parse_args(argv)
         code: int = arguments.call(arguments)
+        sys.stdout.flush()
         return code
+    except BrokenPipeError:  # whoever read the output has seen enough (`dqn-tf explain rainbow | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ConfigError as error:
         return _fail(error, 2)
     except RunError as error:

@@ -96,3 +96,13 @@ def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
             cli.main([command, "--help"])
         assert out.value.code == 0
         assert "usage: dqn-tf" in capsys.readouterr().out
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    """`dqn-tf explain rainbow | head`: no message, and the code of a program that its pipe has stopped."""
+    command = [sys.executable, "-m", "dqn_tf", "explain", "rainbow"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
