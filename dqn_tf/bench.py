@@ -14,7 +14,7 @@ import numpy as np
 from dqn_tf import determinism, flops, memory
 from dqn_tf import lazy_tf as tf
 from dqn_tf.config import RunConfig
-from dqn_tf.replay.ring import row_bytes
+from dqn_tf.replay.ring import COLUMN_BYTES
 from dqn_tf.training.loop import Trainer
 
 Say = Callable[[str], None]
@@ -52,7 +52,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
         **parts,
         **floor,
         "resident_bytes_beside_replay": resident,
-        "transition_bytes": row_bytes(trainer.environment.spec.observation),
+        "transition_bytes": round(trainer.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES,
         "sampler_bytes": agent.replay.sampler_bytes,
         "threads": agent.execution.threads,
     }
@@ -60,7 +60,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
 
 def memory_touched(trainer: Trainer) -> int:
     """Bytes of the replay that have been written, and so are resident."""
-    return len(trainer.replay) * row_bytes(trainer.environment.spec.observation)
+    return trainer.replay.ring.frames.nbytes + len(trainer.replay) * COLUMN_BYTES
 
 
 def _train_for(trainer: Trainer, steps: Any, seconds: float) -> tuple[float, dict[str, float]]:

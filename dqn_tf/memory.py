@@ -1,17 +1,21 @@
-"""What a run's replay will take, checked against what the machine has before anything is allocated."""
+"""What a run's replay will take, and whether the machine has it: before anything is allocated, and as it grows."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from dqn_tf import envs
-from dqn_tf.checks import ConfigError
+from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.replay.ring import row_bytes
+from dqn_tf.replay.frames import expected_bytes
+from dqn_tf.replay.ring import COLUMN_BYTES, Ring, row_bytes
 
 HEADROOM = 2**30  # TensorFlow, emulator, batches: what a run takes beside its replay
+RESERVE = 2**28  # with less left a growing replay is not let to grow; saving takes a tenth of it
+MEANINGFUL_ROWS = 1_000  # a mean over fewer frames says little
 
 
 def available() -> tuple[int, str]:
@@ -52,15 +56,27 @@ def _cgroup_files() -> list[tuple[Path, Path]]:
     return out
 
 
-def replay_bytes(config: RunConfig, capacity: int | None = None) -> int:
-    """Memory that the replay will come to hold: its rows, or fewer if the budget is shorter, and what its sampler
-    keeps of all of them.  capacity: another one than the configuration's."""
-    spec = envs.observation_spec(config.environment, config.protocol)
-    sampler = config.agent.replay
+def _rows(config: RunConfig, capacity: int | None = None) -> int:
+    """Rows that the replay will come to hold: its capacity, or fewer if the budget is shorter."""
+    limit = config.agent.replay.capacity if capacity is None else capacity
+    return min(limit, config.steps + config.steps // 5 + 1)  # and the last frames of episodes
+
+
+def raw_bytes(config: RunConfig) -> int:
+    """What the replay will come to hold, its frames uncompressed."""
+    return replay_bytes(config, compression="none")
+
+
+def replay_bytes(config: RunConfig, capacity: int | None = None, compression: str | None = None) -> int:
+    """Memory that the replay will come to take: its rows, and what its sampler keeps of all of them.
+
+    Compressed frames are counted as most games' are.  capacity, compression: others than the configuration's.
+    """
+    spec, sampler = envs.observation_spec(config.environment, config.protocol), config.agent.replay
     if capacity is not None:
         sampler = dataclasses.replace(sampler, capacity=capacity)
-    rows = min(sampler.capacity, config.steps + config.steps // 5 + 1)  # and the last frames of episodes
-    return rows * row_bytes(spec) + int(sampler.sampler_bytes)
+    row = expected_bytes(spec, compression or sampler.compression) + COLUMN_BYTES
+    return _rows(config, capacity) * row + int(sampler.sampler_bytes)
 
 
 def largest_that_fits(config: RunConfig, memory: int) -> int:
@@ -74,19 +90,61 @@ def largest_that_fits(config: RunConfig, memory: int) -> int:
 
 def describe(config: RunConfig) -> str:
     """The replay's budget in a sentence."""
-    (have, whose), need = available(), replay_bytes(config)
+    (have, whose), need, raw = available(), replay_bytes(config), raw_bytes(config)
+    least = f" ({raw / 1e9:.2f} GB if its frames have nothing in common)" if need < raw else ""
     return (
-        f"Replay: {config.agent.replay.capacity:,} transitions, {need / 1e9:.2f} GB of the {have / 1e9:.2f} GB {whose}."
+        f"Replay: {config.agent.replay.capacity:,} transitions, {'about ' if least else ''}{need / 1e9:.2f} GB{least} "
+        f"of the {have / 1e9:.2f} GB {whose}."
     )
 
 
 def check_replay(config: RunConfig) -> None:
     """Raises ConfigError, with numbers and a capacity that fits, if memory does not suffice."""
-    (have, whose), need = available(), replay_bytes(config)
+    (have, whose), need, raw = available(), replay_bytes(config), raw_bytes(config)
     if need + HEADROOM > have:
         fits = largest_that_fits(config, have - HEADROOM)
         do = f"A replay of {fits:,} would fit: --set replay.capacity={fits}" if fits else "No replay would fit."
+        if (packed := replay_bytes(config, compression="delta")) < need:
+            stop = "." if fits else ""
+            do += f"{stop} Or compress it, to some {packed / 1e9:.2f} GB: --set replay.compression=delta"
+        about = "some " if need < raw else ""
         raise ConfigError(
-            f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {need / 1e9:.2f} GB and "
-            f"{HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. {do}"
+            f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {about}{need / 1e9:.2f} GB "
+            f"and {HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. {do}"
         )
+
+
+class Shortage(RunError):
+    """Memory is nearly used up; the run's state is whole and can be saved."""
+
+
+class Watch:
+    """Looks after a compressed replay while it grows: how well frames compress shows only then, and may change."""
+
+    def __init__(self, config: RunConfig, say: Callable[[str], None]) -> None:
+        self._rows, self._say, self._told = _rows(config), say, False
+        self._needed = config.agent.replay.compression != "none"
+
+    def check(self, ring: Ring) -> None:
+        """Say once, with numbers, that memory will not suffice if the frames to come compress as those so far.
+
+        Raises Shortage when less than ``RESERVE`` is left, which is enough to save.
+        """
+        if not self._needed or len(ring) < MEANINGFUL_ROWS:
+            return
+        (have, whose), each = available(), ring.frames.bytes_per_frame + COLUMN_BYTES
+        more = max(0, self._rows - len(ring)) * each
+        numbers = f"{len(ring):,} of {self._rows:,} rows are held, {each:,.0f} bytes each"
+        if have < RESERVE:
+            raise Shortage(
+                f"Expected memory for the replay, but {have / 1e9:.2f} GB are {whose}: {numbers}. The run was saved "
+                "and stopped; the same command continues it where more memory is free. Or start anew with a smaller "
+                f"replay: --set replay.capacity={int(len(ring) * 0.9)}"
+            )
+        if more > have - RESERVE and not self._told:
+            self._told = True
+            self._say(
+                f"Memory may not suffice: {numbers}, so that {more / 1e9:.2f} GB more will be needed, and "
+                f"{have / 1e9:.2f} GB are {whose}. When less than {RESERVE / 1e9:.2f} GB are left, the run is saved "
+                "and stops."
+            )

@@ -190,7 +190,7 @@ class _Group:
     def disk_bytes(self) -> tuple[int, int]:
         """Of all runs when they are finished: as compression is expected to be, and without any."""
         first = self.jobs[0]
-        replay = memory.replay_bytes(first.config)
+        replay = memory.raw_bytes(first.config)
         fixed = CHECKPOINT_BYTES if first.config.protocol is not None else 0
         return len(self.jobs) * (fixed + replay // REPLAY_COMPRESSION), len(self.jobs) * (fixed + replay)
 

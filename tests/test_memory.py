@@ -7,6 +7,7 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dqn_tf import memory, presets
@@ -56,10 +57,71 @@ def test_too_large_a_replay_is_refused_with_numbers_and_one_that_fits(outcome, h
     fits = (4 * GB - memory.HEADROOM) // ROW
     assert message == (
         "Expected memory for a replay of 1,000,000 transitions: 7.07 GB and 1.07 GB for the rest, but 4.00 GB are "
-        f"available on this machine. A replay of {fits:,} would fit: --set replay.capacity={fits}"
+        f"available on this machine. A replay of {fits:,} would fit: --set replay.capacity={fits}. Or compress it, to "
+        "some 1.42 GB: --set replay.compression=delta"
     )
     memory.check_replay(ATARI.with_settings([f"replay.capacity={fits}"]))
     assert outcome(memory.check_replay, ATARI.with_settings([f"replay.capacity={fits + 1}"]))
+
+
+def test_the_budget_of_a_compressed_replay(outcome, having: Callable[[float], None]) -> None:
+    """Planned for as most games compress, with the worst case beside it; refused where that does not fit."""
+    compressed = ATARI.with_settings(["replay.compression=delta"])
+    having(4)
+    memory.check_replay(compressed)
+    assert memory.describe(compressed) == (
+        "Replay: 1,000,000 transitions, about 1.42 GB (7.07 GB if its frames have nothing in common) of the 4.00 GB "
+        "available on this machine."
+    )
+    assert memory.raw_bytes(compressed) == memory.replay_bytes(ATARI) == memory.raw_bytes(ATARI)
+    having(2)
+    message = outcome(memory.check_replay, compressed)
+    assert "some 1.42 GB and 1.07 GB for the rest, but 2.00 GB are available" in message
+    assert message.endswith(f"--set replay.capacity={int(2 * GB - memory.HEADROOM) // 1424}")
+
+
+def watched(frames: int) -> tuple[memory.Watch, ring.Ring, list[str]]:
+    """A watch, the ring of 1,201 rows that it watches, with 1,100 frames in it, and what it says."""
+    said: list[str] = []
+    held = ring.Ring(SPEC, 1_000_000, "delta")
+    for number in range(1_100):
+        held.append(np.full((84, 84), number % 64, np.uint8), first=False)  # nothing in common: 7 kB each
+    return memory.Watch(config_of(frames), said.append), held, said
+
+
+def config_of(frames: int, compression: str = "delta") -> RunConfig:
+    return dataclasses.replace(ATARI, frames=frames, iteration_frames=frames).with_settings(
+        [f"replay.compression={compression}"]
+    )
+
+
+def test_a_replay_that_compresses_badly_is_told_once(having: Callable[[float], None]) -> None:
+    watch, held, said = watched(frames=40_000_000)
+    having(7.5)
+    watch.check(held)
+    assert said == []
+    having(7)
+    watch.check(held)
+    watch.check(held)
+    assert len(said) == 1
+    assert said[0].startswith("Memory may not suffice: 1,100 of 1,000,000 rows are held, 7,0")
+    assert "so that 7.08 GB more will be needed, and 7.00 GB are available on this machine" in said[0]
+
+
+def test_when_memory_is_used_up_the_run_stops(outcome, having: Callable[[float], None]) -> None:
+    watch, held, _ = watched(frames=40_000_000)
+    having(memory.RESERVE / GB)
+    watch.check(held)
+    having((memory.RESERVE - 1) / GB)
+    message = outcome(watch.check, held)
+    assert message.startswith("Expected memory for the replay, but 0.27 GB are available on this machine: 1,100 of 1,0")
+    assert "the same command continues it" in message and "--set replay.capacity=990" in message
+
+
+def test_raw_frames_are_not_watched(having: Callable[[float], None]) -> None:
+    """Their memory was checked before the start."""
+    having(0)
+    memory.Watch(config_of(40_000_000, "none"), pytest.fail).check(watched(4)[1])
 
 
 def test_the_boundary(outcome, having: Callable[[float], None]) -> None:
@@ -181,7 +243,7 @@ def test_a_ring_takes_memory_only_as_it_fills() -> None:
     """What makes the smaller budget of a short run honest: pages never written are never resident."""
     before = resident()
     held = ring.Ring(SPEC, 100_000)
-    assert held.columns["frame"].nbytes > 700 * 10**6
+    assert held.frames.look(np.zeros(1, int))[0].nbytes > 700 * 10**6
     assert resident() - before < 50 * 10**6
 
 

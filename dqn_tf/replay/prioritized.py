@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class Prioritized:
     capacity: int = setting(
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
+    compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
     alpha: float = setting(0.6, doc="exponent of the priorities; 0: uniform")
     importance: Importance = setting(Importance(), doc="importance weights")
     epsilon: float = setting(0.0, doc="added to every priority")

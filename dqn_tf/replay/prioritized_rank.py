@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class PrioritizedRank:
     capacity: int = setting(
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
+    compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
     alpha: float = setting(0.7, doc="exponent of the ranks; 0: uniform")
     importance: Importance = setting(Importance(beta=0.5), doc="importance weights")
     sort_updates: int = setting(250_000, unit="updates", doc="the heap is sorted whenever so many updates were made")

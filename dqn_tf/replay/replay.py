@@ -21,7 +21,7 @@ class Replay:
     """
 
     def __init__(self, sampler: Any, spec: ObservationSpec, n_step: int, gamma: float, seed: int) -> None:
-        self.sampler, self.ring = sampler.build(), Ring(spec, sampler.capacity)
+        self.sampler, self.ring = sampler.build(), Ring(spec, sampler.capacity, sampler.compression)
         self._accumulator = Accumulator(n_step, gamma)
         self._stream = Stream(seed, "replay")
         self._ended = False  # whether the agent's episode is over

@@ -14,30 +14,34 @@ from typing import Any
 import numpy as np
 
 from dqn_tf.checks import ConfigError
+from dqn_tf.replay.frames import STORES, Frames
 from dqn_tf.types import ObservationSpec, Transition
 
 SEGMENT_BYTES = 32 * 2**20  # checkpoints write the ring in pieces of about this size
+COLUMN_BYTES = 2 + 4 + 4 + 2 + 1  # of a row beside its frame: action, reward, discount, ahead, age
 
 
 def row_bytes(spec: ObservationSpec) -> int:
-    """Memory of one row."""
-    return int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize + 2 + 4 + 4 + 2 + 1
+    """Memory of one row whose frame is not compressed."""
+    return int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize + COLUMN_BYTES
 
 
 class Ring:
-    """Storage for ``capacity`` rows; the oldest are overwritten."""
+    """Storage for ``capacity`` rows; the oldest are overwritten.
 
-    def __init__(self, spec: ObservationSpec, capacity: int) -> None:
+    compression: how frames are kept, see frames.py; it changes nothing of what comes out, not even a segment's name.
+    """
+
+    def __init__(self, spec: ObservationSpec, capacity: int, compression: str = "none") -> None:
         self.spec, self.capacity = spec, capacity
         try:
-            frames = np.zeros((capacity, *spec.frame_shape), spec.dtype)
+            self.frames: Frames = STORES[compression](capacity, spec.frame_shape, spec.dtype)
         except (MemoryError, ValueError, OverflowError) as error:
             raise ConfigError(
                 f"Expected memory for a replay of {capacity:,} transitions: {capacity * row_bytes(spec):.1e} bytes, "
                 "more than this machine grants at once. Take a smaller one: --set replay.capacity=N"
             ) from error
         self.columns: dict[str, np.ndarray] = {
-            "frame": frames,
             "action": np.zeros(capacity, np.int16),
             "reward": np.zeros(capacity, np.float32),
             "discount": np.zeros(capacity, np.float32),
@@ -61,7 +65,7 @@ class Ring:
         """Store a frame, and return its row.  first: it starts an episode of the agent."""
         row, slot = self.head, self.head % self.capacity
         previous = self.columns["age"][(row - 1) % self.capacity]
-        self.columns["frame"][slot] = frame
+        self.frames.put(slot, frame)
         self.columns["age"][slot] = 0 if first else min(int(previous) + 1, (self.spec.stack or 1) - 1)
         self.columns["ahead"][slot] = 0
         self.head += 1
@@ -96,19 +100,20 @@ class Ring:
     def transitions(self, rows: np.ndarray) -> Transition:
         """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B]."""
         slots = rows % self.capacity
+        seen = self.observations(np.concatenate([rows, rows + self.columns["ahead"][slots]]))
         return Transition(
-            s_tm1=self.observations(rows),
+            s_tm1=seen[: len(rows)],
             a_tm1=self.columns["action"][slots].astype(np.int32),
             r_t=self.columns["reward"][slots],
             discount_t=self.columns["discount"][slots],
-            s_t=self.observations(rows + self.columns["ahead"][slots]),
+            s_t=seen[len(rows) :],
         )
 
     def observations(self, rows: np.ndarray) -> np.ndarray:
         """The observations whose newest frames are ``rows`` [B]: [B, *observation shape]."""
-        frames = self.columns["frame"]
         if self.spec.stack is None:
-            return frames[rows % self.capacity]
+            frames, at = self.frames.look(rows % self.capacity)
+            return frames[at]
         age = self.columns["age"][rows % self.capacity].astype(np.int64)[:, None]
         places = self._offsets[None, :]  # 0 .. stack - 1; the newest frame is place stack - 1, or `age` if zeros follow
         if self.spec.padding == "zeros_after":
@@ -116,11 +121,11 @@ class Ring:
         else:
             back, present = (self.spec.stack - 1) - places, places >= self.spec.stack - 1 - age
             if self.spec.padding == "repeat_first":
-                back, present = np.minimum(back, age), np.ones_like(present)
-        slots = (rows[:, None] - np.maximum(back, 0)) % self.capacity
+                present = np.ones_like(present)
+        frames, at = self.frames.look((rows[:, None] - np.clip(back, 0, age)) % self.capacity)
         out = np.empty((len(rows), *self.spec.shape), frames.dtype)
         for place in range(self.spec.stack):
-            out[..., place] = frames[slots[:, place]]
+            out[..., place] = frames[at[:, place]]
         absent = np.nonzero(~present)
         for b, place in zip(*absent, strict=True):
             out[b, ..., place] = 0
@@ -136,10 +141,10 @@ class Ring:
         return [self._digests[i] for i in range(used)]
 
     def segment(self, index: int) -> dict[str, np.ndarray]:
-        """The columns of segment ``index`` (views; rows never written are left out)."""
+        """The columns of segment ``index`` (rows never written are left out; do not write to them)."""
         start = index * self.segment_rows
         stop = min(start + self.segment_rows, self.capacity, self.head)
-        return {name: column[start:stop] for name, column in self.columns.items()}
+        return {"frame": self.frames.span(start, stop), **{k: column[start:stop] for k, column in self.columns.items()}}
 
     def restore_head(self, head: int, digests: list[str]) -> None:
         """Say how many rows were ever written, and the hashes of the segments, which have been put back."""
@@ -148,11 +153,15 @@ class Ring:
     def restore_segment(self, index: int, columns: dict[str, np.ndarray]) -> None:
         """Put a segment back.  Raises ValueError if a column is missing or does not fit."""
         start = index * self.segment_rows
+        most, rows = min(self.segment_rows, self.capacity - start), len(columns.get("age", ()))
+        frame = np.zeros((0, *self.spec.frame_shape), self.spec.dtype)
+        for name, column in {"frame": frame, **self.columns}.items():
+            shape, found = (rows, *column.shape[1:]), columns.get(name)
+            if found is None or rows > most or found.shape != shape or found.dtype != column.dtype:
+                raise ValueError(f"Expected column {name} of a replay segment, {shape} {column.dtype}.")
         for name, column in self.columns.items():
-            held = column[start : start + len(columns.get(name, ()))]
-            if name not in columns or columns[name].shape != held.shape or columns[name].dtype != held.dtype:
-                raise ValueError(f"Expected column {name} of a replay segment, {held.shape} {held.dtype}.")
-            held[...] = columns[name]
+            column[start : start + rows] = columns[name]
+        self.frames.fill(start, columns["frame"])
 
 
 class Unforeseen(Exception):

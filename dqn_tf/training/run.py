@@ -33,6 +33,7 @@ TIMING_COLUMNS = [
     "training_frames_per_s",
     *(f"{p}_seconds" for p in PHASES),
 ]
+WATCH_STEPS = 4096  # memory is looked at every so many steps
 
 
 def iteration_columns(monitored: list[str]) -> list[str]:
@@ -117,6 +118,7 @@ class _Session:
 
     def _train(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
         saved = trainer.counters.frames
+        watch = memory.Watch(self.config, self.warn)
         gc.freeze()  # start-up objects need no scanning during the run
         try:
             self._iteration_began, self._timed_from = time.perf_counter(), saved
@@ -126,6 +128,8 @@ class _Session:
                 frames = trainer.counters.frames
                 if frames // 400 != (frames - self.config.frame_skip) // 400:
                     self.progress.advance(frames)
+                if trainer.counters.steps % WATCH_STEPS == 0:
+                    watch.check(trainer.replay.ring)
                 if frames - saved >= self.options.checkpoint_frames:
                     self._save(trainer)
                     saved = frames
@@ -135,6 +139,9 @@ class _Session:
             summary = self._finish(trainer, scores, best_scores)
             self.status = "complete"
             return summary
+        except memory.Shortage:
+            self._save(trainer)
+            raise
         except Interrupted:
             self._save(trainer)
             self.status = "interrupted"

@@ -109,6 +109,23 @@ def test_priorities_noise_and_open_returns(
     equal_to_baseline("rainbow", tmp_path / "run")
 
 
+def test_a_compressed_replay_gives_the_bytes_of_the_raw_one(
+    tmp_path: Path, cases: dict[str, Any], workbench: Any, baseline: Callable[[str], Path]
+) -> None:
+    """Atari, stopped and killed on the way: tables, state and even the pieces of checkpoints are the raw run's."""
+    run_dir, raw = tmp_path / "run", baseline("breakout")
+    words = cases["breakout"].words(run_dir, extra=("--set", "replay.compression=delta"))
+    for at, what, code in (("training:170", "SIGTERM", TERM), ("training:190", "SIGKILL", KILLED)):
+        result = workbench.run(words, at, what)
+        assert result.exit == code, result.output
+    assert workbench.run(words).exit == 0
+    for name in ("episodes.csv", "iterations.csv"):
+        assert (run_dir / name).read_bytes() == (raw / name).read_bytes()
+    one, other = (read_json(path / "summary.json") for path in (run_dir, raw))
+    assert one["config_hash"] != other["config_hash"] and one["state_digest"] == other["state_digest"]
+    assert _state(run_dir)["replay"] == _state(raw)["replay"]
+
+
 def _state(run_dir: Path) -> Any:
     loaded = Store(run_dir / "checkpoints", read_json(run_dir / "manifest.json")["config_hash"]).load(pytest.fail)
     assert loaded is not None

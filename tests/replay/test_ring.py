@@ -14,11 +14,11 @@ ATARI = ObservationSpec((84, 84), "uint8", 4)
 SMALL = ObservationSpec((4,), "uint8", 4)
 
 
-@pytest.fixture
-def ring(monkeypatch: pytest.MonkeyPatch) -> Ring:
+@pytest.fixture(params=["none", "delta"])
+def ring(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Ring:
     """Ten rows in segments of four: 0-3, 4-7, 8-9."""
     monkeypatch.setattr(ring_module, "SEGMENT_BYTES", 4 * row_bytes(SMALL))
-    return Ring(SMALL, 10)
+    return Ring(SMALL, 10, request.param)
 
 
 def fill(ring: Ring, rows: int) -> None:
@@ -35,7 +35,9 @@ def test_a_million_atari_transitions_take_at_most_7_3_gigabytes() -> None:
 @pytest.mark.parametrize("spec", [ATARI, SMALL, ObservationSpec((17,), "float32")])
 def test_row_bytes_is_what_a_row_takes(spec: ObservationSpec) -> None:
     ring = Ring(spec, 50)
-    assert sum(column.nbytes for column in ring.columns.values()) == 50 * row_bytes(spec)
+    for _ in range(50):
+        ring.append(np.zeros(spec.frame_shape, spec.dtype), first=False)
+    assert ring.frames.nbytes + sum(column.nbytes for column in ring.columns.values()) == 50 * row_bytes(spec)
 
 
 def test_observations_are_images_with_channels_last() -> None:
@@ -110,7 +112,9 @@ def test_only_what_was_written_is_hashed_again(ring: Ring, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("damage", ["missing", "shape", "dtype", "too long"])
 def test_a_segment_that_does_not_fit_is_refused(ring: Ring, damage: str) -> None:
-    columns = {name: np.array(values) for name, values in Ring(SMALL, 4).columns.items()}
+    whole = Ring(SMALL, 4)
+    fill(whole, 4)
+    columns = {name: np.array(values) for name, values in whole.segment(0).items()}
     index = 2 if damage == "too long" else 0  # the last segment has only two rows
     if damage == "missing":
         del columns["reward"]

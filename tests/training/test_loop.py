@@ -142,7 +142,7 @@ def test_mean_max_q_over_states_fixed_before_learning(trainer: Callable[..., Tra
     run(one, steps=8)
     states = np.array(one.heldout)
     assert states.shape == (5, 4)
-    assert all(any(np.array_equal(s, frame) for frame in one.replay.ring.columns["frame"][:9]) for s in states)
+    assert all(any(np.array_equal(s, frame) for frame in one.replay.ring.frames.span(0, 9)) for s in states)
     last = [r for r in run(one) if isinstance(r, IterationRecord)][-1]
     assert np.array_equal(one.heldout, states)
     want = np.asarray(one.learner.q_values(states)).max(axis=1).mean()

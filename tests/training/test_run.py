@@ -20,7 +20,7 @@ from dqn_tf import determinism, memory
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.learning.learner import Learner
-from dqn_tf.training import evaluation
+from dqn_tf.training import evaluation, run
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run import Options, train
@@ -201,3 +201,25 @@ def test_too_large_a_replay_is_refused_before_the_directory_is_made(
     with pytest.raises(ConfigError, match="Expected memory for a replay of 64 transitions"):
         train(cartpole(), tmp_path / "run", QUIET)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_runs_out_of_memory_is_saved_and_continues(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compressed replay whose frames compress worse than hoped: a clear end, and nothing lost."""
+    config = cartpole().with_settings(["replay.compression=delta"])
+    for name, value in (("MEANINGFUL_ROWS", 5), ("RESERVE", 2**28)):
+        monkeypatch.setattr(memory, name, value)
+    monkeypatch.setattr(run, "WATCH_STEPS", 30)
+    with monkeypatch.context() as short:
+        have = iter([2**40] * 2)  # enough at the start and at step 30
+        short.setattr(memory, "available", lambda: (next(have, 2**27), "left in this control group"))
+        with pytest.raises(memory.Shortage, match=r"memory for the replay, but 0\.13 GB are left in this control"):
+            train(config, tmp_path / "run", QUIET)
+    assert [int(p.name) for p in Store(tmp_path / "run" / "checkpoints", "").found()] == [60, 30]
+    assert "Memory may not suffice" not in (tmp_path / "run" / "log.txt").read_text()
+    summary = train(config, tmp_path / "run", QUIET)
+    whole = train(cartpole(), tmp_path / "raw", QUIET)
+    assert summary["state_digest"] == whole["state_digest"]  # as if never stopped, and as if never compressed
+    for name in ("episodes.csv", "iterations.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "raw" / name).read_bytes()
