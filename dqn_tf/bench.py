@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf import determinism, flops, memory
+from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
-from dqn_tf.config import RunConfig
+from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.replay.ring import COLUMN_BYTES
+from dqn_tf.training.concurrent import trainer_of
 from dqn_tf.training.loop import Trainer
 
 Say = Callable[[str], None]
@@ -28,6 +29,8 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, and a few seconds for parts.
     """
     start = max(5000, config.agent.batch_size, config.agent.n_step)
+    if isinstance(config.agent.execution, Concurrent):  # learning begins with a period
+        start = -(-start // config.agent.target_update_steps) * config.agent.target_update_steps
     exploration = dataclasses.replace(config.agent.exploration, initial_epsilon=config.agent.exploration.final_epsilon)
     agent = dataclasses.replace(config.agent, min_replay_steps=start, exploration=exploration)
     never = dataclasses.replace(config.evaluation, period_iterations=0)  # nothing but learning is to be timed
@@ -35,7 +38,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     memory.check_replay(config)
     determinism.enable(agent.execution.threads)
     say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads ...")
-    trainer = Trainer(config)
+    trainer = trainer_of(config)
     steps = trainer.records(lambda: None)
     while trainer.counters.steps < start + WARM_UP_STEPS:
         next(steps)
@@ -44,7 +47,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     say("Measuring the parts and the floor ...")
     parts = _parts(trainer)
     floor = _floor(trainer, parts["emulation_frames_per_s"])
-    trainer.environment.close()
+    trainer.close()
     return {
         "frames_per_s": end_to_end,
         "seconds": seconds,
@@ -76,9 +79,10 @@ def _train_for(trainer: Trainer, steps: Any, seconds: float) -> tuple[float, dic
 
 def _parts(trainer: Trainer) -> dict[str, float]:
     """Median seconds of one update, action, environment step and replay sample, and the bare emulator's frames/s."""
-    environment, learner, agent = trainer.environment, trainer.learner, trainer.config.agent
+    config, learner, agent = trainer.config, trainer.learner, trainer.config.agent
+    environment = envs.make(config.environment, config.protocol, config.seed, "bench")
     sample = trainer.replay.sample(agent.batch_size, 0)
-    observation = environment.reset().observation if environment.last.step_type == 2 else environment.last.observation
+    observation = environment.reset().observation
     random = np.random.default_rng(0)
 
     def step() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from dqn_tf import fields
 from dqn_tf.bootstraps.double import Double
@@ -46,9 +46,53 @@ class Interleaved:
     xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="learning/learner")
     threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/loop")
 
+    @property
+    def cores(self) -> int:
+        """Cores that a run keeps busy."""
+        return self.threads
+
     def __post_init__(self) -> None:
         check_types(self)
         expect(1 <= self.threads <= 1024, "1 to 1024 threads", "execution.threads", self.threads)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Concurrent:
+    """Acting and learning at the same time, several environments side by side (training/concurrent.py).
+
+    Paper: Daley & Amato 2021, "Human-level control without server-grade hardware" (arXiv 2111.01264).
+
+    A deviation from algorithm 1 of Mnih et al. 2015, with the same numbers of steps, updates and copies; so it is part
+    of a run's identity.  ``xla``, ``threads``: as in ``Interleaved``.  ``workers``: processes for the environments; 0:
+    none beside this one.  Neither ``threads`` nor ``workers`` changes a bit of a result.
+    """
+
+    KIND = "concurrent"
+    DEVIATION: ClassVar[str] = (
+        "concurrent execution (Daley & Amato 2021, arXiv 2111.01264): between two copies of theta to theta^- actions "
+        "are chosen by theta^- in several environments, and updates draw from the replay as it was at the last copy"
+    )
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time")
+    environments: int = setting(8, unit="environments", doc="games played side by side")
+    workers: int = setting(1, unit="processes", doc="processes that play them; 0: the run's own")
+
+    @property
+    def cores(self) -> int:
+        """Cores that a run keeps busy."""
+        return self.threads + self.workers
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(1 <= self.threads <= 1024, "1 to 1024 threads", "execution.threads", self.threads)
+        expect(1 <= self.environments <= 1024, "1 to 1024", "execution.environments", self.environments)
+        expect(
+            0 <= self.workers <= self.environments,
+            f"0 to {self.environments} (`execution.environments`)",
+            "execution.workers",
+            self.workers,
+            "A worker needs an environment.",
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +123,7 @@ class AgentConfig:
         50_000, unit="agent steps", doc="steps before learning starts and epsilon decays", at="training/loop"
     )
     max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="learning/learner")
-    execution: Interleaved = setting(Interleaved(), doc="order and means of acting and learning")
+    execution: Interleaved | Concurrent = setting(Interleaved(), doc="order and means of acting and learning")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -195,6 +239,8 @@ class RunConfig:
             value = getattr(self, name)
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
         self._check_stack()
+        if isinstance(self.agent.execution, Concurrent):
+            self._check_rounds(self.agent.execution.environments)
 
     def _check_stack(self) -> None:
         """While the first n steps of an episode are open, the last transition before them and its stack must remain."""
@@ -204,6 +250,21 @@ class RunConfig:
                 f"Expected at least {stack + n + 1} for `replay.capacity`, got {capacity}: with a stack of {stack} and "
                 f"n_step={n} there would be times at which no transition has all its frames in the replay."
             )
+
+    def _check_rounds(self, environments: int) -> None:
+        """Side by side, so many steps are made at a time: whatever falls between two steps must fall between two
+        rounds of them."""
+        for name, steps, unit in (
+            ("target_update_steps", self.agent.target_update_steps, 1),
+            ("iteration_frames", self.iteration_steps, self.frame_skip),
+            ("frames", self.steps, self.frame_skip),
+        ):
+            if steps % environments:
+                fits = -(-steps // environments) * environments * unit
+                raise ConfigError(
+                    f"Expected a multiple of `execution.environments`={environments} agent steps for `{name}`, got "
+                    f"{steps:,} steps. Take {fits} for `{name}`, or another number of environments."
+                )
 
     @property
     def frame_skip(self) -> int:

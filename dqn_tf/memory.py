@@ -11,7 +11,7 @@ from dqn_tf import envs
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.replay.frames import expected_bytes
-from dqn_tf.replay.ring import COLUMN_BYTES, Ring, row_bytes
+from dqn_tf.replay.ring import COLUMN_BYTES, Ring
 
 HEADROOM = 2**30  # TensorFlow, emulator, batches: what a run takes beside its replay
 RESERVE = 2**28  # with less left a growing replay is not let to grow; saving takes a tenth of it

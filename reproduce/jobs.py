@@ -84,7 +84,7 @@ class Job:
     @property
     def threads(self) -> int:
         """Cores that the run keeps busy."""
-        return self.config.agent.execution.threads
+        return self.config.agent.execution.cores
 
     def is_complete(self) -> bool:
         """Whether this very run is done.  Raises ConfigError if its directory holds another one."""

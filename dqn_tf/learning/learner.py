@@ -85,6 +85,11 @@ class Learner:
             input_signature=[one, *given],
             jit_compile=xla != "none",
         )
+        self._act_target = compiled(
+            lambda o, *s: self.target(o, "act", self._draws(s)).q_values,
+            input_signature=[many, *given],
+            jit_compile=xla != "none",
+        )
         still = config.layers.still_when_scored
         self.q_values = compiled(
             lambda o, *s: self.online(o, "act", self._draws(s, still)).q_values, input_signature=[many, *given]
@@ -156,6 +161,10 @@ class Learner:
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
         """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
         return np.asarray(self._act(observation[None], *self._seeds(self._actions, step)).numpy()[0])
+
+    def act_target(self, observations: np.ndarray, step: int = 0) -> np.ndarray:
+        """Q(s, .) [E, A] by theta^- of observations [E, ...], to choose the actions of E steps from ``step`` on."""
+        return np.asarray(self._act_target(observations, *self._seeds(self._actions, step)).numpy())
 
     def scorer(self, phase: str) -> Callable[[np.ndarray], Any]:
         """A function [B, ...] observations -> Q [B, A] for scoring in ``phase``; call k draws from counter k."""

@@ -43,6 +43,19 @@ class Replay:
             if self.sampler.listens and self.ring.usable(np.array([newest - done.steps]))[0]:
                 self.sampler.entered(newest - done.steps)
 
+    def add_context(self, timestep: TimeStep, first: bool) -> None:
+        """Store a frame of an episode that began elsewhere, for the stacks of those that follow; first: the first of
+        them.  No transition starts here."""
+        self._append(timestep, first)
+        self._ended = False
+
+    def end_block(self) -> int:
+        """What follows is of another environment.  How many transitions were open; they are forgotten."""
+        still_open = len(self._accumulator)
+        self._accumulator.restore([])
+        self._ended = True
+        return still_open
+
     def _append(self, timestep: TimeStep, first: bool) -> int:
         newest = self.ring.append(timestep.frame, first)
         if self.sampler.listens:

@@ -161,12 +161,7 @@ class Trainer:
 
     def _note_update(self, out: UpdateOutputs) -> None:
         loss, grad_norm = float(out.loss), float(out.grad_norm)
-        if not (np.isfinite(loss) and np.isfinite(grad_norm)):
-            raise RunError(
-                f"The loss is {loss} and the gradient norm {grad_norm} at update {self.counters.updates} (step "
-                f"{self.counters.steps}): the network has diverged. The last checkpoint is kept; try a smaller "
-                "learning rate."
-            )
+        check_finite(loss, grad_norm, self.counters.updates, self.counters.steps)
         self.stats.add_update(loss, grad_norm, out.td_error.numpy(), out.q_values.numpy())
         self.counters = self.counters._replace(updates=self.counters.updates + 1)
 
@@ -277,6 +272,15 @@ class Trainer:
     # -- saving ----------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         """All of the run; large immutable pieces by their hashes, see ``blobs``."""
+        return {
+            **self._shared_state(),
+            "environment": self.environment.state(),
+            "started": self._timestep is not None,
+            "episode": {"return_raw": self._return, "length_frames": self._length},
+        }
+
+    def _shared_state(self) -> dict[str, Any]:
+        """What every way of executing a run has."""
         heldout = self.heldout
         keeps_best = self.config.evaluation.final_network == "best"
         return {
@@ -284,9 +288,6 @@ class Trainer:
             "counters": self.counters._asdict(),
             "learner": self.learner.state(),
             "replay": self.replay.state(),
-            "environment": self.environment.state(),
-            "started": self._timestep is not None,
-            "episode": {"return_raw": self._return, "length_frames": self._length},
             "stats": self.stats.state(),
             "heldout": None if heldout is None else segment_digest({"states": heldout}),
         }
@@ -303,20 +304,36 @@ class Trainer:
 
     def restore(self, state: dict[str, Any], blob: Callable[[str], dict[str, np.ndarray]]) -> None:
         """The inverse of ``state``; ``blob`` gives a piece by its hash."""
-        self.learner.restore(state["learner"])
-        for index, name in enumerate(state["replay"]["segments"]):
-            self.replay.ring.restore_segment(index, blob(name))
-        self.replay.restore(state["replay"])
+        self._restore_shared(state, blob)
         if state["started"]:
             self.environment.restore(state["environment"])
             self._timestep = self.environment.last
         self._return = float(state["episode"]["return_raw"])
         self._length = int(state["episode"]["length_frames"])
+
+    def _restore_shared(self, state: dict[str, Any], blob: Callable[[str], dict[str, np.ndarray]]) -> None:
+        self.learner.restore(state["learner"])
+        for index, name in enumerate(state["replay"]["segments"]):
+            self.replay.ring.restore_segment(index, blob(name))
+        self.replay.restore(state["replay"])
         self.stats.restore(state["stats"])
         self.heldout = None if state["heldout"] is None else blob(state["heldout"])["states"]
         self.best = Best(**state["best"]) if state.get("best") else None
         self.counters = Counters(**state["counters"])
 
+    def close(self) -> None:
+        """Let go of threads and environments."""
+        self.environment.close()
+
     def digest(self) -> str:
         """SHA-256 of the whole state."""
         return determinism.digest(self.state())
+
+
+def check_finite(loss: float, grad_norm: float, update: int, step: int) -> None:
+    """Raises RunError if an update has diverged."""
+    if not (np.isfinite(loss) and np.isfinite(grad_norm)):
+        raise RunError(
+            f"The loss is {loss} and the gradient norm {grad_norm} at update {update} (step {step}): the network has "
+            "diverged. The last checkpoint is kept; try a smaller learning rate."
+        )

@@ -15,8 +15,10 @@ import numpy as np
 from dqn_tf import determinism, envs, fields, memory
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
+from dqn_tf.envs import vector
 from dqn_tf.training import evaluation, tensorboard
 from dqn_tf.training.checkpoint import Store
+from dqn_tf.training.concurrent import trainer_of
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
 from dqn_tf.training.progress import Progress
 from dqn_tf.training.run_dir import RunDir, Table, read_json, write_json
@@ -33,7 +35,7 @@ TIMING_COLUMNS = [
     "training_frames_per_s",
     *(f"{p}_seconds" for p in PHASES),
 ]
-WATCH_STEPS = 4096  # memory is looked at every so many steps
+WATCH_FRAMES = 20_000  # memory is looked at every so many frames
 
 
 def iteration_columns(monitored: list[str]) -> list[str]:
@@ -102,11 +104,13 @@ class _Session:
         self._open_manifest(scope)
         try:
             with StopRequests() as stop:  # a signal while starting waits for the first step
-                trainer = Trainer(config)
+                trainer = trainer_of(config)
                 columns = iteration_columns(trainer.monitors.columns)
                 self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
                 try:
                     self._resume(trainer)
+                    if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
+                        self.warn(text)
                     self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
                     if options.tensorboard:
                         self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
@@ -117,7 +121,7 @@ class _Session:
             self._close_manifest()
 
     def _train(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
-        saved = trainer.counters.frames
+        saved = frames = trainer.counters.frames
         watch = memory.Watch(self.config, self.warn)
         gc.freeze()  # start-up objects need no scanning during the run
         try:
@@ -125,10 +129,10 @@ class _Session:
             for record in trainer.records(stop.check):
                 if record is not None:
                     self._write(record)
-                frames = trainer.counters.frames
-                if frames // 400 != (frames - self.config.frame_skip) // 400:
+                before, frames = frames, trainer.counters.frames
+                if frames // 400 != before // 400:
                     self.progress.advance(frames)
-                if trainer.counters.steps % WATCH_STEPS == 0:
+                if frames // WATCH_FRAMES != before // WATCH_FRAMES:
                     watch.check(trainer.replay.ring)
                 if frames - saved >= self.options.checkpoint_frames:
                     self._save(trainer)
@@ -157,6 +161,8 @@ class _Session:
             "scope": scope,
             "rom_md5": envs.rom_md5(self.config.environment),
         }
+        if deviation := getattr(self.config.agent.execution, "DEVIATION", None):
+            now["deviations"] = [deviation]
         manifest = read_json(path) if path.exists() else {**now, "sessions": []}
         if differing := fields.differences(manifest["scope"], scope):
             text = "\n".join(f"  {name}: {old!r} then, {new!r} now" for name, old, new in differing)
@@ -310,7 +316,7 @@ class _Session:
 
     def _close(self, trainer: Trainer) -> None:
         self.progress.close()
-        trainer.environment.close()
+        trainer.close()
         for table in (self.episodes, self.iterations, self.timing):
             table.close()
         if self._writer:

@@ -210,7 +210,7 @@ def test_a_run_that_runs_out_of_memory_is_saved_and_continues(
     config = cartpole().with_settings(["replay.compression=delta"])
     for name, value in (("MEANINGFUL_ROWS", 5), ("RESERVE", 2**28)):
         monkeypatch.setattr(memory, name, value)
-    monkeypatch.setattr(run, "WATCH_STEPS", 30)
+    monkeypatch.setattr(run, "WATCH_FRAMES", 30)
     with monkeypatch.context() as short:
         have = iter([2**40] * 2)  # enough at the start and at step 30
         short.setattr(memory, "available", lambda: (next(have, 2**27), "left in this control group"))

@@ -1,0 +1,372 @@
+"""Several environments side by side: in this process, or in worker processes over shared memory.  The same answers.
+
+Environment i draws from its own streams, so that what it does depends on its actions alone: not on how many workers
+there are, nor on which is the first to be ready.  A worker answers when all its environments have; the caller waits for
+all workers and reads the answers in the environments' order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import mmap
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, Protocol
+
+import numpy as np
+
+from dqn_tf import checks, envs
+from dqn_tf.envs.protocols import AtariProtocol
+from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
+
+RESET, REST = -1, -2  # beside the actions 0, 1, ...: begin the next episode; do nothing
+ANSWER_SECONDS = 120.0  # a step takes milliseconds; a worker that is silent for so long hangs
+PATIENCE_SECONDS = 1800.0  # to start on a machine with much else to do, or to play the longest episodes again
+
+
+class Plan(NamedTuple):
+    """Which environments: environment i is ``envs.make(environment, protocol, seed, streams[i], training)``."""
+
+    environment: str
+    protocol: AtariProtocol | None
+    seed: int
+    streams: tuple[str, ...]
+    training: bool = True
+
+    def make(self, index: int) -> envs.Environment:
+        """Environment ``index``."""
+        return envs.make(self.environment, self.protocol, self.seed, self.streams[index], self.training)
+
+
+class Environments(Protocol):
+    """E environments of one kind."""
+
+    spec: EnvironmentSpec
+
+    def step(self, actions: Sequence[int]) -> list[TimeStep | None]:
+        """An action, RESET or REST for each environment; its answer, or None for REST.
+
+        Answers stay valid until the next call.  Raises RunError or ConfigError: as the environment does, or a worker
+        failed; nothing may be called afterwards but ``close``.
+        """
+
+    @property
+    def observations(self) -> np.ndarray:
+        """The latest observation of every environment, [E, *observation shape]; valid until the next ``step``."""
+
+    def state(self) -> list[dict[str, Any]]:
+        """What decides each environment's future."""
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
+        """The inverse of ``state``; the latest answers, None where there was none."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def make(plan: Plan, workers: int) -> Environments:
+    """The plan's environments in ``workers`` processes, or in this one if workers is 0."""
+    return InWorkers(plan, workers) if workers else InProcess(plan)
+
+
+def advice(workers: int) -> str | None:
+    """What is wrong with so many workers on this machine, if anything."""
+    cores = len(os.sched_getaffinity(0))
+    if workers <= cores:
+        return None
+    return (
+        f"{workers} environment workers share {cores} core{'s' if cores > 1 else ''}: they wait for one another, and "
+        f"more than {cores} bring nothing. The results do not depend on their number."
+    )
+
+
+class InProcess:
+    """One after the other, here."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._environments = [plan.make(i) for i in range(len(plan.streams))]
+        self.spec = self._environments[0].spec
+        observation = self.spec.observation
+        self._observations = np.zeros((len(plan.streams), *observation.shape), observation.dtype)
+
+    def step(self, actions: Sequence[int]) -> list[TimeStep | None]:
+        """See ``Environments``."""
+        return [self._answer(i, action) for i, action in enumerate(actions)]
+
+    def _answer(self, index: int, action: int) -> TimeStep | None:
+        if action == REST:
+            return None
+        environment = self._environments[index]
+        timestep = environment.reset() if action == RESET else environment.step(action)
+        self._observations[index] = timestep.observation
+        return timestep
+
+    @property
+    def observations(self) -> np.ndarray:
+        """See ``Environments``."""
+        return self._observations
+
+    def state(self) -> list[dict[str, Any]]:
+        """See ``Environments``."""
+        return [dict(environment.state()) for environment in self._environments]
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
+        """See ``Environments``."""
+        out: list[TimeStep | None] = []
+        for index, (environment, state) in enumerate(zip(self._environments, states, strict=True)):
+            environment.restore(state)
+            out.append(environment.last if int(state["episode"]) >= 0 else None)
+            if (last := out[-1]) is not None:
+                self._observations[index] = last.observation
+        return out
+
+    def close(self) -> None:
+        """See ``Environments``."""
+        for environment in self._environments:
+            environment.close()
+
+
+# -- what a worker and its owner share ---------------------------------------------------------------------------------
+class Shared:
+    """Arrays over one piece of shared memory: commands to the environments, and their answers."""
+
+    def __init__(self, spec: ObservationSpec, environments: int, workers: int, file: int | None = None) -> None:
+        """file: of the memory, if it exists already."""
+        e = environments
+        layout: dict[str, tuple[tuple[int, ...], Any]] = {
+            "observation": ((e, *spec.shape), spec.dtype),
+            "frame": ((e, *spec.frame_shape), spec.dtype),
+            "reward": ((e,), np.float64),
+            "discount": ((e,), np.float64),
+            "numbers": ((e, 5), np.int64),  # step_type, episode_over, truncated, lives, frames
+            "command": ((e,), np.int64),
+            "at_work_on": ((workers,), np.int64),  # an environment, or -1
+        }
+        starts, size = {}, 0
+        for name, (shape, dtype) in layout.items():
+            starts[name] = size
+            size += -(-int(np.prod(shape)) * np.dtype(dtype).itemsize // 64) * 64
+        self.file = os.memfd_create("dqn_tf environments") if file is None else file
+        if file is None:
+            os.ftruncate(self.file, size)
+        memory = mmap.mmap(self.file, size)
+        arrays = {k: np.ndarray(shape, dtype, memory, starts[k]) for k, (shape, dtype) in layout.items()}
+        self.observation, self.frame = arrays["observation"], arrays["frame"]
+        self.reward, self.discount, self.numbers = arrays["reward"], arrays["discount"], arrays["numbers"]
+        self.command, self.at_work_on = arrays["command"], arrays["at_work_on"]
+
+    def write(self, index: int, t: TimeStep) -> None:
+        """Put down an environment's answer."""
+        self.observation[index], self.frame[index] = t.observation, t.frame
+        self.reward[index], self.discount[index] = t.reward, t.discount
+        self.numbers[index] = t.step_type, t.episode_over, t.truncated, t.lives, t.frames
+
+    def read(self, index: int) -> TimeStep:
+        """What ``write`` put down; the arrays are views."""
+        kind, over, truncated, lives, frames = self.numbers[index].tolist()
+        reward, discount = float(self.reward[index]), float(self.discount[index])
+        observation, frame = self.observation[index], self.frame[index]
+        return TimeStep(
+            observation, frame, reward, discount, StepType(kind), bool(over), bool(truncated), lives, frames
+        )
+
+
+def share(environments: int, workers: int) -> list[range]:
+    """Which environments each worker has: consecutive ones, as evenly as they divide."""
+    cuts = [environments * w // workers for w in range(workers + 1)]
+    return [range(a, b) for a, b in itertools.pairwise(cuts)]
+
+
+def send(channel: socket.socket, message: bytes = b"") -> None:
+    """A message with its length before it; the empty one means "step", and "done"."""
+    channel.sendall(len(message).to_bytes(8, "little") + message)
+
+
+def receive(channel: socket.socket) -> bytes:
+    """The inverse of ``send``.  Raises EOFError if the other side is gone, TimeoutError if it is silent."""
+    return _exactly(channel, int.from_bytes(_exactly(channel, 8), "little"))
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = channel.recv(size - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+
+# -- the owner's side --------------------------------------------------------------------------------------------------
+class _Worker(NamedTuple):
+    number: int
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    environments: range
+
+
+class InWorkers:
+    """Each worker is a process of its own (worker.py) with a share of the environments."""
+
+    def __init__(self, plan: Plan, workers: int) -> None:
+        """Raises ConfigError: more workers than environments, or as ``envs.make`` does."""
+        number = len(plan.streams)
+        if not 1 <= workers <= number:
+            raise checks.ConfigError(
+                f"Expected 1 to {number} workers for {number} environments, got {workers}. A worker needs one at least."
+            )
+        self._plan, self._steps, self._before = plan, 0, [REST] * number
+        observation = envs.observation_spec(plan.environment, plan.protocol)
+        self._shared = Shared(observation, number, workers)
+        self._shared.at_work_on[:] = -1
+        self._workers: list[_Worker] = []
+        try:
+            for w, environments in enumerate(share(number, workers)):
+                self._workers.append(self._start(w, environments))
+            for worker in self._workers:  # all of them start at the same time
+                self._send(worker, pickle.dumps((plan, workers, worker.number, observation)))
+            specs = [pickle.loads(self._receive(worker)) for worker in self._workers]  # from processes of our own
+            self.spec: EnvironmentSpec = specs[0]
+            for worker in self._workers:
+                worker.channel.settimeout(ANSWER_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, number: int, environments: range) -> _Worker:
+        ours, theirs = socket.socketpair()
+        package = Path(__file__).resolve().parents[2]
+        path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dqn_tf.envs.worker", str(theirs.fileno()), str(self._shared.file)],
+                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), self._shared.file),
+            )
+        ours.settimeout(PATIENCE_SECONDS)
+        return _Worker(number, process, ours, environments)
+
+    def step(self, actions: Sequence[int]) -> list[TimeStep | None]:
+        """See ``Environments``."""
+        self._before = self._shared.command.tolist()
+        self._shared.command[:] = actions
+        self._steps += 1
+        busy = [w for w in self._workers if any(actions[i] != REST for i in w.environments)]
+        for worker in busy:
+            self._send(worker, b"")
+        for worker in busy:
+            self._receive(worker)
+        return [None if action == REST else self._shared.read(i) for i, action in enumerate(actions)]
+
+    @property
+    def observations(self) -> np.ndarray:
+        """See ``Environments``."""
+        return self._shared.observation
+
+    def state(self) -> list[dict[str, Any]]:
+        """See ``Environments``."""
+        return [state for worker in self._workers for state in self._ask(worker, ("state", None))]
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
+        """See ``Environments``; all workers play at the same time."""
+        for worker in self._workers:
+            worker.channel.settimeout(PATIENCE_SECONDS)
+            self._send(worker, pickle.dumps(("restore", [dict(states[i]) for i in worker.environments])))
+        for worker in self._workers:
+            self._receive(worker)
+            worker.channel.settimeout(ANSWER_SECONDS)
+        return [self._shared.read(i) if int(state["episode"]) >= 0 else None for i, state in enumerate(states)]
+
+    def _ask(self, worker: _Worker, question: Any) -> Any:
+        self._send(worker, pickle.dumps(question))
+        return pickle.loads(self._receive(worker))
+
+    def _send(self, worker: _Worker, message: bytes) -> None:
+        try:
+            send(worker.channel, message)
+        except TimeoutError:
+            self._fail(worker, hangs=True)
+        except OSError:
+            self._fail(worker)
+
+    def _receive(self, worker: _Worker) -> bytes:
+        """Its answer, unless that is an error."""
+        try:
+            answer = receive(worker.channel)
+        except TimeoutError:
+            self._fail(worker, hangs=True)
+        except (EOFError, OSError):
+            self._fail(worker)
+        if answer[:1] == b"!":
+            kind, text = pickle.loads(answer[1:])
+            self.close()
+            if kind == "ConfigError":
+                raise checks.ConfigError(text)
+            raise checks.RunError(f"{self._whose(worker)}: {text if kind == 'RunError' else f'{kind}: {text}'}")
+        return answer
+
+    def _fail(self, worker: _Worker, hangs: bool = False) -> NoReturn:
+        """A worker died or hangs: say which, at what, and end all of them."""
+        if hangs:
+            seconds = worker.channel.gettimeout()
+            worker.process.kill()
+            how = f"did not answer for {seconds:.0f} s and was ended"
+        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(10)
+            code = worker.process.returncode
+            how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
+        text = f"{self._whose(worker)} {how}"
+        self.close()
+        raise checks.RunError(
+            f"{text}. No step of it was learned from; the last checkpoint is kept, and the same command continues the "
+            "run from there."
+        )
+
+    def _whose(self, worker: _Worker) -> str:
+        """Worker 2 of 4 (environments 4 to 7 of ale:breakout), while environment 5 took action 3 (LEFT) ..."""
+        index, first = int(self._shared.at_work_on[worker.number]), worker.environments[0]
+        begun = f"(vector step {self._steps:,} of this process)"
+        which = f"environments {first} to {worker.environments[-1]}"
+        if len(worker.environments) == 1:
+            which = f"environment {first}"
+        if not self._steps:
+            doing = f"before the first step{f', with environment {index}' if index >= 0 else ''},"
+        elif index >= 0:
+            doing = f"while environment {index} {self._did(int(self._shared.command[index]))} {begun},"
+        else:
+            last = ", ".join(f"environment {i} {self._did(self._before[i])}" for i in worker.environments)
+            doing = f"after {last} {begun},"
+        return f"Worker {worker.number} ({which} of {self._plan.environment}, process {worker.process.pid}), {doing}"
+
+    def _did(self, action: int) -> str:
+        if action == RESET:
+            return "began an episode"
+        if action == REST:
+            return "rested"
+        known = 0 <= action < self.spec.num_actions
+        return f"took action {action} ({self.spec.action_names[action] if known else 'of no such number'})"
+
+    def close(self) -> None:
+        """See ``Environments``; also with workers that hang."""
+        for worker in self._workers:
+            worker.channel.close()  # a worker whose owner is gone goes too
+        limit = time.monotonic() + 5.0
+        for worker in self._workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(max(0.0, limit - time.monotonic()))
+            if worker.process.poll() is None:
+                worker.process.kill()
+                worker.process.wait()
+        if self._shared.file >= 0:
+            os.close(self._shared.file)
+            self._shared.file = -1

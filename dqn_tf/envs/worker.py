@@ -1,0 +1,88 @@
+"""A worker process of ``vector.InWorkers``: ``python -m dqn_tf.envs.worker CHANNEL MEMORY`` (two open files).
+
+It does what its owner says over the channel, and ends when the owner does.  Signals are for the owner to handle: a
+Ctrl-C reaches all processes of a terminal, and the run must be saved before its environments go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import socket
+import sys
+from typing import Any
+
+from dqn_tf import envs
+from dqn_tf.envs.vector import RESET, REST, Shared, receive, send, share
+
+
+class Worker:
+    """A share of the environments, and the memory in which they answer."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+
+    def prepare(self, question: Any) -> Any:
+        """Make the environments; the answer is their specification."""
+        plan, workers, self._number, observation = question
+        self._shared = Shared(observation, len(plan.streams), workers, self._memory)
+        os.close(self._memory)  # mapped now
+        self._indices = share(len(plan.streams), workers)[self._number]
+        self._environments: list[envs.Environment] = []
+        for index in self._indices:
+            self._shared.at_work_on[self._number] = index
+            self._environments.append(plan.make(index))
+        return self._environments[0].spec
+
+    def step(self) -> None:
+        """What ``command`` says, for each environment in order."""
+        shared = self._shared
+        for index, environment in zip(self._indices, self._environments, strict=True):
+            command = int(shared.command[index])
+            if command != REST:
+                shared.at_work_on[self._number] = index
+                shared.write(index, environment.reset() if command == RESET else environment.step(command))
+
+    def answer(self, question: Any) -> Any:
+        """("state", None) or ("restore", states)"""
+        kind, states = question
+        if kind == "state":
+            return [environment.state() for environment in self._environments]
+        for index, environment, state in zip(self._indices, self._environments, states, strict=True):
+            self._shared.at_work_on[self._number] = index
+            environment.restore(state)
+            if int(state["episode"]) >= 0:
+                self._shared.write(index, environment.last)
+        return None
+
+    def serve(self, message: bytes, first: bool) -> bytes:
+        """The answer to a message."""
+        try:
+            if first:
+                answer = pickle.dumps(self.prepare(pickle.loads(message)))
+            elif message:
+                answer = pickle.dumps(self.answer(pickle.loads(message)))
+            else:
+                self.step()
+                answer = b""
+            self._shared.at_work_on[self._number] = -1
+            return answer
+        except Exception as error:
+            return b"!" + pickle.dumps((type(error).__name__, str(error)))
+
+
+def main() -> None:
+    """Serve until the owner is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    worker, first = Worker(int(sys.argv[2])), True
+    with socket.socket(fileno=int(sys.argv[1])) as channel, contextlib.suppress(EOFError, OSError):
+        while True:
+            send(channel, worker.serve(receive(channel), first))
+            first = False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""From one of several environments to the replay, block by block.
+
+The ring rebuilds stacks and n-step transitions from rows that follow one another, so each environment's steps are
+gathered here and stored in one go.  Where a block begins in mid-episode, the frames that its first stacks need, and the
+steps whose n-step returns are still open, are stored once more before it: stack - 1 + n rows at most.  Such rows start
+no transition; every transition is stored once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dqn_tf.replay.replay import Replay
+from dqn_tf.types import ObservationSpec, StepType, TimeStep
+
+
+class Feed:
+    """What one environment has shown since its last block, and the end of that block as far as it is still needed."""
+
+    def __init__(self, spec: ObservationSpec) -> None:
+        self._before = (spec.stack or 1) - 1  # frames that a stack needs beside its newest
+        self._spec = spec
+        self._steps: list[tuple[int, float, TimeStep]] = []  # action (-1: none), the learner's reward, the answer
+        self._context = 0  # how many of them were in the last block too
+        self._open = 0  # of those, steps whose returns were open at the end of it: stored as steps again
+
+    def __len__(self) -> int:
+        """Answers since the last block."""
+        return len(self._steps) - self._context
+
+    def add_first(self, timestep: TimeStep) -> None:
+        """The first observation of an episode of the agent."""
+        self._keep(-1, 0.0, timestep)
+
+    def add(self, action: int, reward: float, timestep: TimeStep) -> None:
+        """A step: the action, the learner's (clipped) reward, and the environment's answer."""
+        self._keep(action, reward, timestep)
+
+    def _keep(self, action: int, reward: float, timestep: TimeStep) -> None:
+        frame = np.array(timestep.frame)  # the answer may be a view of memory that will be written again
+        self._steps.append((action, reward, _bare(frame, timestep.discount, timestep.step_type)))
+
+    def flush(self, replay: Replay) -> None:
+        """Store a block: context, and all that came since the last one."""
+        steps, row_only = self._steps, self._rows_only
+        for place, (action, reward, timestep) in enumerate(steps):
+            if place < row_only:
+                replay.add_context(timestep, first=place == 0)
+            elif action < 0:
+                replay.add_first(timestep)
+            else:
+                replay.add(action, reward, timestep)
+        still_open = replay.end_block()
+        over = not steps or steps[-1][2].step_type == StepType.LAST
+        episode = next((k for k, (action, _, _) in enumerate(reversed(steps), 1) if action < 0), len(steps))
+        keep = 0 if over else min(self._before + 1 + still_open, episode)
+        self._steps = steps[len(steps) - keep :]
+        self._context, self._open = keep, still_open if keep else 0
+
+    @property
+    def _rows_only(self) -> int:
+        return self._context - self._open
+
+    def state(self) -> dict[str, Any]:
+        """Frames [k, *frame], and k lists of numbers."""
+        frames = [timestep.frame for _, _, timestep in self._steps]
+        numbers = [[a, r, t.discount, int(t.step_type)] for a, r, t in self._steps]
+        shape = (len(frames), *self._spec.frame_shape)
+        return {
+            "frames": np.array(frames, self._spec.dtype).reshape(shape),
+            "numbers": numbers,
+            "context": self._context,
+            "open": self._open,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``.  Raises ValueError if frames and numbers do not fit."""
+        frames, numbers = np.asarray(state["frames"]), state["numbers"]
+        if frames.shape != (len(numbers), *self._spec.frame_shape) or frames.dtype != np.dtype(self._spec.dtype):
+            raise ValueError(f"Expected {len(numbers)} frames of {self._spec.frame_shape}, got {frames.shape}.")
+        self._steps = [
+            (int(a), float(r), _bare(frame, float(d), StepType(int(s))))
+            for frame, (a, r, d, s) in zip(frames, numbers, strict=True)
+        ]
+        self._context, self._open = int(state["context"]), int(state["open"])
+
+
+def _bare(frame: np.ndarray, discount: float, step_type: StepType) -> TimeStep:
+    """What the replay looks at of an answer."""
+    return TimeStep(frame, frame, 0.0, discount, step_type, False, False, 0, 0)

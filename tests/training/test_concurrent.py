@@ -1,0 +1,263 @@
+"""Concurrent execution: the bytes of a naive twin with one thread, whatever the timing, the workers and the stops."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.envs import vector
+from dqn_tf.envs.vector import Plan
+from dqn_tf.learning.exploration import EpsilonGreedy, choose
+from dqn_tf.learning.learner import Learner
+from dqn_tf.replay.feed import Feed
+from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.uniform import Uniform
+from dqn_tf.rng import Stream
+from dqn_tf.training.checkpoint import Store
+from dqn_tf.training.concurrent import ConcurrentTrainer, trainer_of
+from dqn_tf.training.loop import EpisodeRecord, IterationRecord
+from dqn_tf.training.run import Options, train
+from dqn_tf.types import StepType
+
+STEPS = 240
+CASES: dict[str, dict[str, Any]] = {
+    "uniform": {},
+    "prioritized, n-step, small ring": {"replay": Prioritized(capacity=90), "n_step": 3},
+    "several updates at once": {"steps_per_update": 6, "updates_at_once": 2},
+}
+
+
+def concurrent(
+    config: RunConfig, environments: int = 3, workers: int = 0, frames: int = STEPS, **agent: Any
+) -> RunConfig:
+    """Periods of 30 steps, learning from step 60 on, iterations of 72 that end inside periods."""
+    execution = Concurrent(xla="none", threads=2, environments=environments, workers=workers)
+    fields = {
+        "replay": Uniform(capacity=150),
+        "target_update_steps": 30,
+        "min_replay_steps": 40,
+        "exploration": EpsilonGreedy(decay_steps=60),
+        "execution": execution,
+    }
+    changed = dataclasses.replace(config.agent, **{**fields, **agent})
+    return dataclasses.replace(config, agent=changed, frames=frames, iteration_frames=72)
+
+
+@pytest.fixture
+def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., ConcurrentTrainer]]:
+    """A function (as ``concurrent``) -> a trainer on CartPole, closed after the test."""
+    made: list[Any] = []
+
+    def build(**more: Any) -> ConcurrentTrainer:
+        made.append(trainer_of(concurrent(cartpole(), **more)))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+
+
+class Twin:
+    """One thread, no cleverness: the steps of a period, then its updates, then the replay, then the copy."""
+
+    def __init__(self, config: RunConfig) -> None:
+        agent, number = config.agent, config.agent.execution.environments
+        plan = Plan(config.environment, config.protocol, config.seed, tuple(f"train/{i}" for i in range(number)))
+        self.config, self.games = config, [plan.make(i) for i in range(number)]
+        spec = self.games[0].spec
+        self.learner = Learner(agent, spec, config.seed)
+        self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.feeds = [Feed(spec.observation) for _ in self.games]
+        self.exploration = Stream(config.seed, "exploration")
+        self.steps = self.updates = 0
+        self.episodes: list[tuple[int, int, float]] = []
+        self.returns = [0.0] * number
+
+    def run(self) -> None:
+        agent = self.config.agent
+        while self.steps < self.config.steps:
+            learns = self.steps >= agent.min_replay_steps
+            begun = self.steps
+            end = min(begun + agent.target_update_steps, self.config.steps)
+            while self.steps < end:
+                self.round()
+            if learns:
+                due = end // agent.steps_per_update - begun // agent.steps_per_update
+                for _ in range(due * agent.updates_at_once):
+                    sample = self.replay.sample(agent.batch_size, self.updates)
+                    out = self.learner.update(sample, self.updates)
+                    self.replay.learned(sample.indices, out.priority)
+                    self.updates += 1
+            if end % agent.target_update_steps == 0:
+                for feed in self.feeds:
+                    feed.flush(self.replay)
+                self.learner.sync_target()
+
+    def round(self) -> None:
+        lasts = []
+        for game, feed in zip(self.games, self.feeds, strict=True):
+            if not hasattr(game, "begun") or game.last.step_type == StepType.LAST:
+                game.begun = True
+                feed.add_first(game.reset())
+            lasts.append(game.last.observation)
+        q = self.learner.act_target(np.stack(lasts), self.steps)
+        rule = self.config.agent.exploration
+        for i, (game, feed) in enumerate(zip(self.games, self.feeds, strict=True)):
+            step = self.steps + i
+            epsilon = rule.epsilon(step, self.config.agent.min_replay_steps)
+            action = choose(lambda i=i: q[i], q.shape[1], epsilon, self.exploration.at(step), rule.random_ties)
+            answer = game.step(action)
+            feed.add(action, answer.reward, answer)
+            self.returns[i] += answer.reward
+            if answer.episode_over:
+                self.episodes.append((step + 1, i, self.returns[i]))
+                self.returns[i] = 0.0
+        self.steps += len(self.games)
+
+
+def same_learner(one: Learner, other: Learner) -> bool:
+    a, b = one.state(), other.state()
+    return list(a) == list(b) and all(a[k].tobytes() == b[k].tobytes() for k in a)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_bytes_of_a_naive_twin(trainer: Callable[..., Any], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While now the actors and now the learner is delayed: it makes no difference which is faster."""
+    one = trainer(**CASES[case])
+    twin = Twin(one.config)
+    twin.run()
+    random, update = np.random.default_rng(0), one.learner.update
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.004 * (random.random() < 0.3))
+        return update(*arguments)
+
+    monkeypatch.setattr(one.learner, "update", slow)
+    records = []
+    for number, record in enumerate(one.records(lambda: None)):
+        records.append(record)
+        time.sleep(0.05 * (number % 20 == 0))
+    assert same_learner(one.learner, twin.learner)
+    assert one.replay.ring.segments() == twin.replay.ring.segments() and one.replay.ring.head == twin.replay.ring.head
+    assert one.counters[1:3] == (STEPS, twin.updates) and twin.updates >= 40
+    episodes = [(r.steps, r.env_index, r.return_raw) for r in records if isinstance(r, EpisodeRecord)]
+    assert episodes == twin.episodes and {e[1] for e in episodes} == {0, 1, 2}
+    rows = [r.row for r in records if isinstance(r, IterationRecord)]
+    assert [r["steps"] for r in rows] == [72, 144, 216, 240]
+    # Updates that fall due by then: from step 60 on, one every 4 steps, or two every 6.
+    per = [0, 0] if "once" in case else [3, 4]
+    assert [r["updates"] for r in rows] == (
+        [s // 4 - 15 for s in (72, 144, 216, 240)] if per[0] else [2 * (s // 6 - 10) for s in (72, 144, 216, 240)]
+    )
+
+
+def test_stopped_anywhere_and_continued_with_other_workers(trainer: Callable[..., Any], tmp_path: Path) -> None:
+    """Saved while the learner is on its way, in mid-period, after some of a round's records, and where nothing is due.
+
+    The run never stopped has its environments in its own process, the continued one in two others."""
+    whole = trainer(n_step=3)
+    expected = [r for r in whole.records(lambda: None) if r is not None]
+    for number, stop in enumerate((2, 31, 83, 130)):
+        one, other = trainer(n_step=3), trainer(n_step=3, workers=2 * (number % 2))
+        got, records = [], one.records(lambda: None)
+        for _ in range(stop):
+            got.append(next(records))
+        store = Store(tmp_path / str(stop), "identity")
+        store.save(stop, {"run": one.state()}, one.blobs())
+        digest = one.digest()
+        loaded = Store(tmp_path / str(stop), "identity").load(pytest.fail)
+        assert loaded is not None
+        other.restore(loaded[1]["run"], loaded[2])
+        assert other.digest() == digest
+        got += list(other.records(lambda: None))
+        got = [r for r in got if r is not None]
+        assert other.digest() == whole.digest() and other.counters == whole.counters
+        assert [r.row if isinstance(r, IterationRecord) else r for r in got] == pytest.approx(
+            [r.row if isinstance(r, IterationRecord) else r for r in expected], nan_ok=True
+        )
+
+
+def test_saving_changes_nothing(trainer: Callable[..., Any]) -> None:
+    """A checkpoint after every record: the learner rests and goes on."""
+    whole, saved = trainer(), trainer()
+    list(whole.records(lambda: None))
+    for _ in saved.records(lambda: None):
+        saved.state()
+    assert saved.digest() == whole.digest()
+
+
+def test_a_whole_run(cartpole: Callable[..., RunConfig], tmp_path: Path) -> None:
+    """Through ``train``: tables, manifest, summary; another way to execute is another identity."""
+    config = concurrent(cartpole(), workers=1)
+    summary = train(config, tmp_path / "run", Options(checkpoint_frames=50, progress=False))
+    assert (summary["steps"], summary["updates"]) == (STEPS, 45)
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert len(manifest["deviations"]) == 1 and "arXiv 2111.01264" in manifest["deviations"][0]
+    assert config.hash != cartpole().hash
+    again = train(concurrent(cartpole(), workers=0), tmp_path / "other", Options(progress=False))
+    assert again["state_digest"] == summary["state_digest"] and again["config_hash"] != summary["config_hash"]
+    for name in ("episodes.csv", "iterations.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_an_update_that_diverges_stops_the_run(trainer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, update = trainer(), None
+    update = one.learner.update
+    bad = lambda *a: update(*a)._replace(loss=np.float32(np.nan))  # noqa: E731
+    monkeypatch.setattr(one.learner, "update", bad)
+    with pytest.raises(RunError, match="The loss is nan .* at update 0 .*diverged"):
+        list(one.records(lambda: None))
+
+
+def test_a_worker_that_dies_stops_the_run(trainer: Callable[..., Any], outcome: Callable[..., str]) -> None:
+    one = trainer(workers=2)
+    records = one.records(lambda: None)
+    for _ in range(30):
+        next(records)
+    one.environments._workers[1].process.kill()
+    message = outcome(list, records)
+    assert message.startswith("Worker 1 (environments 1 to 2 of gym:CartPole-v1, process") and "SIGKILL" in message
+
+
+# -- configuration -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (["execution.environments=0"], "Expected 1 to 1024 for `execution.environments`, got 0."),
+        (["execution.workers=9"], "Expected 0 to 8 (`execution.environments`) for `execution.workers`, got 9."),
+        (["target_update_steps=30"], "agent steps for `target_update_steps`, got 30 steps. Take 32 for"),
+        (["iteration_frames=100"], "agent steps for `iteration_frames`, got 100 steps. Take 104 for"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    cartpole: Callable[..., RunConfig], settings: list[str], says: str, outcome: Callable[..., str]
+) -> None:
+    config = cartpole(frames=400)
+    given = ["execution=concurrent", "target_update_steps=40", "iteration_frames=80", *settings]
+    assert says in outcome(config.with_settings, given)
+
+
+def test_a_budget_of_whole_rounds(cartpole: Callable[..., RunConfig]) -> None:
+    given = ["execution=concurrent", "target_update_steps=40", "iteration_frames=80"]
+    assert cartpole(frames=400).with_settings(given).agent.execution == Concurrent()
+    with pytest.raises(ConfigError, match="`frames`, got 100 steps. Take 104"):
+        cartpole(frames=100).with_settings(given)
+    assert Concurrent(threads=2, workers=3).cores == 5
+
+
+def test_more_workers_than_cores_are_warned_of(
+    cartpole: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector.os, "sched_getaffinity", lambda _: {0})
+    train(concurrent(cartpole(), workers=2, frames=60), tmp_path / "run", Options(progress=False))
+    assert "2 environment workers share 1 core: they wait" in (tmp_path / "run" / "log.txt").read_text()
