@@ -32,7 +32,7 @@ from dqn_tf.learning.exploration import Behavior
 from dqn_tf.learning.learner import Learner
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.replay import Replay
-from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer, check_finite
+from dqn_tf.training.loop import Best, EpisodeRecord, IterationRecord, Trainer, check_finite
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, StepType, TimeStep
 
@@ -61,6 +61,7 @@ class ConcurrentTrainer(Trainer):
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
+        self.best: Best | None = None
         self.seconds: dict[str, float] = defaultdict(float)
         self._feeds = [Feed(spec.observation) for _ in streams]
         self._over = [True] * len(streams)  # whether the environment's episode is over, or none has begun
