@@ -74,7 +74,7 @@ class GymnasiumEnvironment:
     @staticmethod
     def _drawing(env_id: str) -> dict[str, Any]:
         """Ask for images, for videos, where the environment can draw; nothing is drawn unless ``render`` is called."""
-        entry = gymnasium.spec(env_id).entry_point
+        entry = gymnasium.spec(env_id.rpartition(":")[2]).entry_point  # the module before it was imported by `find`
         creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
         modes = getattr(creator, "metadata", {}).get("render_modes", [])
         return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}

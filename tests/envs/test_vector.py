@@ -219,7 +219,7 @@ def test_an_environment_s_own_error_keeps_its_kind(made: Any) -> None:
 
 def test_what_cannot_be_made_is_refused_before_anything_runs(outcome: Any) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    assert "Unknown environment 'NoSuch-v0'" in outcome(vector.make, Plan("gym:NoSuch-v0", None, 0, ("a",)), 1)
+    assert "Unknown environment 'gym:NoSuch-v0'" in outcome(vector.make, Plan("gym:NoSuch-v0", None, 0, ("a",)), 1)
     for workers in (-1, 4):
         assert outcome(InWorkers, CARTPOLE, workers).startswith(
             f"Expected 1 to 3 workers for 3 environments, got {workers}"

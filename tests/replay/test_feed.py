@@ -35,16 +35,17 @@ class Game:
 
     def act(self, feed: Feed, random: np.random.Generator) -> None:
         """One call of the feed: the first observation of an episode, or a step."""
-        frame = self.frame()
+        kept = self.frame()
+        frame = kept.copy()
         if self.over:
-            self.over, self.episode = False, [(frame, None, None, None)]
+            self.over, self.episode = False, [(kept, None, None, None)]
             feed.add_first(TimeStep(frame, frame, 0.0, 1.0, StepType.FIRST, False, False, 1, 1))
         else:
             action, reward = int(random.integers(5)), float(random.integers(-3, 4))
             self.over = bool(random.random() < 0.15)
             discount = 0.0 if self.over and random.random() < 0.6 else 1.0
             kind = StepType.LAST if self.over else StepType.MID
-            self.episode.append((frame, action, reward, discount))
+            self.episode.append((kept, action, reward, discount))
             feed.add(action, reward, TimeStep(frame, frame, reward, discount, kind, self.over, False, 1, 1))
             self.remember()
         frame[...] = 0  # shared memory is written again
