@@ -80,6 +80,31 @@ CASES = {
             "execution.threads": "2",
         },
     ),
+    "concurrent": Case(
+        preset="dqn_dopamine",
+        environment="breakout",
+        frames=1_920,
+        checkpoint_frames=400,
+        settings={
+            "execution": "concurrent",
+            "execution.environments": "4",
+            "execution.workers": "2",
+            "network.hidden": "16",
+            "replay.capacity": "250",
+            "replay.compression": "delta",
+            "batch_size": "8",
+            "min_replay_steps": "60",
+            "target_update_steps": "80",
+            "exploration.decay_steps": "100",
+            "iteration_frames": "800",  # ends inside a period
+            "evaluation.frames": "none",
+            "evaluation.episodes": "2",
+            "evaluation.final_episodes": "2",
+            "heldout_states": "20",
+            "protocol.max_frames_per_episode": "300",  # so that episodes end
+            "protocol.max_frames_per_evaluation_episode": "240",
+        },
+    ),
     "breakout": Case(
         preset="dqn_dopamine",
         environment="breakout",

@@ -109,6 +109,23 @@ def test_priorities_noise_and_open_returns(
     equal_to_baseline("rainbow", tmp_path / "run")
 
 
+def test_acting_and_learning_at_the_same_time(
+    tmp_path: Path, cases: dict[str, Any], workbench: Any, equal_to_baseline: Callable[[str, Path], None]
+) -> None:
+    """Concurrent execution, Atari in two workers: stopped while the learner is on its way, killed, continued."""
+    words = cases["concurrent"].words(tmp_path / "run")
+    for at, what, code in (
+        ("training:15", "SIGTERM", TERM),  # rounds of 4 steps: learning begins with round 20
+        ("training:40", "SIGTERM", TERM),
+        ("training:50", "SIGKILL", KILLED),
+        ("training:9", "SIGTERM", TERM),
+    ):
+        result = workbench.run(words, at, what)
+        assert result.exit == code, result.output
+    assert workbench.run(words).exit == 0
+    equal_to_baseline("concurrent", tmp_path / "run")
+
+
 def test_a_compressed_replay_gives_the_bytes_of_the_raw_one(
     tmp_path: Path, cases: dict[str, Any], workbench: Any, baseline: Callable[[str], Path]
 ) -> None:
