@@ -33,6 +33,7 @@ from dqn_tf.learning.learner import Learner
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.loop import Best, EpisodeRecord, IterationRecord, Trainer, check_finite
+from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, StepType, TimeStep
 
@@ -59,6 +60,7 @@ class ConcurrentTrainer(Trainer):
         spec = self.environments.spec
         self.learner = Learner(agent, spec, config.seed)
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.monitors = Monitors(self.learner, self.replay)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
         self.best: Best | None = None
