@@ -72,10 +72,10 @@ class Concurrent:
         "concurrent execution (Daley & Amato 2021, arXiv 2111.01264): between two copies of theta to theta^- actions "
         "are chosen by theta^- in several environments, and updates draw from the replay as it was at the last copy"
     )
-    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles")
-    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time")
-    environments: int = setting(8, unit="environments", doc="games played side by side")
-    workers: int = setting(1, unit="processes", doc="processes that play them; 0: the run's own")
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="learning/learner")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/concurrent")
+    environments: int = setting(8, unit="environments", doc="games played side by side", at="envs/vector")
+    workers: int = setting(1, unit="processes", doc="processes that play them; 0: ours", at="envs/vector")
 
     @property
     def cores(self) -> int:
