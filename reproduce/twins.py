@@ -87,8 +87,8 @@ Written by `python -m reproduce.twins`, which also runs what is missing of the p
 
 Every preset for vector states, {grid.budget_frames:,} frames on each of {len(grid.seeds)} seeds. A seed's number is
 its score: {asked.score.note}
-Solved: at least {SOLVED_RETURN:g}, Gymnasium's threshold. "last network" counts the seeds whose last network is a solved
-one.
+Solved: at least {SOLVED_RETURN:g}, Gymnasium's threshold. "last network" counts the seeds whose last network, too, is
+solved.
 
 No twin was tuned: each is `dqn_classic` (docs/classic.md) with one idea changed. The table says whether an idea
 learns; it says nothing about which is better.
