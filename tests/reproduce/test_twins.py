@@ -102,7 +102,7 @@ def test_the_smoke_twin_s_table_stays_with_its_runs(
     for name in ("FOUND", "PAGE"):
         monkeypatch.setattr(twins, name, tmp_path / "docs" / getattr(twins, name).name)
     assert twins.main(["--smoke", "--table", "--runs", str(tmp_path)]) == 0
-    assert "2,000 frames" in capsys.readouterr().out
+    assert "1,300 frames" in capsys.readouterr().out
     assert (tmp_path / "classic-smoke" / "twins.md").exists() and not (tmp_path / "docs").exists()
     assert twins.main(["--table", "--runs", str(tmp_path)]) == 0
     assert (tmp_path / "docs" / "twins.md").exists() and (tmp_path / "docs" / "cartpole.csv").exists()
