@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.checks import ConfigError
 from reproduce import compare, jobs, page, plots, run_figures, runs, scores, tables
 from reproduce.page import Markup, code, join, status, tag
 from reproduce.runs import Run
@@ -26,8 +24,8 @@ STATES = ("complete", "running", "interrupted", "failed", "damaged", "not run")
 class Protocol:
     """What a collection of runs was meant to be; all of it may be empty.
 
-    planned: (agent, environment, seed).  claims: dicts with name, status, metric, published, ours, place, explanation.
-    deviations: dicts with what, why, expected_effect.
+    planned: (agent, environment, seed).  claims: dicts as ``claims.row`` makes them.  deviations: dicts with what, why,
+    expected_effect.
     """
 
     title: str = ""
@@ -61,10 +59,10 @@ class Entry:
     lost: str = ""
 
 
-Known = Callable[[Path, pd.DataFrame], Protocol | None]  # (a folder of runs, rows of scores.SCORE_COLUMNS)
+Known = Callable[[Path, scores.Collected], Protocol | None]  # (a folder of runs, what all runs say)
 
 
-def _nothing(home: Path, table: pd.DataFrame) -> Protocol | None:
+def _nothing(home: Path, found: scores.Collected) -> Protocol | None:
     return None
 
 
@@ -93,10 +91,10 @@ def make(folder: Path, known: Known = _nothing) -> str:
             f"Expected run directories (config.json and manifest.json) in {folder}, found none. "
             "Give the folder that was named with --run-dir, --runs or --out when they were trained."
         )
-    collected = scores.collect([folder])
-    found = [entry(path, folder) for path in paths]
+    found: list[Entry] = []
+    collected = scores.collect([folder], watch=lambda path, run: found.append(entry(path, folder, run)))
     homes = sorted({home for path in paths if (home := path.absolute().parents[2]).is_relative_to(folder.absolute())})
-    protocols = {home.name: p for home in homes if (p := known(home, collected.scores)) is not None}
+    protocols = {home.name: p for home in homes if (p := known(home, collected)) is not None}
     entries = [*found, *_not_run(protocols, found)]
     sections = {
         "overview": ("Overview", _overview(entries, protocols)),
@@ -120,13 +118,12 @@ def _nearby(folder: Path) -> str:
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
-def entry(path: Path, folder: Path) -> Entry:
+def entry(path: Path, folder: Path, run: Run | str) -> Entry:
     """What is known of the run directory ``path``; a damaged one is described as far as its files go."""
     try:
-        return _entry(runs.load(path), folder)
-    except (RunError, ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
-        known = str(error) if isinstance(error, RunError | ConfigError) else f"{type(error).__name__}: {error}"
-        return Entry(**_place(path, folder), state="damaged", lost=known)
+        return Entry(**_place(path, folder), state="damaged", lost=run) if isinstance(run, str) else _entry(run, folder)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Entry(**_place(path, folder), state="damaged", lost=f"{type(error).__name__}: {error}")
 
 
 def _place(path: Path, folder: Path) -> dict[str, Any]:
@@ -211,7 +208,8 @@ def _claims(protocols: Mapping[str, Protocol]) -> Markup:
              "explanation": tag("div", claim.get("explanation", ""), class_="words")}
             for name, p in protocols.items() for claim in p.claims]  # fmt: skip
     columns = {"collection": "protocol", "name": "claim", "status": "status", "metric": "metric",
-               "published": "published", "ours": "ours", "explanation": "why", "place": "place"}  # fmt: skip
+               "published": "published", "ours": "ours", "unit": "unit", "explanation": "why",
+               "place": "place"}  # fmt: skip
     if not rows:
         return tag("p", "No protocol with claims belongs to these runs.", class_="none")
     return page.table(rows, columns)

@@ -14,11 +14,10 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from dqn_tf import cli
-from reproduce import page, report
+from reproduce import page, report, runs, scores
 from reproduce.page import Markup, tag
 
 VOID = {"meta", "img", "br"}
@@ -70,7 +69,7 @@ def folder(run_dir, tmp_path):
     return tmp_path / "runs"
 
 
-def known(home: Path, table: pd.DataFrame):
+def known(home: Path, found: scores.Collected):
     """A protocol whose every text is hostile."""
     claim = {"name": HOSTILE, "status": "held", "metric": "score", "published": 1.0, "ours": float("nan"),
              "place": HOSTILE, "explanation": HOSTILE}  # fmt: skip
@@ -135,7 +134,8 @@ def test_runs_without_any_iteration(run_dir, tmp_path):
 
 
 def test_a_run_that_lies_elsewhere_is_named_by_what_it_says(run_dir):
-    entry = report.entry(run_dir("anywhere", seed=3), run_dir("other").parent)
+    path = run_dir("anywhere", seed=3)
+    entry = report.entry(path, path.parent, runs.attempt(path))
     assert (entry.agent, entry.environment, entry.seed, entry.path) == ("dqn_dopamine", "breakout", 3, "anywhere")
     assert entry.state == "complete" and entry.hours == pytest.approx(90 / 3600)
 
