@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from dqn_tf.checks import ConfigError
 from reproduce import compare, jobs, page, plots, run_figures, runs, scores, tables
 from reproduce.page import Markup, code, join, status, tag
@@ -224,7 +226,7 @@ def _scores(found: scores.Collected) -> Markup:
     parts = [
         tag("p", "Raw, undiscounted returns of complete runs, each by its convention: conventions do not compare. ",
             f"Human-normalized: by the columns {scores.NORMALIZATION} of results/published."),
-        page.table(per_game, {"collection": "folder", **columns}, "Per environment, over seeds", "collection"),
+        page.table(per_game, {"collection": "folder", **columns}, "Per environment, over seeds", "collection", "agent"),
     ]  # fmt: skip
     over = tables.records(scores.over_games(found.scores))
     if any(row["n_games"] > 1 for row in over):
@@ -232,12 +234,19 @@ def _scores(found: scores.Collected) -> Markup:
                    "value_percent": "value, %", "low": "95 % from", "high": "to", "n_games": "games",
                    "n_seeds_min": "fewest seeds", "n_seeds_max": "most seeds"}  # fmt: skip
         parts.append(page.table(over, columns, "Human-normalized, over games", "collection"))
-    each = tables.records(found.scores)
     columns = {"collection": "folder", "agent": "agent", "environment": "environment", "seed": "seed",
-               "convention": "score is", "score": "score", "episodes": "episodes", "frames": "frames",
-               "complete": "complete"}  # fmt: skip
-    parts.append(page.table(each, columns, "Each run", "collection"))
+               **{name: name for name in scores.CONVENTIONS}, "frames": "frames", "complete": "complete"}  # fmt: skip
+    parts.append(page.table(_each_run(found.scores), columns, "Each run", "collection", "agent"))
     return join(parts)
+
+
+def _each_run(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row per run, with its score by each convention."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in tables.records(table):
+        key = tuple(row[name] for name in ("collection", "agent", "environment", "seed"))
+        rows.setdefault(key, {**row, **dict.fromkeys(scores.CONVENTIONS)})[row["convention"]] = row["score"]
+    return list(rows.values())
 
 
 def _plots(found: scores.Collected) -> Markup:
@@ -290,7 +299,7 @@ def _manifests(entries: Sequence[Entry]) -> Markup:
         for scope, number in numbered.items()
     ]
     words = "Runs agree in every byte where configuration, code and scope are the same. Hashes can be copied whole."
-    return join([tag("p", words), page.table(rows, columns), *said])
+    return join([tag("p", words), page.table(rows, columns, "Each run", folded_by="agent"), *said])
 
 
 def _missing(entries: Sequence[Entry], problems: Sequence[str], folder: Path) -> Markup:
@@ -300,7 +309,7 @@ def _missing(entries: Sequence[Entry], problems: Sequence[str], folder: Path) ->
     columns = {"state": "state", "collection": "protocol or folder", "agent": "agent", "environment": "environment",
                "seed": "seed", "frames": "frames", "budget_frames": "of", "lost": "what is wrong"}  # fmt: skip
     parts = [
-        page.table(rows, columns, "Runs that are not complete", "collection")
+        page.table(rows, columns, "Runs that are not complete", "collection", "state")
         if rows
         else tag("p", "Every run is complete.")
     ]
