@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from dqn_tf.checks import ConfigError
-from reproduce import compare, jobs, page, plots, run_figures, runs, scores, tables
+from reproduce import compare, jobs, page, plots, run_figures, scores, tables
 from reproduce.page import Markup, code, join, status, tag
 from reproduce.runs import Run
 
@@ -87,14 +87,19 @@ def make(folder: Path, known: Known = _nothing) -> str:
     """The page as text.  Raises as ``write``."""
     if not folder.is_dir():
         raise ConfigError(f"Expected a folder with runs, got {folder}. {_nearby(folder)}")
-    paths = runs.find(folder)
+    paths: list[Path] = []
+    found: list[Entry] = []
+
+    def watch(path: Path, run: Run | str) -> None:
+        paths.append(path)
+        found.append(entry(path, folder, run))
+
+    collected = scores.collect([folder], watch=watch)
     if not paths:
         raise ConfigError(
             f"Expected run directories (config.json and manifest.json) in {folder}, found none. "
             "Give the folder that was named with --run-dir, --runs or --out when they were trained."
         )
-    found: list[Entry] = []
-    collected = scores.collect([folder], watch=lambda path, run: found.append(entry(path, folder, run)))
     homes = sorted({home for path in paths if (home := path.absolute().parents[2]).is_relative_to(folder.absolute())})
     protocols = {home.name: p for home in homes if (p := known(home, collected)) is not None}
     entries = [*found, *_not_run(protocols, found)]

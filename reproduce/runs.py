@@ -132,9 +132,17 @@ class Run:
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 def find(*folders: Path) -> list[Path]:
-    """Run directories among and below ``folders``, sorted: those with a config.json and a manifest.json."""
-    found = {c.parent for folder in folders for c in folder.rglob("config.json")}
-    return sorted(p for p in found if (p / "manifest.json").is_file() and "checkpoints" not in p.parts)
+    """Run directories among and below ``folders``, sorted: those with a config.json and a manifest.json.
+
+    Checkpoints, which have thousands of files, are not searched.
+    """
+    found = set()
+    for folder in folders:
+        for at, below, files in os.walk(folder):
+            below[:] = [name for name in below if name != "checkpoints"]
+            if "config.json" in files and "manifest.json" in files:
+                found.add(Path(at))
+    return sorted(found)
 
 
 def load(path: Path) -> Run:

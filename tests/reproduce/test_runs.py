@@ -39,6 +39,8 @@ def test_find(run_dir, tmp_path):
     (tmp_path / "runs" / "config.json").write_text("{}")  # no manifest: not a run
     write_json(a / "checkpoints" / "config.json", {}) if (a / "checkpoints").mkdir() else None
     assert runs.find(tmp_path) == [a, b] and runs.find(a) == [a] and runs.find(tmp_path / "none") == []
+    kept = run_dir("checkpoints/c")  # below somebody's folder of that name, when it is asked for
+    assert runs.find(tmp_path) == [a, b] and runs.find(kept.parent) == runs.find(kept) == [kept]
 
 
 def test_damage_is_refused(run_dir, outcome):
