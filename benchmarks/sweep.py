@@ -68,7 +68,8 @@ def record(job: Job, config: Any, iterations: int, episodes: int) -> None:
         {**same, **{name: values[i] for name, values in columns.items()}, "iteration": i, "frames": at * (i + 1),
          "steps": at * (i + 1) // 4} for i in range(iterations)
     )  # fmt: skip
-    table(path / "iterations.csv", ITERATION_COLUMNS, ([row.get(name, 0) for name in ITERATION_COLUMNS] for row in rows))
+    cells = ([row.get(name, 0) for name in ITERATION_COLUMNS] for row in rows)
+    table(path / "iterations.csv", ITERATION_COLUMNS, cells)
     final = {"epsilon": 0.05, "return_mean": float(returns[-1]), "return_std": 1.0, "episodes": 30}
     write_json(path / "summary.json", {
         "status": "complete", "config_hash": config.hash, "frames": frames, "steps": frames // 4,
@@ -88,7 +89,7 @@ def episodes_of(job: Job, returns: NDArray[np.float64], episodes: int) -> Path:
     return path
 
 
-def table(path: Path, columns: tuple[str, ...], rows: Iterable[list[Any]]) -> None:
+def table(path: Path, columns: Iterable[str], rows: Iterable[list[Any]]) -> None:
     path.write_text("".join(",".join(map(str, row)) + "\n" for row in (columns, *rows)))
 
 

@@ -64,7 +64,8 @@ def table(
     """A table that sorts by any column; columns: key -> heading.  Wider than the screen, it scrolls by itself.
 
     Numbers stand right and sort as numbers; what has none sorts last.  only_if_several: a column that is left out if
-    all rows have the same there.  folded_by: a column by which more than ``MOST_TOGETHER`` rows become tables to unfold.
+    all rows have the same there.  folded_by: a column by which more than ``MOST_TOGETHER`` rows are put into tables to
+    unfold.
     """
     if not rows:
         return tag("p", "None.", class_="none")
