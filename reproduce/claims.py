@@ -96,11 +96,12 @@ def _usable(asked: Protocol, claim: Claim, need: Needed, found: Collected) -> tu
     runs = _of(found.scores, asked, claim, need)
     whole = runs[runs["complete"].astype(bool) & (runs["budget_frames"] == need.budget_frames)]
     begun = len(runs.drop_duplicates(["environment", "seed"]))
-    if asked.score.convention == "final_evaluation":
-        return whole[whole["convention"] == "final_evaluation"], begun
+    convention = asked.score.convention
+    if convention == "final_evaluation" or (convention == "best_checkpoint" and need.frames == need.budget_frames):
+        return whole[whole["convention"] == convention], begun  # episodes played after training, where there are any
     keys = ["environment", "seed"]
     curves = _of(found.curves, asked, claim, need).merge(whole[keys].drop_duplicates(), on=keys)
-    return scores.at_frames(curves, asked.score.convention, need.frames, asked.score.window_frames or 0), begun
+    return scores.at_frames(curves, convention, need.frames, asked.score.window_frames or 0), begun
 
 
 def _of(table: pd.DataFrame, asked: Protocol, claim: Claim, need: Needed) -> pd.DataFrame:
