@@ -15,6 +15,7 @@ from typing import Any
 from reproduce.tables import NONE, number
 
 MOST_ROWS = 24  # of a table before it scrolls in a window of its own
+MOST_TOGETHER = 500  # rows before a table is folded into parts, which a browser lays out when they are opened
 _HERE = Path(__file__).resolve().parent
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
@@ -54,17 +55,31 @@ def join(parts: Iterable[object]) -> Markup:
 
 
 def table(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], caption: str = "", only_if_several: str = ""
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    caption: str = "",
+    only_if_several: str = "",
+    folded_by: str = "",
 ) -> Markup:
     """A table that sorts by any column; columns: key -> heading.  Wider than the screen, it scrolls by itself.
 
     Numbers stand right and sort as numbers; what has none sorts last.  only_if_several: a column that is left out if
-    all rows have the same there.
+    all rows have the same there.  folded_by: a column by which more than ``MOST_TOGETHER`` rows are put into tables to
+    unfold.
     """
     if not rows:
         return tag("p", "None.", class_="none")
     if len({row.get(only_if_several) for row in rows}) == 1:
         columns = {key: heading for key, heading in columns.items() if key != only_if_several}
+    parts: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows if folded_by and len(rows) > MOST_TOGETHER else ():
+        parts.setdefault(str(row.get(folded_by)), []).append(row)
+    if len(parts) > 1:
+        folded = [
+            tag("details", tag("summary", f"{name}: {len(same):,} rows"), table(same, columns, f"{caption}: {name}"))
+            for name, same in parts.items()
+        ]
+        return join([tag("h3", caption), *folded])
     right = {key for key in columns if any(_is_number(row.get(key)) for row in rows)}
     head = (tag("th", tag("button", heading, type="button"), scope="col", class_="number" if key in right else None)
             for key, heading in columns.items())  # fmt: skip
@@ -98,7 +113,7 @@ def status(word: str) -> Markup:
 
 def code(text: object) -> Markup:
     """A long hash, shown short; it can be selected and copied whole."""
-    return tag("code", text, class_="hash", title=text)
+    return tag("code", text, class_="hash")
 
 
 def picture(svg: bytes, words: str, kind: str = "svg+xml") -> Markup:

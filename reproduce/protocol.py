@@ -8,6 +8,7 @@ A file says which agents play which games on which seeds for how long (``[[grid]
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import tomllib
 import typing
@@ -23,6 +24,7 @@ SCHEMA = 1
 T = TypeVar("T")
 
 Convention = Literal["training_return", "final_window", "best_checkpoint", "final_evaluation"]
+WINDOWED = ("training_return", "final_window")  # conventions that are means over the last ``window_frames``
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,10 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-    """Which number of a run stands for it (never mixed with another), and over how many frames or episodes."""
+    """Which number of a run stands for it (never mixed with another).
+
+    window_frames: how much of training it is a mean over, where the convention has a window (``WINDOWED``).
+    """
 
     convention: Convention
     window_frames: int | None = None
@@ -80,25 +85,26 @@ class Deviation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A published number and when ours agrees with it.
+    """A published number, where it stands, and when ours agrees with it (``reproduce.claims`` judges).
 
-    metric: of the scores of all games in a grid, normalized by ``normalization``'s columns of atari_human_random.csv
-    ("random,human"), or "score" in ``environment``, raw.  rule: "at_least": ours >= published - allowed; "within":
-    |ours - published| <= allowed; allowed = tolerance * |published|, in ``unit``.  frames: where in training (default:
-    at the end).  data: file, column and the cells that name the row of results/published that the number was read from.
+    metric: over all games of the agent's grids, human-normalized by ``normalization`` (a key of
+    ``published.NORMALIZATIONS``), or "score" in ``environment``, raw.  frames: where in training, by the convention of
+    ``[score]``; none: at the end.  published: in ``unit``.  rule: "within": ours lies in published +- allowed;
+    "at_least": not below published - allowed; allowed = tolerance * |published|.  why_tolerance: who chose it, and by
+    what.  data: file, column and the cells that name the row of results/published that the number was read from.
     remembered: the number was not read in a source.
     """
 
     id: str
     agent: str
-    metric: Literal["median_normalized", "mean_normalized", "iqm_normalized", "score"]
+    metric: Literal["score", "median_normalized", "mean_normalized", "iqm_normalized"]
     environment: str = ""
     normalization: str = ""
     frames: int | None = None
     published: float
     unit: Literal["percent", "fraction", "return"]
     place: str
-    rule: Literal["at_least", "within"]
+    rule: Literal["within", "at_least"]
     tolerance: float
     why_tolerance: str
     data: dict = dataclasses.field(default_factory=dict)
@@ -137,6 +143,10 @@ class Protocol:
     def named(self) -> tuple[str, ...]:
         """Every agent of the grids."""
         return tuple(dict.fromkeys(a for grid in self.grid for a in grid.agents))
+
+    def grids_of(self, agent: str) -> tuple[Grid, ...]:
+        """The grids in which ``agent`` stands."""
+        return tuple(grid for grid in self.grid if agent in grid.agents)
 
     def smoke_twin(self) -> Protocol:
         """The protocol that runs the smoke grids, under a name of its own."""
@@ -283,6 +293,9 @@ class _Reader:
                         raise self.wrong(
                             f"{table}[{i}]", f"{pair[0]} on {pair[1]} stands in {table}[{runs[pair]}] too."
                         )
+        if (p.score.convention in WINDOWED) != bool(p.score.window_frames):
+            told = f"Expected it for {' and '.join(WINDOWED)}, and for them only; the convention is"
+            raise self.wrong("score.window_frames", f"{told} {p.score.convention}.")
         self.check_claims(p)
 
     def check_preset(self, p: Protocol, preset: str, key: str) -> None:
@@ -318,7 +331,6 @@ class _Reader:
 
     def check_claims(self, p: Protocol) -> None:
         seen: set[str] = set()
-        played = {e for grid in p.grid for e in environments(grid)}
         for i, claim in enumerate(p.claims, start=1):
             key = f"claims[{i}]"
             if claim.id in seen:
@@ -326,12 +338,50 @@ class _Reader:
             seen.add(claim.id)
             if claim.agent not in p.named:
                 raise self.wrong(f"{key}.agent", unknown("agent", claim.agent, p.named))
-            if claim.metric == "score" and claim.environment not in played:
-                raise self.wrong(f"{key}.environment", unknown("environment", claim.environment, played))
-            if (claim.metric == "score") == bool(claim.normalization):
-                raise self.wrong(f"{key}.normalization", "Expected it for normalized metrics, and for them only.")
-            if claim.tolerance < 0:
+            for name in ("place", "why_tolerance"):
+                if not getattr(claim, name).strip():
+                    raise self.wrong(f"{key}.{name}", "Expected words, got none.")
+            if not 0 <= claim.tolerance < math.inf:
                 raise self.wrong(f"{key}.tolerance", f"Expected at least 0, got {claim.tolerance}.")
+            if not math.isfinite(claim.published) or (claim.tolerance and not claim.published):
+                why = "a number of which the tolerance can be a share" if claim.published == 0 else "a finite number"
+                raise self.wrong(f"{key}.published", f"Expected {why}, got {claim.published}.")
+            self.check_metric(p, claim, key)
+            self.check_when(p, claim, key)
+
+    def check_metric(self, p: Protocol, claim: Claim, key: str) -> None:
+        """What is measured, where, and in which unit."""
+        raw = claim.metric == "score"
+        played = [e for grid in p.grids_of(claim.agent) for e in environments(grid)]
+        if raw and claim.environment not in played:
+            raise self.wrong(f"{key}.environment", unknown("environment", claim.environment, played))
+        if not raw and claim.environment:
+            raise self.wrong(f"{key}.environment", f"Expected none for a metric over games, got {claim.environment!r}.")
+        if raw == bool(claim.normalization):
+            raise self.wrong(f"{key}.normalization", "Expected it for normalized metrics, and for them only.")
+        if raw != (claim.unit == "return"):
+            raise self.wrong(f"{key}.unit", f"Expected return for a score, percent or fraction else, got {claim.unit}.")
+        if not raw:
+            from reproduce import published  # pandas takes a second to import
+
+            if claim.normalization not in published.NORMALIZATIONS:
+                then = unknown("normalization", claim.normalization, published.NORMALIZATIONS)
+                raise self.wrong(f"{key}.normalization", then)
+            if claim.metric == "mean_normalized" and published.available():
+                try:
+                    published.check_means(claim.normalization)
+                except ConfigError as error:
+                    raise self.wrong(f"{key}.normalization", error) from error
+
+    def check_when(self, p: Protocol, claim: Claim, key: str) -> None:
+        """Within training, and not where the convention has no number."""
+        budget = max(grid.budget_frames for grid in p.grids_of(claim.agent))
+        if claim.frames is None:
+            return
+        if p.score.convention == "final_evaluation":
+            raise self.wrong(f"{key}.frames", "Expected none: a final evaluation is at the end.")
+        if not (p.score.window_frames or 1) <= claim.frames <= budget:
+            raise self.wrong(f"{key}.frames", f"Expected a place within {budget:,} frames, got {claim.frames:,}.")
 
 
 def environments(grid: Grid) -> tuple[str, ...]:

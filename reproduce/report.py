@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from dqn_tf.checks import ConfigError, RunError
-from reproduce import compare, jobs, page, plots, run_figures, runs, scores, tables
+from dqn_tf.checks import ConfigError
+from reproduce import compare, jobs, page, plots, run_figures, scores, tables
 from reproduce.page import Markup, code, join, status, tag
 from reproduce.runs import Run
 
@@ -26,8 +26,8 @@ STATES = ("complete", "running", "interrupted", "failed", "damaged", "not run")
 class Protocol:
     """What a collection of runs was meant to be; all of it may be empty.
 
-    planned: (agent, environment, seed).  claims: dicts with name, status, metric, published, ours, place, explanation.
-    deviations: dicts with what, why, expected_effect.
+    planned: (agent, environment, seed).  claims: dicts as ``claims.row`` makes them.  deviations: dicts with what, why,
+    expected_effect.
     """
 
     title: str = ""
@@ -61,10 +61,10 @@ class Entry:
     lost: str = ""
 
 
-Known = Callable[[Path, pd.DataFrame], Protocol | None]  # (a folder of runs, rows of scores.SCORE_COLUMNS)
+Known = Callable[[Path, scores.Collected], Protocol | None]  # (a folder of runs, what all runs say)
 
 
-def _nothing(home: Path, table: pd.DataFrame) -> Protocol | None:
+def _nothing(home: Path, found: scores.Collected) -> Protocol | None:
     return None
 
 
@@ -87,16 +87,21 @@ def make(folder: Path, known: Known = _nothing) -> str:
     """The page as text.  Raises as ``write``."""
     if not folder.is_dir():
         raise ConfigError(f"Expected a folder with runs, got {folder}. {_nearby(folder)}")
-    paths = runs.find(folder)
+    paths: list[Path] = []
+    found: list[Entry] = []
+
+    def watch(path: Path, run: Run | str) -> None:
+        paths.append(path)
+        found.append(entry(path, folder, run))
+
+    collected = scores.collect([folder], watch=watch)
     if not paths:
         raise ConfigError(
             f"Expected run directories (config.json and manifest.json) in {folder}, found none. "
             "Give the folder that was named with --run-dir, --runs or --out when they were trained."
         )
-    collected = scores.collect([folder])
-    found = [entry(path, folder) for path in paths]
     homes = sorted({home for path in paths if (home := path.absolute().parents[2]).is_relative_to(folder.absolute())})
-    protocols = {home.name: p for home in homes if (p := known(home, collected.scores)) is not None}
+    protocols = {home.name: p for home in homes if (p := known(home, collected)) is not None}
     entries = [*found, *_not_run(protocols, found)]
     sections = {
         "overview": ("Overview", _overview(entries, protocols)),
@@ -120,13 +125,12 @@ def _nearby(folder: Path) -> str:
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
-def entry(path: Path, folder: Path) -> Entry:
+def entry(path: Path, folder: Path, run: Run | str) -> Entry:
     """What is known of the run directory ``path``; a damaged one is described as far as its files go."""
     try:
-        return _entry(runs.load(path), folder)
-    except (RunError, ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
-        known = str(error) if isinstance(error, RunError | ConfigError) else f"{type(error).__name__}: {error}"
-        return Entry(**_place(path, folder), state="damaged", lost=known)
+        return Entry(**_place(path, folder), state="damaged", lost=run) if isinstance(run, str) else _entry(run, folder)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Entry(**_place(path, folder), state="damaged", lost=f"{type(error).__name__}: {error}")
 
 
 def _place(path: Path, folder: Path) -> dict[str, Any]:
@@ -211,7 +215,8 @@ def _claims(protocols: Mapping[str, Protocol]) -> Markup:
              "explanation": tag("div", claim.get("explanation", ""), class_="words")}
             for name, p in protocols.items() for claim in p.claims]  # fmt: skip
     columns = {"collection": "protocol", "name": "claim", "status": "status", "metric": "metric",
-               "published": "published", "ours": "ours", "explanation": "why", "place": "place"}  # fmt: skip
+               "published": "published", "ours": "ours", "unit": "unit", "explanation": "why",
+               "place": "place"}  # fmt: skip
     if not rows:
         return tag("p", "No protocol with claims belongs to these runs.", class_="none")
     return page.table(rows, columns)
@@ -226,7 +231,7 @@ def _scores(found: scores.Collected) -> Markup:
     parts = [
         tag("p", "Raw, undiscounted returns of complete runs, each by its convention: conventions do not compare. ",
             f"Human-normalized: by the columns {scores.NORMALIZATION} of results/published."),
-        page.table(per_game, {"collection": "folder", **columns}, "Per environment, over seeds", "collection"),
+        page.table(per_game, {"collection": "folder", **columns}, "Per environment, over seeds", "collection", "agent"),
     ]  # fmt: skip
     over = tables.records(scores.over_games(found.scores))
     if any(row["n_games"] > 1 for row in over):
@@ -234,12 +239,19 @@ def _scores(found: scores.Collected) -> Markup:
                    "value_percent": "value, %", "low": "95 % from", "high": "to", "n_games": "games",
                    "n_seeds_min": "fewest seeds", "n_seeds_max": "most seeds"}  # fmt: skip
         parts.append(page.table(over, columns, "Human-normalized, over games", "collection"))
-    each = tables.records(found.scores)
     columns = {"collection": "folder", "agent": "agent", "environment": "environment", "seed": "seed",
-               "convention": "score is", "score": "score", "episodes": "episodes", "frames": "frames",
-               "complete": "complete"}  # fmt: skip
-    parts.append(page.table(each, columns, "Each run", "collection"))
+               **{name: name for name in scores.CONVENTIONS}, "frames": "frames", "complete": "complete"}  # fmt: skip
+    parts.append(page.table(_each_run(found.scores), columns, "Each run", "collection", "agent"))
     return join(parts)
+
+
+def _each_run(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row per run, with its score by each convention."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in tables.records(table):
+        key = tuple(row[name] for name in ("collection", "agent", "environment", "seed"))
+        rows.setdefault(key, {**row, **dict.fromkeys(scores.CONVENTIONS)})[row["convention"]] = row["score"]
+    return list(rows.values())
 
 
 def _plots(found: scores.Collected) -> Markup:
@@ -292,7 +304,7 @@ def _manifests(entries: Sequence[Entry]) -> Markup:
         for scope, number in numbered.items()
     ]
     words = "Runs agree in every byte where configuration, code and scope are the same. Hashes can be copied whole."
-    return join([tag("p", words), page.table(rows, columns), *said])
+    return join([tag("p", words), page.table(rows, columns, "Each run", folded_by="agent"), *said])
 
 
 def _missing(entries: Sequence[Entry], problems: Sequence[str], folder: Path) -> Markup:
@@ -302,7 +314,7 @@ def _missing(entries: Sequence[Entry], problems: Sequence[str], folder: Path) ->
     columns = {"state": "state", "collection": "protocol or folder", "agent": "agent", "environment": "environment",
                "seed": "seed", "frames": "frames", "budget_frames": "of", "lost": "what is wrong"}  # fmt: skip
     parts = [
-        page.table(rows, columns, "Runs that are not complete", "collection")
+        page.table(rows, columns, "Runs that are not complete", "collection", "state")
         if rows
         else tag("p", "Every run is complete.")
     ]

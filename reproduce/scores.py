@@ -15,7 +15,7 @@ listed; the tables say from how many seeds a number is.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -184,18 +184,26 @@ def _check_finite(run: Run, values: pd.Series, name: str) -> None:
 
 
 # -- many runs ---------------------------------------------------------------------------------------------------------
-def collect(folders: Iterable[Path], window: int = WINDOW) -> Collected:
+def collect(
+    folders: Iterable[Path], window: int = WINDOW, watch: Callable[[Path, Run | str], None] | None = None
+) -> Collected:
     """All scores and curves of the runs in ``folders``, read one run at a time; what is wrong does not stop the rest.
 
-    Of a run that is there twice, one copy counts; of two different runs under one name, neither.
+    Of a run that is there twice, one copy counts; of two different runs under one name, neither.  watch: is shown every
+    run as it is read, or why it cannot be, so that nobody has to read it again.
     """
     kept: dict[tuple[Any, ...], tuple[Path, str, list[dict[str, Any]], pd.DataFrame]] = {}
     problems: list[str] = []
     shared: dict[str, dict[str, Any]] = {}
     disputed = set()
     for path in runs.find(*folders):
+        run = runs.attempt(path)
+        if watch is not None:
+            watch(path, run)
+        if isinstance(run, str):
+            problems.append(f"Left out: {run}")
+            continue
         try:
-            run = runs.load(path)
             found = score_rows(run, window)
         except (RunError, ConfigError) as error:
             problems.append(f"Left out: {error}")
@@ -262,6 +270,29 @@ def _mixture(label: str, group: pd.DataFrame, settings: dict[str, dict[str, Any]
 
 def _complete(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["complete"].astype(bool)]
+
+
+def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames: int = 0) -> pd.DataFrame:
+    """The score of each run that has come to exactly ``frames``: CURVE_COLUMNS of its iteration there, and ``score``.
+
+    "training_return": of all episodes that ended in the last ``window_frames``; "final_window": mean of the evaluation
+    phases in them; "best_checkpoint": the best phase so far.  A run without such episodes or phases is left out.
+    """
+    keys = ["collection", "agent", "environment", "game", "seed"]
+    there = curves[curves["frames"] == frames]
+    past = curves[curves["frames"] <= frames]
+    if convention != "best_checkpoint":
+        past = past[past["frames"] > frames - window_frames]
+    if convention == "training_return":
+        of, weight = past["train_return"], past["train_episodes"]
+    elif convention in ("final_window", "best_checkpoint"):
+        of, weight = past["eval_return"], (past["eval_episodes"] > 0).astype("int64")
+    else:
+        raise ConfigError(f"Expected a convention that has scores during training, got {convention!r}.")
+    past = past.assign(total=of * weight, weight=weight)[(weight > 0) & of.notna()]
+    groups = past.groupby(keys, sort=True)
+    score = groups["total"].max() if convention == "best_checkpoint" else groups["total"].sum() / groups["weight"].sum()
+    return there.merge(score.rename("score").reset_index(), on=keys)
 
 
 def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.DataFrame:

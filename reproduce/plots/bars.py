@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 
 from reproduce import published
 from reproduce.plots.one_game import name_of
-from reproduce.plots.style import DASHES, OURS, PUBLISHED, REFERENCE, SEVERAL, figure, percent_axis, style
+from reproduce.plots.style import OURS, PUBLISHED, REFERENCE, figure, look, percent_axis, style
 from reproduce.statistics import profile
 
 WORSE = "#E69F00"  # orange, beside blue for better
@@ -169,8 +169,7 @@ def looks(table: pd.DataFrame) -> list[tuple[str, str, Any]]:
     counts = {True: 0, False: 0}
     out = []
     for label, theirs in zip(firsts["label"], firsts["published"].astype(bool), strict=True):
-        colors, number = (SEVERAL if theirs else OURS), counts[theirs]
-        out.append((label, colors[number % len(colors)], DASHES[number % len(DASHES)]))
+        out.append((label, *look(counts[theirs], theirs)))
         counts[theirs] += 1
     return out
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dqn_tf.envs import games
 from reproduce import published
-from reproduce.plots.style import DASHES, OURS, PUBLISHED, REFERENCE, SEVERAL, amount, figure, style
+from reproduce.plots.style import OURS, PUBLISHED, REFERENCE, amount, figure, look, style
 from reproduce.published import DOPAMINE_ITERATION_FRAMES
 from reproduce.runs import Run
 
@@ -201,12 +201,8 @@ def appearance(table: pd.DataFrame) -> dict[str, tuple[str, Any]]:
     """label -> (color, dashes), in the order of the table: published ones first in their colors, ours in others."""
     origins = table.drop_duplicates("label").set_index("label")["published"]
     theirs, ours = [k for k in origins.index if origins[k]], [k for k in origins.index if not origins[k]]
-    both = ((theirs, SEVERAL), (ours, OURS))
-    return {
-        label: (colors[i % len(colors)], DASHES[i % len(DASHES)])
-        for labels, colors in both
-        for i, label in enumerate(labels)
-    }
+    both = ((theirs, True), (ours, False))
+    return {label: look(i, published) for labels, published in both for i, label in enumerate(labels)}
 
 
 def origin(table: pd.DataFrame) -> str:

@@ -50,16 +50,21 @@ def write_run(
         {"iteration": i, "frames": end, "eval_return_mean": value, "eval_episodes": 10, "epsilon": 0.5}
         for i, (end, value) in enumerate(zip(ends, evaluations, strict=True))
     ]
-    known[0].update(dict.fromkeys(monitored, ""))
+    for row in known[:1]:
+        row.update(dict.fromkeys(monitored, ""))
     columns = iteration_columns(list(monitored))
     _write_table(path / "iterations.csv", columns, [[row.get(c, 0) for c in columns] for row in known])
     _write_table(path / "timing.csv", ["iteration", "frames", "wall_seconds"], [[0, frames, 90.0]])
     if complete:
         mean = sum(final) / len(final)
         score = {"epsilon": 0.0, "return_mean": mean, "return_std": 0.0, "episodes": len(final)}
+        scored: dict[str, Any] = {"final_evaluation": score}
+        if config.evaluation.final_network == "best" and known:
+            best = {"network": "best", "network_frames": ends[0], **score}
+            scored = {"final_evaluation": best, "last_network_evaluation": score}
         counted = {"frames": frames, "steps": frames // 4, "updates": 7, "episodes": len(rows), "iterations": len(ends)}
         write_json(path / "summary.json", {"status": "complete", "config_hash": config.hash, **counted,
-                                           "state_digest": "f" * 64, "final_evaluation": score})  # fmt: skip
+                                           "state_digest": "f" * 64, **scored})  # fmt: skip
     return path
 
 

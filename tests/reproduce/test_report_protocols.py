@@ -4,41 +4,7 @@ import shutil
 
 import pytest
 
-from dqn_tf.checks import ConfigError
-from dqn_tf.envs import games
 from reproduce import protocol, report, report_protocols, scores
-
-
-def of(name, claim):
-    asked = protocol.load(name)
-    return asked, next(c for c in asked.claims if c.id == claim)
-
-
-def test_natures_median_in_the_form_that_is_judged():
-    claim = report_protocols.judgeable(*of("nature2015", "median"))
-    assert (
-        claim.metric == "median" and claim.normalization == "nature49" and set(claim.environments) == set(games.ATARI49)
-    )
-    assert (claim.published, claim.rule, claim.tolerance) == (93.5, "within_relative", 0.15)
-
-
-def test_at_least_is_given_in_the_metrics_unit():
-    claim = report_protocols.judgeable(*of("nature2015", "pong"))
-    assert claim.rule == "at_least" and claim.tolerance == pytest.approx(0.1 * 18.9) and claim.environments == ("pong",)
-
-
-def test_every_claim_of_every_protocol_can_be_judged_or_says_why_not():
-    judged, refused = 0, []
-    for name in protocol.names():
-        asked = protocol.load(name)
-        for said in asked.claims:
-            try:
-                report_protocols.judgeable(asked, said)
-                judged += 1
-            except ConfigError as error:
-                refused.append(str(error))
-    assert all("where no run ends" in words for words in refused)
-    assert judged >= 10
 
 
 @pytest.fixture
@@ -55,7 +21,7 @@ def sweep(run_dir, tmp_path):
 
 
 def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
-    found = report_protocols.known(sweep, scores.collect([sweep]).scores)
+    found = report_protocols.known(sweep, scores.collect([sweep]))
     (claim,) = found.claims
     assert claim["status"] == "not run" and "CartPole-v1 4 of 5" in claim["explanation"] and claim["ours"] is None
     assert len(found.planned) == 5 and "Breakout gets" in found.deviations[0]["what"]
@@ -64,7 +30,7 @@ def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
 
     run_dir("quickstart/dqn_classic/CartPole-v1/seed_5", ((80_000, 500.0),), seed=5, frames=80_000,
             preset="dqn_classic", environment="CartPole-v1", final=(400.0,))  # fmt: skip
-    (claim,) = report_protocols.known(sweep, scores.collect([sweep]).scores).claims
+    (claim,) = report_protocols.known(sweep, scores.collect([sweep])).claims
     assert (claim["status"], claim["ours"]) == ("held", pytest.approx((4 * 495 + 400) / 5))
     assert claim["published"] == 475.0
 
@@ -77,4 +43,4 @@ def test_a_damaged_plan_is_said_and_the_rest_is_shown(sweep):
 
 def test_a_folder_without_a_plan_has_no_protocol(sweep):
     (sweep / "plan.csv").unlink()
-    assert report_protocols.known(sweep, scores.collect([sweep]).scores) is None
+    assert report_protocols.known(sweep, scores.collect([sweep])) is None

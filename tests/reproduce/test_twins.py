@@ -1,0 +1,114 @@
+"""The table of the twins: what is counted, what is not, and that it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dqn_tf.checks import ConfigError
+from dqn_tf.presets import PRESETS, load
+from reproduce import protocol, twins
+from reproduce.jobs import Job
+
+
+@pytest.fixture
+def done(run_dir: Callable[..., Path], tmp_path: Path) -> Callable[..., Job]:
+    """A function (agent, seed, final returns) that makes that run of the protocol look complete."""
+
+    def make(agent: str, seed: int, final: tuple[float, ...], extra: tuple[str, ...] = ()) -> Job:
+        (job,) = (
+            j for j in twins.jobs(protocol.load("classic"), tmp_path / "runs") if (j.preset, j.seed) == (agent, seed)
+        )
+        run_dir(
+            job.run_dir.relative_to(tmp_path / "runs"),
+            ((job.frames, 9.0),),
+            preset=job.preset,
+            environment=job.environment,
+            frames=job.frames,
+            seed=job.seed,
+            settings=(*job.settings, *extra),
+            final=final,
+        )
+        return job
+
+    return make
+
+
+def table(folder: Path) -> pd.DataFrame:
+    return twins.collect(twins.jobs(protocol.load("classic"), folder))
+
+
+def test_the_protocol_has_every_preset_for_vector_states_on_five_seeds() -> None:
+    vectors = [name for name in PRESETS if load(name).protocol is None]
+    planned = twins.jobs(protocol.load("classic"), Path("runs"))
+    assert {(j.preset, j.seed) for j in planned} == {(name, seed) for name in vectors for seed in range(1, 6)}
+    smoke = twins.jobs(protocol.load("classic").smoke_twin(), Path("runs"))
+    assert [j.preset for j in smoke] == vectors
+
+
+def test_solved_seeds_and_means(done: Callable[..., Job], tmp_path: Path) -> None:
+    done("rainbow_classic", 2, (500.0, 450.0))  # 475: solved, just so
+    done("rainbow_classic", 1, (500.0, 448.0))
+    done("dqn_classic", 3, (100.0,))
+    found = table(tmp_path / "runs")
+    assert found[["agent", "seed", "score"]].to_numpy().tolist() == [
+        ["dqn_classic", 3, 100.0],
+        ["rainbow_classic", 1, 474.0],
+        ["rainbow_classic", 2, 475.0],
+    ]
+    lines = {line.split("|")[1].strip(): line for line in twins.page(protocol.load("classic"), found).splitlines()
+             if line.startswith("| `")}  # fmt: skip
+    assert len(lines) == sum(load(name).protocol is None for name in PRESETS)
+    cells = [cell.strip() for cell in lines["`rainbow_classic`"].split("|")[1:-1]]
+    assert cells == ["`rainbow_classic`", "1 of 2", "1 of 2", "474.5", "474", "475", "–", "–", "–"]
+    assert "| 0 of 1 |" in lines["`dqn_classic`"] and "| not run |" in lines["`iqn_classic`"]
+    assert "3 of 65 runs are complete" in twins.page(protocol.load("classic"), found)
+
+
+def test_the_last_network_is_told_apart_from_the_best(done: Callable[..., Job], tmp_path: Path) -> None:
+    from dqn_tf.training.run_dir import read_json, write_json
+
+    path = done("c51_classic", 1, (500.0,)).run_dir / "summary.json"
+    summary: dict[str, Any] = read_json(path)
+    summary["last_network_evaluation"] = {"return_mean": 20.0, "return_std": 1.0, "episodes": 100}
+    summary["final_evaluation"] |= {"network": "best", "network_frames": 40_000}
+    write_json(path, summary)
+    row = table(tmp_path / "runs").iloc[0]
+    assert (row["score"], row["last_network"], row["network_frames"]) == (500.0, 20.0, 40_000)
+    line = next(x for x in twins.page(protocol.load("classic"), table(tmp_path / "runs")).splitlines() if "c51" in x)
+    assert "| 1 of 1 | 0 of 1 |" in line
+
+
+def test_a_run_of_other_settings_is_refused(done: Callable[..., Job], tmp_path: Path) -> None:
+    done("c51_classic", 1, (500.0,), extra=("batch_size=64",))
+    with pytest.raises(ConfigError, match="other settings"):
+        table(tmp_path / "runs")
+    assert twins.main(["--table", "--runs", str(tmp_path / "runs")]) == 2
+
+
+def test_a_run_under_way_is_not_counted(done: Callable[..., Job], tmp_path: Path) -> None:
+    (done("c51_classic", 1, (500.0,)).run_dir / "summary.json").unlink()
+    assert table(tmp_path / "runs").empty
+    assert "Not run yet" in twins.page(protocol.load("classic"), table(tmp_path / "runs"))
+
+
+def test_the_smoke_twin_s_table_stays_with_its_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FOUND", "PAGE"):
+        monkeypatch.setattr(twins, name, tmp_path / "docs" / getattr(twins, name).name)
+    assert twins.main(["--smoke", "--table", "--runs", str(tmp_path)]) == 0
+    assert "1,300 frames" in capsys.readouterr().out
+    assert (tmp_path / "classic-smoke" / "twins.md").exists() and not (tmp_path / "docs").exists()
+    assert twins.main(["--table", "--runs", str(tmp_path)]) == 0
+    assert (tmp_path / "docs" / "twins.md").exists() and (tmp_path / "docs" / "cartpole.csv").exists()
+
+
+def test_the_page_in_the_docs_is_that_of_the_table() -> None:
+    """Rounding to the CSV's digits is done before, so the page is a function of the file."""
+    found = pd.read_csv(twins.FOUND).reindex(columns=list(twins.COLUMNS))
+    assert twins.PAGE.read_text() == twins.page(protocol.load("classic"), found).rstrip("\n") + "\n"
