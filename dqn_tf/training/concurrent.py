@@ -125,7 +125,8 @@ class ConcurrentTrainer(Trainer):
                     self._feeds[i].add_first(answer)
             clock = self._spend("environment", clock)
         q_values = functools.cache(lambda: self.learner.act_target(self.environments.observations, first))
-        actions = [self.behavior.action(lambda i=i: q_values()[i], first + i) for i in range(len(self._over))]
+        row: Callable[[int], np.ndarray] = lambda i: q_values()[i]  # noqa: E731
+        actions = [self.behavior.action(functools.partial(row, i), first + i) for i in range(len(self._over))]
         clock = self._spend("act", clock)
         answers = self.environments.step(actions)
         clock = self._spend("environment", clock)

@@ -155,7 +155,7 @@ class _Session:
     # -- starting and resuming -------------------------------------------------------------------------------------
     def _open_manifest(self, scope: dict[str, Any]) -> None:
         path = self.run_dir.path / "manifest.json"
-        now = {
+        now: dict[str, Any] = {
             "config_hash": self.config.hash,
             "promise": determinism.PROMISE,
             "scope": scope,
