@@ -104,7 +104,7 @@ def check_replay(config: RunConfig) -> None:
     if need + HEADROOM > have:
         fits = largest_that_fits(config, have - HEADROOM)
         do = f"A replay of {fits:,} would fit: --set replay.capacity={fits}" if fits else "No replay would fit."
-        if (packed := replay_bytes(config, compression="delta")) < need:
+        if (packed := replay_bytes(config, compression="delta")) < need and packed + HEADROOM <= have:
             stop = "." if fits else ""
             do += f"{stop} Or compress it, to some {packed / 1e9:.2f} GB: --set replay.compression=delta"
         about = "some " if need < raw else ""

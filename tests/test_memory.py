@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_what_fits_beside_a_sampler(outcome, having: Callable[[float], None]) ->
     """The largest capacity, to the row: a tree grows in powers of two, so no division finds it."""
     having(4)
     config = dataclasses.replace(ATARI, agent=presets.load("prioritized").agent)
-    fits = int(outcome(memory.check_replay, config).rpartition("=")[2])
+    fits = int(re.search(r"replay.capacity=(\d+)", outcome(memory.check_replay, config))[1])
     assert 2**18 < fits < 2**19  # 2^19 leaves
     room = 4 * GB - memory.HEADROOM
     assert fits * (ROW + 1) + 8 * 2**20 <= room < (fits + 1) * (ROW + 1) + 8 * 2**20
