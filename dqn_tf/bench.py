@@ -26,24 +26,28 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     """Everything that ``bench`` prints, as numbers; times in seconds, rates per second, sizes in bytes.
 
     The agent is the configuration's, with learning begun after 1,000 steps and epsilon at its final value, so that
-    nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, and a few seconds for parts.
+    nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, or, where execution is
+    concurrent, at the end of the period (of ``target_update_steps``) that they end in; and a few seconds for parts.
     """
     start = max(5000, config.agent.batch_size, config.agent.n_step)
-    if isinstance(config.agent.execution, Concurrent):  # learning begins with a period
-        start = -(-start // config.agent.target_update_steps) * config.agent.target_update_steps
+    warm_up, whole = WARM_UP_STEPS, 1
+    if isinstance(config.agent.execution, Concurrent):  # acting may run ahead of learning until the period ends
+        warm_up = whole = config.agent.target_update_steps
+        start = -(-start // whole) * whole
     exploration = dataclasses.replace(config.agent.exploration, initial_epsilon=config.agent.exploration.final_epsilon)
     agent = dataclasses.replace(config.agent, min_replay_steps=start, exploration=exploration)
     never = dataclasses.replace(config.evaluation, period_iterations=0)  # nothing but learning is to be timed
     config = dataclasses.replace(config, agent=agent, evaluation=never, iteration_frames=config.frames)
     memory.check_replay(config)
     determinism.enable(agent.execution.threads)
-    say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads ...")
+    wait = f" in whole periods of {whole:,} steps, one of them to warm up" if whole > 1 else ""
+    say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads{wait} ...")
     trainer = trainer_of(config)
     steps = trainer.records(lambda: None)
-    while trainer.counters.steps < start + WARM_UP_STEPS:
+    while trainer.counters.steps < start + warm_up:
         next(steps)
     resident = _status("VmRSS") - memory_touched(trainer) - agent.replay.sampler_bytes
-    end_to_end, phases = _train_for(trainer, steps, seconds)
+    end_to_end, phases = _train_for(trainer, steps, seconds, whole)
     say("Measuring the parts and the floor ...")
     parts = _parts(trainer)
     floor = _floor(trainer, parts["emulation_frames_per_s"])
@@ -66,11 +70,11 @@ def memory_touched(trainer: Trainer) -> int:
     return trainer.replay.ring.frames.nbytes + len(trainer.replay) * COLUMN_BYTES
 
 
-def _train_for(trainer: Trainer, steps: Any, seconds: float) -> tuple[float, dict[str, float]]:
-    """Frames/s of the learning phase, and each phase's share of the time."""
+def _train_for(trainer: Trainer, steps: Any, seconds: float, whole: int) -> tuple[float, dict[str, float]]:
+    """Frames/s of the learning phase over a multiple of ``whole`` steps, and each phase's share of the time."""
     trainer.seconds.clear()
     begun, first = time.perf_counter(), trainer.counters.frames
-    while time.perf_counter() - begun < seconds:
+    while time.perf_counter() - begun < seconds or trainer.counters.steps % whole:
         next(steps)
     wall = time.perf_counter() - begun
     shares = {name: value / wall for name, value in trainer.seconds.items()}
