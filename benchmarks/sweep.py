@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from dqn_tf.envs import games
 from dqn_tf.rng import Stream
-from dqn_tf.training.run import EPISODE_COLUMNS, ITERATION_COLUMNS
+from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce import plan, protocol, published
 from reproduce.jobs import ROOT, Job
@@ -68,13 +68,18 @@ def record(job: Job, config: Any, iterations: int, episodes: int) -> None:
         {**same, **{name: values[i] for name, values in columns.items()}, "iteration": i, "frames": at * (i + 1),
          "steps": at * (i + 1) // 4} for i in range(iterations)
     )  # fmt: skip
-    cells = ([row.get(name, 0) for name in ITERATION_COLUMNS] for row in rows)
-    table(path / "iterations.csv", ITERATION_COLUMNS, cells)
-    final = {"epsilon": 0.05, "return_mean": float(returns[-1]), "return_std": 1.0, "episodes": 30}
+    whole = iteration_columns([])
+    table(path / "iterations.csv", whole, ([row.get(name, 0) for name in whole] for row in rows))
+    last: dict[str, Any] = {"epsilon": 0.05, "return_mean": float(returns[-1]), "return_std": 1.0, "episodes": 30}
+    after = {"final_evaluation": last}
+    if config.evaluation.final_network == "best":
+        best = int(returns.argmax())
+        place = {"network": "best", "network_frames": at * (best + 1), "return_mean": float(returns[best])}
+        after = {"final_evaluation": {**last, **place}, "last_network_evaluation": last}
     write_json(path / "summary.json", {
         "status": "complete", "config_hash": config.hash, "frames": frames, "steps": frames // 4,
         "updates": frames // 16, "episodes": episodes, "iterations": iterations, "state_digest": "f" * 64,
-        "final_evaluation": final,
+        **after,
     })  # fmt: skip
 
 

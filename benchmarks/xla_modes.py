@@ -16,8 +16,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
-MODES = ("none", "update", "optimizer")
+MODES: tuple[Literal["optimizer", "update", "none"], ...] = ("none", "update", "optimizer")
 
 
 def child(preset: str, threads: int, updates: int) -> dict[str, list[float]]:
