@@ -76,7 +76,8 @@ KEYS = ("bytes_per_frame", "put_us", "batch_us")
 def frames_of_game(game: str, number: int) -> np.ndarray:
     """[number, 84, 84] frames in order, of a uniformly random policy."""
     environment = envs.make(f"ale:{game}", PROTOCOLS["dopamine"], seed=0)
-    random, out = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    out: list[np.ndarray] = []
     timestep = environment.reset()
     while len(out) < number:
         out.append(timestep.frame)
