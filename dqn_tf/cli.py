@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--outside-scope", action="store_true", help="resume although versions or hardware changed")
     train.add_argument("--quiet", action="store_true", help="no progress")
 
-    evaluate = command("evaluate", _evaluate, "Score the newest checkpoint of a run.")
+    evaluate = command("evaluate", _evaluate, "Score the last or the best network in a run's newest checkpoint.")
     evaluate.add_argument("run_dir", type=Path)
     evaluate.add_argument("--episodes", required=True, type=_count, metavar="N", help="episodes to play")
     evaluate.add_argument(

@@ -81,15 +81,20 @@ def _module(config: Any) -> str:
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------
-def to_json(config: Any) -> dict[str, Any]:
-    """Nested plain values; every dataclass carries its kind under "kind"."""
+def to_json(config: Any, *, whole: bool = False) -> dict[str, Any]:
+    """Nested plain values; every dataclass carries its kind under "kind".
+
+    whole: also fields that came later and have their default, which are left out of a configuration's identity.
+    """
     out: dict[str, Any] = {"kind": kind(config)}
     hints = _hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.metadata.get("later") and value == field.default:
+        if field.metadata.get("later") and value == field.default and not whole:
             continue
-        out[field.name] = to_json(value) if dataclasses.is_dataclass(value) else _plain(hints[field.name], value)
+        out[field.name] = (
+            to_json(value, whole=whole) if dataclasses.is_dataclass(value) else _plain(hints[field.name], value)
+        )
     return out
 
 

@@ -97,8 +97,8 @@ def _usable(asked: Protocol, claim: Claim, need: Needed, found: Collected) -> tu
     whole = runs[runs["complete"].astype(bool) & (runs["budget_frames"] == need.budget_frames)]
     begun = len(runs.drop_duplicates(["environment", "seed"]))
     convention = asked.score.convention
-    if convention == "final_evaluation" or (convention == "best_checkpoint" and need.frames == need.budget_frames):
-        return whole[whole["convention"] == convention], begun  # episodes played after training, where there are any
+    if convention in protocol.AFTER_TRAINING:
+        return whole[whole["convention"] == convention], begun
     keys = ["environment", "seed"]
     curves = _of(found.curves, asked, claim, need).merge(whole[keys].drop_duplicates(), on=keys)
     return scores.at_frames(curves, convention, need.frames, asked.score.window_frames or 0), begun

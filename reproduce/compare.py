@@ -23,7 +23,7 @@ from dqn_tf.envs.protocols import PROTOCOLS
 from reproduce import published, runs, tables
 from reproduce.published import DOPAMINE_ITERATION_FRAMES
 from reproduce.runs import Run
-from reproduce.statistics import Interval, judge
+from reproduce.statistics import Interval, Sample, difference_interval, judge
 
 # Which published curve a preset is meant to reproduce: preset -> (agent, variant) of dopamine_curves.csv.gz.
 COUNTERPARTS = {"dqn_dopamine": ("DQN", "default")}
@@ -110,6 +110,26 @@ def _beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, 
             "verdict": status, "explanation": sentence}  # fmt: skip
 
 
+def together(table: pd.DataFrame) -> list[str]:
+    """For each game and iteration that two or more seeds of ours finished, a sentence on all of them as one sample."""
+    sentences = []
+    for (game, k), rows in table[table["verdict"] != TOO_SHORT].groupby(["environment", "iteration"], sort=True):
+        if len(rows) < 2:
+            continue
+        first, values = rows.iloc[0], rows["return_mean"]
+        ours = Sample(float(values.mean()), float(values.std()), len(rows))
+        theirs = Sample(*(first[name].item() for name in ("published_mean", "published_std", "published_n_runs")))
+        low, high = difference_interval(ours, theirs)
+        says = "Their difference may be chance" if low <= 0 <= high else "They differ by more than chance"
+        sentences.append(
+            f"- {games.camel_case(str(game))}, iteration {k}: {ours.n} seeds of ours have mean "
+            f"{tables.number(ours.mean)} and standard deviation {tables.number(ours.std)}, {theirs.n} published runs "
+            f"{tables.number(theirs.mean)} and {tables.number(theirs.std)}. {says}: ours - published is {tables.number(ours.mean - theirs.mean)}, "
+            f"95 % interval {tables.number(low)} to {tables.number(high)} (Welch)."
+        )
+    return sentences
+
+
 def deviations(run: Run) -> list[str]:
     """Settings of ``run`` that are not its preset's, in words: "execution.threads: 1 (preset: 2)".  Budget excepted."""
     preset = presets.load(run.agent)
@@ -154,6 +174,8 @@ def report(group: Sequence[Run], table: pd.DataFrame) -> str:
     judged = table[table["verdict"] != TOO_SHORT]
     counts = ", ".join(f"{n} {verdict}" for verdict, n in judged["verdict"].value_counts(sort=False).items())
     notes = [f"- {r.environment}, seed {r.seed}: " + ("; ".join(deviations(r)) or "none") for r in group]
+    several = together(table)
+    more = "\nAll seeds of a game as one sample:\n\n" + "\n".join(several) + "\n" if several else ""
     return f"""# {group[0].agent} beside Dopamine's published {agent} curves
 
 Written by `python -m reproduce.compare` from results/runs/ and results/published/; do not edit.
@@ -168,7 +190,7 @@ in three, so that is the stricter, not the fairer, comparison; it falls within t
 (mean ± t × std × √(1 + 1/n), t for n - 1 degrees of freedom) 19 times in 20. With one seed and a few iterations this
 can show a gross error; it cannot show that two implementations are equal.
 
-{markdown(table)}
+{markdown(table)}{more}
 Settings that differ from the preset's:
 
 {chr(10).join(notes)}

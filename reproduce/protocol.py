@@ -23,7 +23,8 @@ FOLDER = Path(__file__).resolve().parent / "protocols"
 SCHEMA = 1
 T = TypeVar("T")
 
-Convention = Literal["training_return", "final_window", "best_checkpoint", "final_evaluation"]
+Convention = Literal["training_return", "final_window", "best_checkpoint", "best_phase", "final_evaluation"]
+AFTER_TRAINING = ("best_checkpoint", "final_evaluation")  # conventions of episodes that were played then
 WINDOWED = ("training_return", "final_window")  # conventions that are means over the last ``window_frames``
 
 
@@ -378,8 +379,8 @@ class _Reader:
         budget = max(grid.budget_frames for grid in p.grids_of(claim.agent))
         if claim.frames is None:
             return
-        if p.score.convention == "final_evaluation":
-            raise self.wrong(f"{key}.frames", "Expected none: a final evaluation is at the end.")
+        if p.score.convention in AFTER_TRAINING:
+            raise self.wrong(f"{key}.frames", f"Expected none: {p.score.convention} is of episodes after training.")
         if not (p.score.window_frames or 1) <= claim.frames <= budget:
             raise self.wrong(f"{key}.frames", f"Expected a place within {budget:,} frames, got {claim.frames:,}.")
 

@@ -87,13 +87,13 @@ def _row(job: Job, run: Run | None, judged: bool) -> dict[str, Any]:
 def _cartpole_score(run: Run, judged: bool) -> dict[str, Any]:
     summary = run.summary or {}
     final, last = summary["final_evaluation"], summary.get("last_network_evaluation", summary["final_evaluation"])
-    frames = final.get("network_frames", run.frames)
+    frames, network = final.get("network_frames", run.frames), final.get("network", "last")
     solved = final["return_mean"] >= SOLVED_RETURN
     return {
         "score": final["return_mean"],
         "score_std": final["return_std"],
         "score_episodes": final["episodes"],
-        "score_kind": f"greedy episodes of the best network, from {plots.amount(frames)}",
+        "score_kind": f"greedy episodes of the {network} network, from {plots.amount(frames)} frames",
         "last_network": last["return_mean"],
         "reference": SOLVED_RETURN,
         "reference_kind": "solved",

@@ -49,7 +49,8 @@ class Entry:
     state: str
     frames: int | None = None
     budget_frames: int | None = None
-    final: float | None = None
+    last: float | None = None  # of the last network, after training
+    best: float | None = None  # of the best one
     hours: float | None = None
     sessions: int | None = None
     config_hash: str = ""
@@ -144,6 +145,7 @@ def _place(path: Path, folder: Path) -> dict[str, Any]:
 
 def _entry(run: Run, folder: Path) -> Entry:
     sessions, summary = run.manifest["sessions"], run.summary or {}
+    best_played = "last_network_evaluation" in summary
     place = _place(run.path, folder)
     if place["environment"] != run.environment or place["seed"] != run.seed:  # it lies elsewhere: by what it says
         place |= {"collection": "", "agent": run.agent, "environment": run.environment, "seed": run.seed}
@@ -156,7 +158,8 @@ def _entry(run: Run, folder: Path) -> Entry:
         state=_state(run),
         frames=run.frames,
         budget_frames=run.budget_frames,
-        final=float(summary["final_evaluation"]["return_mean"]) if summary else None,
+        last=_after_training(summary, "last_network_evaluation" if best_played else "final_evaluation"),
+        best=_after_training(summary, "final_evaluation") if best_played else None,
         hours=run.wall_seconds / 3600 if any("ended" in s for s in sessions) else None,
         sessions=len(sessions),
         config_hash=str(run.manifest["config_hash"]),
@@ -166,6 +169,10 @@ def _entry(run: Run, folder: Path) -> Entry:
         scope=run.manifest.get("scope") or {},
         differs=differs,
     )
+
+
+def _after_training(summary: Mapping[str, Any], name: str) -> float | None:
+    return float(summary[name]["return_mean"]) if name in summary else None
 
 
 def _state(run: Run) -> str:
@@ -296,8 +303,9 @@ def _manifests(entries: Sequence[Entry]) -> Markup:
         for e in entries
     ]  # fmt: skip
     columns = {"path": "run directory", "agent": "agent", "environment": "environment", "seed": "seed",
-               "state": "state", "frames": "frames", "budget_frames": "of", "final": "final evaluation",
-               "hours": "hours", "sessions": "sessions", "config_hash": "config hash", "code": "code SHA-256",
+               "state": "state", "frames": "frames", "budget_frames": "of",
+               "last": "last network", "best": "best network", "hours": "hours", "sessions": "sessions",
+               "config_hash": "config hash", "code": "code SHA-256",
                "state_digest": "final state digest", "rom_md5": "ROM MD5", "scope": "scope"}  # fmt: skip
     said = [
         join([tag("h3", f"Scope {number}"), tag("pre", "\n".join(f"{name}: {value}" for name, value in scope))])

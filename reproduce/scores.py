@@ -4,8 +4,8 @@ A score belongs to a convention, and conventions are never mixed:
 
     training_return    mean raw return of the training episodes that ended in the last ``window`` iterations (Dopamine)
     final_window       mean over the last ``window`` evaluation phases
-    best_checkpoint    the best-scored network of training, by new episodes after training where the run played them;
-                       else by the phase that chose it (a maximum over noise, so too high)
+    best_checkpoint    the best-scored network of training, by new episodes after training, where the run played them
+    best_phase         the highest-scored evaluation phase itself: a maximum over noise, so too high
     final_evaluation   the phase after training, with the last weights
 
 What cannot be counted (a damaged run, a run in two places, runs of different settings under one name) is left out and
@@ -29,7 +29,7 @@ from reproduce import published, runs, statistics
 from reproduce.runs import Run
 from reproduce.tables import records
 
-CONVENTIONS = ("training_return", "final_window", "best_checkpoint", "final_evaluation")
+CONVENTIONS = ("training_return", "final_window", "best_checkpoint", "best_phase", "final_evaluation")
 WINDOW = 5  # iterations
 NORMALIZATION = "dqn_zoo57_vp0"
 
@@ -109,23 +109,18 @@ def _of_evaluations(run: Run, window: int) -> list[dict[str, Any]]:
     if phases.empty:
         return []
     returns, episodes = phases["eval_return_mean"].to_numpy(np.float64), phases["eval_episodes"].to_numpy(np.int64)
-    best, out = int(returns.argmax()), []
-    if not _best_network_played(run):
-        out.append(_score("best_checkpoint", returns[best], episodes[best], 0))
+    best = int(returns.argmax())
+    out = [_score("best_phase", returns[best], episodes[best], 0)]
     if len(phases) >= window:
         out.append(_score("final_window", returns[-window:].mean(), episodes[-window:].sum(), window))
     return out
-
-
-def _best_network_played(run: Run) -> bool:
-    return run.summary is not None and run.summary["final_evaluation"].get("network") == "best"
 
 
 def _after_training(run: Run) -> list[dict[str, Any]]:
     if run.summary is None:
         return []
     scored = {"final_evaluation": run.summary["final_evaluation"]}
-    if _best_network_played(run):
+    if "last_network_evaluation" in run.summary:
         scored = {"best_checkpoint": scored["final_evaluation"],
                   "final_evaluation": run.summary["last_network_evaluation"]}  # fmt: skip
     return [_score(convention, found["return_mean"], found["episodes"], 0) for convention, found in scored.items()]
@@ -276,22 +271,22 @@ def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames:
     """The score of each run that has come to exactly ``frames``: CURVE_COLUMNS of its iteration there, and ``score``.
 
     "training_return": of all episodes that ended in the last ``window_frames``; "final_window": mean of the evaluation
-    phases in them; "best_checkpoint": the best phase so far.  A run without such episodes or phases is left out.
+    phases in them; "best_phase": the best one so far.  A run without such episodes or phases is left out.
     """
     keys = ["collection", "agent", "environment", "game", "seed"]
     there = curves[curves["frames"] == frames]
     past = curves[curves["frames"] <= frames]
-    if convention != "best_checkpoint":
+    if convention != "best_phase":
         past = past[past["frames"] > frames - window_frames]
     if convention == "training_return":
         of, weight = past["train_return"], past["train_episodes"]
-    elif convention in ("final_window", "best_checkpoint"):
+    elif convention in ("final_window", "best_phase"):
         of, weight = past["eval_return"], (past["eval_episodes"] > 0).astype("int64")
     else:
         raise ConfigError(f"Expected a convention that has scores during training, got {convention!r}.")
     past = past.assign(total=of * weight, weight=weight)[(weight > 0) & of.notna()]
     groups = past.groupby(keys, sort=True)
-    score = groups["total"].max() if convention == "best_checkpoint" else groups["total"].sum() / groups["weight"].sum()
+    score = groups["total"].max() if convention == "best_phase" else groups["total"].sum() / groups["weight"].sum()
     return there.merge(score.rename("score").reset_index(), on=keys)
 
 

@@ -6,6 +6,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1.
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -233,8 +234,9 @@ class Trainer:
             each_step=each_step,
         )
         found = evaluation.summary(scores)
-        if how.final_network == "best" and (self.best is None or found["return_mean"] >= self.best.return_mean):
-            self.best = Best(found["return_mean"], self.counters.frames, self.learner.theta())
+        mean = found["return_mean"]
+        if how.final_network == "best" and math.isfinite(mean) and (not self.best or mean >= self.best.return_mean):
+            self.best = Best(mean, self.counters.frames, self.learner.theta())
         return found
 
     def _heldout_max_q(self) -> float:

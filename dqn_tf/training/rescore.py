@@ -57,6 +57,7 @@ def evaluate(
     seed, network, frames (of its training).  Nothing is written to the run.  Raises ConfigError, before anything is
     played, if the run keeps no best network.
     """
+    expect(network in (None, "last", "best"), "last or best", "--network", network)
     config, state, _ = _load(run_dir, say)
     best: dict[str, Any] | None = state.get("best")
     if network == "best" and not best:

@@ -84,11 +84,16 @@ def check_same(found: dict[str, Any], config: RunConfig, path: Path) -> None:
     """Raises ConfigError naming the fields in which the directory's configuration differs from the one asked for."""
     differing = fields.differences(found, config.to_json())
     if differing:
+        with contextlib.suppress(AttributeError, ConfigError):  # no configuration, or other code's: named as it is
+            there = fields.to_json(RunConfig.from_json(found), whole=True)
+            differing = fields.differences(there, fields.to_json(config, whole=True))
+    if differing:
         lines = [f"  {name.removeprefix('agent.')}: {old!r} there, {new!r} asked for" for name, old, new in differing]
         raise ConfigError(
             f"{path} holds a run of another configuration:\n"
             + "\n".join(lines)
-            + "\nRepeat the command that started it to continue it, or choose another --run-dir."
+            + "\nRepeat the command that started it to continue it (where a preset has changed since: with --set "
+            "FIELD=VALUE for its old value), or choose another --run-dir."
         )
 
 

@@ -130,10 +130,12 @@ def test_a_score_during_training_by_hand():
     assert at_frames(table, "training_return", 300, 100)["score"].tolist() == [20.0]
     assert at_frames(table, "training_return", 300, 200)["score"].tolist() == [(10 + 3 * 20) / 4]
     assert at_frames(table, "final_window", 300, 200)["score"].tolist() == [30.0]
-    assert at_frames(table, "best_checkpoint", 300)["score"].tolist() == [50.0]
-    assert at_frames(table, "best_checkpoint", 250).empty  # no iteration ends there
+    assert at_frames(table, "best_phase", 300)["score"].tolist() == [50.0]
+    assert at_frames(table, "best_phase", 250).empty  # no iteration ends there
     with pytest.raises(ConfigError, match="has scores during training"):
         at_frames(table, "final_evaluation", 300)
+    with pytest.raises(ConfigError, match="has scores during training"):
+        at_frames(table, "best_checkpoint", 300)
 
 
 def test_runs_without_an_episode_in_the_window_have_no_score():
@@ -141,7 +143,7 @@ def test_runs_without_an_episode_in_the_window_have_no_score():
     for convention, window, expected in (("training_return", 100, [5.0]), ("training_return", 200, [1.0, 5.0])):
         assert at_frames(table.curves, convention, 200, window)["score"].tolist() == expected
     assert at_frames(table.curves, "final_window", 200, 200).empty
-    assert at_frames(table.curves, "best_checkpoint", 200).empty
+    assert at_frames(table.curves, "best_phase", 200).empty
 
 
 def test_a_claim_about_the_middle_of_training_is_judged_there():
@@ -165,7 +167,7 @@ def test_the_number_of_an_iteration_is_that_of_its_episodes(run_dir, tmp_path):
                 episodes=[(50 * i, float(i)) for i in range(1, 21)], evaluations=(1.0, 4.0, 3.0, 2.0, 2.0))  # fmt: skip
     collected = scores.collect([tmp_path / "runs"], window=3)
     of = collected.scores.set_index(["convention", "seed"])["score"]
-    assert at_frames(collected.curves, "best_checkpoint", 1000)["score"].tolist() == of["best_checkpoint"].tolist()
+    assert at_frames(collected.curves, "best_phase", 1000)["score"].tolist() == of["best_phase"].tolist()
     # five phases of 200 frames each: the last three began after frame 400
     assert at_frames(collected.curves, "final_window", 1000, 600)["score"].tolist() == of["final_window"].tolist()
 

@@ -51,6 +51,30 @@ def test_outside(run_dir):
     assert compare.compare(runs.load(run_dir("a")))["verdict"].tolist() == [OUTSIDE, OUTSIDE]
 
 
+def test_seeds_together():
+    """Welch's interval by hand: 2 +- 4.3027 sqrt(9/3 + 1/5), 2.2 degrees of freedom rounded down to 2."""
+    rows = [("breakout", 0, value, 10.0, 1.0, 5, WITHIN_RUNS) for value in (9.0, 12.0, 15.0)]
+    rows += [("breakout", 1, 20.0, 10.0, 1.0, 5, OUTSIDE), ("breakout", 1, 21.0, 10.0, 1.0, 5, compare.TOO_SHORT)]
+    rows += [("pong", 0, value, 10.0, 0.1, 5, OUTSIDE) for value in (19.9, 20.1)]
+    names = [
+        "environment",
+        "iteration",
+        "return_mean",
+        "published_mean",
+        "published_std",
+        "published_n_runs",
+        "verdict",
+    ]
+    breakout, pong = compare.together(pd.DataFrame(rows, columns=names))  # one seed alone is not a sample
+    assert breakout.startswith(
+        "- Breakout, iteration 0: 3 seeds of ours have mean 12 and standard deviation 3, 5 published"
+    )
+    assert breakout.endswith(
+        "Their difference may be chance: ours - published is 2, 95 % interval -5.697 to 9.697 (Welch)."
+    )
+    assert pong.startswith("- Pong, iteration 0: 2 seeds of ours") and "They differ by more than chance" in pong
+
+
 def test_an_unfinished_iteration_is_shown_but_not_judged(run_dir):
     """Also where its mean would fall within the published runs."""
     path = run_dir("a", ((100_000, 1.6), (1_000_000, 1.7), (1_200_000, 3.0)), frames=1_300_000)

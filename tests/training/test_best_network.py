@@ -66,6 +66,21 @@ def test_of_equal_evaluations_the_latest_is_kept(config: RunConfig, monkeypatch:
     assert trainer.best is not None and trainer.best.frames == config.frames
 
 
+def test_a_score_that_is_no_number_is_not_the_best(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor does it keep a run from being saved."""
+    real, calls = evaluation.play, []
+
+    def play(*args: Any, **kwargs: Any) -> list[evaluation.Score]:
+        calls.append(kwargs)
+        return [evaluation.Score(float("nan"), 9, 9, False)] if len(calls) == 1 else real(*args, **kwargs)
+
+    monkeypatch.setattr(evaluation, "play", play)
+    summary = train(config, tmp_path / "run", QUIET)
+    assert len(calls) == 12 and summary["final_evaluation"]["network_frames"] > config.iteration_frames
+
+
 def test_the_summary_has_both_and_the_run_is_otherwise_the_same(tmp_path: Path, config: RunConfig) -> None:
     summary = train(config, tmp_path / "best", QUIET)
     last = dataclasses.replace(config, evaluation=dataclasses.replace(BEST, final_network="last"))

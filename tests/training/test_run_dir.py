@@ -55,9 +55,20 @@ def test_another_configuration_names_the_fields(outcome, tmp_path: Path, cartpol
         "  discount: 0.99 there, 0.5 asked for\n"
         "  network.hidden: [8] there, [9] asked for\n"
         "  seed: 0 there, 7 asked for\n"
-        "Repeat the command that started it to continue it, or choose another --run-dir."
+        "Repeat the command that started it to continue it (where a preset has changed since: with --set FIELD=VALUE "
+        "for its old value), or choose another --run-dir."
     )
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_field_that_came_later_is_named_with_its_default(
+    outcome, tmp_path: Path, cartpole: Callable[..., RunConfig]
+) -> None:
+    with opened(tmp_path, cartpole()):
+        pass
+    assert "final_network" not in json.loads((tmp_path / "config.json").read_text())["evaluation"]
+    message = outcome(RunDir, tmp_path, cartpole().with_settings(["evaluation.final_network=best"]))
+    assert "  evaluation.final_network: 'last' there, 'best' asked for\n" in message
 
 
 def test_a_directory_of_other_things_is_left_alone(outcome, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
