@@ -124,8 +124,9 @@ def together(table: pd.DataFrame) -> list[str]:
         sentences.append(
             f"- {games.camel_case(str(game))}, iteration {k}: {ours.n} seeds of ours have mean "
             f"{tables.number(ours.mean)} and standard deviation {tables.number(ours.std)}, {theirs.n} published runs "
-            f"{tables.number(theirs.mean)} and {tables.number(theirs.std)}. {says}: ours - published is {tables.number(ours.mean - theirs.mean)}, "
-            f"95 % interval {tables.number(low)} to {tables.number(high)} (Welch)."
+            f"{tables.number(theirs.mean)} and {tables.number(theirs.std)}. {says}: ours - published is "
+            f"{tables.number(ours.mean - theirs.mean)}, 95 % interval {tables.number(low)} to {tables.number(high)} "
+            "(Welch)."
         )
     return sentences
 
