@@ -148,6 +148,7 @@ def main() -> None:
         if arguments.write_only:
             return
         result = sweep(folder, jobs, arguments)
+    result = json.loads(json.dumps(result).replace(str(folder), "DIR"))  # nobody else has that folder
     print(json.dumps(result, indent=2))
     if arguments.out:
         write_json(arguments.out, result)

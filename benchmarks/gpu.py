@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Every question about a GPU, answered by one command in under ten minutes.
+
+    python benchmarks/gpu.py [--minutes 10] [--out FILE] [--rehearse]
+
+In this order, each in a process of its own, so that one failure does not take the other answers with it:
+
+    device       what TensorFlow sees, and its CUDA and cuDNN
+    agreement    loss, TD errors and gradients of one batch, GPU against CPU: within 1e-4 of their size with float32
+                 products, and how far off with TensorFlow's default (TF32, 10 bits of mantissa)
+    placement    which operations of an update and of an action run on the CPU although there is a GPU
+    determinism  `dqn-tf verify`: two runs, and one that is killed and continued, byte by byte
+    speed        frames/s of dqn_nature and rainbow, interleaved and concurrent, and what the time goes to
+    profile      the kernels that take the most of the GPU's time in fifty updates
+
+--rehearse does the same on the CPU, to try the script where there is none.  Exit code: 0 if all that was asked was
+answered and no check failed, 1 otherwise, 2 without a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PRESETS = ("dqn_nature", "rainbow")
+TOLERANCE = 1e-4  # of the largest number compared
+MODES: dict[str, tuple[str, ...]] = {
+    "interleaved": (),
+    "interleaved, all XLA": ("execution.xla=update",),
+    "concurrent, 8 environments": (
+        "execution=concurrent", "execution.environments=8", "execution.workers=4",
+    ),
+    "concurrent, 32 environments, all XLA": (
+        "execution=concurrent", "execution.environments=32", "execution.workers=14", "execution.xla=update",
+    ),
+}  # fmt: skip
+
+
+# -- what the child processes do ---------------------------------------------------------------------------------------
+def learner_and_batch(preset: str) -> tuple[Any, Any]:
+    """A learner of ``preset`` on Breakout, and a batch of random numbers."""
+    import numpy as np
+
+    from dqn_tf import determinism, envs, make_config
+    from dqn_tf.learning.learner import Learner
+    from dqn_tf.types import Sample, Transition
+
+    config = make_config(preset, "breakout", frames=1_000_000)
+    determinism.enable(config.agent.execution.threads)
+    environment = envs.make(config.environment, config.protocol, 0)
+    spec, size, random = environment.spec, config.agent.batch_size, np.random.default_rng(0)
+    environment.close()
+    s_tm1, s_t = random.integers(0, 256, (2, size, *spec.observation.shape), dtype=np.uint8)
+    a, ones = random.integers(0, spec.num_actions, size, dtype=np.int32), np.ones(size, np.float32)
+    r = random.normal(size=size).astype(np.float32)
+    return Learner(config.agent, spec, 0), Sample(Transition(s_tm1, a, r, 0.99 * ones, s_t), np.arange(size), ones)
+
+
+def child_device() -> dict[str, Any]:
+    from importlib.metadata import version
+
+    from dqn_tf import lazy_tf as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(g) for g in gpus]
+    build = tf.sysconfig.get_build_info()
+    return {
+        "tensorflow": version("tensorflow"),
+        "devices": [str(d.get("device_name", "GPU")) for d in details],
+        "compute_capability": [list(d.get("compute_capability", ())) for d in details],
+        "cuda": build.get("cuda_version"),
+        "cudnn": build.get("cudnn_version"),
+    }
+
+
+def child_numbers(preset: str, path: str) -> dict[str, Any]:
+    """What one batch says, written to ``path`` as arrays."""
+    import numpy as np
+
+    learner, sample = learner_and_batch(preset)
+    found = learner.gradients(sample)
+    arrays = {f"gradient_{i:02d}": g.numpy() for i, g in enumerate(found.values)}
+    arrays |= {name: getattr(found, name).numpy() for name in ("loss", "td_error", "priority", "q_values")}
+    np.savez(path, **arrays)
+    return {"arrays": len(arrays)}
+
+
+def child_placement(preset: str) -> dict[str, Any]:
+    """One update and one action, their operations' devices logged to stderr (read by the parent)."""
+    from dqn_tf import lazy_tf as tf
+
+    tf.debugging.set_log_device_placement(True)
+    learner, sample = learner_and_batch(preset)
+    learner.update(sample)
+    learner.act(sample.transitions.s_tm1[0])
+    return {}
+
+
+def child_profile(preset: str, folder: str) -> dict[str, Any]:
+    """Milliseconds of an update, by kernel, from TensorFlow's own profiler."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    from dqn_tf import lazy_tf as tf
+
+    learner, sample = learner_and_batch(preset)
+    for _ in range(5):
+        learner.update(sample)
+    updates = 50
+    tf.profiler.experimental.start(folder)
+    begun = time.perf_counter()
+    for update in range(updates):
+        learner.update(sample, update).loss.numpy()
+    wall = time.perf_counter() - begun
+    tf.profiler.experimental.stop()
+    taken: Counter[str] = Counter()
+    for file in Path(folder).rglob("*.xplane.pb"):
+        space = xplane_pb2.XSpace.FromString(file.read_bytes())
+        for plane in space.planes:
+            if "GPU" in plane.name:
+                for line in plane.lines:
+                    for event in line.events:
+                        taken[plane.event_metadata[event.metadata_id].name] += event.duration_ps
+    kernels = {name: round(ps / 1e9 / updates, 4) for name, ps in taken.most_common(12)}
+    return {
+        "update_ms": 1e3 * wall / updates,
+        "gpu_busy_ms": sum(taken.values()) / 1e9 / updates,
+        "kernels_ms": kernels,
+    }
+
+
+CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
+    "device": child_device, "numbers": child_numbers, "placement": child_placement, "profile": child_profile,
+}  # fmt: skip
+
+
+# -- the parent --------------------------------------------------------------------------------------------------------
+class Failed(Exception):
+    """A process that did not do what it should; its last words."""
+
+
+def run(command: list[str], seconds: float, **variables: str) -> tuple[str, str]:
+    """stdout and stderr of a process."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", **variables}
+    try:
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=max(5.0, seconds)
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"not done after {error.timeout:.0f} s") from error
+    if done.returncode:
+        raise Failed(f"exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}")
+    return done.stdout, done.stderr
+
+
+def child(name: str, *arguments: str, seconds: float, **variables: str) -> tuple[dict[str, Any], str]:
+    out, err = run([sys.executable, str(Path(__file__)), "--child", name, *arguments], seconds, **variables)
+    return json.loads(out.splitlines()[-1]), err
+
+
+def agreement(seconds: float) -> dict[str, Any]:
+    """Largest difference between the devices as a share of the largest number, by preset and kind of product."""
+    import numpy as np
+
+    out: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for preset in PRESETS:
+            files = {}
+            for kind, variables in {
+                "cpu": {"CUDA_VISIBLE_DEVICES": "-1"}, "float32": {"NVIDIA_TF32_OVERRIDE": "0"}, "default": {},
+            }.items():  # fmt: skip
+                files[kind] = Path(folder) / f"{preset}_{kind}.npz"
+                child("numbers", preset, str(files[kind]), seconds=seconds, **variables)
+            cpu = np.load(files["cpu"])
+            for kind in ("float32", "default"):
+                gpu = np.load(files[kind])
+                shares = [np.abs(gpu[n] - cpu[n]).max() / max(1e-12, np.abs(cpu[n]).max()) for n in cpu.files]
+                out[f"{preset}, {kind}"] = float(max(shares))
+    worst = max(value for name, value in out.items() if name.endswith("float32"))
+    return {"largest_relative_difference": out, "tolerance": TOLERANCE, "passed": worst <= TOLERANCE}
+
+
+def placement(seconds: float) -> dict[str, Any]:
+    """Kinds of operations that were put on the CPU, how often, by preset."""
+    out = {}
+    for preset in PRESETS:
+        _, said = child("placement", preset, seconds=seconds, TF_CPP_MIN_LOG_LEVEL="0")
+        found = re.findall(r"\((\w+)\): \S*device:(CPU|GPU|XLA_\w+):\d+", said)
+        out[preset] = {
+            "on_gpu": sum(device == "GPU" for _, device in found),
+            "on_cpu": dict(Counter(kind for kind, device in found if device == "CPU").most_common()),
+        }
+    return out
+
+
+def determinism(seconds: float) -> dict[str, Any]:
+    out, _ = run([sys.executable, "-m", "dqn_tf", "verify"], seconds)
+    return {"passed": True, "verdict": out.strip().splitlines()[-1]}
+
+
+def speed(seconds: float, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of every preset and mode what `dqn-tf bench` finds, ``each`` seconds of training."""
+    end = time.monotonic() + seconds
+    for name, settings in MODES.items():
+        for preset in PRESETS:
+            command = [sys.executable, "-m", "dqn_tf", "bench", "--preset", preset, "--seconds", str(each), "--json"]
+            command += [word for setting in settings for word in ("--set", setting)]
+            try:
+                out, _ = run(command, end - time.monotonic())
+                found = json.loads(out.splitlines()[-1])
+            except Failed as error:
+                yield f"{preset}, {name}", {"failed": str(error)}
+                continue
+            keep = ("frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
+            yield f"{preset}, {name}", {key: found[key] for key in keep}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0, help="for everything (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of training for each speed (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="write the answers there as JSON, after each of them")
+    parser.add_argument("--rehearse", action="store_true", help="on the CPU")
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(CHILDREN[options.child[0]](*options.child[1:])))
+        return 0
+    if options.rehearse:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    end, found, failed = time.monotonic() + 60 * options.minutes, dict[str, Any](), []
+
+    def left() -> float:
+        return end - time.monotonic()
+
+    def note(question: str, answer: dict[str, Any]) -> None:
+        found[question] = answer
+        print(f"== {question} ({left():.0f} s left)\n{json.dumps(answer, indent=2)}", flush=True)
+        if "failed" in answer or answer.get("passed") is False:
+            failed.append(question)
+        if options.out:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(found, indent=2) + "\n")
+
+    def ask(question: str, answer: Callable[[], dict[str, Any]]) -> None:
+        try:
+            note(question, answer())
+        except Failed as error:
+            note(question, {"failed": str(error)})
+
+    ask("device", lambda: child("device", seconds=left())[0])
+    if not found["device"].get("devices") and not options.rehearse:
+        print(
+            "Expected a GPU that TensorFlow can use, got none. --rehearse tries the script on the CPU.", file=sys.stderr
+        )
+        return 2
+    ask("agreement", lambda: agreement(left()))
+    ask("placement", lambda: placement(left()))
+    ask("determinism", lambda: determinism(left() / 2))
+    for name, answer in speed(left() - 45, options.seconds):
+        note(f"speed: {name}", answer)
+    with tempfile.TemporaryDirectory() as folder:
+        ask("profile: dqn_nature", lambda: child("profile", "dqn_nature", folder, seconds=left())[0])
+    print(f"Failed: {', '.join(failed)}" if failed else "All questions answered, no check failed.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
