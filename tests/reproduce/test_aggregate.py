@@ -88,7 +88,8 @@ def test_only_columns_of_the_same_kind_stand_beside_ours(write, tmp_path):
     write(preset="dqn_nature", evaluations=(1.0, 2.0, 3.0, 4.0, 5.0))
     rows = scores.per_game(scores.collect([tmp_path]).scores).set_index(["agent", "convention"], drop=False)
     found = {key: score_tables.beside(rows.loc[[key]])[1] for key in rows.index}
-    assert found["dqn_nature", "training_return"].empty and found["dqn_dopamine", "best_checkpoint"].empty
+    assert found["dqn_nature", "training_return"].empty and ("dqn_dopamine", "best_checkpoint") not in found
+    assert found["dqn_nature", "best_phase"].empty and found["dqn_dopamine", "best_phase"].empty  # of no paper's kind
     nature = found["dqn_nature", "best_checkpoint"]
     assert len(nature) == 17 and set(nature["start"]) == {"noop"} and set(nature["sticky_actions"]) == {0.0}
     dopamine = found["dqn_dopamine", "training_return"]
