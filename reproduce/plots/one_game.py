@@ -119,15 +119,11 @@ def evaluations(group: Sequence[Run], solved_return: float) -> Figure:
                           clip_on=False, zorder=4)  # fmt: skip
             axes.plot([beside], [final["return_mean"]], "D", color=color, markersize=7, markeredgecolor="white",
                       clip_on=False, zorder=5, label=f"seed {run.seed}: {final['return_mean']:.1f}")  # fmt: skip
-        hollow = (
-            " (hollow: last network)" if any("last_network_evaluation" in (run.summary or {}) for run in group) else ""
-        )
+        hollow = " (hollow: last)" if any("last_network_evaluation" in (run.summary or {}) for run in group) else ""
         axes.axhline(solved_return, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(f"solved: {solved_return:g}", (0.01, solved_return), xycoords=("axes fraction", "data"),
                       xytext=(0, -3), textcoords="offset points", va="top", color=REFERENCE, fontsize=8.5)  # fmt: skip
-        axes.set_title(
-            f"{title(group)}\nlines: evaluations during training; diamonds: after training{hollow}", loc="left"
-        )
+        axes.set_title(f"{title(group)}\nlines: while training; diamonds: after training{hollow}", loc="left")
         axes.set_xlabel("frames (thousands; one frame is one step)")
         axes.set_ylabel("mean return of greedy episodes")
         axes.set_xlim(0, None)
