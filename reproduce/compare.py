@@ -114,13 +114,15 @@ def together(table: pd.DataFrame) -> list[str]:
     """For each game and iteration that two or more seeds of ours finished, a sentence on all of them as one sample."""
     sentences = []
     for (game, k), rows in table[table["verdict"] != TOO_SHORT].groupby(["environment", "iteration"], sort=True):
+        rows = rows.drop_duplicates("seed")  # exported twice, it is still one run
         if len(rows) < 2:
             continue
         first, values = rows.iloc[0], rows["return_mean"]
         ours = Sample(float(values.mean()), float(values.std()), len(rows))
         theirs = Sample(*(first[name].item() for name in ("published_mean", "published_std", "published_n_runs")))
         low, high = difference_interval(ours, theirs)
-        says = "Their difference may be chance" if low <= 0 <= high else "They differ by more than chance"
+        apart = low > 0 or high < 0  # of no spread at all nothing can be said
+        says = "They differ by more than chance" if apart else "Their difference may be chance"
         sentences.append(
             f"- {games.camel_case(str(game))}, iteration {k}: {ours.n} seeds of ours have mean "
             f"{tables.number(ours.mean)} and standard deviation {tables.number(ours.std)}, {theirs.n} published runs "

@@ -53,19 +53,17 @@ def test_outside(run_dir):
 
 def test_seeds_together():
     """Welch's interval by hand: 2 +- 4.3027 sqrt(9/3 + 1/5), 2.2 degrees of freedom rounded down to 2."""
-    rows = [("breakout", 0, value, 10.0, 1.0, 5, WITHIN_RUNS) for value in (9.0, 12.0, 15.0)]
-    rows += [("breakout", 1, 20.0, 10.0, 1.0, 5, OUTSIDE), ("breakout", 1, 21.0, 10.0, 1.0, 5, compare.TOO_SHORT)]
-    rows += [("pong", 0, value, 10.0, 0.1, 5, OUTSIDE) for value in (19.9, 20.1)]
-    names = [
-        "environment",
-        "iteration",
-        "return_mean",
-        "published_mean",
-        "published_std",
-        "published_n_runs",
-        "verdict",
+    names = ["environment", "seed", "iteration", "return_mean", "published_std", "verdict"]
+    rows = [
+        *(("breakout", seed, 0, value, 1.0, WITHIN_RUNS) for seed, value in ((0, 9.0), (1, 12.0), (2, 15.0))),
+        ("breakout", 2, 0, 15.0, 1.0, WITHIN_RUNS),  # exported twice
+        ("breakout", 0, 1, 20.0, 1.0, OUTSIDE),  # one seed alone is not a sample
+        ("breakout", 1, 1, 21.0, 1.0, compare.TOO_SHORT),
+        *(("pong", seed, 0, value, 0.1, OUTSIDE) for seed, value in ((0, 19.9), (1, 20.1))),
+        *(("qbert", seed, 0, 11.0, 0.0, OUTSIDE) for seed in (0, 1)),  # no spread: no interval, nothing claimed
     ]
-    breakout, pong = compare.together(pd.DataFrame(rows, columns=names))  # one seed alone is not a sample
+    table = pd.DataFrame(rows, columns=names).assign(published_mean=10.0, published_n_runs=5)
+    breakout, pong, qbert = compare.together(table)
     assert breakout.startswith(
         "- Breakout, iteration 0: 3 seeds of ours have mean 12 and standard deviation 3, 5 published"
     )
@@ -73,6 +71,7 @@ def test_seeds_together():
         "Their difference may be chance: ours - published is 2, 95 % interval -5.697 to 9.697 (Welch)."
     )
     assert pong.startswith("- Pong, iteration 0: 2 seeds of ours") and "They differ by more than chance" in pong
+    assert "Their difference may be chance" in qbert
 
 
 def test_an_unfinished_iteration_is_shown_but_not_judged(run_dir):
