@@ -33,6 +33,7 @@ GOING_ON = frozenset(
     "PENDING CONFIGURING RUNNING SUSPENDED COMPLETING REQUEUED REQUEUE_HOLD REQUEUE_FED RESIZING SIGNALING STAGE_OUT "
     "STOPPED SPECIAL_EXIT RESV_DEL_HOLD".split()
 )
+QUEUED = frozenset("PENDING CONFIGURING REQUEUED REQUEUE_HOLD REQUEUE_FED SPECIAL_EXIT RESV_DEL_HOLD".split())
 
 
 class Task:
@@ -176,7 +177,7 @@ class _Tasks:
             return True
         if state in GOING_ON:
             self._missing.pop(task.job_id, None)
-            _show(outcome, running=state == "RUNNING" and outcome.job.owner() is not None)
+            _show(outcome, state)
             return False
         self._missing[task.job_id] = self._missing.get(task.job_id, 0) + 1
         if self._missing[task.job_id] < MISSING_LOOKS:
@@ -205,11 +206,12 @@ class _Tasks:
         self.tasks.clear()
 
 
-def _show(outcome: Outcome, running: bool) -> None:
-    if running and outcome.state == "waiting":
+def _show(outcome: Outcome, state: str) -> None:
+    """Running is what trains; a task that has ended its run stays so until its result is here."""
+    if outcome.state == "waiting" and state == "RUNNING" and outcome.job.owner() is not None:
         outcome.state, outcome.began = "running", time.monotonic()
         outcome.frames, outcome.first_seen = outcome.job.frames_done(), None
-    elif not running and outcome.state == "running":
+    elif outcome.state == "running" and state in QUEUED:
         outcome.state, outcome.message = "waiting", "in Slurm's queue again"
 
 

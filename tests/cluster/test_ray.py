@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -83,14 +84,18 @@ def test_a_lost_node_changes_no_byte(cluster, job, undisturbed, same, disturb, t
     assert watch.states == ["waiting", "running", "waiting", "running", "complete"]
     assert any(message.startswith("lost: ") for message in watch.messages)
     assert sessions(planned) == 2
-    assert sum(node["Alive"] for node in ray_nodes(cluster)) == 2
+    assert nodes_alive(cluster) == 2  # the head and the other node
     same(planned, undisturbed)
 
 
-def ray_nodes(cluster):
+def nodes_alive(cluster, expected=2, seconds=120):
+    """How many nodes Ray takes for alive; it asks them every few seconds, and a run may be over before it knows."""
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
     try:
-        return ray.nodes()
+        deadline = time.monotonic() + seconds
+        while (alive := sum(node["Alive"] for node in ray.nodes())) != expected and time.monotonic() < deadline:
+            time.sleep(1)
+        return alive
     finally:
         ray.shutdown()
 
