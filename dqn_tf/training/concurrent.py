@@ -11,7 +11,8 @@ and synchronized execution.
 
 Neither thread touches what the other one reads, so it makes no difference which is faster: everything is decided by
 the numbers of steps and updates.  Learning begins with the first period that starts at or after ``min_replay_steps``.
-Where an iteration ends inside a period, both wait there too, at the number of updates that fall due by then.
+Where an iteration ends inside a period, both wait there too, at the number of updates that fall due by then.  That may
+take minutes; a run can be stopped, saved and continued there as anywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ from dqn_tf.training.loop import Best, EpisodeRecord, IterationRecord, Trainer, 
 from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, StepType, TimeStep
+
+LOOK_SECONDS = 0.2  # while acting waits for learning, whether the run is to stop is looked at so often
 
 
 def trainer_of(config: RunConfig) -> Trainer:
@@ -69,6 +72,7 @@ class ConcurrentTrainer(Trainer):
         self._over = [True] * len(streams)  # whether the environment's episode is over, or none has begun
         self._returns, self._lengths = [0.0] * len(streams), [0] * len(streams)
         self._pending: list[EpisodeRecord] = []  # of the last round, not yet yielded
+        self._waits = False  # the step is a boundary, and what happens there has not yet
         self._updates = 0  # made; counters.updates says the same whenever the learner rests
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="learner")
         self._learning: Future[None] | None = None
@@ -77,7 +81,11 @@ class ConcurrentTrainer(Trainer):
 
     # -- the loop --------------------------------------------------------------------------------------------------
     def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | None]:
-        """See ``Trainer.records``; a step is a round of all environments."""
+        """See ``Trainer.records``; a step is a round of all environments.
+
+        each_step: called while acting waits for learning, too.
+        """
+        self._settle(each_step)
         while True:
             while self._pending:
                 yield self._pending.pop(0)
@@ -87,21 +95,29 @@ class ConcurrentTrainer(Trainer):
                 return
             each_step()
             self._round()
+            self._settle(each_step)
             if not self._pending:
                 yield None
 
     def _round(self) -> None:
-        """One step of every environment; at a boundary, what happens there."""
+        """One step of every environment."""
         boundary = self._boundary()
         self._let_learn(self._due(boundary))
         self._act()
-        steps = self.counters.steps
-        if steps < boundary:
+        self._waits = self.counters.steps == boundary
+
+    def _settle(self, each_step: Callable[[], None]) -> None:
+        """At a boundary, wait for the updates that are due by it; then what happens there."""
+        if not self._waits:
             return
+        steps = self.counters.steps
+        while self._learns(self._due(steps), LOOK_SECONDS):
+            each_step()
         self._wait_for_learner()
         if steps % self.config.agent.target_update_steps == 0:
             self._flush()
             self.learner.sync_target()
+        self._waits = False
 
     def _boundary(self) -> int:
         """The next step at which acting and learning wait for each other."""
@@ -186,6 +202,14 @@ class ConcurrentTrainer(Trainer):
             self.stats.add_update(loss, grad_norm, out.td_error.numpy(), out.q_values.numpy())
             self._updates += 1
 
+    def _learns(self, until: int, seconds: float) -> bool:
+        """Whether the learner is, after so many seconds at most, still on its way to so many updates."""
+        self._let_learn(until)
+        clock = time.perf_counter()
+        running = self._learning is not None and bool(wait([self._learning], seconds).not_done)
+        self._spend("update", clock)
+        return running
+
     def _wait_for_learner(self) -> None:
         clock = time.perf_counter()
         if self._learning is not None:
@@ -205,6 +229,7 @@ class ConcurrentTrainer(Trainer):
         self._pause()
         return {
             **self._shared_state(),
+            **({"waits": True} if self._waits else {}),  # left out where it says nothing: digests stay what they were
             "environment": self.environments.state(),
             "feeds": [feed.state() for feed in self._feeds],
             "episode": {
@@ -226,6 +251,7 @@ class ConcurrentTrainer(Trainer):
         self._returns, self._lengths = list(map(float, episode["return_raw"])), list(map(int, episode["length_frames"]))
         self._pending = [EpisodeRecord(*record) for record in state["pending"]]
         self._updates = self.counters.updates
+        self._waits = bool(state.get("waits", False))
 
     def close(self) -> None:
         """See ``Trainer.close``."""

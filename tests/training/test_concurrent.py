@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -190,6 +193,80 @@ def test_stopped_anywhere_and_continued_with_other_workers(trainer: Callable[...
         got = [untimed(r) for r in got if r is not None]
         assert other.digest() == whole.digest() and other.counters == whole.counters
         assert repr(got) == repr(expected)
+
+
+class Stop(Exception):
+    """The run is asked to stop."""
+
+
+@pytest.mark.parametrize("step", [90, 144], ids=["end of a period", "end of an iteration inside one"])
+def test_stopped_while_acting_waits_for_learning(
+    trainer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Saved where all steps of a period are made and not all of its updates; what happens at its end is still to do."""
+    whole = trainer(n_step=3)
+    expected = [untimed(r) for r in whole.records(lambda: None) if r is not None]
+    one, other = trainer(n_step=3), trainer(n_step=3, workers=2)
+    update = one.learner.update
+    monkeypatch.setattr(one.learner, "update", lambda *a: (time.sleep(0.1), update(*a))[1])
+    monkeypatch.setattr("dqn_tf.training.concurrent.LOOK_SECONDS", 0.01)
+    seen: list[int] = []
+
+    def each_step() -> None:
+        seen.append(one.counters.steps)
+        if seen[-2:] == [step, step] and one.counters.iterations == (step - 1) // 72:  # again: no step was made
+            raise Stop
+
+    got: list[Any] = []
+    with pytest.raises(Stop):
+        got.extend(one.records(each_step))
+    store = Store(tmp_path, "identity")
+    store.save(1, {"run": one.state()}, one.blobs())
+    assert one.counters.steps == step
+    assert one.counters.updates < (step // 4 - 60 // 4)
+    loaded = store.load(pytest.fail)
+    assert loaded is not None
+    other.restore(loaded[1]["run"], loaded[2])
+    assert other.digest() == one.digest()
+    got += list(other.records(lambda: None))
+    assert repr([untimed(r) for r in got if r is not None]) == repr(expected)
+    assert other.digest() == whole.digest() and other.counters == whole.counters
+
+
+def test_a_signal_is_obeyed_while_acting_waits_for_learning(tmp_path: Path) -> None:
+    """A real run whose second period has minutes of updates left when all of its steps are made."""
+    settings = {
+        "execution": "concurrent", "execution.environments": "4", "execution.workers": "2", "execution.xla": "none",
+        "min_replay_steps": "200", "target_update_steps": "1000", "updates_at_once": "1000",
+    }  # fmt: skip
+    words = ["train", "dqn_classic", "CartPole-v1", "--frames", "4000", "--checkpoint-frames", "100000", "--quiet"]
+    words += ["--run-dir", str(tmp_path / "run"), *(f"--set={name}={value}" for name, value in settings.items())]
+    process = subprocess.Popen([sys.executable, "-m", "dqn_tf", *words], stderr=subprocess.PIPE, text=True)
+    table = tmp_path / "run" / "episodes.csv"
+    try:
+        quiet, seen = time.monotonic(), b""
+        while time.monotonic() - quiet < 2.0 or steps_in(seen) < 1_500:
+            assert process.poll() is None and time.monotonic() - quiet < 120
+            now = table.read_bytes() if table.exists() else b""
+            if now != seen:
+                quiet, seen = time.monotonic(), now
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        _, said = process.communicate(timeout=90)
+        taken = time.monotonic() - asked
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, taken < 30) == (143, True), said
+    assert "A checkpoint was written" in said
+    assert [path.name for path in Store(tmp_path / "run" / "checkpoints", "").found()] == ["000000002000"]
+
+
+def steps_in(episodes: bytes) -> int:
+    """Agent steps up to the last whole row of an episodes.csv."""
+    rows = episodes.split(b"\n")[1:-1]
+    return int(rows[-1].split(b",")[1]) if rows else 0
 
 
 def test_saving_changes_nothing(trainer: Callable[..., Any]) -> None:
