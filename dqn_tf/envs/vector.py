@@ -246,8 +246,9 @@ class InWorkers:
         package = Path(__file__).resolve().parents[2]
         path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
         with theirs:
+            words = map(str, (theirs.fileno(), self._shared.file, os.getpid()))
             process = subprocess.Popen(
-                [sys.executable, "-m", "dqn_tf.envs.worker", str(theirs.fileno()), str(self._shared.file)],
+                [sys.executable, "-m", "dqn_tf.envs.worker", *words],
                 env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), self._shared.file),

@@ -1,7 +1,11 @@
-"""A worker process of ``vector.InWorkers``: ``python -m dqn_tf.envs.worker CHANNEL MEMORY`` (two open files).
+"""A worker process of ``vector.InWorkers``: ``python -m dqn_tf.envs.worker CHANNEL MEMORY OWNER`` (two open files, the
+owner's process number).
 
 It does what its owner says over the channel, and ends when the owner does.  Signals are for the owner to handle: a
 Ctrl-C reaches all processes of a terminal, and the run must be saved before its environments go.
+
+While an environment's step never ends, nobody reads the channel, so a thread looks after the owner.  Not Linux's
+PR_SET_PDEATHSIG: that one follows the thread that started the worker, which need not live as long as its process.
 """
 
 from __future__ import annotations
@@ -12,10 +16,14 @@ import pickle
 import signal
 import socket
 import sys
+import threading
+import time
 from typing import Any
 
 from dqn_tf import envs
 from dqn_tf.envs.vector import RESET, REST, Shared, receive, send, share
+
+LOOK_SECONDS = 1.0  # so often
 
 
 class Worker:
@@ -73,10 +81,18 @@ class Worker:
             return b"!" + pickle.dumps((type(error).__name__, str(error)))
 
 
+def end_with(owner: int) -> None:
+    """Leave at once when the parent is not, or no longer, that process: whatever the main thread does."""
+    while os.getppid() == owner:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
+
+
 def main() -> None:
     """Serve until the owner is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=[int(sys.argv[3])], daemon=True).start()
     worker, first = Worker(int(sys.argv[2])), True
     with socket.socket(fileno=int(sys.argv[1])) as channel, contextlib.suppress(EOFError, OSError):
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,8 +40,8 @@ class Faulty(gymnasium.Env):
     def step(self, action):
         if action == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        if action == 2:
-            time.sleep(1000)
+        while action == 2:
+            pass
         if action == 3:
             raise ValueError("the ball is gone")
         if action == 4:
@@ -245,24 +246,49 @@ def test_signals_are_the_owner_s(made: Any) -> None:
     assert len(one.state()) == 3
 
 
-def test_workers_end_with_their_owner(tmp_path: Path) -> None:
-    program = (
-        "import sys, time; from dqn_tf.envs import vector; "
-        "one = vector.make(vector.Plan('gym:CartPole-v1', None, 0, ('a', 'b')), 2); one.step([-1, -1]); "
-        "print(*(w.process.pid for w in one._workers), flush=True); time.sleep(600)"
-    )
-    path = str(Path(envs.__file__).parents[2])
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "in a step without end"])
+@pytest.mark.parametrize("leaves", ["time.sleep(600)", "os._exit(3)"])
+def test_workers_end_with_their_owner(faulty: Any, tmp_path: Path, busy: bool, leaves: str) -> None:
+    """However it ends: killed, or without a word to anybody."""
+    program = f"""
+import os, threading, time
+from dqn_tf.envs import vector
+one = vector.make(vector.Plan("gym:dqn_tf_faulty_game:Faulty-v0", None, 0, ("a", "b")), 2)
+one.step([-1, -1])
+if {busy}:
+    threading.Thread(target=one.step, args=[[2, 2]], daemon=True).start()
+    time.sleep(1)
+print(*(w.process.pid for w in one._workers), flush=True)
+{leaves}
+"""
+    path = os.pathsep.join([str(Path(envs.__file__).parents[2]), str(tmp_path)])
     owner = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
     )
+    assert owner.stdout is not None
+    pids: list[int] = []
     try:
-        assert owner.stdout is not None
         pids = list(map(int, owner.stdout.readline().split()))
-        assert len(pids) == 2 and not any(map(gone, pids))
+        assert len(pids) == 2
+        assert "sleep" not in leaves or not any(map(gone, pids))
+        owner.kill()
+        owner.wait()  # not for the end of its output, which its workers have too
+        wait_for(lambda: all(map(gone, pids)), seconds=30)
     finally:
         owner.kill()
-        owner.communicate()
-    wait_for(lambda: all(map(gone, pids)))
+        owner.wait()
+        owner.stdout.close()
+        for pid in pids:
+            if not gone(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_worker_without_its_owner_does_not_begin() -> None:
+    """The owner died while the worker started: somebody else is its parent."""
+    one, other = socket.socketpair()
+    words = [sys.executable, "-m", "dqn_tf.envs.worker", str(other.fileno()), "0", str(os.getpid() + 1)]
+    with one, other:
+        assert subprocess.run(words, pass_fds=[other.fileno()], timeout=120, check=False).returncode == 1
 
 
 def test_closing_leaves_nothing(faulty: Any) -> None:
