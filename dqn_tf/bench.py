@@ -22,22 +22,28 @@ Say = Callable[[str], None]
 WARM_UP_STEPS = 200  # of learning, before anything is timed: compilation, caches
 
 
-def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
-    """Everything that ``bench`` prints, as numbers; times in seconds, rates per second, sizes in bytes.
-
-    The agent is the configuration's, with learning begun after 1,000 steps and epsilon at its final value, so that
-    nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, or, where execution is
-    concurrent, at the end of the period (of ``target_update_steps``) that they end in; and a few seconds for parts.
-    """
+def measured(config: RunConfig) -> RunConfig:
+    """What is run for a measurement of ``config``: learning begins early, with epsilon at its final value."""
     start = max(5000, config.agent.batch_size, config.agent.n_step)
-    warm_up, whole = WARM_UP_STEPS, 1
-    if isinstance(config.agent.execution, Concurrent):  # acting may run ahead of learning until the period ends
-        warm_up = whole = config.agent.target_update_steps
-        start = -(-start // whole) * whole
+    if isinstance(config.agent.execution, Concurrent):
+        start = -(-start // config.agent.target_update_steps) * config.agent.target_update_steps
     exploration = dataclasses.replace(config.agent.exploration, initial_epsilon=config.agent.exploration.final_epsilon)
     agent = dataclasses.replace(config.agent, min_replay_steps=start, exploration=exploration)
     never = dataclasses.replace(config.evaluation, period_iterations=0)  # nothing but learning is to be timed
-    config = dataclasses.replace(config, agent=agent, evaluation=never, iteration_frames=config.frames)
+    return dataclasses.replace(config, agent=agent, evaluation=never, iteration_frames=config.frames)
+
+
+def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
+    """Everything that ``bench`` prints, as numbers; times in seconds, rates per second, sizes in bytes.
+
+    The agent is the configuration's, with learning begun after 5,000 steps and epsilon at its final value, so that
+    nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, or, where execution is
+    concurrent, at the end of the period (of ``target_update_steps``) that they end in; and a few seconds for parts.
+    """
+    config, whole = measured(config), 1
+    agent, start, warm_up = config.agent, config.agent.min_replay_steps, WARM_UP_STEPS
+    if isinstance(agent.execution, Concurrent):  # acting may run ahead of learning until the period ends
+        warm_up = whole = agent.target_update_steps
     memory.check_replay(config)
     determinism.enable(agent.execution.threads)
     wait = f" in whole periods of {whole:,} steps, one of them to warm up" if whole > 1 else ""
