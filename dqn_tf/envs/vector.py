@@ -8,6 +8,7 @@ all workers and reads the answers in the environments' order.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import mmap
 import os
@@ -17,9 +18,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,9 +28,13 @@ from dqn_tf import checks, envs
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
+Answer = TypeVar("Answer")
 RESET, REST = -1, -2  # beside the actions 0, 1, ...: begin the next episode; do nothing
-ANSWER_SECONDS = 120.0  # a step takes milliseconds; a worker that is silent for so long hangs
-PATIENCE_SECONDS = 1800.0  # to start on a machine with much else to do, or to play the longest episodes again
+WAIT_SECONDS = (
+    1.0  # longer waits are made of many, so that time in which the whole job is stopped counts as one of them
+)
+ANSWER_WAITS = 120  # a step takes milliseconds; a worker that is silent for so long hangs
+PATIENT_WAITS = 1800  # to start on a machine with much else to do, or to play the longest episodes again
 
 
 class Plan(NamedTuple):
@@ -185,24 +190,36 @@ def share(environments: int, workers: int) -> list[range]:
     return [range(a, b) for a, b in itertools.pairwise(cuts)]
 
 
-def send(channel: socket.socket, message: bytes = b"") -> None:
-    """A message with its length before it; the empty one means "step", and "done"."""
-    channel.sendall(len(message).to_bytes(8, "little") + message)
+def send(channel: socket.socket, message: bytes = b"", waits: int = 1) -> None:
+    """A message with its length before it; the empty one means "step", and "done".  Raises as ``receive``."""
+    rest = memoryview(len(message).to_bytes(8, "little") + message)
+    while rest:
+        rest = rest[_patiently(functools.partial(channel.send, rest), waits) :]
 
 
-def receive(channel: socket.socket) -> bytes:
-    """The inverse of ``send``.  Raises EOFError if the other side is gone, TimeoutError if it is silent."""
-    return _exactly(channel, int.from_bytes(_exactly(channel, 8), "little"))
+def receive(channel: socket.socket, waits: int = 1) -> bytes:
+    """The inverse of ``send``.  Raises EOFError if the other side is gone, TimeoutError if it is silent.
+
+    waits: so often the channel's own time limit, if it has one.
+    """
+    return _exactly(channel, int.from_bytes(_exactly(channel, 8, waits), "little"), waits)
 
 
-def _exactly(channel: socket.socket, size: int) -> bytes:
+def _exactly(channel: socket.socket, size: int, waits: int) -> bytes:
     data = b""
     while len(data) < size:
-        part = channel.recv(size - len(data))
+        part = _patiently(functools.partial(channel.recv, size - len(data)), waits)
         if not part:
             raise EOFError
         data += part
     return data
+
+
+def _patiently(call: Callable[[], Answer], waits: int) -> Answer:
+    for _ in range(waits - 1):
+        with contextlib.suppress(TimeoutError):
+            return call()
+    return call()
 
 
 # -- the owner's side --------------------------------------------------------------------------------------------------
@@ -224,6 +241,7 @@ class InWorkers:
                 f"Expected 1 to {number} workers for {number} environments, got {workers}. A worker needs one at least."
             )
         self._plan, self._steps, self._before = plan, 0, [REST] * number
+        self._waits = PATIENT_WAITS
         observation = envs.observation_spec(plan.environment, plan.protocol)
         self._shared = Shared(observation, number, workers)
         self._shared.at_work_on[:] = -1
@@ -235,8 +253,7 @@ class InWorkers:
                 self._send(worker, pickle.dumps((plan, workers, worker.number, observation)))
             specs = [pickle.loads(self._receive(worker)) for worker in self._workers]  # from processes of our own
             self.spec: EnvironmentSpec = specs[0]
-            for worker in self._workers:
-                worker.channel.settimeout(ANSWER_SECONDS)
+            self._waits = ANSWER_WAITS
         except BaseException:
             self.close()
             raise
@@ -253,7 +270,7 @@ class InWorkers:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), self._shared.file),
             )
-        ours.settimeout(PATIENCE_SECONDS)
+        ours.settimeout(WAIT_SECONDS)
         return _Worker(number, process, ours, environments)
 
     def step(self, actions: Sequence[int]) -> list[TimeStep | None]:
@@ -279,12 +296,12 @@ class InWorkers:
 
     def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
         """See ``Environments``; all workers play at the same time."""
+        self._waits = PATIENT_WAITS
         for worker in self._workers:
-            worker.channel.settimeout(PATIENCE_SECONDS)
             self._send(worker, pickle.dumps(("restore", [dict(states[i]) for i in worker.environments])))
         for worker in self._workers:
             self._receive(worker)
-            worker.channel.settimeout(ANSWER_SECONDS)
+        self._waits = ANSWER_WAITS
         return [self._shared.read(i) if int(state["episode"]) >= 0 else None for i, state in enumerate(states)]
 
     def _ask(self, worker: _Worker, question: Any) -> Any:
@@ -293,7 +310,7 @@ class InWorkers:
 
     def _send(self, worker: _Worker, message: bytes) -> None:
         try:
-            send(worker.channel, message)
+            send(worker.channel, message, self._waits)
         except TimeoutError:
             self._fail(worker, hangs=True)
         except OSError:
@@ -302,7 +319,7 @@ class InWorkers:
     def _receive(self, worker: _Worker) -> bytes:
         """Its answer, unless that is an error."""
         try:
-            answer = receive(worker.channel)
+            answer = receive(worker.channel, self._waits)
         except TimeoutError:
             self._fail(worker, hangs=True)
         except (EOFError, OSError):
@@ -318,9 +335,8 @@ class InWorkers:
     def _fail(self, worker: _Worker, hangs: bool = False) -> NoReturn:
         """A worker died or hangs: say which, at what, and end all of them."""
         if hangs:
-            seconds = worker.channel.gettimeout()
             worker.process.kill()
-            how = f"did not answer for {seconds:.0f} s and was ended"
+            how = f"did not answer for {self._waits * WAIT_SECONDS:.0f} s and was ended"
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 worker.process.wait(10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -49,6 +50,26 @@ class Faulty(gymnasium.Env):
         return np.zeros(2, np.float32), 0.0, False, False, {}
 
 gymnasium.register("Faulty-v0", Faulty)
+"""
+SLOW = """
+import time
+import gymnasium
+import numpy as np
+
+class Slow(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        begun = time.process_time()
+        while time.process_time() - begun < 1.0:  # of work: time that it is stopped does not count
+            pass
+        return np.zeros(2, np.float32), 0.0, False, False, {}
+
+gymnasium.register("Slow-v0", Slow)
 """
 
 
@@ -186,7 +207,7 @@ def test_a_worker_that_fails_is_named_with_its_last_action(faulty: Any, outcome:
     one = faulty()
     one.step([0, 0, 5, 5])
     if action == 2:
-        one._workers[1].channel.settimeout(1.0)
+        one._waits = 1
     pids = [worker.process.pid for worker in one._workers]
     message = outcome(one.step, [0, 0, 0, action])
     assert message.startswith(
@@ -289,6 +310,42 @@ def test_a_worker_without_its_owner_does_not_begin() -> None:
     words = [sys.executable, "-m", "dqn_tf.envs.worker", str(other.fileno()), "0", str(os.getpid() + 1)]
     with one, other:
         assert subprocess.run(words, pass_fds=[other.fileno()], timeout=120, check=False).returncode == 1
+
+
+def test_time_in_which_the_whole_job_is_stopped_does_not_count(tmp_path: Path) -> None:
+    """SIGSTOP for longer than a worker may be silent: a laptop that sleeps, `scontrol suspend`."""
+    (tmp_path / "dqn_tf_slow_game.py").write_text(SLOW)
+    program = """
+from dqn_tf.envs import vector
+vector.ANSWER_WAITS = 8
+one = vector.make(vector.Plan("gym:dqn_tf_slow_game:Slow-v0", None, 0, ("a",)), 1)
+one.step([-1])
+print("steps", flush=True)
+one.step([0])
+print("done", flush=True)
+one.close()
+"""
+    path = os.pathsep.join([str(Path(envs.__file__).parents[2]), str(tmp_path)])
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert owner.stdout is not None
+    try:
+        assert owner.stdout.readline() == "steps\n"
+        os.killpg(owner.pid, signal.SIGSTOP)
+        time.sleep(9)
+        os.killpg(owner.pid, signal.SIGCONT)
+        assert owner.stdout.readline() == "done\n"
+        assert owner.wait(60) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(owner.pid, signal.SIGKILL)
+        owner.wait()
+        owner.stdout.close()
 
 
 def test_closing_leaves_nothing(faulty: Any) -> None:
