@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
@@ -223,6 +223,16 @@ def _patiently(call: Callable[[], Answer], waits: int) -> Answer:
 
 
 # -- the owner's side --------------------------------------------------------------------------------------------------
+@contextlib.contextmanager
+def _held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """A process that is started within holds these signals back until it is ready for them.  They reach us after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker(NamedTuple):
     number: int
     process: subprocess.Popen[bytes]
@@ -262,7 +272,7 @@ class InWorkers:
         ours, theirs = socket.socketpair()
         package = Path(__file__).resolve().parents[2]
         path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
-        with theirs:
+        with theirs, _held_back(signal.SIGINT, signal.SIGTERM):
             words = map(str, (theirs.fileno(), self._shared.file, os.getpid()))
             process = subprocess.Popen(
                 [sys.executable, "-m", "dqn_tf.envs.worker", *words],
@@ -345,8 +355,8 @@ class InWorkers:
         text = f"{self._whose(worker)} {how}"
         self.close()
         raise checks.RunError(
-            f"{text}. No step of it was learned from; the last checkpoint is kept, and the same command continues the "
-            "run from there."
+            f"{text}. No step of it was learned from. What was saved before is kept; the same command continues from "
+            "there."
         )
 
     def _whose(self, worker: _Worker) -> str:

@@ -92,6 +92,7 @@ def main() -> None:
     """Serve until the owner is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # held back while this process started
     threading.Thread(target=end_with, args=[int(sys.argv[3])], daemon=True).start()
     worker, first = Worker(int(sys.argv[2])), True
     with socket.socket(fileno=int(sys.argv[1])) as channel, contextlib.suppress(EOFError, OSError):

@@ -75,7 +75,7 @@ def checked(priorities: np.ndarray) -> np.ndarray:
     if not (np.isfinite(priorities).all() and (priorities >= 0).all()):
         raise RunError(
             f"Expected finite priorities >= 0, got {priorities.tolist()}: the network has diverged. None of them "
-            "entered the replay and the last checkpoint is kept; try a smaller learning rate."
+            "entered the replay. What was saved before is kept; try a smaller learning rate."
         )
     return priorities
 

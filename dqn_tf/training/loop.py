@@ -337,5 +337,5 @@ def check_finite(loss: float, grad_norm: float, update: int, step: int) -> None:
     if not (np.isfinite(loss) and np.isfinite(grad_norm)):
         raise RunError(
             f"The loss is {loss} and the gradient norm {grad_norm} at update {update} (step {step}): the network has "
-            "diverged. The last checkpoint is kept; try a smaller learning rate."
+            "diverged. What was saved before is kept; try a smaller learning rate."
         )

@@ -197,7 +197,7 @@ def test_each_environment_is_its_own_stream(made: Any) -> None:
 @pytest.mark.parametrize(
     ("action", "says"),
     [
-        (1, "was killed by SIGKILL. No step of it was learned from; the last checkpoint is kept"),
+        (1, "was killed by SIGKILL. No step of it was learned from. What was saved before is kept"),
         (2, "did not answer for 1 s and was ended. No step of it was learned from"),
         (4, "ended with exit code 7. No step"),
         (3, "ValueError: the ball is gone"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -261,6 +263,40 @@ def test_a_signal_is_obeyed_while_acting_waits_for_learning(tmp_path: Path) -> N
     assert (process.returncode, taken < 30) == (143, True), said
     assert "A checkpoint was written" in said
     assert [path.name for path in Store(tmp_path / "run" / "checkpoints", "").found()] == ["000000002000"]
+
+
+def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
+    """It reaches all processes of the terminal, the workers before they know what to do with it."""
+    settings = ["execution=concurrent", "execution.environments=4", "execution.workers=2", "execution.xla=none"]
+    words = ["train", "dqn_classic", "CartPole-v1", "--frames", "20000", "--quiet", "--run-dir", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dqn_tf", *words, *(f"--set={s}" for s in settings)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        limit = time.monotonic() + 120
+        while not any(b"dqn_tf.envs.worker" in command_of(pid) for pid in children.read_text().split()):
+            assert process.poll() is None and time.monotonic() < limit
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 130, said
+    assert said == "dqn-tf: Stopped by SIGINT. A checkpoint was written; the same command continues.\n"
+
+
+def command_of(pid: str) -> bytes:
+    """A process's words; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def steps_in(episodes: bytes) -> int:

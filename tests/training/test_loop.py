@@ -199,7 +199,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(outcome, trainer: Callable[...,
     assert message.startswith(
         "The loss is nan and the gradient norm nan at update 1 (step 12): the network has diverged."
     )
-    assert "The last checkpoint is kept" in message
+    assert "What was saved before is kept" in message
     assert (one.counters.updates, one.stats.loss.number) == (1, 1)
 
 
