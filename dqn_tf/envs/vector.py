@@ -270,12 +270,12 @@ class InWorkers:
 
     def _start(self, number: int, environments: range) -> _Worker:
         ours, theirs = socket.socketpair()
-        package = Path(__file__).resolve().parents[2]
-        path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+        package = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(dict.fromkeys([*(entry or os.getcwd() for entry in sys.path), package]))
         with theirs, _held_back(signal.SIGINT, signal.SIGTERM):
             words = map(str, (theirs.fileno(), self._shared.file, os.getpid()))
             process = subprocess.Popen(
-                [sys.executable, "-m", "dqn_tf.envs.worker", *words],
+                [sys.executable, "-P", "-m", "dqn_tf.envs.worker", *words],  # -P: our modules, not the folder's
                 env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), self._shared.file),

@@ -92,7 +92,6 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Any) -> Callab
     """A function () -> four environments in two workers that fail as their action says; episodes are begun."""
     (tmp_path / "dqn_tf_faulty_game.py").write_text(FAULTY)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     def build() -> InWorkers:
         one = made(Plan("gym:dqn_tf_faulty_game:Faulty-v0", None, 0, ("a", "b", "c", "d")), 2)
@@ -254,6 +253,14 @@ def test_a_state_of_another_environment_is_refused(made: Any, outcome: Any) -> N
     one.step([RESET] * 3)
     state = one.state()
     assert "Expected a state of" in outcome(one.restore, state[::-1])
+
+
+def test_workers_import_what_their_owner_does(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what lies in the current directory, as `python -m` would."""
+    (tmp_path / "gymnasium.py").write_text("raise SystemExit('a file of the user, not the library')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    assert made(CARTPOLE, 1).step([RESET] * 3)[0] is not None
 
 
 def test_signals_are_the_owner_s(made: Any) -> None:
