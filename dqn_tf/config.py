@@ -241,6 +241,7 @@ class RunConfig:
         self._check_stack()
         if isinstance(self.agent.execution, Concurrent):
             self._check_rounds(self.agent.execution.environments)
+            self._check_periods(self.agent.execution.environments)
 
     def _check_stack(self) -> None:
         """While the first n steps of an episode are open, the last transition before them and its stack must remain."""
@@ -265,6 +266,31 @@ class RunConfig:
                     f"Expected a multiple of `execution.environments`={environments} agent steps for `{name}`, got "
                     f"{steps:,} steps. Take {fits} for `{name}`, or another number of environments."
                 )
+
+    def _check_periods(self, environments: int) -> None:
+        """Learning begins with a period, and finds what the periods before it have left in the replay."""
+        agent, period, n = self.agent, self.agent.target_update_steps, self.agent.n_step
+        start = -(-agent.min_replay_steps // period) * period
+        if start >= self.steps:
+            lower = "target_update_steps" if agent.min_replay_steps < self.steps else "min_replay_steps"
+            raise ConfigError(
+                f"Expected learning to begin within the budget of {self.steps:,} steps, got step {start:,}: the first "
+                f"multiple of `target_update_steps`={period} from `min_replay_steps`={agent.min_replay_steps} on. "
+                f"Lower `{lower}`, or take more than {start * self.frame_skip} for `frames`."
+            )
+        if start // environments < n:
+            raise ConfigError(
+                f"Expected at least n_step={n} steps of each environment before learning, got {start // environments} "
+                f"of each of {environments}: there would be no transition to learn from. Take {n * environments} for "
+                "`min_replay_steps`, or lower `n_step`."
+            )
+        again = (self.protocol.stack if self.protocol else 1) - 1 + n  # rows stored once more, see replay/feed.py
+        if agent.replay.capacity < (least := period + environments * again):
+            raise ConfigError(
+                f"Expected at least {least} for `replay.capacity`, got {agent.replay.capacity}: the {period:,} steps "
+                f"of a period are stored at once, with {again} rows more for each of {environments} environments, and "
+                "would overwrite one another. Raise it, or lower `target_update_steps`."
+            )
 
     @property
     def frame_skip(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -239,6 +240,7 @@ def test_an_environment_s_own_error_keeps_its_kind(made: Any) -> None:
 
 
 def test_what_cannot_be_made_is_refused_before_anything_runs(outcome: Any) -> None:
+    gc.collect()  # what the errors of other tests still held
     before = len(list(Path("/proc/self/fd").iterdir()))
     assert "Unknown environment 'gym:NoSuch-v0'" in outcome(vector.make, Plan("gym:NoSuch-v0", None, 0, ("a",)), 1)
     for workers in (-1, 4):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf import determinism
+from dqn_tf import determinism, make_config
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
@@ -365,6 +365,63 @@ def test_what_makes_no_sense_is_refused(
     assert says in outcome(config.with_settings, given)
 
 
+@pytest.mark.parametrize(
+    ("preset", "environment", "frames", "settings", "says"),
+    [
+        (
+            "dqn_classic", "CartPole-v1", 4_000, "min_replay_steps=200 target_update_steps=10000",
+            "within the budget of 4,000 steps, got step 10,000: the first multiple of `target_update_steps`=10000 from "
+            "`min_replay_steps`=200 on. Lower `target_update_steps`, or take more than 10000 for `frames`.",
+        ),
+        (
+            "dqn_dopamine", "breakout", 4_000, "min_replay_steps=1000 target_update_steps=160",
+            "within the budget of 1,000 steps, got step 1,120: the first multiple of `target_update_steps`=160 from "
+            "`min_replay_steps`=1000 on. Lower `min_replay_steps`, or take more than 4480 for `frames`.",
+        ),
+        (
+            "dqn_dopamine", "breakout", 40_000, "target_update_steps=160 min_replay_steps=160 n_step=150",
+            "at least n_step=150 steps of each environment before learning, got 20 of each of 8: there would be no "
+            "transition to learn from. Take 1200 for `min_replay_steps`",
+        ),
+        (
+            "prioritized_classic", "CartPole-v1", 4_000,
+            "execution.environments=4 target_update_steps=4 n_step=100 replay.capacity=403 min_replay_steps=400",
+            "at least 404 for `replay.capacity`, got 403: the 4 steps of a period are stored at once, with 100 rows",
+        ),
+        (
+            "dqn_classic", "CartPole-v1", 4_000, "target_update_steps=1000 replay.capacity=500 min_replay_steps=200",
+            "at least 1008 for `replay.capacity`, got 500",
+        ),
+        (
+            "dqn_dopamine", "breakout", 40_000, "target_update_steps=160 min_replay_steps=160 replay.capacity=191",
+            "at least 192 for `replay.capacity`, got 191: the 160 steps of a period are stored at once, with 4 rows",
+        ),
+    ],
+)  # fmt: skip
+def test_periods_that_nothing_could_be_learned_from_are_refused(
+    preset: str, environment: str, frames: int, settings: str, says: str, outcome: Callable[..., str]
+) -> None:
+    given = ["execution=concurrent", "iteration_frames=16000", *settings.split()]
+    assert says in outcome(make_config, preset, environment, frames=frames, settings=given)
+
+
+@pytest.mark.parametrize(
+    ("preset", "environment", "frames", "settings"),
+    [
+        ("dqn_classic", "CartPole-v1", 4_000, "min_replay_steps=200 target_update_steps=2000"),
+        ("dqn_dopamine", "breakout", 40_000, "target_update_steps=160 min_replay_steps=1200 n_step=150"),
+        ("dqn_dopamine", "breakout", 40_000, "target_update_steps=160 min_replay_steps=160 replay.capacity=192"),
+    ],
+)
+def test_the_least_that_is_accepted(preset: str, environment: str, frames: int, settings: str) -> None:
+    make_config(
+        preset,
+        environment,
+        frames=frames,
+        settings=["execution=concurrent", "iteration_frames=16000", *settings.split()],
+    )
+
+
 def test_a_budget_of_whole_rounds(cartpole: Callable[..., RunConfig]) -> None:
     given = ["execution=concurrent", "target_update_steps=40", "iteration_frames=80"]
     assert cartpole(frames=400).with_settings(given).agent.execution == Concurrent()
@@ -377,5 +434,5 @@ def test_more_workers_than_cores_are_warned_of(
     cartpole: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vector.os, "sched_getaffinity", lambda _: {0})
-    train(concurrent(cartpole(), workers=2, frames=60), tmp_path / "run", Options(progress=False))
+    train(concurrent(cartpole(), workers=2, frames=90), tmp_path / "run", Options(progress=False))
     assert "2 environment workers share 1 core: they wait" in (tmp_path / "run" / "log.txt").read_text()
