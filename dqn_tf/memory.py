@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dqn_tf import envs
 from dqn_tf.checks import ConfigError, RunError
-from dqn_tf.config import RunConfig
+from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.replay.frames import expected_bytes
 from dqn_tf.replay.ring import COLUMN_BYTES, Ring
 
@@ -62,13 +62,22 @@ def _rows(config: RunConfig, capacity: int | None = None) -> int:
     return min(limit, config.steps + config.steps // 5 + 1)  # and the last frames of episodes
 
 
+def _aside_bytes(config: RunConfig) -> int:
+    """What concurrent execution keeps aside of a period, until it goes to the replay: raw frames."""
+    if not isinstance(config.agent.execution, Concurrent):
+        return 0
+    frame = expected_bytes(envs.observation_spec(config.environment, config.protocol), "none")
+    return min(config.agent.target_update_steps, config.steps) * frame
+
+
 def raw_bytes(config: RunConfig) -> int:
     """What the replay will come to hold, its frames uncompressed."""
     return replay_bytes(config, compression="none")
 
 
 def replay_bytes(config: RunConfig, capacity: int | None = None, compression: str | None = None) -> int:
-    """Memory that the replay will come to take: its rows, and what its sampler keeps of all of them.
+    """Memory that the replay will come to take: its rows, what its sampler keeps of all of them,
+    and what concurrent execution keeps aside for it.
 
     Compressed frames are counted as most games' are.  capacity, compression: others than the configuration's.
     """
@@ -76,7 +85,7 @@ def replay_bytes(config: RunConfig, capacity: int | None = None, compression: st
     if capacity is not None:
         sampler = dataclasses.replace(sampler, capacity=capacity)
     row = expected_bytes(spec, compression or sampler.compression) + COLUMN_BYTES
-    return _rows(config, capacity) * row + int(sampler.sampler_bytes)
+    return _rows(config, capacity) * row + int(sampler.sampler_bytes) + _aside_bytes(config)
 
 
 def largest_that_fits(config: RunConfig, memory: int) -> int:

@@ -187,6 +187,18 @@ def test_what_fits_beside_a_sampler(outcome, having: Callable[[float], None]) ->
     assert outcome(memory.check_replay, config.with_settings([f"replay.capacity={fits + 1}"]))
 
 
+def test_what_is_kept_aside_in_a_period_is_in_the_budget() -> None:
+    """Concurrent execution: the raw frames of a period, or of all steps where there are fewer."""
+    concurrent = ["execution=concurrent", "target_update_steps=8000"]
+    for more in ([], ["replay.compression=delta"]):
+        plain = memory.replay_bytes(ATARI.with_settings(more))
+        assert memory.replay_bytes(ATARI.with_settings([*concurrent, *more])) == plain + 8_000 * 84 * 84
+    assert memory.raw_bytes(ATARI.with_settings(concurrent)) == memory.raw_bytes(ATARI) + 8_000 * 84 * 84
+    short = dataclasses.replace(ATARI, frames=48_000, iteration_frames=48_000)
+    more = ["execution=concurrent", "target_update_steps=10000", "min_replay_steps=10000"]
+    assert memory.replay_bytes(short.with_settings(more)) == memory.replay_bytes(short) + 10_000 * 84 * 84
+
+
 def test_an_allocation_that_fails_is_a_sentence_too(outcome) -> None:
     """A short budget passes the check with any capacity, but address space is not endless."""
     for capacity in (10**15, 10**30):
