@@ -23,6 +23,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -146,29 +147,56 @@ CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
 
 # -- the parent --------------------------------------------------------------------------------------------------------
 class Failed(Exception):
-    """A process that did not do what it should; its last words."""
+    """A process that did not do what it should; its last words, and all that it printed."""
+
+    def __init__(self, text: str, out: str = "") -> None:
+        super().__init__(text)
+        self.out = out
 
 
-def run(command: list[str], seconds: float, **variables: str) -> tuple[str, str]:
-    """stdout and stderr of a process."""
+LEAST_SECONDS = 5.0  # with less left nothing is begun
+Left = Callable[[], float]  # seconds that are left for a question
+
+
+def within(seconds: float) -> Left:
+    """How many of so many seconds are left."""
+    end = time.monotonic() + seconds
+    return lambda: end - time.monotonic()
+
+
+def run(command: list[str], left: Left, **variables: str) -> tuple[str, str]:
+    """stdout and stderr of a process.  Raises Failed: an exit code, or no time; all that it started is ended."""
+    if (seconds := left()) < LEAST_SECONDS:
+        raise Failed("no time left")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", **variables}
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=max(5.0, seconds)
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Failed(f"not done after {error.timeout:.0f} s") from error
-    if done.returncode:
-        raise Failed(f"exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}")
-    return done.stdout, done.stderr
+        out, err = process.communicate(timeout=seconds)
+    except BaseException as error:  # Ctrl-C, too, does not reach another session
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise Failed(f"not done after {seconds:.0f} s") from error
+        raise
+    if process.returncode:
+        raise Failed(f"exit code {process.returncode}: {(err or out).strip()[-600:]}", out)
+    return out, err
 
 
-def child(name: str, *arguments: str, seconds: float, **variables: str) -> tuple[dict[str, Any], str]:
-    out, err = run([sys.executable, str(Path(__file__)), "--child", name, *arguments], seconds, **variables)
+def child(name: str, *arguments: str, left: Left, **variables: str) -> tuple[dict[str, Any], str]:
+    out, err = run([sys.executable, str(Path(__file__)), "--child", name, *arguments], left, **variables)
     return json.loads(out.splitlines()[-1]), err
 
 
-def agreement(seconds: float) -> dict[str, Any]:
+def agreement(left: Left) -> dict[str, Any]:
     """Largest difference between the devices as a share of the largest number, by preset and kind of product."""
     import numpy as np
 
@@ -180,7 +208,7 @@ def agreement(seconds: float) -> dict[str, Any]:
                 "cpu": {"CUDA_VISIBLE_DEVICES": "-1"}, "float32": {"NVIDIA_TF32_OVERRIDE": "0"}, "default": {},
             }.items():  # fmt: skip
                 files[kind] = Path(folder) / f"{preset}_{kind}.npz"
-                child("numbers", preset, str(files[kind]), seconds=seconds, **variables)
+                child("numbers", preset, str(files[kind]), left=left, **variables)
             cpu = np.load(files["cpu"])
             for kind in ("float32", "default"):
                 gpu = np.load(files[kind])
@@ -190,11 +218,11 @@ def agreement(seconds: float) -> dict[str, Any]:
     return {"largest_relative_difference": out, "tolerance": TOLERANCE, "passed": worst <= TOLERANCE}
 
 
-def placement(seconds: float) -> dict[str, Any]:
+def placement(left: Left) -> dict[str, Any]:
     """Kinds of operations that were put on the CPU, how often, by preset."""
     out = {}
     for preset in PRESETS:
-        _, said = child("placement", preset, seconds=seconds, TF_CPP_MIN_LOG_LEVEL="0")
+        _, said = child("placement", preset, left=left, TF_CPP_MIN_LOG_LEVEL="0")
         found = re.findall(r"\((\w+)\): \S*device:(CPU|GPU|XLA_\w+):\d+", said)
         out[preset] = {
             "on_gpu": sum(device == "GPU" for _, device in found),
@@ -203,26 +231,39 @@ def placement(seconds: float) -> dict[str, Any]:
     return out
 
 
-def determinism(seconds: float) -> dict[str, Any]:
-    out, _ = run([sys.executable, "-m", "dqn_tf", "verify"], seconds)
-    return {"passed": True, "verdict": out.strip().splitlines()[-1]}
+def determinism(left: Left) -> dict[str, Any]:
+    try:
+        out, _ = run([sys.executable, "-m", "dqn_tf", "verify"], left)
+    except Failed as error:
+        if verdict := verdict_of(error.out):
+            return {"passed": False, "verdict": verdict}
+        raise
+    return {"passed": True, "verdict": verdict_of(out)}
 
 
-def speed(seconds: float, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Of every preset and mode what `dqn-tf bench` finds, ``each`` seconds of training."""
-    end = time.monotonic() + seconds
-    for name, settings in MODES.items():
-        for preset in PRESETS:
-            command = [sys.executable, "-m", "dqn_tf", "bench", "--preset", preset, "--seconds", str(each), "--json"]
-            command += [word for setting in settings for word in ("--set", setting)]
-            try:
-                out, _ = run(command, end - time.monotonic())
-                found = json.loads(out.splitlines()[-1])
-            except Failed as error:
-                yield f"{preset}, {name}", {"failed": str(error)}
-                continue
-            keep = ("frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
-            yield f"{preset}, {name}", {key: found[key] for key in keep}
+def verdict_of(said: str) -> str:
+    """The verdict in what `dqn-tf verify` says; "" if it came to none."""
+    return next((line for line in said.splitlines() if line.startswith("Verdict:")), "")
+
+
+def speed(left: Left, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of every preset and mode what `dqn-tf bench` finds, ``each`` seconds of training.
+
+    None of them may take more than twice its share of the time, nor more than half of it.
+    """
+    asked = [(name, settings, preset) for name, settings in MODES.items() for preset in PRESETS]
+    for done, (name, settings, preset) in enumerate(asked):
+        command = [sys.executable, "-m", "dqn_tf", "bench", "--preset", preset, "--seconds", str(each), "--json"]
+        command += [word for setting in settings for word in ("--set", setting)]
+        share = min(0.5, 2 / (len(asked) - done)) if done < len(asked) - 1 else 1.0
+        try:
+            out, _ = run(command, within(share * left()))
+            found = json.loads(out.splitlines()[-1])
+        except Failed as error:
+            yield f"{preset}, {name}", {"failed": str(error)}
+            continue
+        keep = ("frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
+        yield f"{preset}, {name}", {key: found[key] for key in keep}
 
 
 def main() -> int:
@@ -238,10 +279,7 @@ def main() -> int:
         return 0
     if options.rehearse:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    end, found, failed = time.monotonic() + 60 * options.minutes, dict[str, Any](), []
-
-    def left() -> float:
-        return end - time.monotonic()
+    left, found, failed = within(60 * options.minutes), dict[str, Any](), []
 
     def note(question: str, answer: dict[str, Any]) -> None:
         found[question] = answer
@@ -252,25 +290,29 @@ def main() -> int:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(found, indent=2) + "\n")
 
+    def share(part: float) -> Left:
+        """A limit for one question: what it does not take is left for those after it."""
+        return within(part * left())
+
     def ask(question: str, answer: Callable[[], dict[str, Any]]) -> None:
         try:
             note(question, answer())
         except Failed as error:
             note(question, {"failed": str(error)})
 
-    ask("device", lambda: child("device", seconds=left())[0])
+    ask("device", lambda: child("device", left=share(0.3))[0])
     if not found["device"].get("devices") and not options.rehearse:
         print(
             "Expected a GPU that TensorFlow can use, got none. --rehearse tries the script on the CPU.", file=sys.stderr
         )
         return 2
-    ask("agreement", lambda: agreement(left()))
-    ask("placement", lambda: placement(left()))
-    ask("determinism", lambda: determinism(left() / 2))
-    for name, answer in speed(left() - 45, options.seconds):
+    ask("agreement", lambda: agreement(share(0.3)))
+    ask("placement", lambda: placement(share(0.2)))
+    ask("determinism", lambda: determinism(share(0.4)))
+    for name, answer in speed(share(0.85), options.seconds):
         note(f"speed: {name}", answer)
     with tempfile.TemporaryDirectory() as folder:
-        ask("profile: dqn_nature", lambda: child("profile", "dqn_nature", folder, seconds=left())[0])
+        ask("profile: dqn_nature", lambda: child("profile", "dqn_nature", folder, left=left)[0])
     print(f"Failed: {', '.join(failed)}" if failed else "All questions answered, no check failed.")
     return 1 if failed else 0
 
