@@ -14,6 +14,7 @@ import numpy as np
 from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
 from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.envs import vector
 from dqn_tf.replay.ring import COLUMN_BYTES
 from dqn_tf.training.concurrent import trainer_of
 from dqn_tf.training.loop import Trainer
@@ -48,19 +49,28 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     determinism.enable(agent.execution.threads)
     wait = f" in whole periods of {whole:,} steps, one of them to warm up" if whole > 1 else ""
     say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads{wait} ...")
+    if text := vector.advice(getattr(agent.execution, "workers", 0)):
+        say(text)
     trainer = trainer_of(config)
-    steps = trainer.records(lambda: None)
-    while trainer.counters.steps < start + warm_up:
+    try:
+        return _measure(trainer, start + warm_up, whole, seconds, say)
+    finally:
+        trainer.close()
+
+
+def _measure(trainer: Trainer, warm: int, whole: int, seconds: float, say: Say) -> dict[str, Any]:
+    """``measure``, from step ``warm`` of a new trainer on."""
+    agent, steps = trainer.config.agent, trainer.records(lambda: None)
+    while trainer.counters.steps < warm:
         next(steps)
     resident = _status("VmRSS") - memory_touched(trainer) - agent.replay.sampler_bytes
-    end_to_end, phases = _train_for(trainer, steps, seconds, whole)
+    end_to_end, wall, phases = _train_for(trainer, steps, seconds, whole)
     say("Measuring the parts and the floor ...")
     parts = _parts(trainer)
     floor = _floor(trainer, parts["emulation_frames_per_s"])
-    trainer.close()
     return {
         "frames_per_s": end_to_end,
-        "seconds": seconds,
+        "seconds": wall,
         "phases": phases,
         **parts,
         **floor,
@@ -76,15 +86,15 @@ def memory_touched(trainer: Trainer) -> int:
     return trainer.replay.ring.frames.nbytes + len(trainer.replay) * COLUMN_BYTES
 
 
-def _train_for(trainer: Trainer, steps: Any, seconds: float, whole: int) -> tuple[float, dict[str, float]]:
-    """Frames/s of the learning phase over a multiple of ``whole`` steps, and each phase's share of the time."""
+def _train_for(trainer: Trainer, steps: Any, seconds: float, whole: int) -> tuple[float, float, dict[str, float]]:
+    """Frames/s of the learning phase over a multiple of ``whole`` steps, their seconds, and each phase's share."""
     trainer.seconds.clear()
     begun, first = time.perf_counter(), trainer.counters.frames
     while time.perf_counter() - begun < seconds or trainer.counters.steps % whole:
         next(steps)
     wall = time.perf_counter() - begun
     shares = {name: value / wall for name, value in trainer.seconds.items()}
-    return (trainer.counters.frames - first) / wall, {**shares, "other": 1 - sum(shares.values())}
+    return (trainer.counters.frames - first) / wall, wall, {**shares, "other": 1 - sum(shares.values())}
 
 
 def _parts(trainer: Trainer) -> dict[str, float]:

@@ -104,13 +104,13 @@ class _Session:
         self._open_manifest(scope)
         try:
             with StopRequests() as stop:  # a signal while starting waits for the first step
+                if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
+                    self.warn(text)  # before they are started, which may take long
                 trainer = trainer_of(config)
                 columns = iteration_columns(trainer.monitors.columns)
                 self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
                 try:
                     self._resume(trainer)
-                    if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
-                        self.warn(text)
                     self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
                     if options.tensorboard:
                         self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")

@@ -430,9 +430,13 @@ def test_a_budget_of_whole_rounds(cartpole: Callable[..., RunConfig]) -> None:
     assert Concurrent(threads=2, workers=3).cores == 5
 
 
-def test_more_workers_than_cores_are_warned_of(
+def test_more_workers_than_cores_are_warned_of_before_they_start(
     cartpole: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    log, make = tmp_path / "run" / "log.txt", vector.make
+    said = "2 environment workers share 1 core: they wait"
+    found: list[bool] = []
     monkeypatch.setattr(vector.os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(vector, "make", lambda *plan: (found.append(said in log.read_text()), make(*plan))[1])
     train(concurrent(cartpole(), workers=2, frames=90), tmp_path / "run", Options(progress=False))
-    assert "2 environment workers share 1 core: they wait" in (tmp_path / "run" / "log.txt").read_text()
+    assert found == [True] and log.read_text().count(said) == 1
