@@ -8,6 +8,7 @@ Written by tests/independent/dopamine_rerun.py, outside the suite and outside ou
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,6 +79,6 @@ def find(results: Path, agent: str) -> list[Rerun]:
     return [load(path.parent) for path in sorted((results / "reruns" / agent).glob("*/about.json"))]
 
 
-def markdown(found: list[Rerun]) -> str:
+def markdown(found: Sequence[Rerun]) -> str:
     """Their table."""
     return tables.markdown([r.row for r in found], COLUMNS)
