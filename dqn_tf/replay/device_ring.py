@@ -75,8 +75,8 @@ class DeviceFrames:
 
     @property
     def nbytes(self) -> int:
-        """See ``Frames``: of the slots filled so far, on whichever device."""
-        return round(self._filled * self.bytes_per_frame)
+        """See ``Frames``: of the slots filled so far, if the device is the processor."""
+        return 0 if self._words.device.endswith("GPU:0") else round(self._filled * self.bytes_per_frame)
 
     # -- writing -----------------------------------------------------------------------------------------------------
     def put(self, slot: int, frame: np.ndarray) -> None:

@@ -54,7 +54,7 @@ class Frames(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Memory that the frames take now."""
+        """The host's memory that the frames take now."""
 
     @property
     def bytes_per_frame(self) -> float:
