@@ -10,7 +10,8 @@ In this order, each in a process of its own, so that one failure does not take t
                  products, and how far off with TensorFlow's default (TF32, 10 bits of mantissa)
     placement    which operations of an update and of an action run on the CPU although there is a GPU
     determinism  `dqn-tf verify`: two runs, and one that is killed and continued, byte by byte
-    speed        frames/s of dqn_nature and rainbow, interleaved and concurrent, and what the time goes to
+    speed        frames/s of dqn_nature and rainbow, interleaved and concurrent, with the replay on the host and on the
+                 device, one update and many per call, and what the time goes to
     profile      the kernels that take the most of the GPU's time in fifty updates
 
 --rehearse does the same on the CPU, to try the script where there is none.  Exit code: 0 if all that was asked was
@@ -43,6 +44,14 @@ MODES: dict[str, tuple[str, ...]] = {
     ),
     "concurrent, 32 environments, all XLA": (
         "execution=concurrent", "execution.environments=32", "execution.workers=14", "execution.xla=update",
+    ),
+    "interleaved, replay on the device": ("replay.placement=device",),
+    "concurrent, 8 environments, replay on the device": (
+        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+    ),
+    "concurrent, 8 environments, replay on the device, 25 updates per call": (
+        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+        "execution.updates_per_call=25",
     ),
 }  # fmt: skip
 
@@ -213,6 +222,8 @@ def speed(seconds: float, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
     end = time.monotonic() + seconds
     for name, settings in MODES.items():
         for preset in PRESETS:
+            if any("updates_per_call" in setting for setting in settings) and preset != "dqn_nature":
+                continue  # of samplers that do not listen
             command = [sys.executable, "-m", "dqn_tf", "bench", "--preset", preset, "--seconds", str(each), "--json"]
             command += [word for setting in settings for word in ("--set", setting)]
             try:
@@ -221,7 +232,7 @@ def speed(seconds: float, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
             except Failed as error:
                 yield f"{preset}, {name}", {"failed": str(error)}
                 continue
-            keep = ("frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
+            keep = ("placement", "frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
             yield f"{preset}, {name}", {key: found[key] for key in keep}
 
 

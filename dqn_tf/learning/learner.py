@@ -91,6 +91,7 @@ class Learner:
         if recall is not None:
             recalled = lambda draw, *s: self._compiled_gradients(recall(draw), *s)  # noqa: E731
             self._gradients_of = compiled(recalled, input_signature=[self._draw_signature(), *given])
+        self._one_by_one = compiled(self._scan)
         self._apply = compiled(self._step, jit_compile=xla != "none")
         self._act = compiled(
             lambda o, *s: self.online(o, "act", self._draws(s)).q_values,
@@ -153,6 +154,20 @@ class Learner:
         """The update's second half: clip, and let the optimizer change theta."""
         grad_norm = self._apply(gradients.values)
         return UpdateOutputs(gradients.loss, gradients.td_error, gradients.priority, grad_norm, gradients.q_values)
+
+    def updates(self, draws: Draw, update: int) -> UpdateOutputs:
+        """``update`` on each of K draws [K, B] in turn, numbered from ``update`` on, in one call; outputs [K, ...].
+
+        Where the replay is on the device.  One trace for each K.
+        """
+        seeds = [self._seeds(self._updates, update + k) for k in range(len(draws.rows))]
+        return self._one_by_one(draws, *map(np.stack, zip(*seeds, strict=True)))
+
+    def _scan(self, draws: Draw, *seeds: Any) -> UpdateOutputs:
+        batch, actions = self.config.batch_size, self.spec.num_actions
+        before = UpdateOutputs(*map(tf.zeros, ([], [batch], [batch], [], [batch, actions])))
+        one = lambda _, given: self.step(self._gradients_of(*given))  # noqa: E731
+        return tf.scan(one, (draws, *seeds), before, parallel_iterations=1)  # an update reads what the last one wrote
 
     def _sample_signature(self) -> Sample:
         batch, observation = self.config.batch_size, self.spec.observation
