@@ -33,7 +33,8 @@ def build(preset: str, placement: str) -> tuple[Replay, Learner]:
     environment = envs.make(config.environment, config.protocol, 0)
     spec = environment.spec
     environment.close()
-    agent = dataclasses.replace(config.agent, replay=Uniform(capacity=ROWS, placement=placement))
+    ring = Uniform(capacity=ROWS, placement=placement)
+    agent = dataclasses.replace(config.agent, replay=ring, min_replay_steps=ROWS)
     replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, 0)
     random = np.random.default_rng(0)
     for row in range(ROWS):

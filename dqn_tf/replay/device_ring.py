@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.checks import ConfigError
 from dqn_tf.types import Draw, Sample, Transition
 
 if TYPE_CHECKING:
@@ -35,16 +36,20 @@ def accelerator() -> str:
     return "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
 
 
-def _variable(rows: int, width: int, dtype: Any) -> Any:
-    """[rows, width], its memory neither filled nor copied.  Raises MemoryError if the device does not grant it."""
+def _variable(rows: int, width: int, dtype: np.dtype[Any]) -> Any:
+    """[rows, width], its memory neither filled nor copied.  Raises ConfigError if the device does not grant it."""
+    needed = ConfigError(
+        f"Expected memory on the device for {rows:,} rows of a replay: {rows * width * dtype.itemsize:.1e} bytes, more "
+        "than it grants at once. Take a smaller one (--set replay.capacity=N) or --set replay.placement=host"
+    )
     if rows > _MOST_ROWS:
-        raise MemoryError(f"{rows} rows")
+        raise needed
     try:
         with tf.device(accelerator()):
             empty = lambda: tf.raw_ops.Empty(shape=[rows, width], dtype=dtype, init=False)  # noqa: E731
             return tf.Variable(empty, trainable=False, dtype=dtype)
     except tf.errors.OpError as error:
-        raise MemoryError(str(error)) from error
+        raise needed from error
 
 
 @functools.cache
