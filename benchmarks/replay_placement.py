@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from dqn_tf.types import Draw, StepType, TimeStep
 ROWS = 5_000
 
 
-def build(preset: str, placement: str) -> tuple[Replay, Learner]:
+def build(preset: str, placement: Literal["host", "device"]) -> tuple[Replay, Learner]:
     """A replay of ``ROWS`` frames with episodes of 500 steps, and a learner."""
     config = make_config(preset, "breakout", frames=1_000_000)
     determinism.enable(config.agent.execution.threads)

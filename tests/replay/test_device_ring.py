@@ -120,7 +120,7 @@ def test_the_batches_of_the_host(
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_kind_of_replay(sampler: Any, spec: ObservationSpec) -> None:
     """Each of them surely, over two laps and more."""
-    pair = Pair(sampler, spec, 70, 3, seed=0)
+    pair = Pair(sampler, spec, 67, 3, seed=0)  # batches in between do not fall on the seam
     for update in range(12):
         pair.play(14)
         pair.check(update)
