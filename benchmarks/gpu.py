@@ -8,9 +8,11 @@ In this order, each in a process of its own, so that one failure does not take t
     device       what TensorFlow sees, and its CUDA and cuDNN
     agreement    loss, TD errors and gradients of one batch, GPU against CPU: within 1e-4 of their size with float32
                  products, and how far off with TensorFlow's default (TF32, 10 bits of mantissa)
-    placement    which operations of an update and of an action run on the CPU although there is a GPU
+    placement    which operations of an update and of an action run on the CPU although there is a GPU, also with the
+                 replay on the device
     determinism  `dqn-tf verify`: two runs, and one that is killed and continued, byte by byte
-    speed        frames/s of dqn_nature and rainbow, interleaved and concurrent, and what the time goes to
+    speed        frames/s of dqn_nature and rainbow, interleaved and concurrent, with the replay on the host and on the
+                 device, one update and many per call, and what the time goes to
     profile      the kernels that take the most of the GPU's time in fifty updates
 
 --rehearse does the same on the CPU, to try the script where there is none.  Exit code: 0 if all that was asked was
@@ -44,12 +46,20 @@ MODES: dict[str, tuple[str, ...]] = {
     "concurrent, 32 environments, all XLA": (
         "execution=concurrent", "execution.environments=32", "execution.workers=14", "execution.xla=update",
     ),
+    "interleaved, replay on the device": ("replay.placement=device",),
+    "concurrent, 8 environments, replay on the device": (
+        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+    ),
+    "concurrent, 8 environments, replay on the device, 25 updates per call": (
+        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+        "execution.updates_per_call=25",
+    ),
 }  # fmt: skip
 
 
 # -- what the child processes do ---------------------------------------------------------------------------------------
-def learner_and_batch(preset: str) -> tuple[Any, Any]:
-    """A learner of ``preset`` on Breakout, and a batch of random numbers."""
+def learner_and_batch(preset: str, where: str = "host") -> tuple[Any, Any]:
+    """A learner of ``preset`` on Breakout, and a batch of random numbers; or a draw from a replay on the device."""
     import numpy as np
 
     from dqn_tf import determinism, envs, make_config
@@ -59,6 +69,15 @@ def learner_and_batch(preset: str) -> tuple[Any, Any]:
     config = make_config(preset, "breakout", frames=1_000_000)
     determinism.enable(config.agent.execution.threads)
     environment = envs.make(config.environment, config.protocol, 0)
+    if where == "device":
+        from dqn_tf.replay.replay import Replay
+        from dqn_tf.replay.uniform import Uniform
+
+        replay = Replay(Uniform(capacity=1_000, placement="device"), environment.spec.observation, 1, 0.99, 0)
+        replay.add_first(environment.reset())
+        for _ in range(50):
+            replay.add(0, 0.0, environment.step(0))
+        return Learner(config.agent, environment.spec, 0, replay.recall), replay.sample(config.agent.batch_size, 0)
     spec, size, random = environment.spec, config.agent.batch_size, np.random.default_rng(0)
     environment.close()
     s_tm1, s_t = random.integers(0, 256, (2, size, *spec.observation.shape), dtype=np.uint8)
@@ -96,14 +115,16 @@ def child_numbers(preset: str, path: str) -> dict[str, Any]:
     return {"arrays": len(arrays)}
 
 
-def child_placement(preset: str) -> dict[str, Any]:
+def child_placement(preset: str, where: str) -> dict[str, Any]:
     """One update and one action, their operations' devices logged to stderr (read by the parent)."""
     from dqn_tf import lazy_tf as tf
 
     tf.debugging.set_log_device_placement(True)
-    learner, sample = learner_and_batch(preset)
+    import numpy as np
+
+    learner, sample = learner_and_batch(preset, where)
     learner.update(sample)
-    learner.act(sample.transitions.s_tm1[0])
+    learner.act(np.zeros(learner.spec.observation.shape, learner.spec.observation.dtype))
     return {}
 
 
@@ -191,12 +212,12 @@ def agreement(seconds: float) -> dict[str, Any]:
 
 
 def placement(seconds: float) -> dict[str, Any]:
-    """Kinds of operations that were put on the CPU, how often, by preset."""
+    """Kinds of operations that were put on the CPU, how often, by preset and place of the replay."""
     out = {}
-    for preset in PRESETS:
-        _, said = child("placement", preset, seconds=seconds, TF_CPP_MIN_LOG_LEVEL="0")
+    for preset, where in [*((preset, "host") for preset in PRESETS), (PRESETS[0], "device")]:
+        _, said = child("placement", preset, where, seconds=seconds, TF_CPP_MIN_LOG_LEVEL="0")
         found = re.findall(r"\((\w+)\): \S*device:(CPU|GPU|XLA_\w+):\d+", said)
-        out[preset] = {
+        out[f"{preset}, replay on the {where}"] = {
             "on_gpu": sum(device == "GPU" for _, device in found),
             "on_cpu": dict(Counter(kind for kind, device in found if device == "CPU").most_common()),
         }
@@ -213,6 +234,8 @@ def speed(seconds: float, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
     end = time.monotonic() + seconds
     for name, settings in MODES.items():
         for preset in PRESETS:
+            if any("updates_per_call" in setting for setting in settings) and preset != "dqn_nature":
+                continue  # of samplers that do not listen
             command = [sys.executable, "-m", "dqn_tf", "bench", "--preset", preset, "--seconds", str(each), "--json"]
             command += [word for setting in settings for word in ("--set", setting)]
             try:
@@ -221,7 +244,7 @@ def speed(seconds: float, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
             except Failed as error:
                 yield f"{preset}, {name}", {"failed": str(error)}
                 continue
-            keep = ("frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
+            keep = ("placement", "frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
             yield f"{preset}, {name}", {key: found[key] for key in keep}
 
 
