@@ -8,9 +8,11 @@ In this order, each in a process of its own, so that one failure does not take t
     device       what TensorFlow sees, and its CUDA and cuDNN
     agreement    loss, TD errors and gradients of one batch, GPU against CPU: within 1e-4 of their size with float32
                  products, and how far off with TensorFlow's default (TF32, 10 bits of mantissa)
-    placement    which operations of an update and of an action run on the CPU although there is a GPU
+    placement    which operations of an update and of an action run on the CPU although there is a GPU, also with the
+                 replay on the device
     determinism  `dqn-tf verify`: two runs, and one that is killed and continued, byte by byte
-    speed        frames/s of dqn_nature and rainbow, interleaved and concurrent, and what the time goes to
+    speed        frames/s of dqn_nature and rainbow, interleaved and concurrent, with the replay on the host and on the
+                 device, one update and many per call, and what the time goes to
     profile      the kernels that take the most of the GPU's time in fifty updates
 
 --rehearse does the same on the CPU, to try the script where there is none.  Exit code: 0 if all that was asked was
@@ -45,12 +47,20 @@ MODES: dict[str, tuple[str, ...]] = {
     "concurrent, 40 environments, all XLA": (  # a divisor of both presets' periods, 10,000 and 8,000 steps
         "execution=concurrent", "execution.environments=40", "execution.workers=14", "execution.xla=update",
     ),
+    "interleaved, replay on the device": ("replay.placement=device",),
+    "concurrent, 8 environments, replay on the device": (
+        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+    ),
+    "concurrent, 8 environments, replay on the device, 25 updates per call": (
+        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+        "execution.updates_per_call=25",
+    ),
 }  # fmt: skip
 
 
 # -- what the child processes do ---------------------------------------------------------------------------------------
-def learner_and_batch(preset: str) -> tuple[Any, Any]:
-    """A learner of ``preset`` on Breakout, and a batch of random numbers."""
+def learner_and_batch(preset: str, where: str = "host") -> tuple[Any, Any]:
+    """A learner of ``preset`` on Breakout, and a batch of random numbers; or a draw from a replay on the device."""
     import numpy as np
 
     from dqn_tf import determinism, envs, make_config
@@ -60,6 +70,15 @@ def learner_and_batch(preset: str) -> tuple[Any, Any]:
     config = make_config(preset, "breakout", frames=1_000_000)
     determinism.enable(config.agent.execution.threads)
     environment = envs.make(config.environment, config.protocol, 0)
+    if where == "device":
+        from dqn_tf.replay.replay import Replay
+        from dqn_tf.replay.uniform import Uniform
+
+        replay = Replay(Uniform(capacity=1_000, placement="device"), environment.spec.observation, 1, 0.99, 0)
+        replay.add_first(environment.reset())
+        for _ in range(50):
+            replay.add(0, 0.0, environment.step(0))
+        return Learner(config.agent, environment.spec, 0, replay.recall), replay.sample(config.agent.batch_size, 0)
     spec, size, random = environment.spec, config.agent.batch_size, np.random.default_rng(0)
     environment.close()
     s_tm1, s_t = random.integers(0, 256, (2, size, *spec.observation.shape), dtype=np.uint8)
@@ -97,14 +116,16 @@ def child_numbers(preset: str, path: str) -> dict[str, Any]:
     return {"arrays": len(arrays)}
 
 
-def child_placement(preset: str) -> dict[str, Any]:
+def child_placement(preset: str, where: str) -> dict[str, Any]:
     """One update and one action, their operations' devices logged to stderr (read by the parent)."""
     from dqn_tf import lazy_tf as tf
 
     tf.debugging.set_log_device_placement(True)
-    learner, sample = learner_and_batch(preset)
+    import numpy as np
+
+    learner, sample = learner_and_batch(preset, where)
     learner.update(sample)
-    learner.act(sample.transitions.s_tm1[0])
+    learner.act(np.zeros(learner.spec.observation.shape, learner.spec.observation.dtype))
     return {}
 
 
@@ -219,12 +240,12 @@ def agreement(left: Left) -> dict[str, Any]:
 
 
 def placement(left: Left) -> dict[str, Any]:
-    """Kinds of operations that were put on the CPU, how often, by preset."""
+    """Kinds of operations that were put on the CPU, how often, by preset and place of the replay."""
     out = {}
-    for preset in PRESETS:
-        _, said = child("placement", preset, left=left, TF_CPP_MIN_LOG_LEVEL="0")
+    for preset, where in [*((preset, "host") for preset in PRESETS), (PRESETS[0], "device")]:
+        _, said = child("placement", preset, where, left=left, TF_CPP_MIN_LOG_LEVEL="0")
         found = re.findall(r"\((\w+)\): \S*device:(CPU|GPU|XLA_\w+):\d+", said)
-        out[preset] = {
+        out[f"{preset}, replay on the {where}"] = {
             "on_gpu": sum(device == "GPU" for _, device in found),
             "on_cpu": dict(Counter(kind for kind, device in found if device == "CPU").most_common()),
         }
@@ -246,23 +267,31 @@ def verdict_of(said: str) -> str:
     return next((line for line in said.splitlines() if line.startswith("Verdict:")), "")
 
 
+def speeds_asked() -> list[tuple[str, tuple[str, ...], str]]:
+    """(mode, its settings, preset) of every measurement."""
+    asked = [(name, settings, preset) for name, settings in MODES.items() for preset in PRESETS]
+    blocks = lambda settings: any("updates_per_call" in setting for setting in settings)  # noqa: E731
+    return [(n, s, preset) for n, s, preset in asked if preset == "dqn_nature" or not blocks(s)]  # samplers that listen
+
+
 def speed(left: Left, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
     """Of every preset and mode what `dqn-tf bench` finds, ``each`` seconds of training.
 
-    None of them may take more than twice its share of the time, nor more than half of it.
+    Each may take twice its share of the time that is left, as long as half of theirs remains to all after it.
     """
-    asked = [(name, settings, preset) for name, settings in MODES.items() for preset in PRESETS]
+    asked = speeds_asked()
+    kept = left() / len(asked) / 2
     for done, (name, settings, preset) in enumerate(asked):
         command = [sys.executable, "-m", "dqn_tf", "bench", "--preset", preset, "--seconds", str(each), "--json"]
         command += [word for setting in settings for word in ("--set", setting)]
-        share = min(0.5, 2 / (len(asked) - done)) if done < len(asked) - 1 else 1.0
+        others = len(asked) - done - 1
         try:
-            out, _ = run(command, within(share * left()))
+            out, _ = run(command, within(min(2 * left() / (others + 1), left() - others * kept)))
             found = json.loads(out.splitlines()[-1])
         except Failed as error:
             yield f"{preset}, {name}", {"failed": str(error)}
             continue
-        keep = ("frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
+        keep = ("placement", "frames_per_s", "update_seconds", "action_seconds", "sample_seconds", "phases")
         yield f"{preset}, {name}", {key: found[key] for key in keep}
 
 

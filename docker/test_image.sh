@@ -121,7 +121,7 @@ in_image 1000 reproduce/atari57.sh --smoke --games breakout --seeds 1
 say "the code cannot be changed by who runs it"
 ! in_image 1000 touch /opt/dqn_tf/dqn_tf/__init__.py 2>/dev/null || die "Expected a refusal."
 if [[ $target == gpu ]]; then
-    say "TensorFlow finds its CUDA libraries"
+    say "TensorFlow is a build for CUDA"  # whether it finds the libraries shows only where there is a GPU
     in_image 1000 python -c 'import tensorflow as tf; print(tf.sysconfig.get_build_info()["cuda_version"])'
 fi
 say "1 image built and run: $target"

@@ -15,6 +15,7 @@ from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
+from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.ring import COLUMN_BYTES
 from dqn_tf.training.concurrent import trainer_of
 from dqn_tf.training.loop import Trainer
@@ -64,6 +65,7 @@ def _measure(trainer: Trainer, warm: int, whole: int, seconds: float, say: Say) 
     while trainer.counters.steps < warm:
         next(steps)
     resident = _status("VmRSS") - memory_touched(trainer) - agent.replay.sampler_bytes
+    on_device = DEVICE_COLUMN_BYTES if agent.replay.placement == "device" else 0
     end_to_end, wall, phases = _train_for(trainer, steps, seconds, whole)
     say("Measuring the parts and the floor ...")
     parts = _parts(trainer)
@@ -75,14 +77,15 @@ def _measure(trainer: Trainer, warm: int, whole: int, seconds: float, say: Say) 
         **parts,
         **floor,
         "resident_bytes_beside_replay": resident,
-        "transition_bytes": round(trainer.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES,
+        "transition_bytes": round(trainer.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES + on_device,
         "sampler_bytes": agent.replay.sampler_bytes,
+        "placement": agent.replay.placement,
         "threads": agent.execution.threads,
     }
 
 
 def memory_touched(trainer: Trainer) -> int:
-    """Bytes of the replay that have been written, and so are resident."""
+    """Bytes of the replay that have been written, and so are resident on the host."""
     return trainer.replay.ring.frames.nbytes + len(trainer.replay) * COLUMN_BYTES
 
 
@@ -201,7 +204,12 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
             f"{config.frame_skip} frames; emulation {1e6 * config.frame_skip / m['emulation_frames_per_s']:.0f} us "
             f"({m['emulation_frames_per_s']:,.0f} frames/s)",
         ),
-        ("replay sample", f"{1e6 * m['sample_seconds']:.0f} us", f"{config.agent.batch_size} transitions"),
+        (
+            "replay sample",
+            f"{1e6 * m['sample_seconds']:.0f} us",
+            f"{config.agent.batch_size} transitions, on the {m['placement']}"
+            + (": their rows only, the update gathers them" if m["placement"] == "device" else ""),
+        ),
         (
             "end to end",
             f"{m['frames_per_s']:.0f} frames/s",

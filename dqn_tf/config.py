@@ -64,7 +64,8 @@ class Concurrent:
 
     A deviation from algorithm 1 of Mnih et al. 2015, with the same numbers of steps, updates and copies; so it is part
     of a run's identity.  ``xla``, ``threads``: as in ``Interleaved``.  ``workers``: processes for the environments; 0:
-    none beside this one.  Neither ``threads`` nor ``workers`` changes a bit of a result.
+    none beside this one.  ``updates_per_call``: how many updates one compiled call makes, where so many are due; a
+    request to stop waits for the end of the call.  None of these three changes a bit of a result.
     """
 
     KIND = "concurrent"
@@ -76,6 +77,9 @@ class Concurrent:
     threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/concurrent")
     environments: int = setting(8, unit="environments", doc="games played side by side", at="envs/vector")
     workers: int = setting(1, unit="processes", doc="processes that play them; 0: ours", at="envs/vector")
+    updates_per_call: int = setting(
+        1, unit="updates", doc="updates in one compiled call", later=True, at="training/concurrent"
+    )
 
     @property
     def cores(self) -> int:
@@ -86,6 +90,7 @@ class Concurrent:
         check_types(self)
         expect(1 <= self.threads <= 1024, "1 to 1024 threads", "execution.threads", self.threads)
         expect(1 <= self.environments <= 1024, "1 to 1024", "execution.environments", self.environments)
+        expect(1 <= self.updates_per_call <= 64, "1 to 64 updates", "execution.updates_per_call", self.updates_per_call)
         expect(
             0 <= self.workers <= self.environments,
             f"0 to {self.environments} (`execution.environments`)",
@@ -139,6 +144,7 @@ class AgentConfig:
         )
         self._check_head()
         self._check_replay()
+        self._check_calls()
 
     def _check_head(self) -> None:
         if isinstance(self.head, Single) and self.head.bias == "shared" and isinstance(self.layers, Noisy):
@@ -150,6 +156,14 @@ class AgentConfig:
             raise ConfigError(
                 "Expected `head.hidden`=separate for a network with no hidden layer, got shared: there is nothing that "
                 "the two streams could share. Give the network hidden layers (--set network.hidden=128)."
+            )
+
+    def _check_calls(self) -> None:
+        number = getattr(self.execution, "updates_per_call", 1)
+        if number > 1 and not (isinstance(self.replay, Uniform) and self.replay.placement == "device"):
+            raise ConfigError(
+                f"Expected `execution.updates_per_call`=1, got {number}: updates of one call need their batches drawn "
+                "before the first of them, and made on the device. Set replay=uniform and replay.placement=device."
             )
 
     def _check_replay(self) -> None:

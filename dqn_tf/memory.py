@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from dqn_tf import envs
+from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.frames import expected_bytes
 from dqn_tf.replay.ring import COLUMN_BYTES, Ring
 
-HEADROOM = 2**30  # TensorFlow, emulator, batches: what a run takes beside its replay
+HEADROOM = 2**30  # TensorFlow, emulator, batches: what a run takes beside its replay, on either device
 RESERVE = 2**28  # with less left a growing replay is not let to grow; saving takes a tenth of it
 MEANINGFUL_ROWS = 1_000  # a mean over fewer frames says little
 
@@ -56,6 +60,23 @@ def _cgroup_files() -> list[tuple[Path, Path]]:
     return out
 
 
+def gpu_memory() -> tuple[int, str] | None:
+    """Bytes free on the GPU that TensorFlow will use, and whose they are; None without a GPU.
+
+    The driver's own tool is asked: TensorFlow tells what it has taken, not what is left, and only when it has begun to.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return None
+    which = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
+    question = ["nvidia-smi", "-i", which, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
+        answer = subprocess.run(question, capture_output=True, text=True, check=True, timeout=30).stdout
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        return int(answer.split()[0]) * 2**20, f"free on the {name}"
+    return 2**63, "unknown"
+
+
 def _rows(config: RunConfig, capacity: int | None = None) -> int:
     """Rows that the replay will come to hold: its capacity, or fewer if the budget is shorter."""
     limit = config.agent.replay.capacity if capacity is None else capacity
@@ -85,20 +106,43 @@ def replay_bytes(config: RunConfig, capacity: int | None = None, compression: st
     if capacity is not None:
         sampler = dataclasses.replace(sampler, capacity=capacity)
     row = expected_bytes(spec, compression or sampler.compression) + COLUMN_BYTES
+    row += DEVICE_COLUMN_BYTES if sampler.placement == "device" else 0
     return _rows(config, capacity) * row + int(sampler.sampler_bytes) + _aside_bytes(config)
 
 
-def largest_that_fits(config: RunConfig, memory: int) -> int:
-    """The largest capacity whose replay takes at most so many bytes; 0 if there is none."""
+def gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
+    """What a replay on a GPU takes there: all of its rows, from the start, and a row of zeros."""
+    frame = expected_bytes(envs.observation_spec(config.environment, config.protocol), "none")
+    capacity = config.agent.replay.capacity if capacity is None else capacity
+    return capacity * (frame + DEVICE_COLUMN_BYTES) + frame
+
+
+def beside_gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
+    """What such a replay takes on the host: its columns, what its sampler keeps, and what is kept aside for it."""
+    sampler = config.agent.replay
+    sampler = dataclasses.replace(sampler, capacity=sampler.capacity if capacity is None else capacity)
+    return _rows(config, capacity) * COLUMN_BYTES + int(sampler.sampler_bytes) + _aside_bytes(config)
+
+
+def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfig, int], int] = replay_bytes) -> int:
+    """The largest capacity whose replay takes at most so many bytes; 0 if there is none.
+
+    needed: what one of a certain capacity takes.
+    """
     low, high = 1, config.agent.replay.capacity  # the one is no replay, the other does not fit
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if replay_bytes(config, middle) <= memory else (low, middle)
+        low, high = (middle, high) if needed(config, middle) <= memory else (low, middle)
     return low if low > 1 else 0
 
 
 def describe(config: RunConfig) -> str:
     """The replay's budget in a sentence."""
+    if config.agent.replay.placement == "device" and (gpu := gpu_memory()):
+        return (
+            f"Replay: {config.agent.replay.capacity:,} transitions, {gpu_bytes(config) / 1e9:.2f} GB of the "
+            f"{gpu[0] / 1e9:.2f} GB {gpu[1]}, and {beside_gpu_bytes(config) / 1e9:.2f} GB on the host."
+        )
     (have, whose), need, raw = available(), replay_bytes(config), raw_bytes(config)
     least = f" ({raw / 1e9:.2f} GB if its frames have nothing in common)" if need < raw else ""
     return (
@@ -108,18 +152,49 @@ def describe(config: RunConfig) -> str:
 
 
 def check_replay(config: RunConfig) -> None:
-    """Raises ConfigError, with numbers and a capacity that fits, if memory does not suffice."""
+    """Raises ConfigError, with numbers and what would fit, if memory does not suffice."""
+    replay = config.agent.replay
+    if replay.placement == "device" and (gpu := gpu_memory()):
+        _check_gpu(config, *gpu)
+        return
     (have, whose), need, raw = available(), replay_bytes(config), raw_bytes(config)
     if need + HEADROOM > have:
         fits = largest_that_fits(config, have - HEADROOM)
-        do = f"A replay of {fits:,} would fit: --set replay.capacity={fits}" if fits else "No replay would fit."
-        if (packed := replay_bytes(config, compression="delta")) < need and packed + HEADROOM <= have:
-            stop = "." if fits else ""
-            do += f"{stop} Or compress it, to some {packed / 1e9:.2f} GB: --set replay.compression=delta"
+        ways = [f"A replay of {fits:,} would fit: --set replay.capacity={fits}"] if fits else []
+        packed, on_host = replay_bytes(config, compression="delta"), replay.placement == "host"
+        if packed < need and packed + HEADROOM <= have:
+            also = "" if on_host else " --set replay.placement=host"
+            ways.append(f"Or compress it, to some {packed / 1e9:.2f} GB: --set replay.compression=delta{also}")
+        if on_host and replay.compression == "none" and beside_gpu_bytes(config) + HEADROOM <= have:
+            gpu = gpu_memory()
+            if gpu and gpu_bytes(config) + HEADROOM <= gpu[0] < 2**63:
+                ways.append(f"Or keep it where {gpu[0] / 1e9:.2f} GB are {gpu[1]}: --set replay.placement=device")
+        do = ". ".join(ways) or "No replay would fit."
         about = "some " if need < raw else ""
         raise ConfigError(
             f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {about}{need / 1e9:.2f} GB "
             f"and {HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. {do}"
+        )
+
+
+def _check_gpu(config: RunConfig, have: int, whose: str) -> None:
+    """``check_replay`` of a replay on a GPU that has so many bytes, which are ``whose``; and of the host beside it."""
+    for need, there, whose_there, needed, where in (
+        (gpu_bytes(config), have, whose, gpu_bytes, "on the GPU"),
+        (beside_gpu_bytes(config), *available(), beside_gpu_bytes, "beside the GPU"),
+    ):
+        if need + HEADROOM <= there:
+            continue
+        fits = largest_that_fits(config, there - HEADROOM, needed)
+        ways = [f"A replay of {fits:,} would fit: --set replay.capacity={fits}"] if fits else []
+        on_host = dataclasses.replace(config.agent.replay, placement="host")
+        host = dataclasses.replace(config, agent=dataclasses.replace(config.agent, replay=on_host))
+        if replay_bytes(host) + HEADROOM <= available()[0]:
+            ways.append(f"{'Or k' if fits else 'K'}eep it on the host: --set replay.placement=host")
+        raise ConfigError(
+            f"Expected memory {where} for a replay of {config.agent.replay.capacity:,} transitions: {need / 1e9:.2f} "
+            f"GB and {HEADROOM / 1e9:.2f} GB for the rest, but {there / 1e9:.2f} GB are {whose_there}. "
+            + (". ".join(ways) or "No replay would fit.")
         )
 
 

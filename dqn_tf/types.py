@@ -94,6 +94,14 @@ class Sample(NamedTuple):
     weights: Any
 
 
+class Draw(NamedTuple):
+    """Which rows [B] int64 a batch has, and their importance weights [B] float32: all that a replay on the device needs
+    to be told, for it makes the ``Sample`` itself."""
+
+    rows: Any
+    weights: Any
+
+
 # What a network's outputs are for: to choose an action ("act": only q_values are needed), to be regressed ("predict",
 # s_tm1 by the online network), or to be regressed on ("target", s_t by the target network).
 Role = Literal["act", "predict", "target"]

@@ -20,8 +20,9 @@ from dqn_tf import fields, presets
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.envs import games
 from dqn_tf.envs.protocols import PROTOCOLS
-from reproduce import published, runs, tables
+from reproduce import published, reruns, runs, tables
 from reproduce.published import DOPAMINE_ITERATION_FRAMES
+from reproduce.reruns import Rerun
 from reproduce.runs import Run
 from reproduce.statistics import Interval, Sample, difference_interval, judge
 
@@ -78,6 +79,7 @@ def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFr
             "environment": run.environment,
             "seed": run.seed,
             "config_hash": str(run.manifest["config_hash"]),
+            "settings_hash": _settings(run),
             "iteration": k,
             "begin_frames": begin,
             "end_frames": min(end, run.frames),
@@ -87,6 +89,11 @@ def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFr
         }
         rows.append(row | _beside(ours["return_mean"], curve.get(k), k, run.frames >= end, run.frames - begin))
     return pd.DataFrame(rows)
+
+
+def _settings(run: Run) -> str:
+    """SHA-256 of what seeds of one sample share: all settings but the seed, and the budget, which changes no step."""
+    return fields.digest({k: v for k, v in run.settings.items() if k not in ("seed", "frames")})
 
 
 def _beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
@@ -111,10 +118,20 @@ def _beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, 
 
 
 def together(table: pd.DataFrame) -> list[str]:
-    """For each game and iteration that two or more seeds of ours finished, a sentence on all of them as one sample."""
+    """For each game and iteration that two or more seeds of ours finished, a sentence on all of them as one sample.
+
+    Runs of other settings are another sample.  Raises RunError if one seed of the same settings has two results.
+    """
     sentences = []
-    for (game, k), rows in table[table["verdict"] != TOO_SHORT].groupby(["environment", "iteration"], sort=True):
-        rows = rows.drop_duplicates("seed")  # exported twice, it is still one run
+    finished = table[table["verdict"] != TOO_SHORT]
+    for (game, k, _), rows in finished.groupby(["environment", "iteration", "settings_hash"], sort=True):
+        rows = rows.drop_duplicates(["seed", "return_mean"])  # exported twice, it is still one run
+        if rows["seed"].duplicated().any():
+            seed = rows.loc[rows["seed"].duplicated(), "seed"].iloc[0]
+            raise RunError(
+                f"Expected one result of {game}, seed {seed}, iteration {k}, got several from runs with the same "
+                "settings: were they made on other machines, or by other code? Keep one of them."
+            )
         if len(rows) < 2:
             continue
         first, values = rows.iloc[0], rows["return_mean"]
@@ -171,14 +188,36 @@ def markdown(table: pd.DataFrame) -> str:
     return tables.markdown(rows, COLUMNS) + "\n" + "\n".join(sentences) + "\n"
 
 
-def report(group: Sequence[Run], table: pd.DataFrame) -> str:
+def again(found: Sequence[Rerun], table: pd.DataFrame) -> str:
+    """The published project's own code, run here: its table, and a sentence on each run."""
+    if not found:
+        return ""
+    sentences = []
+    for rerun in found:
+        curve = published.dopamine_curve(rerun.game, *COUNTERPARTS[rerun.agent])
+        beside = _beside(rerun.row["return_mean"], tables.records(curve)[0], 0, True, DOPAMINE_ITERATION_FRAMES)
+        same = (table["environment"] == rerun.game) & (table["iteration"] == 0) & (table["verdict"] != TOO_SHORT)
+        ours = ", ".join(map(tables.number, table[same].drop_duplicates("seed")["return_mean"])) or "none"
+        name = f"{games.camel_case(rerun.game)}, {rerun.row['code']}, seed {rerun.row['seed']}"
+        sentences.append(f"- {name}: {beside['explanation']} Ours: {ours}.")
+    return f"""
+The published project's own code, run on this kind of machine for one iteration (tests/independent/dopamine_rerun.py;
+results/reruns/):
+
+{reruns.markdown(found)}
+{chr(10).join(sentences)}
+"""
+
+
+def report(group: Sequence[Run], table: pd.DataFrame, found: Sequence[Rerun] = ()) -> str:
     """The Markdown page of one preset."""
     agent, variant = COUNTERPARTS[group[0].agent]
     judged = table[table["verdict"] != TOO_SHORT]
     counts = ", ".join(f"{n} {verdict}" for verdict, n in judged["verdict"].value_counts(sort=False).items())
     notes = [f"- {r.environment}, seed {r.seed}: " + ("; ".join(deviations(r)) or "none") for r in group]
     several = together(table)
-    more = "\nAll seeds of a game as one sample:\n\n" + "\n".join(several) + "\n" if several else ""
+    chance = f" ({len(several)} intervals; of 20, one misses by chance)" if len(several) > 1 else ""
+    more = f"\nAll seeds of a game as one sample{chance}:\n\n" + "\n".join(several) + "\n" if several else ""
     return f"""# {group[0].agent} beside Dopamine's published {agent} curves
 
 Written by `python -m reproduce.compare` from results/runs/ and results/published/; do not edit.
@@ -193,7 +232,7 @@ in three, so that is the stricter, not the fairer, comparison; it falls within t
 (mean ± t × std × √(1 + 1/n), t for n - 1 degrees of freedom) 19 times in 20. With one seed and a few iterations this
 can show a gross error; it cannot show that two implementations are equal.
 
-{markdown(table)}{more}
+{markdown(table)}{more}{again(found, table)}
 Settings that differ from the preset's:
 
 {chr(10).join(notes)}
@@ -218,7 +257,7 @@ def regenerate(results: Path = runs.RESULTS, to: Path | None = None) -> list[Pat
         table = table_of(group)
         written += [to / "tables" / f"{preset}.csv", to / "tables" / f"{preset}.md"]
         tables.write_csv(table, written[-2])
-        tables.write_text(report(group, table), written[-1])
+        tables.write_text(report(group, table, reruns.find(results, preset)), written[-1])
         for game in sorted({r.environment for r in group}):
             same = [r for r in group if r.environment == game]
             figure = plots.training_beside_published(same, table[table["environment"] == game])

@@ -7,6 +7,7 @@ import re
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from dqn_tf import memory, presets
 from dqn_tf.config import RunConfig
 from dqn_tf.envs.protocols import PROTOCOLS
 from dqn_tf.replay import ring
+from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.types import ObservationSpec
 
 PRESET = presets.load("dqn_dopamine")
@@ -28,6 +30,7 @@ ATARI = RunConfig(
 )
 SPEC = ObservationSpec((84, 84), "uint8", 4)
 GB = 10**9
+MILLION = 1_000_000
 ROW = 84 * 84 + 13
 
 
@@ -138,8 +141,102 @@ def test_where_nothing_fits_nothing_is_offered(outcome, having: Callable[[float]
     assert outcome(memory.check_replay, ATARI).endswith("are available on this machine. No replay would fit.")
 
 
+# -- on the device -----------------------------------------------------------------------------------------------------
+ON_DEVICE = ATARI.with_settings(["replay.placement=device"])
+DEVICE_ROW = 84 * 84 + DEVICE_COLUMN_BYTES
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A function (gigabytes): the memory that a GPU claims to have."""
+    return lambda gb: monkeypatch.setattr(memory, "gpu_memory", lambda: (int(gb * GB), "free on the GPU of the test"))
+
+
+def test_without_a_gpu_the_device_is_this_machine(outcome, having: Callable[[float], None], monkeypatch) -> None:
+    monkeypatch.setattr(memory, "gpu_memory", lambda: None)
+    assert memory.replay_bytes(ON_DEVICE) == MILLION * (ROW + DEVICE_COLUMN_BYTES)
+    having(16)
+    memory.check_replay(ON_DEVICE)
+    assert memory.describe(ON_DEVICE).startswith("Replay: 1,000,000 transitions, 7.10 GB of the 16.00 GB available")
+    having(4)
+    message = outcome(memory.check_replay, ON_DEVICE)
+    fits = (4 * GB - memory.HEADROOM) // (ROW + DEVICE_COLUMN_BYTES)
+    assert f"A replay of {fits:,} would fit: --set replay.capacity={fits}. Or compress it, to some 1.46 GB:" in message
+    assert message.endswith("--set replay.compression=delta --set replay.placement=host")
+    memory.check_replay(ON_DEVICE.with_settings(["replay.compression=delta", "replay.placement=host"]))
+
+
+def test_what_a_gpu_holds_need_not_fit_this_machine(outcome, having, gpu: Callable[[float], None]) -> None:
+    """The host keeps 13 bytes of a row."""
+    having(1.5)
+    gpu(10)
+    memory.check_replay(ON_DEVICE)
+    assert memory.describe(ON_DEVICE) == (
+        "Replay: 1,000,000 transitions, 7.09 GB of the 10.00 GB free on the GPU of the test, and 0.01 GB on the host."
+    )
+    assert outcome(memory.check_replay, ATARI).endswith(
+        "Or keep it where 10.00 GB are free on the GPU of the test: --set replay.placement=device"
+    )
+
+
+def test_too_large_a_replay_for_the_gpu(outcome, having, gpu: Callable[[float], None]) -> None:
+    """All of it is taken at the start, however short the run."""
+    having(16)
+    gpu(6)
+    short = dataclasses.replace(ON_DEVICE, frames=4000, iteration_frames=4000)
+    fits = (6 * GB - memory.HEADROOM - 84 * 84) // DEVICE_ROW
+    for config in (ON_DEVICE, short):
+        assert outcome(memory.check_replay, config) == (
+            "Expected memory on the GPU for a replay of 1,000,000 transitions: 7.09 GB and 1.07 GB for the rest, but "
+            f"6.00 GB are free on the GPU of the test. A replay of {fits:,} would fit: --set replay.capacity={fits}. "
+            "Or keep it on the host: --set replay.placement=host"
+        )
+        memory.check_replay(config.with_settings([f"replay.capacity={fits}"]))
+        assert outcome(memory.check_replay, config.with_settings([f"replay.capacity={fits + 1}"]))
+    having(4)
+    assert outcome(memory.check_replay, ON_DEVICE).endswith(f"--set replay.capacity={fits}")
+    gpu(1)
+    assert outcome(memory.check_replay, ON_DEVICE).endswith("No replay would fit.")
+    having(16)
+    assert outcome(memory.check_replay, ON_DEVICE).endswith("test. Keep it on the host: --set replay.placement=host")
+
+
+def test_columns_and_sampler_stay_on_this_machine(outcome, having, gpu: Callable[[float], None]) -> None:
+    gpu(10)
+    agent = presets.load("prioritized").agent
+    config = dataclasses.replace(ATARI, agent=agent).with_settings(["replay.placement=device"])
+    need = MILLION * (memory.COLUMN_BYTES + 1) + TREE + memory.HEADROOM
+    having(need / GB)
+    memory.check_replay(config)
+    having((need - 1) / GB)
+    message = outcome(memory.check_replay, config)
+    assert message.startswith("Expected memory beside the GPU for a replay of 1,000,000 transitions: 0.03 GB and 1.07")
+    fits = int(re.search(r"replay.capacity=(\d+)", message)[1])
+    memory.check_replay(config.with_settings([f"replay.capacity={fits}"]))
+
+
+def test_the_driver_is_asked_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the first GPU that is visible; where the driver's tool does not answer, nothing is known."""
+    asked: list[list[str]] = []
+
+    def answer(question: list[str], **_: object) -> object:
+        asked.append(question)
+        return SimpleNamespace(stdout="40500\n")
+
+    config = SimpleNamespace(list_physical_devices=lambda kind: ["one"])
+    config.experimental = SimpleNamespace(get_device_details=lambda gpu: {"device_name": "Some GPU"})
+    monkeypatch.setattr(memory, "tf", SimpleNamespace(config=config))
+    monkeypatch.setattr(memory.subprocess, "run", answer)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    assert memory.gpu_memory() == (40_500 * 2**20, "free on the Some GPU")
+    assert asked[0][:3] == ["nvidia-smi", "-i", "3"]
+    monkeypatch.setattr(memory.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("no tool")))
+    assert memory.gpu_memory() == (2**63, "unknown")
+    config.list_physical_devices = lambda kind: []
+    assert memory.gpu_memory() is None
+
+
 # -- samplers ----------------------------------------------------------------------------------------------------------
-MILLION = 1_000_000
 TREE = 8 * 2 * 2**20  # the leaves of a million are 2^20, and there are as many nodes above them
 
 

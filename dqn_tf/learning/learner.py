@@ -18,7 +18,7 @@ from dqn_tf.learning.optimizers import Optimizers
 from dqn_tf.networks.draws import Draws
 from dqn_tf.networks.q_network import QNetwork
 from dqn_tf.rng import Stream
-from dqn_tf.types import EnvironmentSpec, Sample, Transition
+from dqn_tf.types import Draw, EnvironmentSpec, Sample, Transition
 
 
 class Gradients(NamedTuple):
@@ -53,7 +53,15 @@ class Learner:
     "<phase>/network" (counter: call), as seeds that the compiled functions get as an argument.
     """
 
-    def __init__(self, config: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        spec: EnvironmentSpec,
+        seed: int,
+        recall: Callable[[Draw], Sample] | None = None,
+    ) -> None:
+        """recall: graph code that makes the batch of a draw, where the replay is on the device; the learner is then
+        handed draws instead of batches."""
         self.config, self.spec, self._seed = config, spec, seed
         self.online, self.target = (
             QNetwork(
@@ -79,6 +87,11 @@ class Learner:
         self._compiled_gradients = compiled(
             self._gradients, input_signature=[self._sample_signature(), *given], jit_compile=xla == "update"
         )
+        self._gradients_of = self._compiled_gradients
+        if recall is not None:
+            recalled = lambda draw, *s: self._compiled_gradients(recall(draw), *s)  # noqa: E731
+            self._gradients_of = compiled(recalled, input_signature=[self._draw_signature(), *given])
+        self._one_by_one = compiled(self._scan)
         self._apply = compiled(self._step, jit_compile=xla != "none")
         self._act = compiled(
             lambda o, *s: self.online(o, "act", self._draws(s)).q_values,
@@ -95,16 +108,16 @@ class Learner:
             lambda o, *s: self.online(o, "act", self._draws(s, still)).q_values, input_signature=[many, *given]
         )
 
-    def update(self, sample: Sample, update: int = 0) -> UpdateOutputs:
+    def update(self, sample: Sample | Draw, update: int = 0) -> UpdateOutputs:
         """THE update: one gradient step on a batch, Transition [B, ...] and weights [B].
 
         Its first half may run ahead of its turn (lookahead.py), so the two are compiled apart.  update: its number.
         """
         return self.step(self.gradients(sample, update))
 
-    def gradients(self, sample: Sample, update: int = 0) -> Gradients:
+    def gradients(self, sample: Sample | Draw, update: int = 0) -> Gradients:
         """The update's first half: a pure function of (sample, update, theta, theta^-)."""
-        return self._compiled_gradients(sample, *self._seeds(self._updates, update))
+        return self._gradients_of(sample, *self._seeds(self._updates, update))
 
     def _seeds(self, stream: Stream, counter: int) -> tuple[np.ndarray, ...]:
         return (stream.seed_of(counter),) if self.random else ()
@@ -142,12 +155,30 @@ class Learner:
         grad_norm = self._apply(gradients.values)
         return UpdateOutputs(gradients.loss, gradients.td_error, gradients.priority, grad_norm, gradients.q_values)
 
+    def updates(self, draws: Draw, update: int) -> UpdateOutputs:
+        """``update`` on each of K draws [K, B] in turn, numbered from ``update`` on, in one call; outputs [K, ...].
+
+        Where the replay is on the device.  One trace for each K.
+        """
+        seeds = [self._seeds(self._updates, update + k) for k in range(len(draws.rows))]
+        return self._one_by_one(draws, *map(np.stack, zip(*seeds, strict=True)))
+
+    def _scan(self, draws: Draw, *seeds: Any) -> UpdateOutputs:
+        batch, actions = self.config.batch_size, self.spec.num_actions
+        before = UpdateOutputs(*map(tf.zeros, ([], [batch], [batch], [], [batch, actions])))
+        one = lambda _, given: self.step(self._gradients_of(*given))  # noqa: E731
+        return tf.scan(one, (draws, *seeds), before, parallel_iterations=1)  # an update reads what the last one wrote
+
     def _sample_signature(self) -> Sample:
         batch, observation = self.config.batch_size, self.spec.observation
         states = tf.TensorSpec([batch, *observation.shape], observation.dtype)
         floats = tf.TensorSpec([batch], tf.float32)
         transitions = Transition(states, tf.TensorSpec([batch], tf.int32), floats, floats, states)
         return Sample(transitions, tf.TensorSpec([batch], tf.int64), floats)
+
+    def _draw_signature(self) -> Draw:
+        batch = [self.config.batch_size]
+        return Draw(tf.TensorSpec(batch, tf.int64), tf.TensorSpec(batch, tf.float32))
 
     def graphs(self) -> tuple[Any, Any]:
         """The traced graphs of an update's gradients and of the choice of an action: to be read, not to be called."""

@@ -18,14 +18,14 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.learning.learner import Gradients, Learner
 from dqn_tf.replay.replay import Replay
-from dqn_tf.types import Sample
+from dqn_tf.types import Draw, Sample
 
 
 class _Ahead(NamedTuple):
     update: int
     rows: np.ndarray
     weights: np.ndarray
-    sample: Sample
+    sample: Sample | Draw
     gradients: Future[Gradients] | None = None
 
 

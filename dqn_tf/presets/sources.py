@@ -14,6 +14,7 @@ DQN = {
     "bootstrap": "DQN: the target network's largest value",
     "replay": "DQN: uniform sampling",
     "replay.compression": "ours: how frames are kept changes no bit of a result",
+    "replay.placement": "ours: where frames are kept changes no bit of a result",
     "execution": "DQN: acting and learning take turns",
     "head": "DQN: one stream of hidden layers",
     "head.bias": "DQN: a bias for every output",

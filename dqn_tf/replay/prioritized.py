@@ -27,6 +27,7 @@ import numpy as np
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay import importance
+from dqn_tf.replay.frames import check_stores
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.ring import Foreseen, Ring
 from dqn_tf.replay.sum_tree import Tree, tree_bytes
@@ -43,6 +44,7 @@ class Prioritized:
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
     compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
+    placement: Literal["host", "device"] = setting("host", doc="where (replay/device_ring.py)", later=True)
     alpha: float = setting(0.6, doc="exponent of the priorities; 0: uniform")
     importance: Importance = setting(Importance(), doc="importance weights")
     epsilon: float = setting(0.0, doc="added to every priority")
@@ -53,6 +55,7 @@ class Prioritized:
     def __post_init__(self) -> None:
         check_types(self)
         expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
+        check_stores(self)
         for name in ("alpha", "uniform_share"):
             expect(0 <= getattr(self, name) <= 1, "a number in [0, 1]", f"replay.{name}", getattr(self, name))
         expect(self.epsilon >= 0, "a number >= 0", "replay.epsilon", self.epsilon)

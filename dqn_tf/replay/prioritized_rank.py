@@ -23,6 +23,7 @@ import numpy as np
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay import importance
+from dqn_tf.replay.frames import check_stores
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import checked
 from dqn_tf.replay.ring import Foreseen, Ring
@@ -38,6 +39,7 @@ class PrioritizedRank:
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
     compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
+    placement: Literal["host", "device"] = setting("host", doc="where (replay/device_ring.py)", later=True)
     alpha: float = setting(0.7, doc="exponent of the ranks; 0: uniform")
     importance: Importance = setting(Importance(beta=0.5), doc="importance weights")
     sort_updates: int = setting(250_000, unit="updates", doc="the heap is sorted whenever so many updates were made")
@@ -45,6 +47,7 @@ class PrioritizedRank:
     def __post_init__(self) -> None:
         check_types(self)
         expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
+        check_stores(self)
         expect(0 <= self.alpha <= 1, "a number in [0, 1]", "replay.alpha", self.alpha)
         expect(self.sort_updates >= 1, "at least 1", "replay.sort_updates", self.sort_updates)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dqn_tf.replay.accumulator import Accumulator
+from dqn_tf.replay.device_ring import DeviceRing
 from dqn_tf.replay.ring import Foreseen, Ring, Unforeseen
 from dqn_tf.rng import Stream
-from dqn_tf.types import Monitored, ObservationSpec, Sample, StepType, TimeStep
+from dqn_tf.types import Draw, Monitored, ObservationSpec, Sample, StepType, TimeStep
 
 
 class Replay:
@@ -21,7 +23,9 @@ class Replay:
     """
 
     def __init__(self, sampler: Any, spec: ObservationSpec, n_step: int, gamma: float, seed: int) -> None:
-        self.sampler, self.ring = sampler.build(), Ring(spec, sampler.capacity, sampler.compression)
+        self.sampler = sampler.build()
+        self.ring = Ring(spec, sampler.capacity, sampler.compression, sampler.placement)
+        self.on_device = DeviceRing(self.ring) if sampler.placement == "device" else None
         self._accumulator = Accumulator(n_step, gamma)
         self._stream = Stream(seed, "replay")
         self._ended = False  # whether the agent's episode is over
@@ -67,7 +71,7 @@ class Replay:
         if self.sampler.listens:
             self.sampler.learned(rows, np.asarray(priorities))
 
-    def sample(self, batch_size: int, update: int) -> Sample:
+    def sample(self, batch_size: int, update: int) -> Sample | Draw:
         """The batch of update number ``update``: a pure function of (seed, update, contents)."""
         return self.gather(*self.rows(batch_size, update))
 
@@ -101,9 +105,17 @@ class Replay:
         leaving = [r for oldest in range(self.ring.oldest + 1, then.oldest + 1) for r in self.ring.displaced(oldest)]
         return self.sampler.supposing(list(range(first, first + complete)), leaving)
 
-    def gather(self, rows: np.ndarray, weights: np.ndarray) -> Sample:
-        """The batch of these rows."""
+    def gather(self, rows: np.ndarray, weights: np.ndarray) -> Sample | Draw:
+        """The batch of these rows; of a ring on the device the draw, of which ``DeviceRing.recall`` makes the batch."""
+        if self.on_device is not None:
+            self.on_device.settle(rows)
+            return Draw(rows, weights)
         return Sample(self.ring.transitions(rows), rows, weights)
+
+    @property
+    def recall(self) -> Callable[[Draw], Sample] | None:
+        """What the learner needs to make batches of draws; None if it gets them whole."""
+        return None if self.on_device is None else self.on_device.recall
 
     def monitors(self, batch_size: int, update: int) -> Monitored:
         """What the sampler wants watched when update number ``update`` is the next.  Nothing is changed by it."""

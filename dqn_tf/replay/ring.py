@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf.checks import ConfigError
+from dqn_tf.replay.device_ring import DeviceFrames
 from dqn_tf.replay.frames import STORES, Frames
 from dqn_tf.types import ObservationSpec, Transition
 
@@ -29,13 +30,17 @@ def row_bytes(spec: ObservationSpec) -> int:
 class Ring:
     """Storage for ``capacity`` rows; the oldest are overwritten.
 
-    compression: how frames are kept, see frames.py; it changes nothing of what comes out, not even a segment's name.
+    compression: how frames are kept, see frames.py; placement: where, see device_ring.py.  Neither changes anything of
+    what comes out, not even a segment's name.
     """
 
-    def __init__(self, spec: ObservationSpec, capacity: int, compression: str = "none") -> None:
+    def __init__(
+        self, spec: ObservationSpec, capacity: int, compression: str = "none", placement: str = "host"
+    ) -> None:
         self.spec, self.capacity = spec, capacity
+        store = DeviceFrames if placement == "device" else STORES[compression]
         try:
-            self.frames: Frames = STORES[compression](capacity, spec.frame_shape, spec.dtype)
+            self.frames: Frames = store(capacity, spec.frame_shape, spec.dtype)
         except (MemoryError, ValueError, OverflowError) as error:
             raise ConfigError(
                 f"Expected memory for a replay of {capacity:,} transitions: {capacity * row_bytes(spec):.1e} bytes, "
@@ -48,7 +53,7 @@ class Ring:
             "ahead": np.zeros(capacity, np.uint16),
             "age": np.zeros(capacity, np.uint8),
         }
-        self.head = 0
+        self.head = self.touched = 0  # touched: the lowest row that has changed since somebody set it to the head
         self.segment_rows = max(1, min(capacity, SEGMENT_BYTES // row_bytes(spec)))
         self._digests: dict[int, str] = {}
         self._offsets = np.arange(spec.stack or 1)
@@ -77,6 +82,7 @@ class Ring:
         slot = row % self.capacity
         for name, value in (("action", action), ("reward", reward), ("discount", discount), ("ahead", ahead)):
             self.columns[name][slot] = value
+        self.touched = min(self.touched, row)
         self._digests.pop(slot // self.segment_rows, None)
 
     def usable(self, rows: np.ndarray, oldest: int | None = None) -> np.ndarray:
@@ -149,6 +155,7 @@ class Ring:
     def restore_head(self, head: int, digests: list[str]) -> None:
         """Say how many rows were ever written, and the hashes of the segments, which have been put back."""
         self.head, self._digests = head, dict(enumerate(digests))
+        self.touched = self.oldest
 
     def restore_segment(self, index: int, columns: dict[str, np.ndarray]) -> None:
         """Put a segment back.  Raises ValueError if a column is missing or does not fit."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
+from dqn_tf.replay.frames import check_stores
 from dqn_tf.replay.ring import Foreseen, Ring
 from dqn_tf.types import Monitored
 
@@ -29,10 +30,12 @@ class Uniform:
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
     compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
+    placement: Literal["host", "device"] = setting("host", doc="where (replay/device_ring.py)", later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
         expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
+        check_stores(self)
 
     def build(self) -> Uniform:
         """The sampler of one replay: there is nothing to remember."""

@@ -30,13 +30,13 @@ import numpy as np
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.learning.exploration import Behavior
-from dqn_tf.learning.learner import Learner
+from dqn_tf.learning.learner import Learner, UpdateOutputs
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.loop import Best, EpisodeRecord, IterationRecord, Trainer, check_finite
 from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
-from dqn_tf.types import Counters, StepType, TimeStep
+from dqn_tf.types import Counters, Draw, StepType, TimeStep
 
 LOOK_SECONDS = 0.2  # while acting waits for learning, whether the run is to stop is looked at so often
 
@@ -61,8 +61,8 @@ class ConcurrentTrainer(Trainer):
         plan = vector.Plan(config.environment, config.protocol, config.seed, streams)
         self.environments = vector.make(plan, execution.workers)
         spec = self.environments.spec
-        self.learner = Learner(agent, spec, config.seed)
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.learner = Learner(agent, spec, config.seed, self.replay.recall)
         self.monitors = Monitors(self.learner, self.replay)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
@@ -193,14 +193,29 @@ class ConcurrentTrainer(Trainer):
             self._learning = self._thread.submit(self._learn_until, until)
 
     def _learn_until(self, until: int) -> None:
+        execution = self.config.agent.execution
+        assert isinstance(execution, Concurrent)
         while self._updates < until and not self._rest.is_set():
-            rows, weights = self.replay.rows(self.config.agent.batch_size, self._updates)
-            out = self.learner.update(self.replay.gather(rows, weights), self._updates)
+            at_once = execution.updates_per_call
+            for out in self._make_updates(at_once if at_once <= until - self._updates else 1):
+                loss, grad_norm = float(out.loss), float(out.grad_norm)
+                check_finite(loss, grad_norm, self._updates, self.counters.steps)
+                self.stats.add_update(loss, grad_norm, np.asarray(out.td_error), np.asarray(out.q_values))
+                self._updates += 1
+
+    def _make_updates(self, number: int) -> list[UpdateOutputs]:
+        """What the next ``number`` updates tell; more than one are one call."""
+        first, batch_size = self._updates, self.config.agent.batch_size
+        if number == 1:
+            rows, weights = self.replay.rows(batch_size, first)
+            out = self.learner.update(self.replay.gather(rows, weights), first)
             self.replay.learned(rows, out.priority)
-            loss, grad_norm = float(out.loss), float(out.grad_norm)
-            check_finite(loss, grad_norm, self._updates, self.counters.steps)
-            self.stats.add_update(loss, grad_norm, out.td_error.numpy(), out.q_values.numpy())
-            self._updates += 1
+            return [out]
+        drawn = [self.replay.rows(batch_size, update) for update in range(first, first + number)]
+        draws = self.replay.gather(*map(np.stack, zip(*drawn, strict=True)))
+        assert isinstance(draws, Draw)
+        told = [part.numpy() for part in self.learner.updates(draws, first)]
+        return [UpdateOutputs(*parts) for parts in zip(*told, strict=True)]
 
     def _learns(self, until: int, seconds: float) -> bool:
         """Whether the learner is, after so many seconds at most, still on its way to so many updates."""

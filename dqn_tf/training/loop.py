@@ -66,8 +66,8 @@ class Trainer:
         self.config, self.counters, self.stats = config, Counters(), IterationStats()
         self.environment = envs.make(config.environment, config.protocol, config.seed, "train", training=True)
         spec = self.environment.spec
-        self.learner = Learner(agent, spec, config.seed)
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.learner = Learner(agent, spec, config.seed, self.replay.recall)
         self.ahead = LookAhead(self.learner, self.replay, agent.batch_size)
         self.monitors = Monitors(self.learner, self.replay)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dqn_tf.determinism import digest
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run_dir import read_json
@@ -141,6 +142,24 @@ def test_a_compressed_replay_gives_the_bytes_of_the_raw_one(
     one, other = (read_json(path / "summary.json") for path in (run_dir, raw))
     assert one["config_hash"] != other["config_hash"] and one["state_digest"] == other["state_digest"]
     assert _state(run_dir)["replay"] == _state(raw)["replay"]
+
+
+@pytest.mark.parametrize("case", ["breakout", "rainbow"])
+def test_a_replay_on_the_device_gives_the_bytes_of_one_on_the_host(
+    case: str, tmp_path: Path, cases: dict[str, Any], workbench: Any, baseline: Callable[[str], Path]
+) -> None:
+    """Stopped and killed on the way, as above."""
+    run_dir, host = tmp_path / "run", baseline(case)
+    words = cases[case].words(run_dir, extra=("--set", "replay.placement=device"))
+    for at, what, code in (("training:170", "SIGTERM", TERM), ("training:190", "SIGKILL", KILLED)):
+        result = workbench.run(words, at, what)
+        assert result.exit == code, result.output
+    assert workbench.run(words).exit == 0
+    for name in ("episodes.csv", "iterations.csv"):
+        assert (run_dir / name).read_bytes() == (host / name).read_bytes()
+    one, other = (read_json(path / "summary.json") for path in (run_dir, host))
+    assert one["config_hash"] != other["config_hash"] and one["state_digest"] == other["state_digest"]
+    assert digest(_state(run_dir)["replay"]) == digest(_state(host)["replay"])
 
 
 def _state(run_dir: Path) -> Any:

@@ -12,9 +12,13 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.config import Interleaved
 from dqn_tf.learning.learner import Learner
 from dqn_tf.learning.optimizers import Adam, RMSProp
-from dqn_tf.networks.torsos import MLP
-from dqn_tf.types import Sample, Transition
+from dqn_tf.networks.noisy import Noisy
+from dqn_tf.networks.torsos import MLP, NatureCNN
+from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.uniform import Uniform
+from dqn_tf.types import Draw, EnvironmentSpec, ObservationSpec, Sample, StepType, TimeStep, Transition
 from dqn_tf.values.expected import Expected
+from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 
 @pytest.fixture
@@ -203,6 +207,35 @@ def test_one_trace_and_the_same_result_however_it_is_compiled(learner: Callable[
         results[xla] = np.concatenate([losses, flat(one.online.variables), flat(one.optimizer.variables)])
     np.testing.assert_allclose(results["optimizer"], results["none"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(results["update"], results["none"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("xla", ["optimizer", "update", "none"])
+@pytest.mark.parametrize("case", ["plain", "noise and sampled fractions", "images"])
+def test_updates_in_one_call_are_those_of_single_calls(tiny_agent: Callable[..., Any], xla: str, case: str) -> None:
+    """Bit for bit, outputs and weights: each reads what the one before wrote, and draws from its own counter."""
+    spec = EnvironmentSpec(ObservationSpec((84, 84), "uint8", 4), ("left", "right"), 4)
+    spec = spec if case == "images" else EnvironmentSpec(ObservationSpec((3,), "float32"), ("left", "right"), 1)
+    ideas: dict[str, Any] = {"network": NatureCNN(hidden=8)} if case == "images" else {}
+    if case.startswith("noise"):
+        ideas = {"layers": Noisy(), "value": ImplicitQuantile(samples=4, target_samples=4), "max_grad_norm": 0.5}
+    agent = tiny_agent(execution=Interleaved(xla=xla, threads=1), optimizer=RMSProp(), **ideas)
+    replay = Replay(Uniform(capacity=40, placement="device"), spec.observation, 1, 0.9, seed=0)
+    random, shape = np.random.default_rng(0), spec.observation.frame_shape
+    for step in range(30):
+        frame = (random.normal(size=shape) if case != "images" else random.integers(0, 256, shape)).astype(
+            spec.observation.dtype
+        )
+        kind = StepType.FIRST if step == 0 else StepType.MID
+        answer = TimeStep(frame, frame, 1.0, 1.0, kind, False, False, 1, 1)
+        replay.add(int(random.integers(2)), float(random.normal()), answer) if step else replay.add_first(answer)
+    one, other = (Learner(agent, spec, 0, replay.recall) for _ in range(2))
+    draws = [replay.gather(*replay.rows(4, update)) for update in range(5, 11)]
+    single = [one.update(draw, update) for update, draw in enumerate(draws, 5)]
+    block = other.updates(Draw(*map(np.stack, zip(*draws, strict=True))), 5)
+    for name, parts in zip(block._fields, zip(*single, strict=True), strict=True):
+        assert np.stack(parts).tobytes() == getattr(block, name).numpy().tobytes(), name
+    assert {n: v.tobytes() for n, v in one.state().items()} == {n: v.tobytes() for n, v in other.state().items()}
+    assert one.traces == other.traces == 1
 
 
 def test_acting_traces_once_for_every_batch_size(learner: Callable[..., Learner]) -> None:

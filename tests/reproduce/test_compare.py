@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dqn_tf.checks import RunError
 from dqn_tf.envs.protocols import PROTOCOLS
-from reproduce import compare, published, runs, tables
+from reproduce import compare, published, reruns, runs, tables
 from reproduce.statistics import OUTSIDE, WITHIN_PREDICTION, WITHIN_RUNS
 
 
@@ -47,6 +48,16 @@ def test_compare(run_dir):
     assert table["begin_frames"].tolist() == [0, 1_000_000] and table["end_frames"].tolist() == [1_000_000, 2_000_000]
 
 
+def test_seeds_and_budgets_share_their_settings(run_dir):
+    """A run that goes on is of the same sample; one with another setting is not."""
+
+    def settings(name, **fields):
+        return compare.compare(runs.load(run_dir(name, **fields)))["settings_hash"].unique().tolist()
+
+    assert settings("a", seed=1) == settings("b", seed=2, frames=3_000_000)
+    assert settings("a2") != settings("c", settings=["discount=0.9"])
+
+
 def test_outside(run_dir):
     assert compare.compare(runs.load(run_dir("a")))["verdict"].tolist() == [OUTSIDE, OUTSIDE]
 
@@ -62,7 +73,11 @@ def test_seeds_together():
         *(("pong", seed, 0, value, 0.1, OUTSIDE) for seed, value in ((0, 19.9), (1, 20.1))),
         *(("qbert", seed, 0, 11.0, 0.0, OUTSIDE) for seed in (0, 1)),  # no spread: no interval, nothing claimed
     ]
-    table = pd.DataFrame(rows, columns=names).assign(published_mean=10.0, published_n_runs=5)
+    table = pd.DataFrame(rows, columns=names).assign(published_mean=10.0, published_n_runs=5, settings_hash="a")
+    other = table.iloc[[0, 1]].assign(settings_hash="b", return_mean=[90.0, 91.0])  # a sample of its own
+    assert "2 seeds of ours have mean 90.5" in compare.together(pd.concat([table, other]))[1]
+    with pytest.raises(RunError, match="one result of breakout, seed 1, iteration 0"):
+        compare.together(pd.concat([table, other.assign(settings_hash="a").iloc[[1]]]))
     breakout, pong, qbert = compare.together(table)
     assert breakout.startswith(
         "- Breakout, iteration 0: 3 seeds of ours have mean 12 and standard deviation 3, 5 published"
@@ -156,7 +171,8 @@ def test_committed_tables_are_what_the_committed_runs_give(tmp_path):
         table = compare.table_of(group)
         tables.write_csv(table, tmp_path / "t.csv")
         assert (tmp_path / "t.csv").read_bytes() == (runs.RESULTS / "tables" / f"{preset}.csv").read_bytes()
-        tables.write_text(compare.report(group, table), tmp_path / "t.md")
+        page = compare.report(group, table, reruns.find(runs.RESULTS, preset))
+        tables.write_text(page, tmp_path / "t.md")
         assert (tmp_path / "t.md").read_bytes() == (runs.RESULTS / "tables" / f"{preset}.md").read_bytes()
         for game in {r.environment for r in group}:
             assert (runs.RESULTS / "plots" / f"{preset}_{game}.svg").exists()

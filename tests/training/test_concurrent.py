@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from dqn_tf import determinism, make_config
+from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
@@ -40,6 +41,12 @@ CASES: dict[str, dict[str, Any]] = {
     "uniform": {},
     "prioritized, n-step, small ring": {"replay": Prioritized(capacity=90), "n_step": 3},
     "several updates at once": {"steps_per_update": 6, "updates_at_once": 2},
+    "on the device": {"replay": Uniform(capacity=150, placement="device"), "n_step": 3},
+    "several updates per call": {
+        "replay": Uniform(capacity=150, placement="device"),
+        "execution": Concurrent(xla="optimizer", threads=2, environments=3, workers=0, updates_per_call=4),
+        "steps_per_update": 2,
+    },
 }
 
 
@@ -86,7 +93,8 @@ class Twin:
         self.config, self.games = config, [plan.make(i) for i in range(number)]
         spec = self.games[0].spec
         self.learner = Learner(agent, spec, config.seed)
-        self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        replay = dataclasses.replace(agent.replay, placement="host")
+        self.replay = Replay(replay, spec.observation, agent.n_step, agent.discount, config.seed)
         self.feeds = [Feed(spec.observation) for _ in self.games]
         self.exploration = Stream(config.seed, "exploration")
         self.steps = self.updates = 0
@@ -171,6 +179,60 @@ def test_the_bytes_of_a_naive_twin(trainer: Callable[..., Any], case: str, monke
     assert [r["steps"] for r in rows] == [72, 144, 216, 240]
     every, at_once = one.config.agent.steps_per_update, one.config.agent.updates_at_once
     assert [r["updates"] for r in rows] == [(r["steps"] // every - 60 // every) * at_once for r in rows]
+
+
+def test_several_updates_per_call_are_bounded_and_traced_once(
+    trainer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of one size, single updates for what is over: asked for while they run, the learner rests after its
+    block."""
+    one = trainer(**CASES["several updates per call"])
+    updates, blocks = one.learner.updates, []
+
+    def slow(draws: Any, first: int) -> Any:
+        blocks.append((first, len(draws.rows)))
+        time.sleep(0.02)
+        return updates(draws, first)
+
+    monkeypatch.setattr(one.learner, "updates", slow)
+    for _ in one.records(lambda: None):
+        before = len(blocks)
+        one.state()
+        assert len(blocks) <= before + 1
+    assert {size for _, size in blocks} == {4} and 4 * len(blocks) < one.counters.updates == 90
+    learner = one.learner
+    compiled = (learner._one_by_one, learner._gradients_of, learner._compiled_gradients, learner._apply)
+    assert [learner.traces, *(f.experimental_get_tracing_count() for f in compiled)] == [1] * 5
+
+
+def test_saved_between_calls_and_continued(trainer: Callable[..., Any], tmp_path: Path) -> None:
+    """Where the blocks of updates begin differs from the run never stopped; the bytes do not."""
+    build = lambda: trainer(**CASES["several updates per call"])  # noqa: E731
+    whole, one, other = build(), build(), build()
+    list(whole.records(lambda: None))
+    records = one.records(lambda: None)
+    for _ in range(44):
+        next(records)
+    store = Store(tmp_path / "checkpoints", "identity")
+    store.save(44, {"run": one.state()}, one.blobs())
+    loaded = store.load(pytest.fail)
+    assert loaded is not None
+    other.restore(loaded[1]["run"], loaded[2])
+    list(other.records(lambda: None))
+    assert other.digest() == whole.digest() and other.counters == whole.counters
+
+
+def test_an_update_that_diverges_in_mid_call_is_named(trainer: Callable[..., Any], monkeypatch) -> None:
+    one = trainer(**CASES["several updates per call"])
+    updates = one.learner.updates
+
+    def bad(draws: Any, first: int) -> Any:
+        out = updates(draws, first)
+        return out._replace(grad_norm=tf.where(np.arange(first, first + 4) == 7, np.float32(np.inf), out.grad_norm))
+
+    monkeypatch.setattr(one.learner, "updates", bad)
+    with pytest.raises(RunError, match=r"the gradient norm inf at update 7 .*diverged"):
+        list(one.records(lambda: None))
 
 
 def test_stopped_anywhere_and_continued_with_other_workers(trainer: Callable[..., Any], tmp_path: Path) -> None:
@@ -354,6 +416,12 @@ def test_a_worker_that_dies_stops_the_run(trainer: Callable[..., Any], outcome: 
         (["execution.environments=0"], "Expected 1 to 1024 for `execution.environments`, got 0."),
         (["execution.workers=9"], "Expected 0 to 8 (`execution.environments`) for `execution.workers`, got 9."),
         (["target_update_steps=30"], "agent steps for `target_update_steps`, got 30 steps. Take 32 for"),
+        (["execution.updates_per_call=65"], "Expected 1 to 64 updates for `execution.updates_per_call`, got 65."),
+        (["execution.updates_per_call=2"], "Expected `execution.updates_per_call`=1, got 2: updates of one call need"),
+        (
+            ["execution.updates_per_call=2", "replay=prioritized", "replay.placement=device", "replay.capacity=1000"],
+            "Set replay=uniform and replay.placement=device.",
+        ),
         (["iteration_frames=100"], "agent steps for `iteration_frames`, got 100 steps. Take 104 for"),
     ],
 )
