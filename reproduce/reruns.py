@@ -61,8 +61,8 @@ def load(folder: Path) -> Rerun:
     """The rerun in ``folder``.  Raises RunError if it is damaged or was not finished."""
     try:
         about = json.loads((folder / "about.json").read_text())
-        episodes = pd.read_csv(folder / "episodes.csv")
-        total, _ = int(episodes["length_steps"].sum()), episodes["return_raw"].astype(float)
+        episodes = pd.read_csv(folder / "episodes.csv").astype({"return_raw": float})
+        total = int(episodes["length_steps"].sum())
         whole = total == int(episodes["steps"].iloc[-1]) >= int(about["steps"])
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise RunError(f"Expected about.json and episodes.csv of a rerun in {folder}, got: {error}") from error
