@@ -5,7 +5,6 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1, the last five li
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.config import AgentConfig
+from dqn_tf.learning.compiled import Compiled
 from dqn_tf.learning.optimizers import Optimizers
 from dqn_tf.networks.draws import Draws
 from dqn_tf.networks.q_network import QNetwork
@@ -79,34 +79,23 @@ class Learner:
         self.traces = 0
         self.random = config.value.random or config.layers.random
         self._updates, self._actions = Stream(seed, "network/update"), Stream(seed, "network/act")
-        xla = config.execution.xla
-        observation = spec.observation
+        xla, observation, batch = config.execution.xla, spec.observation, self._sample_signature()
         one, many = (tf.TensorSpec([n, *observation.shape], observation.dtype) for n in (1, None))
         given = [tf.TensorSpec([2], tf.int64)] if self.random else []
-        compiled = functools.partial(tf.function, autograph=False)
-        self._compiled_gradients = compiled(
-            self._gradients, input_signature=[self._sample_signature(), *given], jit_compile=xla == "update"
-        )
-        self._gradients_of = self._compiled_gradients
-        if recall is not None:
-            recalled = lambda draw, *s: self._compiled_gradients(recall(draw), *s)  # noqa: E731
-            self._gradients_of = compiled(recalled, input_signature=[self._draw_signature(), *given])
-        self._one_by_one = compiled(self._scan)
-        self._apply = compiled(self._step, jit_compile=xla != "none")
-        self._act = compiled(
-            lambda o, *s: self.online(o, "act", self._draws(s)).q_values,
-            input_signature=[one, *given],
-            jit_compile=xla != "none",
-        )
-        self._act_target = compiled(
-            lambda o, *s: self.target(o, "act", self._draws(s)).q_values,
-            input_signature=[many, *given],
-            jit_compile=xla != "none",
-        )
         still = config.layers.still_when_scored
-        self.q_values = compiled(
-            lambda o, *s: self.online(o, "act", self._draws(s, still)).q_values, input_signature=[many, *given]
+        self._gradients_of_batch = Compiled(self._gradients, [batch, *given], xla == "update")
+        self._gradients_of = self._gradients_of_batch
+        if recall is not None:
+            recalled = lambda draw, *s: self._gradients_of_batch.trace(recall(draw), *s)  # noqa: E731
+            self._gradients_of = Compiled(recalled, [self._draw_signature(), *given])
+        self._one_by_one = tf.function(self._scan, autograph=False)
+        values = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
+        self._apply = Compiled(self._step, [values], xla != "none")
+        self._act, self._act_target = (
+            Compiled(lambda o, *s, n=n: n(o, "act", self._draws(s)).q_values, [states, *given], xla != "none")
+            for n, states in ((self.online, one), (self.target, many))
         )
+        self.q_values = Compiled(lambda o, *s: self.online(o, "act", self._draws(s, still)).q_values, [many, *given])
 
     def update(self, sample: Sample | Draw, update: int = 0) -> UpdateOutputs:
         """THE update: one gradient step on a batch, Transition [B, ...] and weights [B].
@@ -182,7 +171,7 @@ class Learner:
 
     def graphs(self) -> tuple[Any, Any]:
         """The traced graphs of an update's gradients and of the choice of an action: to be read, not to be called."""
-        return self._compiled_gradients.get_concrete_function(), self._act.get_concrete_function()
+        return self._gradients_of_batch.trace, self._act.trace
 
     def sync_target(self) -> None:
         """theta^- <- theta."""

@@ -242,7 +242,7 @@ def test_acting_traces_once_for_every_batch_size(learner: Callable[..., Learner]
     one = learner()
     for size in (1, 2, 5):
         one.q_values(np.zeros((size, 3), np.float32))
-    assert one.q_values.experimental_get_tracing_count() == 1
+    assert one.q_values.traces == 1
 
 
 # -- the two networks, saving ------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def expect_the_same(trainer: Callable[..., Trainer], config: RunConfig, tmp_path
     for half in halves:
         list(half.records(lambda: None))
         assert half.digest() == host.digest()
-    assert device.learner.traces == 1 and device.learner._gradients_of.experimental_get_tracing_count() == 1
+    assert device.learner.traces == 1 and device.learner._gradients_of.traces == 1
 
 
 @pytest.mark.parametrize("case", CASES)

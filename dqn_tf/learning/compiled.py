@@ -1,0 +1,37 @@
+"""Compiled functions with one trace, and calls that do not look for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dqn_tf import lazy_tf as tf
+
+
+class Compiled:
+    """A graph function that is traced at its first call, for one signature, and then called by its trace.
+
+    ``tf.function`` compares the arguments of every call with the traces it has, in Python: longer than a network of
+    this project's size takes for one observation.  Here there is one trace, so nothing is compared.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: Sequence[Any], xla: bool = False) -> None:
+        """signature: nested ``tf.TensorSpec``, an entry for each argument.  xla: compile the whole of it with XLA."""
+        self._function = tf.function(function, autograph=False, input_signature=signature, jit_compile=xla or None)
+        self._trace: Any = None
+
+    @property
+    def trace(self) -> Any:
+        """The traced function: to be read, or called with tensors."""
+        if self._trace is None:
+            self._trace = self._function.get_concrete_function()
+        return self._trace
+
+    @property
+    def traces(self) -> int:
+        """How often the function has been traced: 0 or 1."""
+        return int(self._function.experimental_get_tracing_count())
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it, with tensors or arrays of the signature's shapes and dtypes; anything else raises."""
+        return self.trace(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
