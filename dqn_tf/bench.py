@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -66,13 +67,16 @@ def _measure(trainer: Trainer, warm: int, whole: int, seconds: float, say: Say) 
         next(steps)
     resident = _status("VmRSS") - memory_touched(trainer) - agent.replay.sampler_bytes
     on_device = DEVICE_COLUMN_BYTES if agent.replay.placement == "device" else 0
+    cpu = _cpu_seconds()
     end_to_end, wall, phases = _train_for(trainer, steps, seconds, whole)
+    cores = (_cpu_seconds() - cpu) / wall
     say("Measuring the parts and the floor ...")
     parts = _parts(trainer)
     floor = _floor(trainer, parts["emulation_frames_per_s"])
     return {
         "frames_per_s": end_to_end,
         "seconds": wall,
+        "cores": cores,
         "phases": phases,
         **parts,
         **floor,
@@ -182,6 +186,15 @@ def _status(name: str) -> int:
     return 0
 
 
+def _cpu_seconds() -> float:
+    """Core-seconds used so far by this process and by the workers that it has."""
+    used = 0.0
+    for pid in ["self", *" ".join(p.read_text() for p in Path("/proc/self/task").glob("*/children")).split()]:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime
+    return used
+
+
 def table(config: RunConfig, m: dict[str, Any]) -> str:
     """What ``measure`` found, for people."""
     phases = ", ".join(
@@ -213,7 +226,7 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
         (
             "end to end",
             f"{m['frames_per_s']:.0f} frames/s",
-            f"learning phase, {m['seconds']:.0f} s; floor "
+            f"learning phase, {m['seconds']:.0f} s, {m['cores']:.1f} cores; floor "
             f"{m['floor_frames_per_s']:.0f} frames/s, {100 * m['frames_per_s'] / m['floor_frames_per_s']:.0f} % of it",
         ),
         ("time goes to", phases, ""),

@@ -1,0 +1,257 @@
+"""Other people's DQNs, run as they are and watched from outside.  ``versus_peers.py`` starts it, with their python.
+
+    PYTHON benchmarks/peers.py NAME CHECKOUT SECONDS
+
+Nothing of a peer is copied or changed: each is called through its own entry point, and its steps and updates are
+counted by wrapping the functions that make them.  All do the same work: Breakout, 84 x 84 x 4, batch 32, frame skip 4,
+one update for each 4 steps, a replay of 100,000, learning under way, epsilon 0.01 where the agent has an epsilon.
+Timing starts ten seconds after the first update.  The last line of output is JSON.  Python 3.7 can read this file.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import sys
+import tempfile
+import threading
+import time
+import types
+
+CAPACITY, LEARNING_STARTS, WARM_UP_SECONDS = 100_000, 2_000, 10.0
+PACKAGES = "torch jax jaxlib flax tensorflow tensorflow-cpu stable-baselines3 dopamine-rl dm-haiku gym gymnasium ale-py"
+
+
+class Meter:
+    """Counts agent steps and updates; when the seconds are over it prints what it found and ends the process."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.steps = self.updates = 0
+        self.first = self.begun = None
+        self.lock = threading.Lock()
+
+    def update(self, *_):
+        """An update is about to be made."""
+        with self.lock:
+            self.updates += 1
+            self.first = self.first or time.perf_counter()
+
+    def step(self, number=1.0):
+        """``number`` agent steps are about to be made."""
+        with self.lock:
+            self.steps += number
+            now = time.perf_counter()
+            if self.first is None or now - self.first < WARM_UP_SECONDS:
+                return
+            here = now, self.steps, self.updates, sum(os.times()[:4])
+            self.begun = self.begun or here
+            if now - self.begun[0] >= self.seconds:
+                seconds, steps, updates, cpu = (a - b for a, b in zip(here, self.begun))
+                found = {
+                    "frames_per_s": 4 * steps / seconds,
+                    "seconds": seconds,
+                    "steps_per_update": steps / max(1, updates),
+                    "cores": cpu / seconds,
+                    "versions": versions(),
+                }
+                print("\n" + json.dumps(found), flush=True)
+                os._exit(0)
+
+    def before(self, owner, name, count):
+        """Have ``count(self, *arguments)`` called before each call of the method ``owner.name``."""
+        method = getattr(owner, name)
+
+        def counted(self, *arguments, **named):
+            count(self, *arguments)
+            return method(self, *arguments, **named)
+
+        setattr(owner, name, counted)
+
+
+def versions():
+    """Which releases of what matters are installed here."""
+    try:
+        from importlib.metadata import PackageNotFoundError, version
+    except ImportError:  # Python 3.7
+        from pkg_resources import DistributionNotFound as PackageNotFoundError
+        from pkg_resources import get_distribution
+
+        def version(name):
+            return get_distribution(name).version
+
+    found = {"python": "%d.%d" % sys.version_info[:2]}
+    for name in PACKAGES.split():
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            pass
+    return found
+
+
+def register_games():
+    """Make the environments named "...NoFrameskip-v4" known to gymnasium."""
+    import ale_py
+    import gymnasium
+
+    if hasattr(gymnasium, "register_envs"):
+        gymnasium.register_envs(ale_py)
+    try:
+        gymnasium.spec("BreakoutNoFrameskip-v4")
+    except gymnasium.error.Error:
+        from ale_py import registration
+
+        registration.register_v0_v4_envs()
+
+
+def cleanrl(script):
+    """vwxyzjn/cleanrl: a script, by its command line."""
+
+    def run(root, meter):
+        register_games()
+        import gymnasium
+        from torch.optim import optimizer
+
+        optimizer.register_optimizer_step_post_hook(meter.update)
+        meter.before(gymnasium.vector.SyncVectorEnv, "step_wait", lambda envs: meter.step(envs.num_envs))
+        sys.path.insert(0, root)
+        sys.argv = [script, "--env-id", "BreakoutNoFrameskip-v4", "--no-cuda", "--batch-size", "32"]
+        sys.argv += [
+            "--buffer-size",
+            str(CAPACITY),
+            "--learning-starts",
+            str(LEARNING_STARTS),
+            "--train-frequency",
+            "4",
+        ]
+        sys.argv += ["--start-e", "0.01", "--end-e", "0.01"]
+        runpy.run_path(os.path.join(root, "cleanrl", script), run_name="__main__")
+
+    return run
+
+
+def stable_baselines3(_, meter):
+    """Stable-Baselines3, from its package, with the hyperparameters of CleanRL's script (its own are not Atari's)."""
+    register_games()
+    from stable_baselines3 import DQN
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.env_util import make_atari_env
+    from stable_baselines3.common.vec_env import VecFrameStack
+    from torch.optim import optimizer
+
+    class Count(BaseCallback):
+        def _on_step(self):
+            meter.step(self.training_env.num_envs)
+            return True
+
+    optimizer.register_optimizer_step_post_hook(meter.update)
+    environments = VecFrameStack(make_atari_env("BreakoutNoFrameskip-v4", n_envs=1, seed=1), n_stack=4)
+    replay = {"buffer_size": CAPACITY, "learning_starts": LEARNING_STARTS, "batch_size": 32, "train_freq": 4}
+    epsilon = {"exploration_initial_eps": 0.01, "exploration_final_eps": 0.01}
+    learning = {"gradient_steps": 1, "target_update_interval": 1000, "learning_rate": 1e-4}
+    model = DQN("CnnPolicy", environments, device="cpu", verbose=0, **replay, **epsilon, **learning)
+    model.learn(10**9, callback=Count())
+
+
+def dopamine(agent):
+    """google/dopamine: the package, with the settings file of the checkout (the package leaves them out)."""
+
+    def run(root, meter):
+        # It imports OpenAI's baselines, which it does not declare and this run does not call.
+        for name in ("baselines", "baselines.common", "baselines.common.atari_wrappers"):
+            sys.modules.setdefault(name, types.ModuleType(name))
+        sys.modules["baselines.common"].atari_wrappers = sys.modules["baselines.common.atari_wrappers"]
+        from dopamine.discrete_domains import atari_lib, run_experiment
+        from dopamine.jax.replay_memory import replay_buffer
+
+        meter.before(atari_lib.AtariPreprocessing, "step", lambda *_: meter.step())
+        meter.before(replay_buffer.ReplayBuffer, "sample", meter.update)
+        settings = [
+            "atari_lib.create_atari_environment.game_name = 'Breakout'",
+            "JaxDQNAgent.min_replay_history = %d" % LEARNING_STARTS,
+            "JaxDQNAgent.epsilon_decay_period = 1",
+            "ReplayBuffer.max_capacity = %d" % CAPACITY,
+        ]
+        if agent == "full_rainbow":
+            settings.append("PrioritizedSamplingDistribution.max_capacity = %d" % CAPACITY)
+        gin = os.path.join(root, "dopamine", "jax", "agents", agent, "configs", agent + ".gin")
+        run_experiment.load_gin_configs([gin], settings)
+        run_experiment.create_runner(os.path.join(os.getcwd(), "run")).run_experiment()
+
+    return run
+
+
+def dqn_zoo(agent):
+    """google-deepmind/dqn_zoo: an agent's program, by its command line.  Its agents see every frame."""
+
+    def run(root, meter):
+        sys.path.insert(0, root)
+        gym_atari = importlib.import_module("dqn_zoo.gym_atari")
+        replay = importlib.import_module("dqn_zoo.replay")
+        meter.before(gym_atari.GymAtari, "step", lambda *_: meter.step(0.25))
+        for name in ("TransitionReplay", "PrioritizedTransitionReplay"):
+            meter.before(getattr(replay, name), "sample", meter.update)
+        sys.argv = ["run_atari", "--environment_name=breakout", "--jax_platform_name=cpu", "--results_csv_path="]
+        sys.argv += ["--replay_capacity=%d" % CAPACITY, "--num_eval_frames=0", "--num_train_frames=100000000"]
+        sys.argv += ["--min_replay_capacity_fraction=%r" % (LEARNING_STARTS / CAPACITY)]
+        if agent == "dqn":
+            sys.argv += ["--exploration_epsilon_begin_value=0.01", "--exploration_epsilon_end_value=0.01"]
+        runpy.run_module("dqn_zoo.%s.run_atari" % agent, run_name="__main__")
+
+    return run
+
+
+def fast_dqn(workers):
+    """brett-daley/fast-dqn: concurrent training and synchronized execution with ``workers`` threads; 0: its plain DQN.
+
+    Workers and trainer meet only when the target network is renewed.  That is done each 400 steps here instead of
+    10,000, so that the seconds which are timed hold many periods.
+    """
+
+    def run(root, meter):
+        sys.path.insert(0, root)
+        import run_dqn
+        from fast_dqn import atari_env, replay_memory
+
+        meter.before(replay_memory.ReplayMemory, "sample", meter.update)
+        meter.before(atari_env.HistoryWrapper, "step", lambda *_: meter.step())
+        construct = run_dqn.DQNAgent.__init__
+
+        def smaller(self, *arguments, **named):
+            memory = run_dqn.ReplayMemory
+            run_dqn.ReplayMemory = lambda env, capacity, seed: memory(env, capacity=CAPACITY, seed=seed)
+            construct(self, *arguments, **named)
+            self._prepopulate, self._target_update_freq = LEARNING_STARTS, 400
+
+        run_dqn.DQNAgent.__init__ = smaller
+        run_dqn.DQNAgent.epsilon_schedule = staticmethod(lambda t: 0.01)
+        named = {"game": "breakout", "interp": "linear", "timesteps": 10**9, "evaluate": 0, "seed": 1}
+        if workers:
+            import run_fast_dqn
+
+            run_dqn.main(run_fast_dqn.FastDQNAgent, dict(named, concurrent=True, workers=workers, synchronize=True))
+        else:
+            run_dqn.main(run_dqn.DQNAgent, named)
+
+    return run
+
+
+RUN = {
+    "cleanrl-dqn": cleanrl("dqn_atari.py"),
+    "cleanrl-c51": cleanrl("c51_atari.py"),
+    "cleanrl-rainbow": cleanrl("rainbow_atari.py"),
+    "sb3-dqn": stable_baselines3,
+    "dopamine-dqn": dopamine("dqn"),
+    "dopamine-rainbow": dopamine("full_rainbow"),
+    "dqn_zoo-dqn": dqn_zoo("dqn"),
+    "dqn_zoo-rainbow": dqn_zoo("rainbow"),
+    "fast_dqn-dqn": fast_dqn(0),
+    "fast_dqn-8-workers": fast_dqn(8),
+}
+
+
+if __name__ == "__main__":
+    chosen, checkout, asked = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        RUN[chosen](os.path.abspath(checkout), Meter(float(asked)))
