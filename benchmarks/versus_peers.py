@@ -51,7 +51,7 @@ PEERS = {
 
 
 def main() -> int:
-    """Alternate, print each result as it comes and a table at the end; with --out also as JSON.  0 if all ran."""
+    """Alternate, print each result as it comes and a table at the end; with --out also JSON, round by round.  0: all ran."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", required=True, type=Path, help="folder of virtual environments")
     parser.add_argument("--checkouts", required=True, type=Path, help="folder of checkouts")
@@ -84,10 +84,9 @@ def main() -> int:
                 f"{found['others']:.2f} cores; {left / 60:.0f} min left",
                 flush=True,
             )
+        if options.out:  # so that nothing is lost when it is stopped
+            _write(options, results)
     print("\n" + table(results))
-    if options.out:
-        _write(options, results)
-        print(f"\nWritten to {options.out}.")
     return 1 if failed else 0
 
 

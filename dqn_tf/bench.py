@@ -108,7 +108,9 @@ def _parts(trainer: Trainer) -> dict[str, float]:
     """Median seconds of one update, action, environment step and replay sample, and the bare emulator's frames/s."""
     config, learner, agent = trainer.config, trainer.learner, trainer.config.agent
     environment = envs.make(config.environment, config.protocol, config.seed, "bench")
-    sample = trainer.replay.sample(agent.batch_size, 0)
+    replay = trainer.replay
+    sample, (rows, _) = replay.sample(agent.batch_size, 0), replay.rows(agent.batch_size, 0)
+    priority = learner.gradients(sample).priority
     observation = environment.reset().observation
     random = np.random.default_rng(0)
 
@@ -121,7 +123,9 @@ def _parts(trainer: Trainer) -> dict[str, float]:
         "update_seconds": _median(lambda: learner.update(sample).loss.numpy(), 40),
         "action_seconds": _median(lambda: learner.act(observation), 200),
         "step_seconds": _median(step, 400),
-        "sample_seconds": _median(lambda: trainer.replay.sample(agent.batch_size, 0), 100),
+        "sample_seconds": _median(lambda: replay.sample(agent.batch_size, 0), 100),
+        "draw_seconds": _median(lambda: replay.rows(agent.batch_size, 0), 100),
+        "priorities_seconds": _median(lambda: replay.learned(rows, priority), 100) if replay.sampler.listens else 0.0,
         "emulation_frames_per_s": _emulation_rate(trainer.config.environment),
     }
 
@@ -195,6 +199,15 @@ def _cpu_seconds() -> float:
     return used
 
 
+def _draw(m: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The line about priorities, where there are any."""
+    if not m["priorities_seconds"]:
+        return []
+    both = m["draw_seconds"] + m["priorities_seconds"]
+    share = f"{100 * both / m['update_seconds']:.1f} % of an update, the draw {1e6 * m['draw_seconds']:.0f} us of it"
+    return [("priorities", f"{1e6 * both:.0f} us", f"to draw a batch by them and to take new ones back; {share}")]
+
+
 def table(config: RunConfig, m: dict[str, Any]) -> str:
     """What ``measure`` found, for people."""
     phases = ", ".join(
@@ -223,6 +236,7 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
             f"{config.agent.batch_size} transitions, on the {m['placement']}"
             + (": their rows only, the update gathers them" if m["placement"] == "device" else ""),
         ),
+        *_draw(m),
         (
             "end to end",
             f"{m['frames_per_s']:.0f} frames/s",

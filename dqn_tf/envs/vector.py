@@ -97,8 +97,8 @@ class InProcess:
     """One after the other, here."""
 
     def __init__(self, plan: Plan) -> None:
-        self._environments = [plan.make(i) for i in range(len(plan.streams))]
-        self.spec = self._environments[0].spec
+        self.environments = [plan.make(i) for i in range(len(plan.streams))]
+        self.spec = self.environments[0].spec
         observation = self.spec.observation
         self._observations = np.zeros((len(plan.streams), *observation.shape), observation.dtype)
 
@@ -109,7 +109,7 @@ class InProcess:
     def _answer(self, index: int, action: int) -> TimeStep | None:
         if action == REST:
             return None
-        environment = self._environments[index]
+        environment = self.environments[index]
         timestep = environment.reset() if action == RESET else environment.step(action)
         self._observations[index] = timestep.observation
         return timestep
@@ -121,12 +121,12 @@ class InProcess:
 
     def state(self) -> list[dict[str, Any]]:
         """See ``Environments``."""
-        return [dict(environment.state()) for environment in self._environments]
+        return [dict(environment.state()) for environment in self.environments]
 
     def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
         """See ``Environments``."""
         out: list[TimeStep | None] = []
-        for index, (environment, state) in enumerate(zip(self._environments, states, strict=True)):
+        for index, (environment, state) in enumerate(zip(self.environments, states, strict=True)):
             environment.restore(state)
             out.append(environment.last if int(state["episode"]) >= 0 else None)
             if (last := out[-1]) is not None:
@@ -135,7 +135,7 @@ class InProcess:
 
     def close(self) -> None:
         """See ``Environments``."""
-        for environment in self._environments:
+        for environment in self.environments:
             environment.close()
 
 

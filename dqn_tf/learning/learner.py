@@ -90,7 +90,9 @@ class Learner:
             self._gradients_of = Compiled(recalled, [self._draw_signature(), *given])
         self._one_by_one = tf.function(self._scan, autograph=False)
         values = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
-        self._apply = Compiled(self._step, [values], xla != "none")
+        self._apply = Compiled(
+            self._step, [values], xla == "update" or (xla == "optimizer" and not config.optimizer.FUSED)
+        )
         self._act, self._act_target = (
             Compiled(lambda o, *s, n=n: n(o, "act", self._draws(s)).q_values, [states, *given], xla != "none")
             for n, states in ((self.online, one), (self.target, many))

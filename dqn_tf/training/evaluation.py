@@ -15,9 +15,10 @@ import numpy as np
 from dqn_tf import envs
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
+from dqn_tf.envs import vector
 from dqn_tf.learning.exploration import choose
 from dqn_tf.rng import Stream
-from dqn_tf.types import StepType
+from dqn_tf.types import StepType, TimeStep
 
 LANES = 8  # games played side by side, so that one call of the network serves them all
 
@@ -32,44 +33,45 @@ class Score(NamedTuple):
 
 
 class _Lane:
-    """One environment playing its share of a phase."""
+    """One environment's share of a phase: what it is told, and what it scores."""
 
-    def __init__(self, config: RunConfig, name: str, episodes: int | None, frames: int | None) -> None:
-        self.environment = envs.make(config.environment, _protocol(config), config.seed, name, training=False)
-        self._stream = Stream(config.seed, f"{name}/exploration")
-        self._episodes, self._frames = episodes, frames
+    def __init__(self, stream: Stream, episodes: int | None, frames: int) -> None:
+        self._stream, self._episodes, self._frames = stream, episodes, frames
         self.scores: list[Score] = []
         self._steps = self._played = 0
-        self._start()
-
-    def _start(self) -> None:
-        self.timestep = self.environment.reset()
-        self._return, self._length, self._length_steps = self.timestep.reward, self.timestep.frames, 0
+        self._return, self._length, self._length_steps = 0.0, 0, 0
+        self.begins = True  # the next thing to do is to begin an episode
 
     @property
     def done(self) -> bool:
-        """The share is played; only asked between episodes."""
+        """The share is played."""
         if self._episodes is not None:
             return len(self.scores) >= self._episodes
-        return self._played >= (self._frames or 0)
+        return bool(self.scores) and self._played >= self._frames
 
-    def step(self, q_values: np.ndarray, epsilon: float, ties: bool) -> None:
-        """One agent step; starts the next episode when one ends and the share is not yet played."""
-        action = choose(lambda: q_values, len(q_values), epsilon, self._stream.at(self._steps), ties)
-        self.timestep = self.environment.step(action)
+    def action(self, q_values: np.ndarray, epsilon: float, ties: bool) -> int:
+        """The next step's action; REST when all is played."""
+        if self.done:
+            return vector.REST
         self._steps += 1
+        return choose(lambda: q_values, len(q_values), epsilon, self._stream.at(self._steps - 1), ties)
+
+    def begun(self, answer: TimeStep) -> None:
+        """The environment has begun an episode of the agent, which may be the middle of a game."""
+        self._return += answer.reward
+        self._length += answer.frames
+        self.begins = False
+
+    def stepped(self, answer: TimeStep) -> None:
+        """The environment has answered the action."""
         self._length_steps += 1
-        self._return += self.timestep.reward
-        self._length += self.timestep.frames
-        if self.timestep.episode_over:
-            self.scores.append(Score(self._return, self._length, self._length_steps, self.timestep.truncated))
+        self._return += answer.reward
+        self._length += answer.frames
+        if answer.episode_over:
+            self.scores.append(Score(self._return, self._length, self._length_steps, answer.truncated))
             self._played += self._length
-            if not self.done:
-                self._start()
-        elif self.timestep.step_type == StepType.LAST:
-            self.timestep = self.environment.reset()
-            self._return += self.timestep.reward
-            self._length += self.timestep.frames
+            self._return, self._length, self._length_steps = 0.0, 0, 0
+        self.begins = (answer.episode_over or answer.step_type == StepType.LAST) and not self.done
 
 
 def _protocol(config: RunConfig) -> Any:
@@ -96,30 +98,42 @@ def play(
     epsilon: defaults to the configuration's.  each_step: called before every step; may raise to stop.
     watch: shown the environment after every step of the first lane's first episode.
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
-    episodes get no more weight than long ones.
+    episodes get no more weight than long ones.  Where execution has workers, the lanes are played by as many (not if
+    it is watched), with the same scores.
     """
     if not episodes and not frames:
         raise RunError("Expected a number of episodes or frames to play, got neither.")
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
     count = min(LANES, episodes) if episodes else LANES
+    names = tuple(f"{phase}/{i}" for i in range(count))
     shares = [episodes // count + (i < episodes % count) for i in range(count)] if episodes else [None] * count
-    lanes = [_Lane(config, f"{phase}/{i}", shares[i], -(-(frames or 0) // count)) for i in range(count)]
+    lanes = [
+        _Lane(Stream(config.seed, f"{name}/exploration"), share, -(-(frames or 0) // count))
+        for name, share in zip(names, shares, strict=True)
+    ]
     ties = config.agent.exploration.random_ties
-    playing = lanes
+    plan = vector.Plan(config.environment, _protocol(config), config.seed, names, training=False)
+    workers = 0 if watch else min(count, getattr(config.agent.execution, "workers", 0))
+    environments = vector.make(plan, workers)
     try:
-        while playing:
+        while not all(lane.done for lane in lanes):
+            if any(lane.begins for lane in lanes):
+                answers = environments.step([vector.RESET if lane.begins else vector.REST for lane in lanes])
+                for lane, answer in zip(lanes, answers, strict=True):
+                    if answer is not None:
+                        lane.begun(answer)
             each_step()
             # The batch keeps its size to the end, so that a lane's last bits do not depend on when others finish.
-            q = np.asarray(q_values(np.stack([lane.timestep.observation for lane in lanes])))
-            for lane, values in zip(lanes, q, strict=True):
-                if lane in playing:
-                    lane.step(values, epsilon, ties)
+            q = np.asarray(q_values(environments.observations.copy()))
+            answers = environments.step([lane.action(row, epsilon, ties) for lane, row in zip(lanes, q, strict=True)])
             if watch and not lanes[0].scores:
-                watch(lanes[0].environment)
-            playing = [lane for lane in playing if not lane.done]
+                assert isinstance(environments, vector.InProcess)
+                watch(environments.environments[0])
+            for lane, answer in zip(lanes, answers, strict=True):
+                if answer is not None:
+                    lane.stepped(answer)
     finally:
-        for lane in lanes:
-            lane.environment.close()
+        environments.close()
     return [score for lane in lanes for score in lane.scores]
 
 

@@ -172,11 +172,24 @@ class Memory:
 
 
 # ---- learning -------------------------------------------------------------------------------------------------------
+class Adam:
+    def __init__(self, rate: float, theta: list[tf.Variable]) -> None:
+        self.count, self.rate = tf.Variable(0, dtype=tf.int64), tf.Variable(rate)
+        self.moments = [tf.Variable(tf.zeros(w.shape)) for w in theta for _ in range(2)]
+        self.variables = [self.count, self.rate, *self.moments]
+
+    def apply_gradients(self, pairs: Any) -> None:  # CHOICE: by TensorFlow's kernel
+        t, moments = tf.cast(self.count.assign_add(1), tf.float32), (m.handle for m in self.moments)
+        for g, w in pairs:
+            tf.raw_ops.ResourceApplyAdam(
+                var=w.handle, m=next(moments), v=next(moments), beta1_power=0.9**t, beta2_power=0.999**t,
+                lr=self.rate, beta1=0.9, beta2=0.999, epsilon=1e-8, grad=g)  # fmt: skip
+
+
 def make_optimizer(s: Settings, theta: list[tf.Variable]) -> Any:
     if s.optimizer == "adam":
-        optimizer = tf.keras.optimizers.Adam(s.learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
-    else:
-        optimizer = tf.keras.optimizers.RMSprop(s.learning_rate, rho=0.95, epsilon=0.01 / 32**2, centered=True)
+        return Adam(s.learning_rate, theta)
+    optimizer = tf.keras.optimizers.RMSprop(s.learning_rate, rho=0.95, epsilon=0.01 / 32**2, centered=True)
     optimizer.build(theta)
     return optimizer
 
@@ -191,7 +204,7 @@ def make_update(s: Settings, theta: list[tf.Variable], theta_minus: list[tf.Vari
         optimizer.apply_gradients(zip(gradients, theta, strict=True))
         return norm
 
-    if s.xla == "optimizer":
+    if s.xla == "optimizer" and s.optimizer == "rmsprop":  # Adam's step is one kernel already
         descend = tf.function(descend, jit_compile=True)
 
     def update(states: Any, actions: Any, rewards: Any, discounts: Any, next_states: Any) -> tuple[tf.Tensor, ...]:

@@ -112,11 +112,10 @@ def test_hours_from_a_speed_that_is_given(tmp_path):
 
 def test_hours_from_what_was_measured():
     text = plan.describe(make(load("nature2015"), RUNS, Selection(seeds=1)), RUNS, None)
-    measured = json.loads((plan.ROOT / "results" / "speed" / "versus_cleanrl.json").read_text())["frames_per_s"][
-        "dqn_tf"
-    ]
+    told = json.loads((plan.ROOT / "results" / "speed" / "versus_peers.json").read_text())
+    measured = told["work"]["dqn"]["dqn_tf"]["frames_per_s"]
     assert min(measured) < 49 * 200_000_000 / 3600 / _number_after(text, "one run after another: ") < max(measured)
-    assert "results/speed/versus_cleanrl.json: dqn_nature, one run alone on a CPU" in text and "GPU-hours" in text
+    assert "results/speed/versus_peers.json: dqn_nature, one run alone on a CPU" in text and "GPU-hours" in text
     assert "not measured" in next(line for line in text.splitlines() if line.startswith("GPU-hours"))
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf.config import Evaluation, RunConfig
+from dqn_tf import envs
+from dqn_tf.config import Concurrent, Evaluation, RunConfig
 from dqn_tf.training import evaluation
 from dqn_tf.training.evaluation import Score, play, summary
-from dqn_tf.types import StepType, TimeStep
+from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
 Play = Callable[..., list[Score]]
 
@@ -97,13 +98,13 @@ def test_episodes_are_shared_out_evenly(scores: Play, monkeypatch: pytest.Monkey
     shares = []
     lane = evaluation._Lane
 
-    def watched(config: RunConfig, name: str, episodes: Any, frames: Any) -> Any:
-        shares.append((name, episodes))
-        return lane(config, name, episodes, frames)
+    def watched(stream: Any, episodes: Any, frames: Any) -> Any:
+        shares.append(episodes)
+        return lane(stream, episodes, frames)
 
     monkeypatch.setattr(evaluation, "_Lane", watched)
     scores(episodes=11)
-    assert shares == [(f"evaluation/0/{i}", 2 if i < 3 else 1) for i in range(8)]
+    assert shares == [2, 2, 2, 1, 1, 1, 1, 1]
 
 
 def test_short_episodes_count_no_more_than_long_ones(scores: Play) -> None:
@@ -115,6 +116,8 @@ def test_short_episodes_count_no_more_than_long_ones(scores: Play) -> None:
 class TwoLives:
     """A game of four steps that pay 1, 2, 3, 4; the agent's episode ends after two of them, and each beginning (with
     two frames of no-ops) pays 10."""
+
+    spec = EnvironmentSpec(ObservationSpec((4,), "float32", (4,)), 2, ("left", "right"))
 
     def __init__(self) -> None:
         self.at = 0
@@ -137,13 +140,29 @@ class TwoLives:
 
 def test_a_lost_life_ends_the_agent_s_episode_but_not_the_score(scores: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """10 + 1 + 2, then 10 + 3 + 4, over 2 + 8 + 2 + 8 frames."""
-    monkeypatch.setattr(evaluation.envs, "make", lambda *arguments, **more: TwoLives())
+    monkeypatch.setattr(envs, "make", lambda *arguments, **more: TwoLives())
     assert scores(episodes=2) == [Score(30.0, 20, 4, False)] * 2
 
 
-def test_training_is_not_touched(scores: Play, cartpole: Callable[..., RunConfig]) -> None:
-    from dqn_tf import envs
+@pytest.mark.parametrize("asked", [{"episodes": 11}, {"frames": 160}, {"episodes": 2}])
+def test_played_by_workers_the_scores_are_the_same(cartpole: Callable[..., RunConfig], asked: dict[str, int]) -> None:
+    """Also where there are fewer games than workers; and what is drawn at each call does not shift."""
 
+    def scores(workers: int) -> tuple[list[Score], list[bytes]]:
+        config, seen = cartpole(), []
+        execution = Concurrent(environments=8, workers=workers)
+        config = dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution))
+
+        def policy(observations: np.ndarray) -> np.ndarray:
+            seen.append(observations.tobytes())
+            return toward_the_fall(observations)
+
+        return play(config, policy, "evaluation/0", epsilon=0.3, **asked), seen
+
+    assert scores(0) == scores(1) == scores(3)
+
+
+def test_training_is_not_touched(scores: Play, cartpole: Callable[..., RunConfig]) -> None:
     train = envs.make("gym:CartPole-v1", None, 0)
     train.reset()
     before = train.state()
