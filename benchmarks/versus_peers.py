@@ -51,7 +51,7 @@ PEERS = {
 
 
 def main() -> int:
-    """Alternate, print each result as it comes and a table at the end; with --out also JSON, round by round.  0: all ran."""
+    """Alternate, print each result as it comes and a table at the end; with --out also JSON.  0: all ran."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", required=True, type=Path, help="folder of virtual environments")
     parser.add_argument("--checkouts", required=True, type=Path, help="folder of checkouts")
