@@ -158,7 +158,11 @@ def _measure(work: str, name: str, options: argparse.Namespace) -> dict[str, Any
     if child.returncode or not lines.strip():
         return {"error": f"exit {child.returncode}\n{errors[-2000:]}"}
     others = (_busy_seconds() - busy - (_children_seconds() - own)) / wall
-    return {**json.loads(lines.splitlines()[-1]), "peak_bytes": peak, "others": max(0.0, others)}
+    try:
+        told = json.loads(lines.splitlines()[-1])
+    except ValueError:
+        return {"error": f"ended without a result; its last words:\n{lines[-500:]}{errors[-1500:]}"}
+    return {**told, "peak_bytes": peak, "others": max(0.0, others)}
 
 
 def _busy_seconds() -> float:

@@ -109,8 +109,7 @@ def _parts(trainer: Trainer) -> dict[str, float]:
     config, learner, agent = trainer.config, trainer.learner, trainer.config.agent
     environment = envs.make(config.environment, config.protocol, config.seed, "bench")
     replay = trainer.replay
-    sample, (rows, _) = replay.sample(agent.batch_size, 0), replay.rows(agent.batch_size, 0)
-    priority = learner.gradients(sample).priority
+    sample = replay.sample(agent.batch_size, 0)
     observation = environment.reset().observation
     random = np.random.default_rng(0)
 
@@ -119,13 +118,16 @@ def _parts(trainer: Trainer) -> dict[str, float]:
             environment.reset()
         environment.step(int(random.integers(environment.spec.num_actions)))
 
+    def draw_and_learn() -> None:  # each draw finds the priorities that the one before it brought
+        drawn, _ = replay.rows(agent.batch_size, 0)
+        replay.learned(drawn, random.random(agent.batch_size))
+
     return {
         "update_seconds": _median(lambda: learner.update(sample).loss.numpy(), 40),
         "action_seconds": _median(lambda: learner.act(observation), 200),
         "step_seconds": _median(step, 400),
         "sample_seconds": _median(lambda: replay.sample(agent.batch_size, 0), 100),
-        "draw_seconds": _median(lambda: replay.rows(agent.batch_size, 0), 100),
-        "priorities_seconds": _median(lambda: replay.learned(rows, priority), 100) if replay.sampler.listens else 0.0,
+        "priorities_seconds": _median(draw_and_learn, 100) if replay.sampler.listens else 0.0,
         "emulation_frames_per_s": _emulation_rate(trainer.config.environment),
     }
 
@@ -193,19 +195,28 @@ def _status(name: str) -> int:
 def _cpu_seconds() -> float:
     """Core-seconds used so far by this process and by the workers that it has."""
     used = 0.0
-    for pid in ["self", *" ".join(p.read_text() for p in Path("/proc/self/task").glob("*/children")).split()]:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime
+    children = " ".join(map(_text, Path("/proc/self/task").glob("*/children"))).split()
+    for pid in ["self", *children]:
+        if fields := _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split():
+            used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime
     return used
+
+
+def _text(path: Path) -> str:
+    """What a file of /proc says, "" if its thread or process has ended."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _draw(m: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The line about priorities, where there are any."""
     if not m["priorities_seconds"]:
         return []
-    both = m["draw_seconds"] + m["priorities_seconds"]
-    share = f"{100 * both / m['update_seconds']:.1f} % of an update, the draw {1e6 * m['draw_seconds']:.0f} us of it"
-    return [("priorities", f"{1e6 * both:.0f} us", f"to draw a batch by them and to take new ones back; {share}")]
+    share = f"{100 * m['priorities_seconds'] / m['update_seconds']:.1f} % of an update"
+    took = f"{1e6 * m['priorities_seconds']:.0f} us"
+    return [("priorities", took, f"to draw a batch by them and to take new ones back; {share}")]
 
 
 def table(config: RunConfig, m: dict[str, Any]) -> str:

@@ -41,6 +41,8 @@ class Ring:
         store = DeviceFrames if placement == "device" else STORES[compression]
         try:
             self.frames: Frames = store(capacity, spec.frame_shape, spec.dtype)
+        except ConfigError:  # the device's own words
+            raise
         except (MemoryError, ValueError, OverflowError) as error:
             raise ConfigError(
                 f"Expected memory for a replay of {capacity:,} transitions: {capacity * row_bytes(spec):.1e} bytes, "

@@ -61,8 +61,12 @@ class ConcurrentTrainer(Trainer):
         plan = vector.Plan(config.environment, config.protocol, config.seed, streams)
         self.environments = vector.make(plan, execution.workers)
         spec = self.environments.spec
-        self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
-        self.learner = Learner(agent, spec, config.seed, self.replay.recall)
+        try:
+            self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+            self.learner = Learner(agent, spec, config.seed, self.replay.recall)
+        except BaseException:
+            self.environments.close()
+            raise
         self.monitors = Monitors(self.learner, self.replay)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None

@@ -68,6 +68,7 @@ def train(config: RunConfig, run_dir: str | Path, options: Options | None = None
     """
     options, summary = options or Options(), Path(run_dir) / "summary.json"
     if not summary.exists():
+        gc.collect()  # what an earlier run in this process has left
         memory.check_replay(config)
         if options.tensorboard:
             tensorboard.require()
@@ -151,6 +152,8 @@ class _Session:
             self.status = "interrupted"
             self.log(f"Stopped at {trainer.counters.frames:,} frames; the same command continues the run.")
             raise
+        finally:
+            gc.unfreeze()  # or this run's replay would stay in memory for good
 
     # -- starting and resuming -------------------------------------------------------------------------------------
     def _open_manifest(self, scope: dict[str, Any]) -> None:

@@ -250,7 +250,7 @@ def test_an_allocation_that_fails_is_a_sentence(capacity: int, outcome: Callable
     """Also where a dimension would not fit the 32 bits that it has there."""
     spec = ObservationSpec((84, 84, 1000), "float32")
     message = outcome(Ring, spec, capacity, "none", "device")
-    assert message.startswith(f"Expected memory for a replay of {capacity:,} transitions")
+    assert message.startswith("Expected memory on the device for") and "--set replay.placement=host" in message
 
 
 def test_older_runs_keep_their_identity() -> None:

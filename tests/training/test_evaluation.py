@@ -150,7 +150,7 @@ def test_played_by_workers_the_scores_are_the_same(cartpole: Callable[..., RunCo
 
     def scores(workers: int) -> tuple[list[Score], list[bytes]]:
         config, seen = cartpole(), []
-        execution = Concurrent(environments=8, workers=workers)
+        execution = Concurrent(environments=4, workers=workers)
         config = dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution))
 
         def policy(observations: np.ndarray) -> np.ndarray:
@@ -160,6 +160,13 @@ def test_played_by_workers_the_scores_are_the_same(cartpole: Callable[..., RunCo
         return play(config, policy, "evaluation/0", epsilon=0.3, **asked), seen
 
     assert scores(0) == scores(1) == scores(3)
+
+
+def test_whoever_watches_sees_every_step_of_the_first_episode(scores: Play) -> None:
+    """And nothing else; workers' environments cannot be watched, so they are not used then."""
+    seen: list[float] = []
+    found = scores(episodes=11, watch=lambda environment: seen.append(environment.last.reward))
+    assert seen == [1.0] * found[0].length_steps
 
 
 def test_training_is_not_touched(scores: Play, cartpole: Callable[..., RunConfig]) -> None:

@@ -7,9 +7,11 @@ runs are equal byte for byte under them is shown in tests/determinism.
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import signal
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from dqn_tf import determinism, memory
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.learning.learner import Learner
+from dqn_tf.replay.ring import Ring
 from dqn_tf.training import evaluation, run
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.rescore import digest_of
@@ -223,3 +226,20 @@ def test_a_run_that_runs_out_of_memory_is_saved_and_continues(
     assert summary["state_digest"] == whole["state_digest"]  # as if never stopped, and as if never compressed
     for name in ("episodes.csv", "iterations.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "raw" / name).read_bytes()
+
+
+def test_a_run_that_is_over_leaves_no_replay_behind(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million transitions are 7 GB, and several runs may share a process."""
+    rings: list[weakref.ref[Ring]] = []
+    make = Ring.__init__
+
+    def noted(self: Ring, *arguments: Any, **more: Any) -> None:
+        make(self, *arguments, **more)
+        rings.append(weakref.ref(self))
+
+    monkeypatch.setattr(Ring, "__init__", noted)
+    train(cartpole(), tmp_path, QUIET)
+    gc.collect()
+    assert len(rings) == 1 and rings[0]() is None
