@@ -117,7 +117,7 @@ class TwoLives:
     """A game of four steps that pay 1, 2, 3, 4; the agent's episode ends after two of them, and each beginning (with
     two frames of no-ops) pays 10."""
 
-    spec = EnvironmentSpec(ObservationSpec((4,), "float32", (4,)), 2, ("left", "right"))
+    spec = EnvironmentSpec(ObservationSpec((4,), "float32"), ("left", "right"), 4)
 
     def __init__(self) -> None:
         self.at = 0
