@@ -35,11 +35,11 @@ SCHEMA = 1  # of config.json and of checkpoints; raised when an older one can no
 class Interleaved:
     """The paper's order: act, store, and every ``steps_per_update`` steps one update, one after the other.
 
-    ``xla``: what XLA compiles.  "optimizer": the choice of actions, and the clipping and the optimizer's step where
+    ``xla``: what XLA compiles.  "optimizer": the choice of actions, and the optimizer's step of each variable where
     TensorFlow has no kernel for it (RMSProp; it has one for Adam), the convolutions of updates left to TensorFlow's
     own, the fastest on CPUs (docs/speed.md); "update": all of it; "none".  The choice changes the last bits of
-    results.  ``threads`` does not: every operation runs on one thread.  With more than one, the gradients of the next
-    update are computed while its steps are made (learning/lookahead.py), which changes no bit either.
+    results.  ``threads`` does not: every operation runs on one thread.  With more than one, the next update begins
+    while its steps are made (learning/lookahead.py), which changes no bit either.
     """
 
     KIND = "interleaved"

@@ -45,6 +45,28 @@ class UpdateOutputs(NamedTuple):
     q_values: Any
 
 
+class Gate:
+    """Where an update waits between its halves until somebody says whether there is to be a second one."""
+
+    def __init__(self) -> None:
+        self._answers = tf.queue.FIFOQueue(1, [tf.bool], [[]])
+        self.handle = self._answers.queue_ref
+
+    def answer(self, go: bool) -> None:
+        """Let the update that waits, or the next one that comes, go on to its second half or end without it."""
+        tf.raw_ops.QueueEnqueueV2(handle=self.handle, components=[tf.constant(go)])
+
+    def close(self) -> None:
+        """Nobody will answer any more: an update that waits fails."""
+        self._answers.close(cancel_pending_enqueues=True)
+
+    @staticmethod
+    def wait(handle: Any) -> Any:
+        """Graph code: the answer, bool [], when it is there."""
+        (answer,) = tf.raw_ops.QueueDequeueV2(handle=handle, component_types=[tf.bool])
+        return tf.ensure_shape(answer, [])
+
+
 class Learner:
     """Online and target networks, their optimizer, and the compiled functions on them.
 
@@ -75,11 +97,11 @@ class Learner:
             )
             for _ in range(2)
         )
-        self.optimizer = Optimizers(config.optimizer, self.online.variables, self.online.own_optimizers)
+        xla, observation, batch = config.execution.xla, spec.observation, self._sample_signature()
+        self.optimizer = Optimizers(config.optimizer, self.online.variables, self.online.own_optimizers, xla)
         self.traces = 0
         self.random = config.value.random or config.layers.random
         self._updates, self._actions = Stream(seed, "network/update"), Stream(seed, "network/act")
-        xla, observation, batch = config.execution.xla, spec.observation, self._sample_signature()
         one, many = (tf.TensorSpec([n, *observation.shape], observation.dtype) for n in (1, None))
         given = [tf.TensorSpec([2], tf.int64)] if self.random else []
         still = config.layers.still_when_scored
@@ -88,11 +110,12 @@ class Learner:
         if recall is not None:
             recalled = lambda draw, *s: self._gradients_of_batch.trace(recall(draw), *s)  # noqa: E731
             self._gradients_of = Compiled(recalled, [self._draw_signature(), *given])
-        self._one_by_one = tf.function(self._scan, autograph=False)
+        learns_from = [batch if recall is None else self._draw_signature(), *given]
         values = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
-        self._apply = Compiled(
-            self._step, [values], xla == "update" or (xla == "optimizer" and not config.optimizer.FUSED)
-        )
+        self._step_by = Compiled(self._step, [values], xla == "update")
+        self._update = Compiled(lambda *given: self._make(None, *given), learns_from)
+        self._update_behind = Compiled(self._make, [tf.TensorSpec([], tf.resource), *learns_from])
+        self._one_by_one = tf.function(self._scan, autograph=False)
         self._act, self._act_target = (
             Compiled(lambda o, *s, n=n: n(o, "act", self._draws(s)).q_values, [states, *given], xla != "none")
             for n, states in ((self.online, one), (self.target, many))
@@ -100,14 +123,20 @@ class Learner:
         self.q_values = Compiled(lambda o, *s: self.online(o, "act", self._draws(s, still)).q_values, [many, *given])
 
     def update(self, sample: Sample | Draw, update: int = 0) -> UpdateOutputs:
-        """THE update: one gradient step on a batch, Transition [B, ...] and weights [B].
+        """THE update: one gradient step on a batch, Transition [B, ...] and weights [B].  update: its number."""
+        return self._update(sample, *self._seeds(self._updates, update))
 
-        Its first half may run ahead of its turn (lookahead.py), so the two are compiled apart.  update: its number.
+    def update_behind(self, gate: Gate, sample: Sample | Draw, update: int = 0) -> UpdateOutputs:
+        """``update``, but theta is not touched before ``gate`` has its answer; if that is no, it never is, and what is
+        returned means nothing.
+
+        The first half, which reads only (sample, update, theta, theta^-), may so run ahead of its turn (lookahead.py),
+        and where it is late, each variable steps as soon as its gradient is known.
         """
-        return self.step(self.gradients(sample, update))
+        return self._update_behind(gate.handle, sample, *self._seeds(self._updates, update))
 
     def gradients(self, sample: Sample | Draw, update: int = 0) -> Gradients:
-        """The update's first half: a pure function of (sample, update, theta, theta^-)."""
+        """The update's first half alone: a pure function of (sample, update, theta, theta^-)."""
         return self._gradients_of(sample, *self._seeds(self._updates, update))
 
     def _seeds(self, stream: Stream, counter: int) -> tuple[np.ndarray, ...]:
@@ -133,7 +162,7 @@ class Learner:
         return Gradients(gradients, loss, losses.td_error, losses.priority, values.q_values)
 
     def _step(self, gradients: list[Any]) -> Any:
-        """Clip to the global norm, step, and return the norm before clipping."""
+        """The second half: clip to the global norm, step, and return the norm before clipping."""
         grad_norm = tf.linalg.global_norm(gradients)
         if (limit := self.config.max_grad_norm) is not None:
             scale = limit / tf.maximum(grad_norm, limit)
@@ -141,10 +170,11 @@ class Learner:
         self.optimizer.apply(gradients)
         return grad_norm
 
-    def step(self, gradients: Gradients) -> UpdateOutputs:
-        """The update's second half: clip, and let the optimizer change theta."""
-        grad_norm = self._apply(gradients.values)
-        return UpdateOutputs(gradients.loss, gradients.td_error, gradients.priority, grad_norm, gradients.q_values)
+    def _make(self, gate: Any, sample: Sample | Draw, *seeds: Any) -> UpdateOutputs:
+        values, loss, td_error, priority, q_values = self._gradients_of.trace(sample, *seeds)
+        step = lambda: self._step_by.trace(values)  # noqa: E731
+        grad_norm = step() if gate is None else tf.cond(Gate.wait(gate), step, lambda: tf.zeros([]))
+        return UpdateOutputs(loss, td_error, priority, grad_norm, q_values)
 
     def updates(self, draws: Draw, update: int) -> UpdateOutputs:
         """``update`` on each of K draws [K, B] in turn, numbered from ``update`` on, in one call; outputs [K, ...].
@@ -157,7 +187,7 @@ class Learner:
     def _scan(self, draws: Draw, *seeds: Any) -> UpdateOutputs:
         batch, actions = self.config.batch_size, self.spec.num_actions
         before = UpdateOutputs(*map(tf.zeros, ([], [batch], [batch], [], [batch, actions])))
-        one = lambda _, given: self.step(self._gradients_of(*given))  # noqa: E731
+        one = lambda _, given: self._make(None, *given)  # noqa: E731
         return tf.scan(one, (draws, *seeds), before, parallel_iterations=1)  # an update reads what the last one wrote
 
     def _sample_signature(self) -> Sample:

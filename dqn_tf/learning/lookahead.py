@@ -1,22 +1,26 @@
-"""The next update's gradients, computed while the steps before it are still being made.  Same bytes, both cores busy.
+"""The next update, begun while the steps before it are still being made.  Same bytes, both cores busy.
 
 Between two updates theta and theta^- rest, so the gradients of the next update depend on nothing that is still to
 come but its batch; and which rows the batch has is a draw that can be made early (``Replay.foresee``), unless it
-falls on one of the few rows that are not stored yet.  When the update's turn comes the draw is made again, as always:
-if it is not the foreseen one (an episode ended in between and took a row), what was computed is thrown away.
+falls on one of the few rows that are not stored yet.  So the gradients are begun early, and wait at a gate before
+they touch theta.  When the update's turn comes the draw is made again, as always: if it is the foreseen one the gate
+opens; if not (rows came that were not expected), what was computed is thrown away.
 
 So the order of the paper (Mnih et al. 2015, algorithm 1) holds in every bit; only the waiting is gone.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import queue
+import threading
+import weakref
+from concurrent.futures import Future
 from typing import NamedTuple
 
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.learning.learner import Gradients, Learner
+from dqn_tf.learning.learner import Gate, Learner, UpdateOutputs
 from dqn_tf.replay.replay import Replay
 from dqn_tf.types import Draw, Sample
 
@@ -26,47 +30,55 @@ class _Ahead(NamedTuple):
     rows: np.ndarray
     weights: np.ndarray
     sample: Sample | Draw
-    gradients: Future[Gradients] | None = None
+    begun: Future[UpdateOutputs] | None = None
 
 
 class LookAhead:
-    """Computes the gradients of updates, ahead of their turn where it can.
+    """Makes the updates, and begins them ahead of their turn where it can.
 
-    Between ``begin`` and the next ``gradients``, theta and theta^- must not change.
+    Between ``begin`` and the next ``update``, theta and theta^- must not change.
     """
 
-    def __init__(self, learner: Learner, replay: Replay, batch_size: int) -> None:
+    def __init__(self, learner: Learner, replay: Replay, batch_size: int, threads: int) -> None:
+        """threads: with one, nothing is begun ahead."""
         self._learner, self._replay, self._batch_size = learner, replay, batch_size
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="gradients")
+        self._worker = _Worker(learner) if threads > 1 else None
         self._ahead: _Ahead | None = None
         self._wanted: tuple[int, int] | None = None
         self.rows = np.zeros(0, np.int64)  # of the batch of the latest update
         self.hits = 0
 
-    def gradients(self, update: int, new_rows: int | None) -> Gradients:
-        """The gradients of update number ``update``, whose turn it is.
+    def update(self, update: int, new_rows: int | None) -> UpdateOutputs:
+        """Make update number ``update``, whose turn it is.
 
         new_rows: how many rows the replay is expected to get until the next update; None: do not look ahead to it.
         """
         rows, weights = self._replay.rows(self._batch_size, update)
-        begun, self._ahead, self.rows = self._ahead, None, rows
+        ahead, self._ahead, self.rows = self._ahead, None, rows
+        if self._worker is None:
+            return self._learner.update(self._replay.gather(rows, weights), update)
+        begun = None if ahead is None else ahead.begun
+        foreseen = ahead is not None and np.array_equal(ahead.rows, rows) and np.array_equal(ahead.weights, weights)
+        if begun is not None:
+            self._worker.gate.answer(foreseen)
         self._wanted = None if new_rows is None else (update + 1, new_rows)
-        if self._wanted and not self._replay.sampler.listens:  # gathered while the gradients are still on their way
+        if self._wanted and not self._replay.sampler.listens:  # gathered while this one is still being made
             self._ahead, self._wanted = self._gather(*self._wanted), None
-        if begun is not None and begun.gradients is not None:
-            gradients = begun.gradients.result()  # also if it is of no use: two at a time would only be slower
-            if np.array_equal(begun.rows, rows) and np.array_equal(begun.weights, weights):
+        if begun is not None:
+            out = begun.result()  # also if it is of no use: two at a time would only be slower
+            if foreseen:
                 self.hits += 1
-                return gradients
-        return self._learner.gradients(self._replay.gather(rows, weights), update)
+                return out
+        sample = self._replay.gather(rows, weights)
+        self._worker.gate.answer(True)
+        return self._learner.update_behind(self._worker.gate, sample, update)
 
     def begin(self) -> None:
-        """Start on the update that the last call of ``gradients`` looked ahead to."""
+        """Start on the update that the last call of ``update`` looked ahead to."""
         if self._wanted:  # a sampler that listens had to hear the priorities first
             self._ahead, self._wanted = self._gather(*self._wanted), None
-        if self._ahead is not None:
-            future = self._worker.submit(self._learner.gradients, self._ahead.sample, self._ahead.update)
-            self._ahead = self._ahead._replace(gradients=future)
+        if self._ahead is not None and self._worker is not None:
+            self._ahead = self._ahead._replace(begun=self._worker.begin(self._ahead.sample, self._ahead.update))
 
     def _gather(self, update: int, new_rows: int) -> _Ahead | None:
         foreseen = self._replay.foresee(self._batch_size, update, new_rows)
@@ -74,3 +86,55 @@ class LookAhead:
             return None
         sample = self._replay.gather(*foreseen)
         return _Ahead(update, *foreseen, tf.nest.map_structure(tf.convert_to_tensor, sample))
+
+    def close(self) -> None:
+        """Give up what was begun, and end the thread."""
+        self._ahead = self._wanted = None
+        if self._worker is not None:
+            self._worker.close()
+
+
+class _Worker:
+    """A thread that makes updates, one at a time, as far as the gate lets it.
+
+    It ends when this object does, also where nobody closed it: a program must not wait at its end for an answer that
+    will not come.
+    """
+
+    def __init__(self, learner: Learner) -> None:
+        self.gate = Gate()
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=_work, args=(learner, self.gate, self._tasks), name="updates", daemon=True
+        )
+        self._thread.start()
+        self._end = weakref.finalize(self, _end, self.gate, self._tasks)
+
+    def close(self) -> None:
+        """End the thread, and what it has begun."""
+        self._end()
+        self._thread.join()
+
+    def begin(self, sample: Sample | Draw, update: int) -> Future[UpdateOutputs]:
+        """Begin an update, which then waits at the gate."""
+        future: Future[UpdateOutputs] = Future()
+        self._tasks.put((sample, update, future))
+        return future
+
+
+_Task = tuple[Sample | Draw, int, Future[UpdateOutputs]]
+
+
+def _work(learner: Learner, gate: Gate, tasks: queue.SimpleQueue[_Task | None]) -> None:
+    while (task := tasks.get()) is not None:
+        sample, update, future = task
+        try:
+            future.set_result(learner.update_behind(gate, sample, update))
+        except BaseException as error:
+            future.set_exception(error)
+        del task, sample, future  # or they would live until the next one
+
+
+def _end(gate: Gate, tasks: queue.SimpleQueue[_Task | None]) -> None:
+    tasks.put(None)
+    gate.close()

@@ -96,6 +96,10 @@ class Ring:
         oldest = self.oldest if oldest is None else oldest
         return (self.columns["ahead"][slots] > 0) & (rows - self.columns["age"][slots] >= oldest)
 
+    def newest_in(self, slots: np.ndarray) -> np.ndarray:
+        """The row in each of these slots [B], int64; a number below 0 where there is none yet."""
+        return newest_in(slots, self.head, self.capacity)
+
     def displaced(self, oldest: int) -> list[int]:
         """Rows that cannot be sampled once row ``oldest`` is the oldest held, and could be just before: the row before
         it, and those whose stacks need that one."""
@@ -185,17 +189,26 @@ class Foreseen:
 
     def __init__(self, ring: Ring, new_rows: int, settled: int) -> None:
         self._ring, self._settled = ring, settled
-        self.head = ring.head + new_rows
-        self.oldest = max(0, self.head - ring.capacity)
+        self.head, self.capacity = ring.head + new_rows, ring.capacity
+        self.oldest = max(0, self.head - self.capacity)
 
     def __len__(self) -> int:
         return self.head - self.oldest
+
+    def newest_in(self, slots: np.ndarray) -> np.ndarray:
+        """As ``Ring.newest_in``, then."""
+        return newest_in(slots, self.head, self.capacity)
 
     def usable(self, rows: np.ndarray) -> np.ndarray:
         """As ``Ring.usable``, then."""
         if (rows >= self._settled).any():
             raise Unforeseen
         return self._ring.usable(rows, self.oldest)
+
+
+def newest_in(slots: np.ndarray, head: int, capacity: int) -> np.ndarray:
+    """The newest of the rows 0 to head - 1 in each of the slots (row i lies in slot i % capacity); below 0: none."""
+    return np.asarray(head - 1 - (head - 1 - slots) % capacity)
 
 
 def segment_digest(columns: dict[str, Any]) -> str:

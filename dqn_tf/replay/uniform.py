@@ -50,12 +50,17 @@ class Uniform:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows [B] int64 and importance weights [B] float32 (ones).
 
-        Draws from ``random``: row numbers, redrawn until every one is usable.  Raises RunError if no row is usable.
+        Draws from ``random``: slots of the ring, redrawn until every one holds a usable row.  While the ring is not
+        full they are drawn from as many slots as the next power of two: so what is drawn hardly ever depends on whether
+        one row more is stored, and an update can begin ahead of its turn (learning/lookahead.py).  Raises RunError if
+        no row is usable.
         """
-        rows, redraws = random.integers(ring.oldest, ring.head, batch_size), 0
+        slots = min(ring.capacity, 1 << (ring.head - 1).bit_length())
+        drawn = lambda number: ring.newest_in(random.integers(0, slots, (number,)))  # noqa: E731
+        rows, redraws = drawn(batch_size), 0
         while not (usable := ring.usable(rows)).all():
             redraws += 1  # looking through the whole ring costs milliseconds, so it waits until there is cause
             if redraws % 100 == 0 and not ring.usable(np.arange(ring.oldest, ring.head)).any():
                 raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
-            rows[~usable] = random.integers(ring.oldest, ring.head, int((~usable).sum()))
+            rows[~usable] = drawn(int((~usable).sum()))
         return rows, np.ones(batch_size, np.float32)

@@ -68,7 +68,7 @@ class Trainer:
         spec = self.environment.spec
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
         self.learner = Learner(agent, spec, config.seed, self.replay.recall)
-        self.ahead = LookAhead(self.learner, self.replay, agent.batch_size)
+        self.ahead = LookAhead(self.learner, self.replay, agent.batch_size, agent.execution.threads)
         self.monitors = Monitors(self.learner, self.replay)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
@@ -144,18 +144,18 @@ class Trainer:
 
     def _update(self, rows_to_come: int | None) -> UpdateOutputs:
         clock = time.perf_counter()
-        out = self.learner.step(self.ahead.gradients(self.counters.updates, rows_to_come))
+        out = self.ahead.update(self.counters.updates, rows_to_come)
         self.replay.learned(self.ahead.rows, out.priority)  # the one place where priorities go back
         self._spend("update", clock)
         return out
 
     def _rows_to_come(self) -> int | None:
-        """Rows of the replay until the next update; None if it should not begin ahead of its turn: there is no
-        thread for it, the target network changes before, or the budget ends."""
+        """Rows of the replay until the next update; None if it should not begin ahead of its turn: the target network
+        changes before, or the budget ends."""
         agent, steps = self.config.agent, self.counters.steps
         due = steps + agent.steps_per_update
         rests = (due - 1) // agent.target_update_steps == steps // agent.target_update_steps
-        if agent.execution.threads == 1 or not rests or due > self.config.steps:
+        if not rests or due > self.config.steps:
             return None
         over = self._timestep is not None and self._timestep.step_type == StepType.LAST
         return agent.steps_per_update + over  # a new episode's first frame takes a row
@@ -325,6 +325,7 @@ class Trainer:
 
     def close(self) -> None:
         """Let go of threads and environments."""
+        self.ahead.close()
         self.environment.close()
 
     def digest(self) -> str:

@@ -51,7 +51,7 @@ def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., Traine
 
     yield build
     for one in made:
-        one.environment.close()
+        one.close()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -69,9 +69,9 @@ def test_an_error_in_the_background_is_raised_in_its_turn(trainer: Callable[...,
     records = one.records(lambda: None)
     while one.counters.updates < 3:
         next(records)
-    one.ahead = LookAhead(one.learner, one.replay, one.config.agent.batch_size)
+    one.ahead = LookAhead(one.learner, one.replay, one.config.agent.batch_size, 2)
     failing = lambda *_: (_ for _ in ()).throw(FloatingPointError("from the worker"))  # noqa: E731
-    one.learner.gradients = failing
+    one.learner.update_behind = failing
     with pytest.raises(FloatingPointError, match="from the worker"):
         for _ in records:
             pass

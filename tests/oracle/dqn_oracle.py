@@ -39,7 +39,7 @@ class Settings:
     final_epsilon: float = 0.1
     decay_steps: int = 300
     random_ties: bool = True
-    xla: str = "none"  # "optimizer": clipping and the optimizer's step are compiled as one; "update": everything is
+    xla: str = "none"  # "optimizer": RMSProp's step of each variable is compiled; "update": everything is
 
 
 # ---- the world: a grid of 4 x 4 cells -------------------------------------------------------------------------------
@@ -135,7 +135,8 @@ class Memory:
     """The replay: a plain list of all states ever seen, and what was done there.
 
     CHOICE: every state takes a place, also the last of an episode, from which no transition starts; the newest
-    `capacity` places count.  A draw of a place without a transition is repeated.
+    `capacity` places count.  Place p has the number p % capacity; numbers are drawn, as many as the next power of two
+    (at most the capacity).  A draw of a number that no place has, or of one without a transition, is repeated.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -152,11 +153,11 @@ class Memory:
         self.moves[-2] = (action, reward, discount)
 
     def draw(self, count: int, random: np.random.Generator) -> list[int]:
-        oldest = max(0, len(self.states) - self.capacity)
-        places = random.integers(oldest, len(self.states), count)
-        while any(self.moves[p] is None for p in places):
-            empty = [i for i, p in enumerate(places) if self.moves[p] is None]
-            places[empty] = random.integers(oldest, len(self.states), len(empty))
+        newest, numbers = len(self.states) - 1, min(self.capacity, 2 ** (len(self.states) - 1).bit_length())
+        one_each = lambda n: newest - (newest - random.integers(0, numbers, n)) % self.capacity  # noqa: E731
+        places = one_each(count)
+        while empty := [i for i, p in enumerate(places) if p < 0 or self.moves[p] is None]:
+            places[empty] = one_each(len(empty))
         return [int(p) for p in places]
 
     def batch(self, places: list[int]) -> tuple[np.ndarray, ...]:
@@ -186,10 +187,16 @@ class Adam:
                 lr=self.rate, beta1=0.9, beta2=0.999, epsilon=1e-8, grad=g)  # fmt: skip
 
 
+class CompiledRMSprop(tf.keras.optimizers.RMSprop):
+    def update_step(self, g: tf.Tensor, w: tf.Variable, rate: Any) -> None:  # CHOICE: each variable's by itself
+        tf.function(lambda: super(CompiledRMSprop, self).update_step(g, w, rate), jit_compile=True)()
+
+
 def make_optimizer(s: Settings, theta: list[tf.Variable]) -> Any:
     if s.optimizer == "adam":
         return Adam(s.learning_rate, theta)
-    optimizer = tf.keras.optimizers.RMSprop(s.learning_rate, rho=0.95, epsilon=0.01 / 32**2, centered=True)
+    rmsprop = CompiledRMSprop if s.xla == "optimizer" else tf.keras.optimizers.RMSprop
+    optimizer = rmsprop(s.learning_rate, rho=0.95, epsilon=0.01 / 32**2, centered=True)
     optimizer.build(theta)
     return optimizer
 
@@ -203,9 +210,6 @@ def make_update(s: Settings, theta: list[tf.Variable], theta_minus: list[tf.Vari
             gradients = [g * (s.max_grad_norm / tf.maximum(norm, s.max_grad_norm)) for g in gradients]
         optimizer.apply_gradients(zip(gradients, theta, strict=True))
         return norm
-
-    if s.xla == "optimizer" and s.optimizer == "rmsprop":  # Adam's step is one kernel already
-        descend = tf.function(descend, jit_compile=True)
 
     def update(states: Any, actions: Any, rewards: Any, discounts: Any, next_states: Any) -> tuple[tf.Tensor, ...]:
         y = rewards + discounts * tf.reduce_max(q_values(theta_minus, next_states), axis=1)
@@ -252,7 +256,6 @@ def train(s: Settings) -> Trace:
     memory, grid, trace = Memory(s.capacity), Grid(), Trace()
     state: np.ndarray | None = None
     score = 0.0
-
     for step in range(s.steps):
         if state is None:  # an episode begins; CHOICE: its seed is draw number (episodes so far) of "train/reset"
             state = grid.reset(int(chance(s.seed, "train/reset", len(trace.episodes)).integers(2**31)))

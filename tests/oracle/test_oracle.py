@@ -87,8 +87,8 @@ def composed_config(s: Any) -> RunConfig:
 def composed(s: Any) -> Any:
     """The oracle's trace, made by the package's Trainer, Learner, Replay and Behavior."""
     trainer, trace = Trainer(composed_config(s)), oracle.Trace()
-    learner, act, rows, step, sync = (trainer.learner, trainer.behavior.action, trainer.replay.rows,
-                                      trainer.learner.step, trainer.learner.sync_target)  # fmt: skip
+    learner, act, rows, update, sync = (trainer.learner, trainer.behavior.action, trainer.replay.rows,
+                                      trainer.learner.update, trainer.learner.sync_target)  # fmt: skip
 
     def recording_act(q_values: Any, step: int) -> int:
         trace.actions.append(act(q_values, step))
@@ -99,8 +99,8 @@ def composed(s: Any) -> Any:
         trace.rows.append(out[0].tolist())
         return out
 
-    def recording_step(gradients: Any) -> Any:
-        out = step(gradients)
+    def recording_update(sample: Any, number: int) -> Any:
+        out = update(sample, number)
         trace.losses.append(float(out.loss))
         trace.grad_norms.append(float(out.grad_norm))
         trace.weights_after.append(oracle.fingerprint([v.numpy() for v in learner.online.variables]))
@@ -111,7 +111,7 @@ def composed(s: Any) -> Any:
         trace.syncs += 1
 
     trainer.behavior.action, trainer.replay.rows = recording_act, recording_rows  # type: ignore[method-assign]
-    learner.step, learner.sync_target = recording_step, recording_sync  # type: ignore[method-assign]
+    learner.update, learner.sync_target = recording_update, recording_sync  # type: ignore[method-assign]
     for record in trainer.records(lambda: None):
         if isinstance(record, EpisodeRecord):
             trace.episodes.append((record.steps, record.return_raw, bool(record.truncated)))

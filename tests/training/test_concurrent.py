@@ -201,7 +201,7 @@ def test_several_updates_per_call_are_bounded_and_traced_once(
         assert len(blocks) <= before + 1
     assert {size for _, size in blocks} == {4} and 4 * len(blocks) < one.counters.updates == 90
     learner = one.learner
-    compiled = (learner._gradients_of, learner._gradients_of_batch, learner._apply)
+    compiled = (learner._gradients_of, learner._gradients_of_batch, learner._step_by)
     assert [learner.traces, *(f.traces for f in compiled), learner._one_by_one.experimental_get_tracing_count()] == [
         1
     ] * 5

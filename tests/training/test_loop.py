@@ -29,7 +29,7 @@ def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., Traine
 
     yield build
     for one in made:
-        one.environment.close()
+        one.close()
 
 
 def run(one: Trainer, steps: int | None = None) -> list[Any]:
@@ -59,7 +59,7 @@ def watched(one: Trainer, owner: Any, name: str) -> list[int]:
 def test_when_it_learns_and_copies(trainer: Callable[..., Trainer]) -> None:
     """min_replay_steps = 8, an update every 4 steps, a copy every 20: Mnih et al. 2015, algorithm 1."""
     one = trainer()
-    updates, copies = (watched(one, one.learner, name) for name in ("step", "sync_target"))
+    updates, copies = watched(one, one.ahead, "update"), watched(one, one.learner, "sync_target")
     run(one)
     assert updates == list(range(8, 101, 4))
     assert copies == [20, 40, 60, 80, 100]
@@ -68,7 +68,7 @@ def test_when_it_learns_and_copies(trainer: Callable[..., Trainer]) -> None:
 
 def test_no_copy_before_learning_starts(trainer: Callable[..., Trainer]) -> None:
     one = trainer(agent={"min_replay_steps": 50, "steps_per_update": 1})
-    updates, copies = (watched(one, one.learner, name) for name in ("step", "sync_target"))
+    updates, copies = watched(one, one.ahead, "update"), watched(one, one.learner, "sync_target")
     run(one)
     assert updates == list(range(50, 101)) and copies == [60, 80, 100]
 
