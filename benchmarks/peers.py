@@ -1,62 +1,43 @@
 """Other people's DQNs, run as they are and watched from outside.  ``versus_peers.py`` starts it, with their python.
 
-    PYTHON benchmarks/peers.py NAME CHECKOUT SECONDS
+    PYTHON benchmarks/peers.py NAME CHECKOUT COUNTER
 
 Nothing of a peer is copied or changed: each is called through its own entry point, and its steps and updates are
 counted by wrapping the functions that make them.  All do the same work: Breakout, 84 x 84 x 4, batch 32, frame skip 4,
 one update for each 4 steps, a replay of 100,000, learning under way, epsilon 0.01 where the agent has an epsilon.
-Timing starts ten seconds after the first update.  The last line of output is JSON.  Python 3.7 can read this file.
+They train until they are killed, in the current folder.  Python 3.7 can read this file.
 """
 
 import importlib
 import json
+import mmap
 import os
 import runpy
 import sys
-import tempfile
 import threading
-import time
 import types
 
-CAPACITY, LEARNING_STARTS, WARM_UP_SECONDS = 100_000, 2_000, 10.0
+CAPACITY, LEARNING_STARTS = 100_000, 2_000
 PACKAGES = "torch jax jaxlib flax tensorflow tensorflow-cpu stable-baselines3 dopamine-rl dm-haiku gym gymnasium ale-py"
 
 
 class Meter:
-    """Counts agent steps and updates; when the seconds are over it prints what it found and ends the process."""
+    """Counts agent steps and updates where another process can read them: a file of two float64 numbers."""
 
-    def __init__(self, seconds):
-        self.seconds = seconds
-        self.steps = self.updates = 0
-        self.first = self.begun = None
+    def __init__(self, path):
+        with open(path, "r+b") as file:
+            self.counts = memoryview(mmap.mmap(file.fileno(), 0)).cast("d")
         self.lock = threading.Lock()
 
-    def update(self, *_):
-        """An update is about to be made."""
-        with self.lock:
-            self.updates += 1
-            self.first = self.first or time.perf_counter()
-
     def step(self, number=1.0):
-        """``number`` agent steps are about to be made."""
+        """``number`` agent steps are made."""
         with self.lock:
-            self.steps += number
-            now = time.perf_counter()
-            if self.first is None or now - self.first < WARM_UP_SECONDS:
-                return
-            here = now, self.steps, self.updates, sum(os.times()[:4])
-            self.begun = self.begun or here
-            if now - self.begun[0] >= self.seconds:
-                seconds, steps, updates, cpu = (a - b for a, b in zip(here, self.begun))
-                found = {
-                    "frames_per_s": 4 * steps / seconds,
-                    "seconds": seconds,
-                    "steps_per_update": steps / max(1, updates),
-                    "cores": cpu / seconds,
-                    "versions": versions(),
-                }
-                print("\n" + json.dumps(found), flush=True)
-                os._exit(0)
+            self.counts[0] += number
+
+    def update(self, *_):
+        """An update is made."""
+        with self.lock:
+            self.counts[1] += 1
 
     def before(self, owner, name, count):
         """Have ``count(self, *arguments)`` called before each call of the method ``owner.name``."""
@@ -251,7 +232,6 @@ RUN = {
 
 
 if __name__ == "__main__":
-    chosen, checkout, asked = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        RUN[chosen](os.path.abspath(checkout), Meter(float(asked)))
+    chosen, checkout, counter = sys.argv[1:]
+    print(json.dumps({"versions": versions()}), flush=True)
+    RUN[chosen](checkout, Meter(counter))

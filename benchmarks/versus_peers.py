@@ -1,37 +1,49 @@
 #!/usr/bin/env python3
 """dqn_tf and other people's DQNs on the same work, alternating in one run.
 
-    python benchmarks/versus_peers.py --environments DIR --checkouts DIR [--work dqn,c51,rainbow] [--rounds 3]
-                                      [--seconds 20] [--only NAME,...] [--out results/speed/versus_peers.json]
+    python benchmarks/versus_peers.py --environments DIR --checkouts DIR [--work dqn,c51,rainbow] [--rounds 12]
+                                      [--seconds 4] [--only NAME,...] [--out results/speed/versus_peers.json]
 
 DIR/NAME is a virtual environment, or a checkout, of each peer (docs/speed.md says what to install); a peer without them
 is left out, and said to be.  The work: Breakout, 84 x 84 x 4, batch 32, frame skip 4, one update for each 4 steps,
-learning under way.  Each round runs everything once, one after the other, dqn_tf's modes between the peers; the ratios
-are of medians over rounds.  Run it on an idle machine: "others" is what the rest used meanwhile, in cores.
+learning under way.
 
-    frames/s    in the learning phase: median over rounds, lowest and highest
-    cores       that were busy with it in that phase
+All programs of one kind of work are started, one after the other, brought to learning, and stopped (SIGSTOP).  Then, in
+each round, each of them goes on for a few seconds, alone.  What a shared machine does meanwhile so meets all of them
+alike, and a ratio is of neighbors in time.  "others" is what the rest of the machine used, in cores: keep it idle.
+All of them are in memory at once, 7 GB for ``dqn``.
+
+    frames/s    16 for each update in those seconds, all rounds together, and in the lowest and highest round
+    steps       for each update, from the first round to the last: 4, if the work was the same
+    cores       that were busy with it
     peak        memory, workers included, pages that are shared counted once
     of floor    frames/s beside what this machine's matrix-product and emulation rates would allow dqn_tf's update
+    x 1, ...    how many times as fast dqn_tf's modes are, and the bootstrap's 95 % interval of that over rounds
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import mmap
 import os
-import resource
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from dqn_tf.determinism import cpu_model
 
 HERE = Path(__file__).resolve().parent
-# Eight environments, as fast-dqn's eight workers.  Periods of 2,000 steps, so that the seconds timed hold many.
+# Eight environments, as fast-dqn's eight workers.  Periods of 2,000 steps, so that the seconds timed hold several.
 CONCURRENT = "execution=concurrent execution.environments=8 target_update_steps=2000".split()
 ON_DEVICE = [*CONCURRENT, "replay.placement=device", "execution.updates_per_call=10"]
 OURS: dict[str, dict[str, tuple[str, list[str]]]] = {
@@ -48,60 +60,167 @@ PEERS = {
     "c51": ["cleanrl-c51"],
     "rainbow": ["cleanrl-rainbow", "dopamine-rainbow", "dqn_zoo-rainbow"],
 }
+FRAMES_PER_UPDATE, WARM_UP_SECONDS, SETTLE_SECONDS = 16, 10.0, 0.3
+PER_ROUND = ("frames_per_s", "cores", "others")
+
+
+class Reading(NamedTuple):
+    """Where a program is: what it has done, the core seconds it used, and those that the machine was busy."""
+
+    seconds: float
+    steps: float
+    updates: float
+    cpu: float
+    busy: float
+
+
+class Failed(Exception):
+    """A program that ended, or does not learn."""
+
+
+class Program:
+    """One program that trains, in a process group of its own."""
+
+    def __init__(self, work: str, name: str, options: argparse.Namespace) -> None:
+        self.work, self.name = work, name
+        self._folder = tempfile.TemporaryDirectory(prefix="versus_peers")
+        counter = Path(self._folder.name) / "counter"
+        counter.write_bytes(bytes(16))
+        with counter.open("rb") as file:
+            self._counts = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).cast("d")
+        command, environment = _command(work, name, str(counter), options)
+        self._says = Path(self._folder.name) / "says"
+        with self._says.open("wb") as says:
+            self._process = subprocess.Popen(
+                command, env=environment, stdout=says, stderr=says, cwd=self._folder.name, start_new_session=True
+            )
+        self.peak = 0
+
+    def warm_up(self, limit: float) -> dict[str, Any]:
+        """Wait until it learns, and some seconds more; what it says of itself."""
+        begun = time.perf_counter()
+        while self._counts[1] < 1:
+            if self._process.poll() is not None or time.perf_counter() - begun > limit:
+                raise self._failed(f"no update after {limit:.0f} s (--limit)")
+            time.sleep(0.1)
+        time.sleep(WARM_UP_SECONDS)
+        self.stop()
+        lines = [line for line in self._says.read_text(errors="replace").splitlines() if line.startswith('{"versions"')]
+        return dict(json.loads(lines[0]))
+
+    def go_on(self) -> None:
+        """Let it run."""
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Halt it where it is."""
+        if self._process.poll() is not None:
+            raise self._failed("")
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        self.peak = max(self.peak, sum(map(_memory, _family(self._process.pid))))
+
+    def read(self) -> Reading:
+        """Where it is now."""
+        cpu = sum(map(_cpu_seconds, _family(self._process.pid)))
+        return Reading(time.perf_counter(), self._counts[0], self._counts[1], cpu, _busy_seconds())
+
+    def _failed(self, otherwise: str) -> Failed:
+        code = self._process.poll()
+        text = self._says.read_text(errors="replace")[-2000:]
+        return Failed(f"{otherwise if code is None else f'ended with exit code {code}'}\n{text}")
+
+    def end(self) -> None:
+        """Kill it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._folder.cleanup()
 
 
 def main() -> int:
-    """Alternate, print each result as it comes and a table at the end; with --out also JSON.  0: all ran."""
+    """Alternate, print each result as it comes and tables at the end; with --out also JSON.  0: all ran."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", required=True, type=Path, help="folder of virtual environments")
     parser.add_argument("--checkouts", required=True, type=Path, help="folder of checkouts")
     parser.add_argument("--work", default=",".join(PEERS), help="which of dqn, c51, rainbow (default: all)")
     parser.add_argument("--only", default="", help="only peers and modes whose names contain one of these texts")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=20.0, help="timed seconds of each run")
-    parser.add_argument("--limit", type=float, default=240.0, help="seconds after which a peer is given up")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=4.0, help="timed seconds of each program in each round")
+    parser.add_argument("--limit", type=float, default=240.0, help="seconds in which a program must begin to learn")
     parser.add_argument("--out", type=Path, help="write everything there as JSON")
     options = parser.parse_args()
     if unknown := [work for work in options.work.split(",") if work not in PEERS]:
         parser.error(f"Expected --work to be of {', '.join(PEERS)}, got {', '.join(unknown)}.")
-    runs = _chosen(options)
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error(f"Expected --rounds and --seconds above 0, got {options.rounds} and {options.seconds}.")
+    runs = {work: names for work in options.work.split(",") if (names := _chosen(work, options))}
     if not runs:
         parser.error("Expected something to run: no peer or mode is left. See --only, --environments and --checkouts.")
-    results: dict[tuple[str, str], list[dict[str, Any]]] = {key: [] for key in runs}
-    failed, begun, done = False, time.perf_counter(), 0
-    for number in range(options.rounds):
-        for work, name in runs:
-            found = _measure(work, name, options)
-            done += 1
-            left = (time.perf_counter() - begun) / done * (len(runs) * options.rounds - done)
-            if "error" in found:
-                failed = True
-                print(f"round {number + 1}  {work:8} {name}: {found['error']}", flush=True)
-                continue
-            results[work, name].append(found)
-            print(
-                f"round {number + 1}  {work:8} {name:54} {found['frames_per_s']:7.1f} frames/s, others "
-                f"{found['others']:.2f} cores; {left / 60:.0f} min left",
-                flush=True,
-            )
-        if options.out:  # so that nothing is lost when it is stopped
-            _write(options, results)
-    print("\n" + table(results))
+    told: dict[str, Any] = {"machine": cpu_model(), "cores": os.cpu_count(), "seconds": options.seconds, "work": {}}
+    failed: list[str] = []
+    for work, names in runs.items():
+        for results in _alternate(work, names, options, failed):
+            told["work"][work] = results
+            if options.out:  # so that nothing is lost when it is stopped
+                options.out.parent.mkdir(parents=True, exist_ok=True)
+                options.out.write_text(json.dumps(told, indent=1) + "\n")
+        print("\n" + table(work, told["work"].get(work, {})) + "\n", flush=True)
+    for text in failed:
+        print(text, file=sys.stderr)
     return 1 if failed else 0
 
 
-def _chosen(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """What to run, (work, name), in the order of a round: dqn_tf's modes between the peers."""
-    out: list[tuple[str, str]] = []
-    texts = options.only.split(",")
-    for work in options.work.split(","):
-        columns = []
-        for names in (list(OURS[work]), PEERS[work]):
-            wanted = [n for n in names if any(text in n for text in texts)]
-            columns.append([n for n in wanted if n in OURS[work] or _is_there(n, options)])
-        longest = max(map(len, columns))
-        out += [(work, c[i]) for i in range(longest) for c in columns if i < len(c)]
-    return out
+def _alternate(work: str, names: list[str], options: argparse.Namespace, failed: list[str]) -> Iterator[dict[str, Any]]:
+    """The results so far, after each round."""
+    results: dict[str, Any] = {}
+    with ExitStack() as at_end:
+        programs = []
+        for name in names:
+            print(f"{work}: starting {name} ...", flush=True)
+            program = Program(work, name, options)
+            at_end.callback(program.end)
+            try:
+                results[name] = {**_settings(work, name), **program.warm_up(options.limit)}
+                results[name].update({key: [] for key in PER_ROUND})
+            except Failed as error:
+                failed.append(f"{work}: {name}: {error}")
+                continue
+            programs.append(program)
+        first = {p.name: p.read() for p in programs}
+        for number in range(options.rounds):
+            line = []
+            for program in programs[:: -1 if number % 2 else 1]:  # there and back, against drift
+                program.go_on()
+                time.sleep(SETTLE_SECONDS)
+                begin = program.read()
+                time.sleep(options.seconds)
+                end = program.read()
+                try:
+                    program.stop()
+                except Failed as error:
+                    failed.append(f"{work}: {program.name}: {error}")
+                    programs = [p for p in programs if p is not program]
+                    continue
+                seconds, _, updates, cpu, busy = (b - a for a, b in zip(begin, end, strict=True))
+                found = results[program.name]
+                rate, others = FRAMES_PER_UPDATE * updates / seconds, max(0.0, busy - cpu)
+                for key, value in zip(PER_ROUND, (rate, cpu / seconds, others / seconds), strict=True):
+                    found[key].append(round(value, 3))
+                since = first[program.name]
+                found["steps_per_update"] = round((end.steps - since.steps) / max(1, end.updates - since.updates), 3)
+                found["peak_bytes"] = program.peak
+                line.append(f"{program.name} {rate:.0f}")
+            print(f"{work}: round {number + 1} of {options.rounds}, frames/s: {', '.join(line)}", flush=True)
+            yield results
+
+
+def _chosen(work: str, options: argparse.Namespace) -> list[str]:
+    """What to run: dqn_tf's modes between the peers."""
+    texts, columns = options.only.split(","), []
+    for names in (list(OURS[work]), PEERS[work]):
+        wanted = [n for n in names if any(text in n for text in texts)]
+        columns.append([n for n in wanted if n in OURS[work] or _is_there(n, options)])
+    return [c[i] for i in range(max(map(len, columns))) for c in columns if i < len(c)]
 
 
 def _is_there(name: str, options: argparse.Namespace) -> bool:
@@ -113,56 +232,25 @@ def _is_there(name: str, options: argparse.Namespace) -> bool:
 
 
 def _python(project: str, options: argparse.Namespace) -> Path:
-    return Path(os.path.abspath(options.environments)) / project / "bin" / "python"
+    return Path(os.path.abspath(options.environments)) / project / "bin" / "python"  # a link, not to be followed
 
 
-def _measure(work: str, name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One run: what it says of itself, its peak memory, and how busy the rest of the machine was."""
+def _settings(work: str, name: str) -> dict[str, Any]:
+    return {"preset": OURS[work][name][0], "settings": OURS[work][name][1]} if name in OURS[work] else {}
+
+
+def _command(work: str, name: str, counter: str, options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     if name in OURS[work]:
         preset, settings = OURS[work][name]
-        command = [
-            sys.executable,
-            "-m",
-            "dqn_tf",
-            "bench",
-            "--preset",
-            preset,
-            "--seconds",
-            str(options.seconds),
-            "--json",
-        ]
-        command += [x for setting in (*settings, "replay.capacity=100000") for x in ("--set", setting)]
-        environment = {**os.environ}
-    else:
-        project = name.split("-")[0]
-        command = [str(_python(project, options)), str(HERE / "peers.py"), name, str(options.checkouts / project)]
-        command.append(str(options.seconds))
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": "-1"}
-        old = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"} if project == "fast_dqn" else {}
-        environment = {**os.environ, **quiet, **old, "JAX_PLATFORMS": "cpu"}
-        environment.pop("PYTHONPATH", None)
-    before, busy, own = time.perf_counter(), _busy_seconds(), _children_seconds()
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    peak, lines = 0, ""
-    while True:
-        try:
-            lines, errors = child.communicate(timeout=1.0)
-            break
-        except subprocess.TimeoutExpired:
-            peak = max(peak, _memory(child.pid))
-            if time.perf_counter() - before > options.limit + options.seconds:
-                child.kill()
-                child.communicate()
-                return {"error": f"no result after {options.limit + options.seconds:.0f} s (--limit)"}
-    wall = time.perf_counter() - before
-    if child.returncode or not lines.strip():
-        return {"error": f"exit {child.returncode}\n{errors[-2000:]}"}
-    others = (_busy_seconds() - busy - (_children_seconds() - own)) / wall
-    try:
-        told = json.loads(lines.splitlines()[-1])
-    except ValueError:
-        return {"error": f"ended without a result; its last words:\n{lines[-500:]}{errors[-1500:]}"}
-    return {**told, "peak_bytes": peak, "others": max(0.0, others)}
+        path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
+        return [sys.executable, str(HERE / "ours.py"), preset, counter, *settings], {**os.environ, "PYTHONPATH": path}
+    project = name.split("-")[0]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": "-1"}
+    old = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"} if project == "fast_dqn" else {}
+    environment = {**os.environ, **quiet, **old, "JAX_PLATFORMS": "cpu"}
+    environment.pop("PYTHONPATH", None)
+    checkout = (options.checkouts / project).resolve()
+    return [str(_python(project, options)), str(HERE / "peers.py"), name, str(checkout), counter], environment
 
 
 def _busy_seconds() -> float:
@@ -172,61 +260,58 @@ def _busy_seconds() -> float:
     return (user + nice + system + irq + softirq + steal) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def _children_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
-    return sum(u.ru_utime + u.ru_stime for u in used)
+def _family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    children = " ".join(_text(p) for p in Path(f"/proc/{pid}/task").glob("*/children")).split()
+    return [pid, *(p for child in children for p in _family(int(child)))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK")) if fields else 0.0
 
 
 def _memory(pid: int) -> int:
-    """Resident bytes of a process and its descendants; of shared pages each has its part."""
+    """Resident bytes; of a shared page, its part."""
+    lines = _text(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def _text(path: Path) -> str:
+    """What a file of /proc says, "" if its process has ended."""
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        own = next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
-        children = " ".join(p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/children")).split()
-    except (OSError, StopIteration):
-        return 0
-    return own + sum(_memory(int(child)) for child in children)
+        return path.read_text()
+    except OSError:
+        return ""
 
 
-def table(results: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
-    """One table for each kind of work, fastest first; and how often dqn_tf is as fast as each peer."""
-    out = []
-    for work in dict.fromkeys(work for work, _ in results):
-        rows = {name: found for (w, name), found in results.items() if w == work and found}
-        medians = {name: statistics.median(f["frames_per_s"] for f in found) for name, found in rows.items()}
-        modes = [name for name in OURS[work] if name in medians]
-        width = max(map(len, [*medians, work]))
-        heads = "".join(f"  {'x ' + str(i + 1):>6}" for i in range(len(modes)))
-        out.append(f"{work:{width}}  frames/s  lowest  highest  cores  peak MB  others  of floor{heads}")
-        for name in sorted(medians, key=lambda n: -medians[n]):
-            found = rows[name]
-            rates = [f["frames_per_s"] for f in found]
-            cores, peak, others = (statistics.median(f[k] for f in found) for k in ("cores", "peak_bytes", "others"))
-            floors = [f["frames_per_s"] / f["floor_frames_per_s"] for f in found if "floor_frames_per_s" in f]
-            floor = f"{100 * statistics.median(floors):.0f} %" if floors else ""
-            ratios = "".join(f"  {medians[m] / medians[name]:6.2f}" for m in modes)
-            out.append(
-                f"{name:{width}}  {medians[name]:8.0f}  {min(rates):6.0f}  {max(rates):7.0f}  {cores:5.2f}  "
-                f"{peak / 1e6:7.0f}  {others:6.2f}  {floor:>8}{ratios}"
-            )
-        out += [f"x {i + 1}: how many times as fast {mode} is" for i, mode in enumerate(modes)] + [""]
-    return "\n".join(out).rstrip()
+def table(work: str, results: dict[str, Any]) -> str:
+    """Fastest first; and how often dqn_tf is as fast as each peer."""
+    rates = {name: found["frames_per_s"] for name, found in results.items() if found["frames_per_s"]}
+    modes = [name for name in OURS[work] if name in rates]
+    width = max(map(len, [*rates, work]))
+    heads = "".join(f"  {'x ' + str(i + 1):>17}" for i in range(len(modes)))
+    out = [f"{work:{width}}  frames/s  lowest  highest  steps  cores  peak MB  others  of floor{heads}"]
+    for name, own in sorted(rates.items(), key=lambda item: -statistics.mean(item[1])):
+        found = results[name]
+        steps, peak = found["steps_per_update"], found["peak_bytes"] / 1e6
+        cores, others = (statistics.mean(found[key]) for key in ("cores", "others"))
+        rate = statistics.mean(own)
+        floor = f"{100 * rate / found['floor_frames_per_s']:.0f} %" if "floor_frames_per_s" in found else ""
+        ratios = "".join(f"  {_ratio(rates[mode], own) if mode != name else '':>17}" for mode in modes)
+        out.append(
+            f"{name:{width}}  {rate:8.0f}  {min(own):6.0f}  {max(own):7.0f}  {steps:5.2f}  {cores:5.2f}  {peak:7.0f}  "
+            f"{others:6.2f}  {floor:>8}{ratios}"
+        )
+    return "\n".join([*out, *(f"x {i + 1}: how many times as fast {mode} is" for i, mode in enumerate(modes))])
 
 
-def _write(options: argparse.Namespace, results: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
-    told: dict[str, Any] = {"machine": cpu_model(), "cores": os.cpu_count(), "seconds": options.seconds, "work": {}}
-    for (work, name), found in results.items():
-        told["work"].setdefault(work, {})[name] = {
-            **({"preset": OURS[work][name][0], "settings": OURS[work][name][1]} if name in OURS[work] else {}),
-            **({"versions": found[-1]["versions"]} if found and "versions" in found[-1] else {}),
-            **{
-                key: [round(f[key], 2) for f in found if key in f]
-                for key in ("frames_per_s", "floor_frames_per_s", "cores", "peak_bytes", "others", "steps_per_update")
-                if any(key in f for f in found)
-            },
-        }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(told, indent=1) + "\n")
+def _ratio(mode: list[float], peer: list[float]) -> str:
+    """The ratio of means and its percentile-bootstrap interval, rounds resampled (both of a pair together)."""
+    pairs = np.array(list(zip(mode, peer, strict=False)))
+    drawn = pairs[np.random.default_rng(0).integers(len(pairs), size=(10_000, len(pairs)))].mean(axis=1)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    return f"{pairs[:, 0].mean() / pairs[:, 1].mean():.2f} ({low:.2f}-{high:.2f})"
 
 
 if __name__ == "__main__":

@@ -72,14 +72,14 @@ def _measure(trainer: Trainer, warm: int, whole: int, seconds: float, say: Say) 
     cores = (_cpu_seconds() - cpu) / wall
     say("Measuring the parts and the floor ...")
     parts = _parts(trainer)
-    floor = _floor(trainer, parts["emulation_frames_per_s"])
+    floors = floor(trainer, parts["emulation_frames_per_s"])
     return {
         "frames_per_s": end_to_end,
         "seconds": wall,
         "cores": cores,
         "phases": phases,
         **parts,
-        **floor,
+        **floors,
         "resident_bytes_beside_replay": resident,
         "transition_bytes": round(trainer.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES + on_device,
         "sampler_bytes": agent.replay.sampler_bytes,
@@ -128,7 +128,7 @@ def _parts(trainer: Trainer) -> dict[str, float]:
         "step_seconds": _median(step, 400),
         "sample_seconds": _median(lambda: replay.sample(agent.batch_size, 0), 100),
         "priorities_seconds": _median(draw_and_learn, 100) if replay.sampler.listens else 0.0,
-        "emulation_frames_per_s": _emulation_rate(trainer.config.environment),
+        "emulation_frames_per_s": emulation_rate(trainer.config.environment),
     }
 
 
@@ -141,7 +141,7 @@ def _median(call: Callable[[], Any], times: int) -> float:
     return float(np.median(taken))
 
 
-def _emulation_rate(environment: str) -> float:
+def emulation_rate(environment: str) -> float:
     """Frames/s of the bare emulator (no rendering, no preprocessing); infinite for other environments."""
     if not environment.startswith("ale:"):
         return float("inf")
@@ -158,7 +158,7 @@ def _emulation_rate(environment: str) -> float:
     return len(chosen) / (time.perf_counter() - begun)
 
 
-def _floor(trainer: Trainer, emulation: float) -> dict[str, float]:
+def floor(trainer: Trainer, emulation: float) -> dict[str, float]:
     """What one block (from one time that updates are due to the next) must cost here: its arithmetic at this machine's
     matrix-product rate, and its frames at the bare emulator's rate."""
     agent, skip = trainer.config.agent, trainer.config.frame_skip

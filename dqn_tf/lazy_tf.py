@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's shell says
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # GPUs by the numbers that nvidia-smi gives (memory.py)
 _LOUD = int(os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")) < 2
 
 

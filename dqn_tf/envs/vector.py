@@ -373,7 +373,8 @@ class InWorkers:
         else:
             last = ", ".join(f"environment {i} {self._did(self._before[i])}" for i in worker.environments)
             doing = f"after {last} {begun},"
-        return f"Worker {worker.number} ({which} of {self._plan.environment}, process {worker.process.pid}), {doing}"
+        where = f"{self._plan.environment}{'' if self._plan.training else ', in an evaluation'}"
+        return f"Worker {worker.number} ({which} of {where}, process {worker.process.pid}), {doing}"
 
     def _did(self, action: int) -> str:
         if action == RESET:

@@ -124,7 +124,7 @@ def play(
                         lane.begun(answer)
             each_step()
             # The batch keeps its size to the end, so that a lane's last bits do not depend on when others finish.
-            q = np.asarray(q_values(environments.observations.copy()))
+            q = np.asarray(q_values(environments.observations))
             answers = environments.step([lane.action(row, epsilon, ties) for lane, row in zip(lanes, q, strict=True)])
             if watch and not lanes[0].scores:
                 assert isinstance(environments, vector.InProcess)

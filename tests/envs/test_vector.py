@@ -89,13 +89,13 @@ def made() -> Iterator[Callable[[Plan, int], Environments]]:
 
 
 @pytest.fixture
-def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Any) -> Callable[[], InWorkers]:
-    """A function () -> four environments in two workers that fail as their action says; episodes are begun."""
+def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Any) -> Callable[..., InWorkers]:
+    """A function (training=True) -> four environments, begun, in two workers that fail as their action says."""
     (tmp_path / "dqn_tf_faulty_game.py").write_text(FAULTY)
     monkeypatch.syspath_prepend(tmp_path)
 
-    def build() -> InWorkers:
-        one = made(Plan("gym:dqn_tf_faulty_game:Faulty-v0", None, 0, ("a", "b", "c", "d")), 2)
+    def build(training: bool = True) -> InWorkers:
+        one = made(Plan("gym:dqn_tf_faulty_game:Faulty-v0", None, 0, ("a", "b", "c", "d"), training), 2)
         one.step([RESET] * 4)
         return one
 
@@ -216,6 +216,12 @@ def test_a_worker_that_fails_is_named_with_its_last_action(faulty: Any, outcome:
     )
     assert says in message
     assert all(map(gone, pids))  # the others do not live on
+
+
+def test_a_worker_that_fails_in_an_evaluation_says_so(faulty: Any, outcome: Any) -> None:
+    one = faulty(training=False)
+    message = outcome(one.step, [3, 0, 0, 0])
+    assert "of gym:dqn_tf_faulty_game:Faulty-v0, in an evaluation, process" in message and "took action 3" in message
 
 
 def test_a_worker_that_dies_between_two_steps(faulty: Any, outcome: Any) -> None:

@@ -22,6 +22,7 @@ from dqn_tf import determinism, memory
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.learning.learner import Learner
+from dqn_tf.learning.lookahead import LookAhead
 from dqn_tf.replay.ring import Ring
 from dqn_tf.training import evaluation, run
 from dqn_tf.training.checkpoint import Store
@@ -118,26 +119,20 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The run fails with one message; the checkpoint before it is good and can be continued from."""
-    path, init = tmp_path / "run", Learner.__init__
+    path, update, calls = tmp_path / "run", LookAhead.update, []
 
-    def poisoned(self: Learner, *arguments: Any) -> None:
-        init(self, *arguments)
-        step, calls = self.step, []
+    def diverge(self: LookAhead, *arguments: Any) -> Any:
+        calls.append(1)
+        out = update(self, *arguments)
+        return out._replace(loss=float("nan")) if len(calls) == 20 else out
 
-        def diverge(gradients: Any) -> Any:
-            calls.append(1)
-            out = step(gradients)
-            return out._replace(loss=float("nan")) if len(calls) == 20 else out
-
-        self.step = diverge
-
-    monkeypatch.setattr(Learner, "__init__", poisoned)
+    monkeypatch.setattr(LookAhead, "update", diverge)
     with pytest.raises(RunError, match="The loss is nan and the gradient norm "):
         train(cartpole(), path, QUIET)
     assert read_json(path / "manifest.json")["status"] == "failed"
     store = Store(path / "checkpoints", cartpole().hash)
     assert store.load(print) is not None and [p.name for p in store.found()] == ["000000000060", "000000000030"]
-    monkeypatch.setattr(Learner, "__init__", init)
+    monkeypatch.setattr(LookAhead, "update", update)
     train(cartpole(), path, QUIET)
     expect_whole(path)
 
