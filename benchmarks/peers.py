@@ -147,13 +147,14 @@ def dopamine(agent):
 
         meter.before(atari_lib.AtariPreprocessing, "step", lambda *_: meter.step())
         meter.before(replay_buffer.ReplayBuffer, "sample", meter.update)
+        whose = "JaxRainbowAgent" if agent == "rainbow" else "JaxDQNAgent"
         settings = [
             "atari_lib.create_atari_environment.game_name = 'Breakout'",
-            "JaxDQNAgent.min_replay_history = %d" % LEARNING_STARTS,
-            "JaxDQNAgent.epsilon_decay_period = 1",
+            "%s.min_replay_history = %d" % (whose, LEARNING_STARTS),
+            "%s.epsilon_decay_period = 1" % whose,
             "ReplayBuffer.max_capacity = %d" % CAPACITY,
         ]
-        if agent == "full_rainbow":
+        if agent != "dqn":
             settings.append("PrioritizedSamplingDistribution.max_capacity = %d" % CAPACITY)
         gin = os.path.join(root, "dopamine", "jax", "agents", agent, "configs", agent + ".gin")
         run_experiment.load_gin_configs([gin], settings)
@@ -223,7 +224,8 @@ RUN = {
     "cleanrl-rainbow": cleanrl("rainbow_atari.py"),
     "sb3-dqn": stable_baselines3,
     "dopamine-dqn": dopamine("dqn"),
-    "dopamine-rainbow": dopamine("full_rainbow"),
+    "dopamine-rainbow": dopamine("rainbow"),
+    "dopamine-full_rainbow": dopamine("full_rainbow"),
     "dqn_zoo-dqn": dqn_zoo("dqn"),
     "dqn_zoo-rainbow": dqn_zoo("rainbow"),
     "fast_dqn-dqn": fast_dqn(0),

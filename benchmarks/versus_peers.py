@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """dqn_tf and other people's DQNs on the same work, alternating in one run.
 
-    python benchmarks/versus_peers.py --environments DIR --checkouts DIR [--work dqn,c51,rainbow] [--rounds 12]
+    python benchmarks/versus_peers.py --environments DIR --checkouts DIR [--work dqn,c51,rainbow,replay] [--rounds 12]
                                       [--seconds 4] [--only NAME,...] [--out results/speed/versus_peers.json]
 
 DIR/NAME is a virtual environment, or a checkout, of each peer (docs/speed.md says what to install); a peer without them
@@ -54,11 +54,17 @@ OURS: dict[str, dict[str, tuple[str, list[str]]]] = {
     },
     "c51": {"dqn_tf": ("c51", [])},
     "rainbow": {"dqn_tf rainbow": ("rainbow", []), "dqn_tf rainbow_dopamine": ("rainbow_dopamine", [])},
+    "replay": {
+        "dqn_tf": ("dqn_nature", []),
+        "dqn_tf, compressed replay": ("dqn_nature", ["replay.compression=delta"]),
+        "dqn_tf, device replay": ("dqn_nature", ["replay.placement=device"]),
+    },
 }
 PEERS = {
     "dqn": ["cleanrl-dqn", "sb3-dqn", "dopamine-dqn", "dqn_zoo-dqn", "fast_dqn-dqn", "fast_dqn-8-workers"],
     "c51": ["cleanrl-c51"],
-    "rainbow": ["cleanrl-rainbow", "dopamine-rainbow", "dqn_zoo-rainbow"],
+    "rainbow": ["cleanrl-rainbow", "dopamine-rainbow", "dopamine-full_rainbow", "dqn_zoo-rainbow"],
+    "replay": [],
 }
 FRAMES_PER_UPDATE, WARM_UP_SECONDS, SETTLE_SECONDS = 16, 10.0, 0.3
 PER_ROUND = ("frames_per_s", "cores", "others")
@@ -142,7 +148,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", required=True, type=Path, help="folder of virtual environments")
     parser.add_argument("--checkouts", required=True, type=Path, help="folder of checkouts")
-    parser.add_argument("--work", default=",".join(PEERS), help="which of dqn, c51, rainbow (default: all)")
+    parser.add_argument(
+        "--work", default=",".join(PEERS), help="which of dqn, c51, rainbow, replay (dqn_tf's alone); default: all"
+    )
     parser.add_argument("--only", default="", help="only peers and modes whose names contain one of these texts")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=4.0, help="timed seconds of each program in each round")
@@ -156,7 +164,7 @@ def main() -> int:
     runs = {work: names for work in options.work.split(",") if (names := _chosen(work, options))}
     if not runs:
         parser.error("Expected something to run: no peer or mode is left. See --only, --environments and --checkouts.")
-    told: dict[str, Any] = {"machine": cpu_model(), "cores": os.cpu_count(), "seconds": options.seconds, "work": {}}
+    told = _kept(options)
     failed: list[str] = []
     for work, names in runs.items():
         for results in _alternate(work, names, options, failed):
@@ -168,6 +176,16 @@ def main() -> int:
     for text in failed:
         print(text, file=sys.stderr)
     return 1 if failed else 0
+
+
+def _kept(options: argparse.Namespace) -> dict[str, Any]:
+    """What is to be written, so far: other kinds of work that --out already tells of this machine are kept."""
+    told: dict[str, Any] = {"machine": cpu_model(), "cores": os.cpu_count(), "seconds": options.seconds}
+    with suppress(OSError, ValueError, AttributeError, TypeError):
+        before = json.loads(options.out.read_text())
+        if told == {key: before[key] for key in told if key in before}:
+            return {**told, "work": before["work"]}
+    return {**told, "work": {}}
 
 
 def _alternate(work: str, names: list[str], options: argparse.Namespace, failed: list[str]) -> Iterator[dict[str, Any]]:
