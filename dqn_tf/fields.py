@@ -124,6 +124,14 @@ def from_json(cls: type[T], data: Any, path: str = "") -> T:
     return cls(**values)
 
 
+def completed(cls: type, data: Any) -> Any:
+    """JSON as ``to_json`` wrote it, with the later fields that were left out; unchanged where it does not fit."""
+    try:
+        return to_json(from_json(cls, data), whole=True)
+    except ConfigError:
+        return data
+
+
 def _value_from_json(annotation: Any, value: Any, path: str) -> Any:
     options = choices(annotation)
     if options and isinstance(value, dict):

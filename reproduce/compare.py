@@ -154,13 +154,14 @@ def deviations(run: Run) -> list[str]:
     """Settings of ``run`` that are not its preset's, in words: "execution.threads: 1 (preset: 2)".  Budget excepted."""
     preset = presets.load(run.agent)
     protocol = PROTOCOLS[preset.protocol] if preset.protocol and run.game else None
-    expected = {
-        "agent": fields.to_json(preset.agent),
-        "protocol": fields.to_json(protocol) if protocol else None,
-        "evaluation": fields.to_json(preset.evaluation),
-        "iteration_frames": preset.iteration_frames,
-    }
-    found = {name: run.settings.get(name) for name in expected}
+    configured = {"agent": preset.agent, "protocol": protocol, "evaluation": preset.evaluation}
+    expected: dict[str, Any] = {}
+    found: dict[str, Any] = {}
+    for name, value in configured.items():
+        expected[name] = value and fields.to_json(value, whole=True)
+        found[name] = fields.completed(type(value), run.settings.get(name)) if value else run.settings.get(name)
+    expected["iteration_frames"] = preset.iteration_frames
+    found["iteration_frames"] = run.settings.get("iteration_frames")
     differing = fields.differences(expected, found)
     return [f"{name.removeprefix('agent.')}: {new} (preset: {old})" for name, old, new in differing]
 

@@ -54,10 +54,11 @@ def training_beside_published(group: Sequence[Run], table: pd.DataFrame) -> Figu
 
 
 def title(group: Sequence[Run]) -> str:
-    """What, how many seeds, how many frames: "Breakout: dqn_dopamine, 1 seed, 2M frames"."""
+    """What, how many seeds, how many frames: "Breakout: dqn_dopamine, 1 seed, 2M frames", or "3 seeds, up to 2M"."""
     seeds = "1 seed" if len(group) == 1 else f"{len(group)} seeds"
+    most = f"{'' if len({r.frames for r in group}) == 1 else 'up to '}{amount(max(r.frames for r in group))}"
     name = games.camel_case(group[0].environment) if group[0].game else group[0].environment
-    return f"{name}: {group[0].agent}, {seeds}, {amount(max(r.frames for r in group))} frames"
+    return f"{name}: {group[0].agent}, {seeds}, {most} frames"
 
 
 def _published_blocks(axes: Axes, game: str, iterations: int) -> None:

@@ -122,6 +122,13 @@ def test_deviations(run_dir):
     assert dataclasses.asdict(PROTOCOLS["dopamine"])["sticky_probability"] == 0.25
 
 
+def test_a_deviation_in_a_field_that_came_later_has_both_values(run_dir):
+    """Such a field is left out of config.json where it has its default."""
+    assert compare.deviations(runs.load(run_dir("a", settings=["replay.compression=delta"]))) == [
+        "replay.compression: delta (preset: none)"
+    ]
+
+
 def test_regenerate_writes_the_same_bytes_twice(run_dir, tmp_path):
     for seed in (1, 0):
         runs.export(run_dir(f"b{seed}", ((400_000, 1.6), (1_000_000, 1.7), (1_500_000, 3.0)), seed=seed), "x", tmp_path)
