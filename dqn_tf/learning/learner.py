@@ -56,6 +56,11 @@ class Gate:
         """Let the update that waits, or the next one that comes, go on to its second half or end without it."""
         tf.raw_ops.QueueEnqueueV2(handle=self.handle, components=[tf.constant(go)])
 
+    def clear(self) -> None:
+        """Take back an answer that nobody asked for, because the update failed before."""
+        if self._answers.size() > 0:
+            self._answers.dequeue()
+
     def close(self) -> None:
         """Nobody will answer any more: an update that waits fails."""
         self._answers.close(cancel_pending_enqueues=True)

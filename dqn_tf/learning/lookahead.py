@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,7 @@ class _Ahead(NamedTuple):
 class LookAhead:
     """Makes the updates, and begins them ahead of their turn where it can.
 
-    Between ``begin`` and the next ``update``, theta and theta^- must not change.
+    Between ``begin`` and the next ``update``, theta and theta^- must not change, unless it is told to ``forget``.
     """
 
     def __init__(self, learner: Learner, replay: Replay, batch_size: int, threads: int) -> None:
@@ -61,17 +61,35 @@ class LookAhead:
         foreseen = ahead is not None and np.array_equal(ahead.rows, rows) and np.array_equal(ahead.weights, weights)
         if begun is not None:
             self._worker.gate.answer(foreseen)
-        self._wanted = None if new_rows is None else (update + 1, new_rows)
-        if self._wanted and not self._replay.sampler.listens:  # gathered while this one is still being made
-            self._ahead, self._wanted = self._gather(*self._wanted), None
-        if begun is not None:
-            out = begun.result()  # also if it is of no use: two at a time would only be slower
-            if foreseen:
-                self.hits += 1
-                return out
-        sample = self._replay.gather(rows, weights)
-        self._worker.gate.answer(True)
-        return self._learner.update_behind(self._worker.gate, sample, update)
+        try:
+            self._wanted = None if new_rows is None else (update + 1, new_rows)
+            if self._wanted and not self._replay.sampler.listens:  # gathered while this one is still being made
+                self._ahead, self._wanted = self._gather(*self._wanted), None
+            if begun is not None:
+                out = begun.result()  # also if it is of no use: two at a time would only be slower
+                if foreseen:
+                    self.hits += 1
+                    return out
+            sample = self._replay.gather(rows, weights)
+            self._worker.gate.answer(True)
+            return self._learner.update_behind(self._worker.gate, sample, update)
+        except Exception:
+            self._give_up(begun)
+            raise
+
+    def forget(self) -> None:
+        """Give up what was begun: theta, theta^- or the replay are about to become others."""
+        ahead, self._ahead, self._wanted = self._ahead, None, None
+        if self._worker is not None and ahead is not None and ahead.begun is not None:
+            self._worker.gate.answer(False)
+            self._give_up(ahead.begun)
+
+    def _give_up(self, begun: Future[UpdateOutputs] | None) -> None:
+        """Leave no update at the gate, and no answer."""
+        assert self._worker is not None
+        self._ahead = self._wanted = None
+        wait([begun] if begun is not None else [])
+        self._worker.gate.clear()
 
     def begin(self) -> None:
         """Start on the update that the last call of ``update`` looked ahead to."""

@@ -306,6 +306,7 @@ class Trainer:
 
     def restore(self, state: dict[str, Any], blob: Callable[[str], dict[str, np.ndarray]]) -> None:
         """The inverse of ``state``; ``blob`` gives a piece by its hash."""
+        self.ahead.forget()
         self._restore_shared(state, blob)
         if state["started"]:
             self.environment.restore(state["environment"])

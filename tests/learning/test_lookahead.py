@@ -65,13 +65,28 @@ def test_the_same_bytes_with_and_without(trainer: Callable[..., Trainer], case: 
 
 
 def test_an_error_in_the_background_is_raised_in_its_turn(trainer: Callable[..., Trainer]) -> None:
+    """And leaves no answer at the gate: who goes on is not let through, or kept waiting, by an old one."""
     one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
     records = one.records(lambda: None)
     while one.counters.updates < 3:
         next(records)
-    one.ahead = LookAhead(one.learner, one.replay, one.config.agent.batch_size, 2)
-    failing = lambda *_: (_ for _ in ()).throw(FloatingPointError("from the worker"))  # noqa: E731
-    one.learner.update_behind = failing
+    working = one.learner.update_behind
+    one.learner.update_behind = lambda *_: (_ for _ in ()).throw(FloatingPointError("from the worker"))
     with pytest.raises(FloatingPointError, match="from the worker"):
         for _ in records:
             pass
+    one.learner.update_behind = working
+    for _ in one.records(lambda: None):
+        pass
+    assert one.counters.steps == STEPS
+
+
+def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[..., Trainer]) -> None:
+    """Theta doubled while an update waits at the gate: it is made anew, with the new theta."""
+    ahead, plain = (trainer(n, replay=Uniform(capacity=500), min_replay_steps=100) for n in (2, 1))
+    for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
+        if plain.counters.steps == 150:
+            ahead.ahead.forget()
+            for one in (ahead, plain):
+                one.learner.set_theta({name: 2 * value for name, value in one.learner.theta().items()})
+    assert ahead.digest() == plain.digest()
