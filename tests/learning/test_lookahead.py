@@ -10,7 +10,6 @@ import pytest
 
 from dqn_tf.bootstraps.double import Double
 from dqn_tf.config import RunConfig
-from dqn_tf.learning.lookahead import LookAhead
 from dqn_tf.networks.noisy import Noisy
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.uniform import Uniform
