@@ -100,7 +100,7 @@ class Program:
             self._process = subprocess.Popen(
                 command, env=environment, stdout=says, stderr=says, cwd=self._folder.name, start_new_session=True
             )
-        self.peak = 0
+        self.peak, self._ended = 0, False
 
     def warm_up(self, limit: float) -> dict[str, Any]:
         """Wait until it learns, and some seconds more; what it says of itself."""
@@ -136,10 +136,12 @@ class Program:
         return Failed(f"{otherwise if code is None else f'ended with exit code {code}'}\n{text}")
 
     def end(self) -> None:
-        """Kill it."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        """Kill it, and what it started."""
+        if not self._ended:
+            self._ended = True
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         self._folder.cleanup()
 
 
@@ -164,6 +166,8 @@ def main() -> int:
     runs = {work: names for work in options.work.split(",") if (names := _chosen(work, options))}
     if not runs:
         parser.error("Expected something to run: no peer or mode is left. See --only, --environments and --checkouts.")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # what was started is ended on the way out
     told = _kept(options)
     failed: list[str] = []
     for work, names in runs.items():
@@ -181,7 +185,7 @@ def main() -> int:
 def _kept(options: argparse.Namespace) -> dict[str, Any]:
     """What is to be written, so far: other kinds of work that --out already tells of this machine are kept."""
     told: dict[str, Any] = {"machine": cpu_model(), "cores": os.cpu_count(), "seconds": options.seconds}
-    with suppress(OSError, ValueError, AttributeError, TypeError):
+    with suppress(OSError, ValueError, AttributeError, TypeError, KeyError):
         before = json.loads(options.out.read_text())
         if told == {key: before[key] for key in told if key in before}:
             return {**told, "work": before["work"]}
@@ -202,6 +206,7 @@ def _alternate(work: str, names: list[str], options: argparse.Namespace, failed:
                 results[name].update({key: [] for key in PER_ROUND})
             except Failed as error:
                 failed.append(f"{work}: {name}: {error}")
+                program.end()
                 continue
             programs.append(program)
         first = {p.name: p.read() for p in programs}
@@ -217,6 +222,7 @@ def _alternate(work: str, names: list[str], options: argparse.Namespace, failed:
                     program.stop()
                 except Failed as error:
                     failed.append(f"{work}: {program.name}: {error}")
+                    program.end()
                     programs = [p for p in programs if p is not program]
                     continue
                 seconds, _, updates, cpu, busy = (b - a for a, b in zip(begin, end, strict=True))

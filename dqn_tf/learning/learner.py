@@ -49,7 +49,8 @@ class Gate:
     """Where an update waits between its halves until somebody says whether there is to be a second one."""
 
     def __init__(self) -> None:
-        self._answers = tf.queue.FIFOQueue(1, [tf.bool], [[]])
+        with tf.device("CPU:0"):
+            self._answers = tf.queue.FIFOQueue(1, [tf.bool], [[]])
         self.handle = self._answers.queue_ref
 
     def answer(self, go: bool) -> None:
@@ -63,7 +64,8 @@ class Gate:
 
     def close(self) -> None:
         """Nobody will answer any more: an update that waits fails."""
-        self._answers.close(cancel_pending_enqueues=True)
+        with tf.init_scope():  # also where a collection of garbage calls it while something is being traced
+            self._answers.close(cancel_pending_enqueues=True)
 
     @staticmethod
     def wait(handle: Any) -> Any:

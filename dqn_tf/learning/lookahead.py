@@ -73,7 +73,7 @@ class LookAhead:
             sample = self._replay.gather(rows, weights)
             self._worker.gate.answer(True)
             return self._learner.update_behind(self._worker.gate, sample, update)
-        except Exception:
+        except BaseException:  # also Ctrl-C: nothing must be changing theta when this returns
             self._give_up(begun)
             raise
 

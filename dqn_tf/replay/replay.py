@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dqn_tf.checks import RunError
 from dqn_tf.replay.accumulator import Accumulator
 from dqn_tf.replay.device_ring import DeviceRing
 from dqn_tf.replay.ring import Foreseen, Ring, Unforeseen
@@ -89,7 +90,7 @@ class Replay:
         try:
             with self._supposing(then, new_rows):
                 rows, weights = self.sampler.rows(then, batch_size, self._stream.at(update), update)
-        except Unforeseen:
+        except (Unforeseen, RunError):  # too few rows by then, if no episode ends
             return None
         return None if (rows >= settled).any() else (rows, weights)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from dqn_tf.bootstraps.double import Double
 from dqn_tf.config import RunConfig
@@ -89,3 +92,26 @@ def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[...,
             for one in (ahead, plain):
                 one.learner.set_theta({name: 2 * value for name, value in one.learner.theta().items()})
     assert ahead.digest() == plain.digest()
+
+
+@pytest.mark.parametrize("xla", [True, False])
+def test_one_that_nobody_closed_may_be_collected_at_any_time(cartpole: Callable[..., RunConfig], xla: bool) -> None:
+    """Also while something is being traced, which must not get to see its end."""
+    others = set(threading.enumerate())
+    config = cartpole(frames=STEPS)
+    execution = dataclasses.replace(config.agent.execution, threads=2)
+    one: Any = Trainer(dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution)))
+    one.cycle = one  # as of an exception that is kept
+    (thread,) = (t for t in threading.enumerate() if t not in others and t.name == "updates")
+    del one
+
+    def traced(x: Any) -> Any:
+        gc.collect()
+        return x + 1.0
+
+    compiled = tf.function(traced, autograph=False, jit_compile=xla)
+    assert compiled(tf.constant(1.0)).numpy() == 2.0
+    operations = compiled.get_concrete_function(tf.constant(1.0)).graph.get_operations()
+    assert not [o.type for o in operations if "Queue" in o.type]
+    thread.join(10)
+    assert not thread.is_alive()

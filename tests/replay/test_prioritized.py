@@ -273,6 +273,16 @@ def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None
     assert foreseen > 50 and right > 0.6 * foreseen  # in a ring this small many draws fall on rows to come
 
 
+def test_a_draw_that_could_not_be_made_is_not_foreseen() -> None:
+    """In a tiny ring no row can be drawn if all the steps to come go on; if one ends the episode, some can."""
+    player = Player(Replay(Prioritized(capacity=6), IMAGE, 2, 0.9, seed=0), seed=2, mean_length=3)
+    one, told = player.play(20), []
+    for update in range(200):
+        player.step()
+        told.append(one.foresee(3, update, 2))  # raises nothing
+    assert None in told
+
+
 def test_ranks_are_not_foreseen() -> None:
     assert replay(SAMPLERS[1]).foresee(4, 1, 2) is None
 
