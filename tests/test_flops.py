@@ -154,7 +154,7 @@ def test_the_floor_counts_all_updates_of_a_block(cartpole: Callable[..., RunConf
     agent = dataclasses.replace(config.agent, updates_at_once=3, steps_per_update=2)
     trainer = Trainer(dataclasses.replace(config, agent=agent))
     monkeypatch.setattr(bench, "matmul_rate", lambda: 1e6)
-    floor = bench._floor(trainer, math.inf)
+    floor = bench.floor(trainer, math.inf)
     trainer.environment.close()
     update, action = floor["update_flop"], floor["action_flop"]
     assert action == 2 * (4 * 8 + 8 * 2) and update == 4 * (4 * action - 2 * 4 * 8)
