@@ -5,7 +5,9 @@
     python -m reproduce.twins --smoke        # tiny budgets, to see that all of it works; the table stays with the runs
 
 Which agents, seeds and budget: reproduce/protocols/classic.toml.  Writes results/classic/cartpole.csv, a row for each
-complete run, and docs/twins.md from it.  Exit codes: those of `dqn-tf reproduce`.
+complete run, and docs/twins.md from it.  Rows of earlier calls stay while the protocol asks for the same settings, and
+agents that have all of theirs are not run again: the runs may be spread over machines.  Exit codes: those of
+`dqn-tf reproduce`.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ COLUMNS = (
     "agent", "seed", "score", "score_std", "score_episodes", "last_network", "network_frames", "frames", "config_hash",
     "state_digest", "code_sha256",
 )  # fmt: skip
+HEX = ("config_hash", "state_digest", "code_sha256")  # may look like numbers
 
 
 def jobs(asked: Protocol, folder: Path) -> tuple[Job, ...]:
@@ -43,15 +46,36 @@ def jobs(asked: Protocol, folder: Path) -> tuple[Job, ...]:
     return plan.make(asked, folder, Selection(environments=(ENVIRONMENT,))).jobs
 
 
-def collect(planned: Sequence[Job]) -> pd.DataFrame:
-    """A row of COLUMNS for each run that is complete, by agent and seed.
+def collect(planned: Sequence[Job], csv: Path) -> pd.DataFrame:
+    """A row of COLUMNS for each run that is complete, by agent and seed: here, or else in the table ``csv``.
 
     Raises RunError: a damaged run.  ConfigError: one whose settings are not those that the protocol asks for now.
     """
-    rows = [_row(job, runs.load(job.run_dir)) for job in planned if job.is_complete()]
+    earlier = _earlier(planned, csv)
+    rows = [
+        _row(job, runs.load(job.run_dir)) if job.is_complete() else earlier[job.preset, job.seed]
+        for job in planned
+        if job.is_complete() or (job.preset, job.seed) in earlier
+    ]
     order = list(dict.fromkeys(job.preset for job in planned))
     rows.sort(key=lambda row: (order.index(row["agent"]), row["seed"]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _earlier(planned: Sequence[Job], csv: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Rows of ``csv`` that are of the runs asked for, by agent and seed."""
+    if not csv.exists():
+        return {}
+    hashes = {(job.preset, job.seed): job.config.hash for job in planned}
+    table = pd.read_csv(csv, dtype=dict.fromkeys(HEX, str), na_filter=False).reindex(columns=list(COLUMNS))
+    found = {(row["agent"], row["seed"]): dict(row) for _, row in table.iterrows()}
+    return {key: row for key, row in found.items() if row["config_hash"] == hashes.get(key)}
+
+
+def missing(planned: Sequence[Job], found: pd.DataFrame) -> tuple[str, ...]:
+    """The agents of which runs are missing, in the protocol's order."""
+    there = set(zip(found["agent"], found["seed"], strict=True))
+    return tuple(dict.fromkeys(job.preset for job in planned if (job.preset, job.seed) not in there))
 
 
 def _row(job: Job, run: runs.Run) -> dict[str, Any]:
@@ -111,7 +135,7 @@ def _line(agent: str, seeds: Sequence[int], found: pd.DataFrame) -> dict[str, An
 
 def write(asked: Protocol, folder: Path, csv: Path, text: Path) -> str:
     """Write the CSV and the page of the runs below ``folder``; returns the page."""
-    found = collect(jobs(asked, folder))
+    found = collect(jobs(asked, folder), csv)
     tables.write_csv(found, csv)
     tables.write_text(page(asked, found), text)
     return page(asked, found)
@@ -129,16 +153,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     asked = protocol.load("classic")
     asked = asked.smoke_twin() if options.smoke else asked
-    code = 0
-    if not options.table:
-        words = ["reproduce", "classic", "--games", ENVIRONMENT, "--runs", str(options.runs)]
-        words += ["--jobs", options.jobs] if options.jobs else []
-        words += ["--agent", options.agent] if options.agent else []
-        code = cli.main([*words, *(["--smoke"] if options.smoke else [])])
-    home = options.runs.absolute() / asked.id
-    csv, text = (home / FOUND.name, home / PAGE.name) if options.smoke else (FOUND, PAGE)
+    folder, code = options.runs.absolute(), 0
+    csv, text = (folder / asked.id / FOUND.name, folder / asked.id / PAGE.name) if options.smoke else (FOUND, PAGE)
     try:
-        print(write(asked, options.runs.absolute(), csv, text), flush=True)
+        planned = jobs(asked, folder)
+        agents = options.agent or ",".join(missing(planned, collect(planned, csv)))
+        if agents and not options.table:
+            words = ["reproduce", "classic", "--games", ENVIRONMENT, "--runs", str(options.runs), "--agent", agents]
+            words += ["--jobs", options.jobs] if options.jobs else []
+            code = cli.main([*words, *(["--smoke"] if options.smoke else [])])
+        print(write(asked, folder, csv, text), flush=True)
     except (ConfigError, RunError, OSError) as error:
         print(f"twins: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1

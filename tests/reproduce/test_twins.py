@@ -39,7 +39,7 @@ def done(run_dir: Callable[..., Path], tmp_path: Path) -> Callable[..., Job]:
 
 
 def table(folder: Path) -> pd.DataFrame:
-    return twins.collect(twins.jobs(protocol.load("classic"), folder))
+    return twins.collect(twins.jobs(protocol.load("classic"), folder), folder / "cartpole.csv")
 
 
 def test_the_protocol_has_every_preset_for_vector_states_on_five_seeds() -> None:
@@ -88,6 +88,37 @@ def test_a_run_of_other_settings_is_refused(done: Callable[..., Job], tmp_path: 
     with pytest.raises(ConfigError, match="other settings"):
         table(tmp_path / "runs")
     assert twins.main(["--table", "--runs", str(tmp_path / "runs")]) == 2
+
+
+def test_runs_of_another_machine_stay_while_their_settings_are_asked_for(
+    done: Callable[..., Job], tmp_path: Path
+) -> None:
+    csv, page = tmp_path / "cartpole.csv", tmp_path / "twins.md"
+    asked = protocol.load("classic")
+    for seed in range(1, 6):
+        done("noisy_classic", seed, (490.0,))
+    done("c51_classic", 1, (500.0,))
+    twins.write(asked, tmp_path / "runs", csv, page)
+    written = csv.read_bytes(), page.read_bytes()
+    twins.write(asked, tmp_path / "elsewhere", csv, page)
+    assert (csv.read_bytes(), page.read_bytes()) == written
+
+    planned = twins.jobs(asked, tmp_path / "elsewhere")
+    left = twins.missing(planned, twins.collect(planned, csv))
+    assert len(left) == 12 and "noisy_classic" not in left and "c51_classic" in left  # one seed of five is not all
+
+    rows = pd.read_csv(csv)
+    rows.loc[rows["seed"] == 2, "config_hash"] = "of other settings"
+    rows.to_csv(csv, index=False)
+    found = twins.collect(planned, csv)
+    assert found["seed"].tolist() == [1, 3, 4, 5, 1] and "noisy_classic" in twins.missing(planned, found)
+
+
+def test_a_run_here_counts_before_a_row_of_the_table(done: Callable[..., Job], tmp_path: Path) -> None:
+    job = done("noisy_classic", 1, (490.0,))
+    csv = tmp_path / "cartpole.csv"
+    table(tmp_path / "runs").assign(score=3.0).to_csv(csv, index=False)
+    assert twins.collect([job], csv)["score"].tolist() == [490.0]
 
 
 def test_a_run_under_way_is_not_counted(done: Callable[..., Job], tmp_path: Path) -> None:
