@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import processes
 
 from dqn_tf.determinism import cpu_model
 
@@ -123,12 +124,12 @@ class Program:
         if self._process.poll() is not None:
             raise self._failed("")
         os.killpg(self._process.pid, signal.SIGSTOP)
-        self.peak = max(self.peak, sum(map(_memory, _family(self._process.pid))))
+        self.peak = max(self.peak, sum(map(processes.memory, processes.family(self._process.pid))))
 
     def read(self) -> Reading:
         """Where it is now."""
-        cpu = sum(map(_cpu_seconds, _family(self._process.pid)))
-        return Reading(time.perf_counter(), self._counts[0], self._counts[1], cpu, _busy_seconds())
+        cpu = sum(map(processes.cpu_seconds, processes.family(self._process.pid)))
+        return Reading(time.perf_counter(), self._counts[0], self._counts[1], cpu, processes.busy_seconds())
 
     def _failed(self, otherwise: str) -> Failed:
         code = self._process.poll()
@@ -275,38 +276,6 @@ def _command(work: str, name: str, counter: str, options: argparse.Namespace) ->
     environment.pop("PYTHONPATH", None)
     checkout = (options.checkouts / project).resolve()
     return [str(_python(project, options)), str(HERE / "peers.py"), name, str(checkout), counter], environment
-
-
-def _busy_seconds() -> float:
-    """Core-seconds that this machine was busy, or was refused by its host, since it started."""
-    jiffies = [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-    user, nice, system, _, _, irq, softirq, steal = jiffies[:8]
-    return (user + nice + system + irq + softirq + steal) / float(os.sysconf("SC_CLK_TCK"))
-
-
-def _family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    children = " ".join(_text(p) for p in Path(f"/proc/{pid}/task").glob("*/children")).split()
-    return [pid, *(p for child in children for p in _family(int(child)))]
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK")) if fields else 0.0
-
-
-def _memory(pid: int) -> int:
-    """Resident bytes; of a shared page, its part."""
-    lines = _text(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
-
-
-def _text(path: Path) -> str:
-    """What a file of /proc says, "" if its process has ended."""
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
 
 
 def table(work: str, results: dict[str, Any]) -> str:
