@@ -8,7 +8,8 @@ core time, memory.  The samples are kept beside DIR, in DIR.cost.csv.  Then it s
 
     frames/s             by the clock, so it depends on what else the machine does ("others", in cores)
     frames/core-second   what the work costs, whoever has to wait
-    beside replay MB     resident memory less the rows that the replay holds, which is what must not grow
+    own MB               resident memory but for libraries and other files
+    beside replay MB     that, less the rows that the replay holds: what must not grow
 
 Evaluations and the first samples of every process (compiling, reading a checkpoint) are left out.
 """
@@ -94,7 +95,7 @@ def _sample(pid: int, run_dir: Path) -> tuple[float, ...] | None:
     except (OSError, ValueError, IndexError):
         return None
     whole = processes.family(pid)
-    core_seconds, memory = sum(map(processes.cpu_seconds, whole)), sum(map(processes.memory, whole))
+    core_seconds, memory = sum(map(processes.cpu_seconds, whole)), sum(map(processes.own_memory, whole))
     now, machine = round(time.time(), 2), round(processes.busy_seconds(), 2)
     return now, pid, frames, steps, episode + 1, round(core_seconds, 2), machine, memory
 
@@ -131,7 +132,7 @@ def summary(samples: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
                 "frames_per_core_second": round(total["frames"] / total["core_seconds"], 1),
                 "others": round(max(0.0, (total["machine_seconds"] - total["core_seconds"]) / total["seconds"]), 2),
                 "beside_replay_mb": round(float(beside[rows.index].median()) / 1e6, 1),
-                "resident_mb": round(float(samples["memory_bytes"][rows.index].max()) / 1e6, 1),
+                "own_mb": round(float(samples["memory_bytes"][rows.index].max()) / 1e6, 1),
             }
         )
     first, last = parts[0], parts[-1]
@@ -155,12 +156,12 @@ def table(found: dict[str, Any]) -> str:
     out = [
         f"{found['preset']} on {found['environment']}, frames {found['from_frames']:,} to {found['to_frames']:,} "
         f"({found['processes']} process{'es' * (found['processes'] > 1)}), {found['cpu']}",
-        "  to frames  frames/s  frames/core-second  others  beside replay MB  resident MB",
+        "  to frames  frames/s  frames/core-second  others  beside replay MB  own MB",
     ]
     for part in found["parts"]:
         out.append(
             f"{part['to_frames']:>11,}  {part['frames_per_s']:8.0f}  {part['frames_per_core_second']:18.1f}  "
-            f"{part['others']:6.2f}  {part['beside_replay_mb']:16.0f}  {part['resident_mb']:11.0f}"
+            f"{part['others']:6.2f}  {part['beside_replay_mb']:16.0f}  {part['own_mb']:6.0f}"
         )
     ratios = found["last_to_first"]
     out.append(

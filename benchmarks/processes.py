@@ -27,8 +27,17 @@ def cpu_seconds(pid: int) -> float:
 
 def memory(pid: int) -> int:
     """Resident bytes; of a shared page, its part.  0 if the process has ended."""
+    return _rollup(pid, "Pss")
+
+
+def own_memory(pid: int) -> int:
+    """Resident bytes that are no file's: what a process asked for, whoever else has the same libraries loaded."""
+    return _rollup(pid, "Anonymous")
+
+
+def _rollup(pid: int, name: str) -> int:
     lines = _text(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
 
 
 def _text(path: Path) -> str:

@@ -21,7 +21,7 @@ from dqn_tf import determinism, envs, make_config
 from dqn_tf.learning.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.types import Draw, StepType, TimeStep
+from dqn_tf.types import StepType, TimeStep
 
 ROWS = 5_000
 
@@ -55,10 +55,7 @@ def one_by_one(replay: Replay, learner: Learner, first: int, number: int, size: 
 
 def in_calls(replay: Replay, learner: Learner, first: int, number: int, size: int, per_call: int) -> None:
     for begin in range(first, first + number, per_call):
-        drawn = [replay.rows(size, update) for update in range(begin, begin + per_call)]
-        draws = replay.gather(*map(np.stack, zip(*drawn, strict=True)))
-        assert isinstance(draws, Draw)
-        learner.updates(draws, begin).loss.numpy()
+        learner.updates(replay.draws(size, begin, per_call), begin).loss.numpy()
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ import pandas as pd
 
 from dqn_tf import fields
 from dqn_tf.checks import ConfigError, RunError, expect
+from dqn_tf.config import RunConfig
 from dqn_tf.rng import Stream
 from reproduce import published, runs, statistics
 from reproduce.runs import Run
@@ -147,8 +148,11 @@ def settings_hash(run: Run) -> str:
     return fields.digest(_shared(run))
 
 
-def _shared(run: Run) -> dict[str, Any]:
-    return {k: v for k, v in run.settings.items() if k not in ("seed", "environment")}
+def _shared(run: Run, whole: bool = False) -> dict[str, Any]:
+    """whole: with the fields that came later and are left out of an identity where they have their defaults."""
+    settings = {k: v for k, v in run.settings.items() if k != "schema"}
+    settings = fields.completed(RunConfig, settings) if whole else run.settings
+    return {k: v for k, v in settings.items() if k not in ("seed", "environment")}
 
 
 def start_of(run: Run) -> str:
@@ -220,7 +224,7 @@ def collect(
             )
             continue
         kept[key] = (path, identity, found, curve_rows(run))
-        shared.setdefault(settings_hash(run), _shared(run))
+        shared.setdefault(settings_hash(run), _shared(run, whole=True))
     good = [parts for key, parts in kept.items() if key not in disputed]
     scores = pd.DataFrame([row for _, _, rows, _ in good for row in rows], columns=list(SCORE_COLUMNS))
     curves = [curve for _, _, _, curve in good if len(curve)]

@@ -113,7 +113,7 @@ def test_a_real_run_is_looked_at(tmp_path: Path) -> None:
     first = out.read_bytes()
     found = json.loads(first)
     assert found["to_frames"] <= 6_000 and found["preset"] == "dqn_classic" and found["processes"] == 1
-    assert all(part["frames_per_s"] > 0 and part["resident_mb"] > 100 for part in found["parts"])
+    assert all(part["frames_per_s"] > 0 and part["own_mb"] > 100 for part in found["parts"])
     again = subprocess.run(ours, capture_output=True, text=True, timeout=60)
     assert again.returncode == 0 and out.read_bytes() == first and again.stdout.strip() in made.stdout
     assert read_json(run_dir / "summary.json")["frames"] == 6_000

@@ -113,6 +113,13 @@ class Replay:
             return Draw(rows, weights)
         return Sample(self.ring.transitions(rows), rows, weights)
 
+    def draws(self, batch_size: int, first: int, number: int) -> Draw:
+        """The draws [number, B] of ``number`` updates from ``first`` on; of a ring on the device."""
+        drawn = [self.rows(batch_size, update) for update in range(first, first + number)]
+        out = self.gather(*map(np.stack, zip(*drawn, strict=True)))
+        assert isinstance(out, Draw)
+        return out
+
     @property
     def recall(self) -> Callable[[Draw], Sample] | None:
         """What the learner needs to make batches of draws; None if it gets them whole."""

@@ -36,7 +36,7 @@ from dqn_tf.replay.replay import Replay
 from dqn_tf.training.loop import Best, EpisodeRecord, IterationRecord, Trainer, check_finite
 from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
-from dqn_tf.types import Counters, Draw, StepType, TimeStep
+from dqn_tf.types import Counters, StepType, TimeStep
 
 LOOK_SECONDS = 0.2  # while acting waits for learning, whether the run is to stop is looked at so often
 
@@ -215,10 +215,7 @@ class ConcurrentTrainer(Trainer):
             out = self.learner.update(self.replay.gather(rows, weights), first)
             self.replay.learned(rows, out.priority)
             return [out]
-        drawn = [self.replay.rows(batch_size, update) for update in range(first, first + number)]
-        draws = self.replay.gather(*map(np.stack, zip(*drawn, strict=True)))
-        assert isinstance(draws, Draw)
-        told = [part.numpy() for part in self.learner.updates(draws, first)]
+        told = [part.numpy() for part in self.learner.updates(self.replay.draws(batch_size, first, number), first)]
         return [UpdateOutputs(*parts) for parts in zip(*told, strict=True)]
 
     def _learns(self, until: int, seconds: float) -> bool:

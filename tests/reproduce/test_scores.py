@@ -261,6 +261,13 @@ def test_different_configurations_are_not_mixed(write, tmp_path):
     assert collect([tmp_path]).curves["agent"].unique().tolist() == ["dqn_nature"]
 
 
+def test_of_a_field_that_came_later_both_values_are_named(write, tmp_path):
+    """Where it has its default it is not in config.json."""
+    write("breakout", 0), write("pong", 0, settings=(*SHORT, "updates_at_once=2"))
+    (problem,) = finals(tmp_path)[1]
+    assert "updates_at_once: 1 or 2" in problem or "updates_at_once: 2 or 1" in problem
+
+
 def test_other_environments_may_differ_from_each_other_but_not_within(write, tmp_path):
     common = {"preset": "dqn_classic", "settings": (), "evaluations": (1.0,)}
     write("CartPole-v1", 0, frames=100, **common), write("Acrobot-v1", 0, frames=200, **common)
