@@ -41,6 +41,15 @@ def test_a_shipped_protocol_can_be_planned(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_agents_of_one_table_are_scored_by_as_many_episodes(name, tmp_path):
+    """As many in the final evaluation, of the same network, in each environment."""
+    jobs = plan.make(load(name), tmp_path, Selection(seeds=1)).jobs
+    for environment in {job.environment for job in jobs}:
+        final = [job.config.evaluation for job in jobs if job.environment == environment]
+        assert len({(e.final_episodes, e.final_network) for e in final}) == 1
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_nothing_waits_for_a_preset_that_exists(name):
     """If this fails, a preset has come: take it off `awaiting`, and see that its agents' settings fit."""
     assert not set(load(name).awaiting) & set(presets.PRESETS)
