@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,13 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], signature: Sequence[Any], xla: bool = False) -> None:
-        """signature: nested ``tf.TensorSpec``, an entry for each argument.  xla: compile the whole of it with XLA."""
+        """signature: nested ``tf.TensorSpec``, an entry for each argument.  xla: compile the whole of it with XLA.
+
+        Raises ValueError: an argument has a default.  TensorFlow would call the trace with all of them, fail, and call
+        it again: a third of a millisecond, every time.
+        """
+        if any(p.default is not p.empty for p in inspect.signature(function).parameters.values()):
+            raise ValueError("Expected a function without default arguments, got some; bind such values outside.")
         self._function = tf.function(function, autograph=False, input_signature=signature, jit_compile=xla or None)
         self._trace: Any = None
 

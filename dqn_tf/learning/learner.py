@@ -123,10 +123,9 @@ class Learner:
         self._update = Compiled(lambda *given: self._make(None, *given), learns_from)
         self._update_behind = Compiled(self._make, [tf.TensorSpec([], tf.resource), *learns_from])
         self._one_by_one = tf.function(self._scan, autograph=False)
-        self._act, self._act_target = (
-            Compiled(lambda o, *s, n=n: n(o, "act", self._draws(s)).q_values, [states, *given], xla != "none")
-            for n, states in ((self.online, one), (self.target, many))
-        )
+        chooser = lambda network: lambda o, *s: network(o, "act", self._draws(s)).q_values  # noqa: E731
+        self._act = Compiled(chooser(self.online), [one, *given], xla != "none")
+        self._act_target = Compiled(chooser(self.target), [many, *given], xla != "none")
         self.q_values = Compiled(lambda o, *s: self.online(o, "act", self._draws(s, still)).q_values, [many, *given])
 
     def update(self, sample: Sample | Draw, update: int = 0) -> UpdateOutputs:
@@ -172,8 +171,8 @@ class Learner:
         """The second half: clip to the global norm, step, and return the norm before clipping."""
         grad_norm = tf.linalg.global_norm(gradients)
         if (limit := self.config.max_grad_norm) is not None:
-            scale = limit / tf.maximum(grad_norm, limit)
-            gradients = [g * scale for g in gradients]
+            clipped = lambda: [g * (limit / grad_norm) for g in gradients]  # noqa: E731
+            gradients = tf.cond(grad_norm > limit, clipped, lambda: gradients)  # no pass over memory where it is short
         self.optimizer.apply(gradients)
         return grad_norm
 
