@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,21 +47,38 @@ class UpdateOutputs(NamedTuple):
 
 
 class Gate:
-    """Where an update waits between its halves until somebody says whether there is to be a second one."""
+    """Where an update stops between its halves: it tells the priorities that it found, and waits until somebody says
+    whether there is to be a second half.
+
+    Each update takes one answer and leaves one message.
+    """
 
     def __init__(self) -> None:
         with tf.device("CPU:0"):
             self._answers = tf.queue.FIFOQueue(1, [tf.bool], [[]])
-        self.handle = self._answers.queue_ref
+            self._found = tf.queue.FIFOQueue(2, [tf.float32])  # priorities [B]; [0] of an update that failed
+        self.handles = (self._answers.queue_ref, self._found.queue_ref)
 
     def answer(self, go: bool) -> None:
         """Let the update that waits, or the next one that comes, go on to its second half or end without it."""
-        tf.raw_ops.QueueEnqueueV2(handle=self.handle, components=[tf.constant(go)])
+        _enqueue(self.handles[0], tf.constant(go))
 
-    def clear(self) -> None:
-        """Take back an answer that nobody asked for, because the update failed before."""
-        if self._answers.size() > 0:
-            self._answers.dequeue()
+    def hear(self) -> np.ndarray:
+        """The priorities [B] that the update found, as soon as it has; [0] if it failed before."""
+        return np.asarray(_dequeue(self.handles[1], tf.float32))
+
+    def tell_nothing(self) -> None:
+        """In an update's stead, which failed."""
+        _enqueue(self.handles[1], tf.zeros([0]))
+
+    def release(self, begun: Future[Any]) -> None:
+        """End an update that still waits for an answer without its second half; take back what nobody asked for."""
+        if not begun.done() and self._answers.size() == 0:
+            self.answer(False)
+        wait([begun])
+        for messages in (self._answers, self._found):
+            while messages.size() > 0:
+                messages.dequeue()
 
     def close(self) -> None:
         """Nobody will answer any more: an update that waits fails."""
@@ -68,10 +86,19 @@ class Gate:
             self._answers.close(cancel_pending_enqueues=True)
 
     @staticmethod
-    def wait(handle: Any) -> Any:
-        """Graph code: the answer, bool [], when it is there."""
-        (answer,) = tf.raw_ops.QueueDequeueV2(handle=handle, component_types=[tf.bool])
-        return tf.ensure_shape(answer, [])
+    def stop(handles: Any, priority: Any) -> Any:
+        """Graph code: tell the priorities [B]; the answer, bool [], when it is there."""
+        _enqueue(handles[1], priority)
+        return tf.ensure_shape(_dequeue(handles[0], tf.bool), [])
+
+
+def _enqueue(queue: Any, message: Any) -> None:
+    tf.raw_ops.QueueEnqueueV2(handle=queue, components=[message])
+
+
+def _dequeue(queue: Any, dtype: Any) -> Any:
+    (message,) = tf.raw_ops.QueueDequeueV2(handle=queue, component_types=[dtype])
+    return message
 
 
 class Learner:
@@ -121,7 +148,7 @@ class Learner:
         values = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
         self._step_by = Compiled(self._step, [values], xla == "update")
         self._update = Compiled(lambda *given: self._make(None, *given), learns_from)
-        self._update_behind = Compiled(self._make, [tf.TensorSpec([], tf.resource), *learns_from])
+        self._update_behind = Compiled(self._make, [(tf.TensorSpec([], tf.resource),) * 2, *learns_from])
         self._one_by_one = tf.function(self._scan, autograph=False)
         chooser = lambda network: lambda o, *s: network(o, "act", self._draws(s)).q_values  # noqa: E731
         self._act = Compiled(chooser(self.online), [one, *given], xla != "none")
@@ -133,13 +160,13 @@ class Learner:
         return self._update(sample, *self._seeds(self._updates, update))
 
     def update_behind(self, gate: Gate, sample: Sample | Draw, update: int = 0) -> UpdateOutputs:
-        """``update``, but theta is not touched before ``gate`` has its answer; if that is no, it never is, and what is
-        returned means nothing.
+        """``update``, but the priorities that it finds are told at ``gate`` as soon as they are known, and theta is not
+        touched before the answer there; if that is no, it never is, and what is returned means nothing.
 
         The first half, which reads only (sample, update, theta, theta^-), may so run ahead of its turn (lookahead.py),
         and where it is late, each variable steps as soon as its gradient is known.
         """
-        return self._update_behind(gate.handle, sample, *self._seeds(self._updates, update))
+        return self._update_behind(gate.handles, sample, *self._seeds(self._updates, update))
 
     def gradients(self, sample: Sample | Draw, update: int = 0) -> Gradients:
         """The update's first half alone: a pure function of (sample, update, theta, theta^-)."""
@@ -179,7 +206,7 @@ class Learner:
     def _make(self, gate: Any, sample: Sample | Draw, *seeds: Any) -> UpdateOutputs:
         values, loss, td_error, priority, q_values = self._gradients_of.trace(sample, *seeds)
         step = lambda: self._step_by.trace(values)  # noqa: E731
-        grad_norm = step() if gate is None else tf.cond(Gate.wait(gate), step, lambda: tf.zeros([]))
+        grad_norm = step() if gate is None else tf.cond(Gate.stop(gate, priority), step, lambda: tf.zeros([]))
         return UpdateOutputs(loss, td_error, priority, grad_norm, q_values)
 
     def updates(self, draws: Draw, update: int) -> UpdateOutputs:

@@ -6,6 +6,9 @@ falls on one of the few rows that are not stored yet.  So the gradients are begu
 they touch theta.  When the update's turn comes the draw is made again, as always: if it is the foreseen one the gate
 opens; if not (rows came that were not expected), what was computed is thrown away.
 
+Priorities are known before theta changes, so a prioritized replay learns them, and the batch after is drawn and gathered,
+while the update is still being made.
+
 So the order of the paper (Mnih et al. 2015, algorithm 1) holds in every bit; only the waiting is gone.
 """
 
@@ -14,7 +17,7 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import NamedTuple
 
 import numpy as np
@@ -44,57 +47,50 @@ class LookAhead:
         self._learner, self._replay, self._batch_size = learner, replay, batch_size
         self._worker = _Worker(learner) if threads > 1 else None
         self._ahead: _Ahead | None = None
-        self._wanted: tuple[int, int] | None = None
-        self.rows = np.zeros(0, np.int64)  # of the batch of the latest update
         self.hits = 0
 
     def update(self, update: int, new_rows: int | None) -> UpdateOutputs:
-        """Make update number ``update``, whose turn it is.
+        """Make update number ``update``, whose turn it is; the replay learns the priorities that it finds.
 
         new_rows: how many rows the replay is expected to get until the next update; None: do not look ahead to it.
         """
         rows, weights = self._replay.rows(self._batch_size, update)
-        ahead, self._ahead, self.rows = self._ahead, None, rows
         if self._worker is None:
-            return self._learner.update(self._replay.gather(rows, weights), update)
+            out = self._learner.update(self._replay.gather(rows, weights), update)
+            self._replay.learned(rows, out.priority)
+            return out
+        ahead, self._ahead = self._ahead, None
         begun = None if ahead is None else ahead.begun
-        foreseen = ahead is not None and np.array_equal(ahead.rows, rows) and np.array_equal(ahead.weights, weights)
-        if begun is not None:
-            self._worker.gate.answer(foreseen)
         try:
-            self._wanted = None if new_rows is None else (update + 1, new_rows)
-            if self._wanted and not self._replay.sampler.listens:  # gathered while this one is still being made
-                self._ahead, self._wanted = self._gather(*self._wanted), None
-            if begun is not None:
-                out = begun.result()  # also if it is of no use: two at a time would only be slower
-                if foreseen:
-                    self.hits += 1
-                    return out
-            sample = self._replay.gather(rows, weights)
+            if ahead is not None and not (np.array_equal(ahead.rows, rows) and np.array_equal(ahead.weights, weights)):
+                self._give_up(begun)  # and wait for its end: two at a time would only be slower
+                begun = None
+            self.hits += begun is not None
+            begun = begun or self._worker.begin(self._replay.gather(rows, weights), update)
             self._worker.gate.answer(True)
-            return self._learner.update_behind(self._worker.gate, sample, update)
+            priority = self._worker.gate.hear()
+            if len(priority):
+                self._replay.learned(rows, priority)
+                if new_rows is not None:  # gathered while this one is still being made
+                    self._ahead = self._gather(update + 1, new_rows)
+            return begun.result()
         except BaseException:  # also Ctrl-C: nothing must be changing theta when this returns
             self._give_up(begun)
             raise
 
     def forget(self) -> None:
         """Give up what was begun: theta, theta^- or the replay are about to become others."""
-        ahead, self._ahead, self._wanted = self._ahead, None, None
-        if self._worker is not None and ahead is not None and ahead.begun is not None:
-            self._worker.gate.answer(False)
-            self._give_up(ahead.begun)
+        ahead, self._ahead = self._ahead, None
+        self._give_up(None if ahead is None else ahead.begun)
 
     def _give_up(self, begun: Future[UpdateOutputs] | None) -> None:
-        """Leave no update at the gate, and no answer."""
-        assert self._worker is not None
-        self._ahead = self._wanted = None
-        wait([begun] if begun is not None else [])
-        self._worker.gate.clear()
+        """Leave no update at the gate, no answer and no message."""
+        self._ahead = None
+        if self._worker is not None and begun is not None:
+            self._worker.gate.release(begun)
 
     def begin(self) -> None:
         """Start on the update that the last call of ``update`` looked ahead to."""
-        if self._wanted:  # a sampler that listens had to hear the priorities first
-            self._ahead, self._wanted = self._gather(*self._wanted), None
         if self._ahead is not None and self._worker is not None:
             self._ahead = self._ahead._replace(begun=self._worker.begin(self._ahead.sample, self._ahead.update))
 
@@ -107,7 +103,7 @@ class LookAhead:
 
     def close(self) -> None:
         """Give up what was begun, and end the thread."""
-        self._ahead = self._wanted = None
+        self._ahead = None
         if self._worker is not None:
             self._worker.close()
 
@@ -149,6 +145,7 @@ def _work(learner: Learner, gate: Gate, tasks: queue.SimpleQueue[_Task | None]) 
         try:
             future.set_result(learner.update_behind(gate, sample, update))
         except BaseException as error:
+            gate.tell_nothing()
             future.set_exception(error)
         del task, sample, future  # or they would live until the next one
 

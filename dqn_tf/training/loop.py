@@ -145,7 +145,6 @@ class Trainer:
     def _update(self, rows_to_come: int | None) -> UpdateOutputs:
         clock = time.perf_counter()
         out = self.ahead.update(self.counters.updates, rows_to_come)
-        self.replay.learned(self.ahead.rows, out.priority)  # the one place where priorities go back
         self._spend("update", clock)
         return out
 

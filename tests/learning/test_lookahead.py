@@ -66,14 +66,27 @@ def test_the_same_bytes_with_and_without(trainer: Callable[..., Trainer], case: 
     assert plain.ahead.hits == 0 and 0 < ahead.ahead.hits < ahead.counters.updates  # both ways were taken
 
 
-def test_an_error_in_the_background_is_raised_in_its_turn(trainer: Callable[..., Trainer]) -> None:
-    """And leaves no answer at the gate: who goes on is not let through, or kept waiting, by an old one."""
-    one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("sampler", [Uniform, Prioritized])
+def test_an_error_in_the_background_is_raised_in_its_turn(
+    trainer: Callable[..., Trainer], sampler: Any, after: bool
+) -> None:
+    """And leaves no answer and no priorities at the gate: who goes on is not let through, or kept waiting, by old ones.
+
+    after: the update fails when it has told its priorities and has been let through.
+    """
+    one = trainer(2, replay=sampler(capacity=500), min_replay_steps=100)
     records = one.records(lambda: None)
     while one.counters.updates < 3:
         next(records)
     working = one.learner.update_behind
-    one.learner.update_behind = lambda *_: (_ for _ in ()).throw(FloatingPointError("from the worker"))
+
+    def fails(*given: Any) -> None:
+        if after:
+            working(*given)
+        raise FloatingPointError("from the worker")
+
+    one.learner.update_behind = fails
     with pytest.raises(FloatingPointError, match="from the worker"):
         for _ in records:
             pass
@@ -81,6 +94,40 @@ def test_an_error_in_the_background_is_raised_in_its_turn(trainer: Callable[...,
     for _ in one.records(lambda: None):
         pass
     assert one.counters.steps == STEPS
+
+
+def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[..., Trainer]) -> None:
+    """Theta has not changed yet, and the next batch is gathered: that is what they are told early for."""
+    one = trainer(2, replay=Prioritized(capacity=500), min_replay_steps=100)
+    records = one.records(lambda: None)
+    while one.counters.updates < 3:
+        next(records)
+    learned, gather, heard, in_time = one.replay.learned, one.replay.gather, [], []
+    step = threading.Event()
+    working = one.learner.update_behind
+
+    def slow(*given: Any) -> Any:
+        out = working(*given)
+        in_time.append(step.wait(10))  # as if its second half took so long
+        return out
+
+    def noted(rows: Any, priorities: Any) -> None:
+        learned(rows, priorities)
+        heard.append(len(priorities))
+
+    def gathered(rows: Any, weights: Any) -> Any:
+        sample = gather(rows, weights)
+        if heard:
+            step.set()
+        return sample
+
+    one.learner.update_behind, one.replay.learned, one.replay.gather = slow, noted, gathered
+    one.ahead.forget()
+    while one.counters.updates < 6:
+        step.clear()
+        next(records)
+    assert len(in_time) == 3 and all(in_time) and set(heard) == {one.config.agent.batch_size}
+    one.learner.update_behind = working
 
 
 def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[..., Trainer]) -> None:
