@@ -6,8 +6,8 @@ falls on one of the few rows that are not stored yet.  So the gradients are begu
 they touch theta.  When the update's turn comes the draw is made again, as always: if it is the foreseen one the gate
 opens; if not (rows came that were not expected), what was computed is thrown away.
 
-Priorities are known before theta changes, so a prioritized replay learns them, and the batch after is drawn and gathered,
-while the update is still being made.
+Priorities are known before theta changes, so a prioritized replay learns them, and the batch after is drawn and
+gathered, while the update is still being made.
 
 So the order of the paper (Mnih et al. 2015, algorithm 1) holds in every bit; only the waiting is gone.
 """
