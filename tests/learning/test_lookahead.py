@@ -121,8 +121,8 @@ def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[
             step.set()
         return sample
 
+    one.ahead.forget()  # the next one is begun below, whether this one's thread has come to it or not
     one.learner.update_behind, one.replay.learned, one.replay.gather = slow, noted, gathered
-    one.ahead.forget()
     while one.counters.updates < 6:
         step.clear()
         next(records)
