@@ -11,12 +11,14 @@ core time, memory.  The samples are kept beside DIR, in DIR.cost.csv.  Then it s
     own MB               resident memory but for libraries and other files
     beside replay MB     that, less the rows that the replay holds: what must not grow
 
-Evaluations and the first samples of every process (compiling, reading a checkpoint) are left out.
+Evaluations and the first samples of every process (compiling, reading a checkpoint) are left out, and so is what comes
+before epsilon rests, if it comes to rest in the run: a random action costs no forward pass.
 """
 
 from __future__ import annotations
 
 import argparse
+import bisect
 import json
 import signal
 import subprocess
@@ -115,7 +117,7 @@ def summary(samples: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
     evaluates = samples["frames"].diff().eq(0)
     rest |= evaluates | evaluates.shift(-1, fill_value=False) | evaluates.shift(1, fill_value=False)
     rest |= samples["process"].ne(samples["process"].shift())
-    rest |= samples["steps"].shift(fill_value=0) < config.agent.min_replay_steps
+    rest |= samples["steps"].shift(fill_value=0) < _warm_up_steps(config)
     change = samples[["seconds", "frames", "core_seconds", "machine_seconds"]].diff()[~rest]
     if len(change) < PARTS:
         raise ValueError(f"Expected at least {PARTS} samples of learning, got {len(change)}. Let it run for longer.")
@@ -149,6 +151,16 @@ def summary(samples: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
             for key in ("frames_per_s", "frames_per_core_second", "beside_replay_mb")
         },
     }
+
+
+def _warm_up_steps(config: RunConfig) -> int:
+    """Steps after which all steps are alike: learning goes on and, if that comes in the run, epsilon rests."""
+    begin, epsilon = config.agent.min_replay_steps, config.agent.exploration.epsilon
+    last = epsilon(config.steps, begin)
+    if epsilon(config.steps - 1, begin) != last:
+        return begin
+    moves = range(begin, config.steps)  # epsilon falls, so what follows it can be found by bisection
+    return begin + bisect.bisect_left(moves, -last, key=lambda step: -epsilon(step, begin))
 
 
 def table(found: dict[str, Any]) -> str:
