@@ -27,7 +27,12 @@ from reproduce.runs import Run
 from reproduce.statistics import Interval, Sample, difference_interval, judge
 
 # Which published curve a preset is meant to reproduce: preset -> (agent, variant) of dopamine_curves.csv.gz.
-COUNTERPARTS = {"dqn_dopamine": ("DQN", "default")}
+COUNTERPARTS = {  # agent -> (agent, variant) of the curves that Dopamine published
+    "dqn_dopamine": ("DQN", "default"),
+    "c51_dopamine": ("C51", "default"),
+    "rainbow_dopamine": ("Rainbow", "default"),
+    "iqn_dopamine": ("IQN", "default"),
+}
 TOO_SHORT = "not comparable"  # the status of an iteration that a run has not finished
 
 COLUMNS = {
@@ -261,7 +266,7 @@ def regenerate(results: Path = runs.RESULTS, to: Path | None = None) -> list[Pat
         tables.write_text(report(group, table, reruns.find(results, preset)), written[-1])
         for game in sorted({r.environment for r in group}):
             same = [r for r in group if r.environment == game]
-            figure = plots.training_beside_published(same, table[table["environment"] == game])
+            figure = plots.training_beside_published(same, table[table["environment"] == game], COUNTERPARTS[preset])
             written += plots.save(figure, to / "plots" / f"{preset}_{game}")
     return written
 

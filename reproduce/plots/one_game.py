@@ -32,21 +32,22 @@ def moving_average(values: np.ndarray, length: int = MOVING_EPISODES) -> np.ndar
     return (total[ends] - total[begins]) / (ends - begins)
 
 
-def training_beside_published(group: Sequence[Run], table: pd.DataFrame) -> Figure:
+def training_beside_published(group: Sequence[Run], table: pd.DataFrame, counterpart: tuple[str, str]) -> Figure:
     """Runs of one preset on one game: moving average of episode returns and means per iteration, beside Dopamine's.
 
-    table: rows of ``compare.compare`` for these runs.
+    table: rows of ``compare.compare`` for these runs.  counterpart: whose curve, (agent, variant).
     """
+    curve = published.dopamine_curve(group[0].environment, *counterpart)
     with style():
         drawn = figure()
         axes = drawn.subplots()
         iterations = int(table["iteration"].max()) + 1
-        _published_blocks(axes, group[0].environment, iterations)
+        _published_blocks(axes, curve.iloc[:iterations])
         for index, run in enumerate(group):
             _own_returns(axes, run, table[table["config_hash"] == run.manifest["config_hash"]], OURS[index % len(OURS)])
         _random_level(axes, group[0].environment)
         axes.set_xlim(0, iterations)
-        axes.set_title(f"{title(group)}\nbeside Dopamine's published DQN (5 runs)", loc="left")
+        axes.set_title(f"{title(group)}\nbeside Dopamine's published {counterpart[0]} (5 runs)", loc="left")
         axes.set_xlabel("frames (millions)")
         axes.set_ylabel("return of training episodes (raw score)")
         drawn.legend(loc="outside lower center", ncols=2)
@@ -61,9 +62,8 @@ def title(group: Sequence[Run]) -> str:
     return f"{name}: {group[0].agent}, {seeds}, {most} frames"
 
 
-def _published_blocks(axes: Axes, game: str, iterations: int) -> None:
+def _published_blocks(axes: Axes, curve: pd.DataFrame) -> None:
     """Each published point as what it is: an average over an iteration, drawn as wide as the iteration."""
-    curve = published.dopamine_curve(game).iloc[:iterations]
     edges = np.append(curve["iteration"], curve["iteration"].iloc[-1] + 1) * DOPAMINE_ITERATION_FRAMES / 1e6
 
     def band(low: pd.Series, high: pd.Series, alpha: float, label: str) -> None:
@@ -144,7 +144,7 @@ def beginning_beside_published(run: Run, table: pd.DataFrame) -> Figure:
     with style():
         drawn = figure(width=9.2)
         left, right = drawn.subplots(1, 2, width_ratios=[3, 2])
-        _published_blocks(left, run.environment, 1)
+        _published_blocks(left, curve.iloc[:1])
         if len(table):
             _own_returns(left, run, table, OURS[0])
         _random_level(left, run.environment)

@@ -26,7 +26,7 @@ def drawn(run_dir):
         runs.load(run_dir(f"c{s}", preset="dqn_classic", environment="CartPole-v1", frames=100, seed=s)) for s in (1, 2)
     ]
     return lambda: [
-        plots.training_beside_published(long, compare.table_of(long)),
+        plots.training_beside_published(long, compare.table_of(long), ("DQN", "default")),
         plots.beginning_beside_published(short, compare.compare(short)),
         plots.evaluations(poles, 475.0),
     ]
@@ -50,6 +50,15 @@ def test_titles_and_axes_say_what_is_shown(drawn):
     assert all("frames" in axes.get_xlabel() for axes in (*long, *short, *poles))
     assert all("return" in axes.get_ylabel() for axes in (long[0], short[0], poles[0]))
     assert long[0].get_xlim() == (0, 2) and short[0].get_xlim() == (0, 1)
+
+
+def test_each_agent_stands_beside_its_own_published_curve(run_dir):
+    ends = [(4000 * (i + 1), float(i % 5)) for i in range(400)]
+    run = runs.load(run_dir("c51", ends, preset="c51_dopamine"))
+    (axes,) = plots.training_beside_published([run], compare.table_of([run]), ("C51", "default")).axes
+    assert "Dopamine's published C51" in axes.get_title("left")
+    (blocks,) = (c for c in axes.collections if c.get_label() == "published: mean of each 1M frames")
+    assert [segment[0][1] for segment in blocks.get_segments()] == [1.63386, 2.91244]  # dopamine_curves.csv.gz
 
 
 def test_a_run_without_episodes_is_drawn_empty(run_dir):
