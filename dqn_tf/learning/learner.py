@@ -198,8 +198,8 @@ class Learner:
         """The second half: clip to the global norm, step, and return the norm before clipping."""
         grad_norm = tf.linalg.global_norm(gradients)
         if (limit := self.config.max_grad_norm) is not None:
-            clipped = lambda: [g * (limit / grad_norm) for g in gradients]  # noqa: E731
-            gradients = tf.cond(grad_norm > limit, clipped, lambda: gradients)  # no pass over memory where it is short
+            scale = limit / tf.maximum(grad_norm, limit)
+            gradients = [g * scale for g in gradients]
         self.optimizer.apply(gradients)
         return grad_norm
 
