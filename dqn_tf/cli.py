@@ -1,7 +1,7 @@
 """The command ``dqn-tf``: parses words, calls the library, turns errors into one sentence and an exit code.
 
 Exit codes: 0 done; 1 the run failed and its last good checkpoint is kept; 2 the request was wrong and nothing was
-touched; 130 and 143 stopped by Ctrl-C and SIGTERM, with a checkpoint.
+touched; 130 and 143 stopped by Ctrl-C and SIGTERM, with a checkpoint, or a line that says why there is no new one.
 """
 
 from __future__ import annotations

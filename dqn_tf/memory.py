@@ -19,6 +19,7 @@ from dqn_tf.replay.ring import COLUMN_BYTES, Ring
 
 HEADROOM = 2**30  # TensorFlow, emulator, batches: what a run takes beside its replay, on either device
 RESERVE = 2**28  # with less left a growing replay is not let to grow; saving takes a tenth of it
+ASIDE = 2**30  # of concurrent execution's frames of a period; a checkpoint copies them twice, and reads 4 GiB at most
 MEANINGFUL_ROWS = 1_000  # a mean over fewer frames says little
 
 
@@ -153,6 +154,7 @@ def describe(config: RunConfig) -> str:
 
 def check_replay(config: RunConfig) -> None:
     """Raises ConfigError, with numbers and what would fit, if memory does not suffice."""
+    _check_aside(config)
     replay = config.agent.replay
     if replay.placement == "device" and (gpu := gpu_memory()):
         _check_gpu(config, *gpu)
@@ -174,6 +176,16 @@ def check_replay(config: RunConfig) -> None:
         raise ConfigError(
             f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {about}{need / 1e9:.2f} GB "
             f"and {HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. {do}"
+        )
+
+
+def _check_aside(config: RunConfig) -> None:
+    if (aside := _aside_bytes(config)) > ASIDE:
+        fits = ASIDE * min(config.agent.target_update_steps, config.steps) // aside
+        raise ConfigError(
+            f"Expected at most {fits:,} steps for `target_update_steps` in concurrent execution, got "
+            f"{config.agent.target_update_steps:,}: the frames of a period, {aside / 1e9:.2f} GB, are kept aside until "
+            "its end, and in checkpoints. Lower it, or take another execution."
         )
 
 

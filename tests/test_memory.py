@@ -296,6 +296,16 @@ def test_what_is_kept_aside_in_a_period_is_in_the_budget() -> None:
     assert memory.replay_bytes(short.with_settings(more)) == memory.replay_bytes(short) + 10_000 * 84 * 84
 
 
+def test_a_period_whose_frames_no_checkpoint_would_hold_is_refused(outcome, having: Callable[[float], None]) -> None:
+    """2^30 bytes are 152,174 frames of 84 x 84."""
+    having(64)
+    concurrent = ["execution=concurrent", "execution.environments=1"]
+    memory.check_replay(ATARI.with_settings([*concurrent, "target_update_steps=152174"]))
+    message = outcome(memory.check_replay, ATARI.with_settings([*concurrent, "target_update_steps=160000"]))
+    assert message.startswith("Expected at most 152,174 steps for `target_update_steps`")
+    assert "got 160,000" in message and "1.13 GB" in message
+
+
 def test_an_allocation_that_fails_is_a_sentence_too(outcome) -> None:
     """A short budget passes the check with any capacity, but address space is not endless."""
     for capacity in (10**15, 10**30):

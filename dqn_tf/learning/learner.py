@@ -57,6 +57,7 @@ class Gate:
         with tf.device("CPU:0"):
             self._answers = tf.queue.FIFOQueue(1, [tf.bool], [[]])
             self._found = tf.queue.FIFOQueue(2, [tf.float32])  # priorities [B]; [0] of an update that failed
+            self._nothing = tf.zeros([0])  # made here: where an update fails, other operations may too
         self.handles = (self._answers.queue_ref, self._found.queue_ref)
 
     def answer(self, go: bool) -> None:
@@ -69,13 +70,15 @@ class Gate:
 
     def tell_nothing(self) -> None:
         """In an update's stead, which failed."""
-        _enqueue(self.handles[1], tf.zeros([0]))
+        _enqueue(self.handles[1], self._nothing)
 
     def release(self, begun: Future[Any]) -> None:
-        """End an update that still waits for an answer without its second half; take back what nobody asked for."""
-        if not begun.done() and self._answers.size() == 0:
-            self.answer(False)
-        wait([begun])
+        """End an update that still waits for an answer without its second half, or before its first; take back what
+        nobody asked for."""
+        if not begun.cancel():
+            if not begun.done() and self._answers.size() == 0:
+                self.answer(False)
+            wait([begun])
         for messages in (self._answers, self._found):
             while messages.size() > 0:
                 messages.dequeue()

@@ -63,7 +63,7 @@ class LookAhead:
         begun = None if ahead is None else ahead.begun
         try:
             if ahead is not None and not (np.array_equal(ahead.rows, rows) and np.array_equal(ahead.weights, weights)):
-                self._give_up(begun)  # and wait for its end: two at a time would only be slower
+                self.forget()  # and wait for its end: two at a time would only be slower
                 begun = None
             self.hits += begun is not None
             begun = begun or self._worker.begin(self._replay.gather(rows, weights), update)
@@ -75,24 +75,24 @@ class LookAhead:
                     self._ahead = self._gather(update + 1, new_rows)
             return begun.result()
         except BaseException:  # also Ctrl-C: nothing must be changing theta when this returns
-            self._give_up(begun)
+            self.forget()
             raise
 
     def forget(self) -> None:
         """Give up what was begun: theta, theta^- or the replay are about to become others."""
-        ahead, self._ahead = self._ahead, None
-        self._give_up(None if ahead is None else ahead.begun)
-
-    def _give_up(self, begun: Future[UpdateOutputs] | None) -> None:
-        """Leave no update at the gate, no answer and no message."""
         self._ahead = None
-        if self._worker is not None and begun is not None:
-            self._worker.gate.release(begun)
+        if self._worker is not None:
+            self._worker.give_up()
 
     def begin(self) -> None:
         """Start on the update that the last call of ``update`` looked ahead to."""
-        if self._ahead is not None and self._worker is not None:
+        if self._ahead is None or self._worker is None:
+            return
+        try:
             self._ahead = self._ahead._replace(begun=self._worker.begin(self._ahead.sample, self._ahead.update))
+        except BaseException:  # Ctrl-C, when the thread may have it already
+            self.forget()
+            raise
 
     def _gather(self, update: int, new_rows: int) -> _Ahead | None:
         foreseen = self._replay.foresee(self._batch_size, update, new_rows)
@@ -117,6 +117,7 @@ class _Worker:
 
     def __init__(self, learner: Learner) -> None:
         self.gate = Gate()
+        self._latest: Future[UpdateOutputs] | None = None
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=_work, args=(learner, self.gate, self._tasks), name="updates", daemon=True
@@ -131,9 +132,16 @@ class _Worker:
 
     def begin(self, sample: Sample | Draw, update: int) -> Future[UpdateOutputs]:
         """Begin an update, which then waits at the gate."""
-        future: Future[UpdateOutputs] = Future()
+        self._latest = future = Future()
         self._tasks.put((sample, update, future))
         return future
+
+    def give_up(self) -> None:
+        """End what was begun last, also where an exception kept ``begin`` from returning it: this leaves no update at
+        the gate, no answer and no message."""
+        if self._latest is not None:
+            self.gate.release(self._latest)
+            self._latest = None
 
 
 _Task = tuple[Sample | Draw, int, Future[UpdateOutputs]]
@@ -142,11 +150,14 @@ _Task = tuple[Sample | Draw, int, Future[UpdateOutputs]]
 def _work(learner: Learner, gate: Gate, tasks: queue.SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
         sample, update, future = task
-        try:
-            future.set_result(learner.update_behind(gate, sample, update))
-        except BaseException as error:
-            gate.tell_nothing()
-            future.set_exception(error)
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(learner.update_behind(gate, sample, update))
+            except BaseException as error:
+                try:
+                    gate.tell_nothing()
+                finally:
+                    future.set_exception(error)
         del task, sample, future  # or they would live until the next one
 
 

@@ -51,10 +51,16 @@ class Store:
         self._skipped: list[Path] = []  # checkpoints that did not verify; they do not count among the kept
 
     # -- writing ---------------------------------------------------------------------------------------------------
-    def save(self, frames: int, state: dict[str, Any], blobs: dict[str, Callable[[], Columns]]) -> Path:
+    def save(
+        self,
+        frames: int,
+        state: dict[str, Any],
+        blobs: dict[str, Callable[[], Columns]],
+        alive: Callable[[], None] = lambda: None,
+    ) -> Path:
         """Write a checkpoint; its cost is the arrays of ``state`` and the blobs not yet on disk.
 
-        Raises OSError (disk full, say) with the earlier checkpoints untouched.
+        alive: called after each piece.  Raises OSError (disk full, say) with the earlier checkpoints untouched.
         """
         pieces_folder = self.folder / PIECES
         if not pieces_folder.exists():
@@ -64,6 +70,7 @@ class Store:
         for name, columns in blobs.items():
             if name not in self._pieces:
                 self._pieces[name] = _write(pieces_folder / f"{name}.npz", _zip(columns(), zipfile.ZIP_DEFLATED))
+                alive()
         sync(pieces_folder)
         arrays: Columns = {}
         plain = _split(state, "", arrays)

@@ -136,19 +136,19 @@ class _Session:
                 if frames // WATCH_FRAMES != before // WATCH_FRAMES:
                     watch.check(trainer.replay.ring)
                 if frames - saved >= self.options.checkpoint_frames:
-                    self._save(trainer)
+                    self._save(trainer, stop)
                     saved = frames
             scores = trainer.final_scores(stop.check)
             best_scores = trainer.best_scores(stop.check) if trainer.best else None
-            self._save(trainer)
+            self._save(trainer, stop)
             summary = self._finish(trainer, scores, best_scores)
             self.status = "complete"
             return summary
         except memory.Shortage:
-            self._save(trainer)
+            self._save(trainer, stop)
             raise
         except Interrupted:
-            self._save(trainer)
+            self._save(trainer, stop)
             self.status = "interrupted"
             self.log(f"Stopped at {trainer.counters.frames:,} frames; the same command continues the run.")
             raise
@@ -268,12 +268,12 @@ class _Session:
             file.write(f"{_now()} {text}\n")
 
     # -- saving ----------------------------------------------------------------------------------------------------
-    def _save(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Trainer, stop: StopRequests) -> None:
         clock = time.perf_counter()
         tables = {"episodes": self.episodes.state(), "iterations": self.iterations.state()}
         state = {"run": trainer.state(), "tables": tables}
         _check_finite(state["run"]["learner"], trainer.counters.frames)
-        self.store.save(trainer.counters.frames, state, trainer.blobs())
+        self.store.save(trainer.counters.frames, state, trainer.blobs(), stop.alive)
         if not self._saved_before:
             self._saved_before = True
             path = self.run_dir.path / "manifest.json"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -22,39 +24,81 @@ class Interrupted(Exception):
 class StopRequests:
     """While entered, SIGTERM and SIGINT set a flag that ``check`` turns into Interrupted.
 
-    A second Ctrl-C, or ``GRACE_SECONDS`` without an end (a hung native call, a disk that does not answer), ends the
-    process at once: the last checkpoint is whole either way.
+    A second Ctrl-C, or ``GRACE_SECONDS`` after a signal in which nothing moves (a hung native call, a disk that does
+    not answer), ends the process at once, and says so: the last checkpoint is whole either way.  Who makes progress
+    while the process is stopping tells it with ``alive``.
+
+    Python runs handlers in the main thread, between two of its instructions, hence never while that thread is inside
+    a native call.  So the time is kept by another thread, which the interpreter's own handler wakes through a socket.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._moved = 0.0
         self._before: dict[int, Any] = {}
-        self._watchdog: threading.Timer | None = None
+        self._watcher: threading.Thread | None = None
 
     def __enter__(self) -> StopRequests:
         if threading.current_thread() is threading.main_thread():
+            self._heard, self._told = socket.socketpair()
+            self._told.setblocking(False)
+            self._watcher = threading.Thread(target=self._watch, name="stop requests", daemon=True)
+            self._watcher.start()
+            self._woken_before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
             self._before = {s: signal.signal(s, self._handle) for s in self.SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._watcher is None:
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if self._watchdog:
-            self._watchdog.cancel()
+        signal.set_wakeup_fd(self._woken_before)
+        self._told.close()  # which ends the watcher
+        self._watcher.join()
+        self._heard.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.number is not None:
-            if number == signal.SIGINT:
-                os._exit(128 + number)
-            return
-        self.number = number
-        self._watchdog = threading.Timer(GRACE_SECONDS, os._exit, [128 + number])
-        self._watchdog.daemon = True
-        self._watchdog.start()
+        self.number = self.number or number
+
+    def _watch(self) -> None:
+        asked = None  # the first signal; ``number`` may not know of it yet
+        while True:
+            try:
+                self._heard.settimeout(None if asked is None else max(0.01, self._left()))
+                received = self._heard.recv(1)
+            except TimeoutError:
+                if asked is not None and self._left() <= 0:
+                    _end(asked, f"nothing has moved for {GRACE_SECONDS:g} seconds")
+                    return
+                continue
+            if not received:
+                return
+            number = received[0]
+            if asked is None and number in self.SIGNALS:
+                asked = number
+                self.alive()
+            elif asked is not None and number == signal.SIGINT:
+                _end(number, "a second Ctrl-C")
+                return
+
+    def _left(self) -> float:
+        return self._moved + GRACE_SECONDS - time.monotonic()
+
+    def alive(self) -> None:
+        """Something has moved: the process is not hung."""
+        self._moved = time.monotonic()
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""
         if self.number is not None:
+            self.alive()
             raise Interrupted(self.number)
+
+
+def _end(number: int, why: str) -> None:
+    text = f"\nEnded at once ({why}), without a new checkpoint; the same command continues from the last one.\n"
+    os.write(2, text.encode())
+    os._exit(128 + number)

@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from dqn_tf import presets
 from dqn_tf.bootstraps.double import Double
 from dqn_tf.config import RunConfig
+from dqn_tf.envs.protocols import PROTOCOLS
+from dqn_tf.learning.learner import Gate
+from dqn_tf.learning.optimizers import Adam, RMSProp
 from dqn_tf.networks.noisy import Noisy
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.uniform import Uniform
@@ -40,12 +44,12 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., Trainer]]:
-    """A function (threads, agent fields) -> a trainer of the tiny agent on CartPole."""
+    """A function (threads, xla, agent fields) -> a trainer of the tiny agent on CartPole."""
     made = []
 
-    def build(threads: int, **agent: Any) -> Trainer:
+    def build(threads: int, xla: str = "none", **agent: Any) -> Trainer:
         config = cartpole(frames=STEPS)
-        execution = dataclasses.replace(config.agent.execution, threads=threads)
+        execution = dataclasses.replace(config.agent.execution, threads=threads, xla=xla)
         made.append(
             Trainer(dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution, **agent)))
         )
@@ -64,6 +68,46 @@ def test_the_same_bytes_with_and_without(trainer: Callable[..., Trainer], case: 
             assert ahead.digest() == plain.digest(), plain.counters
     assert ahead.digest() == plain.digest() and ahead.counters == plain.counters
     assert plain.ahead.hits == 0 and 0 < ahead.ahead.hits < ahead.counters.updates  # both ways were taken
+
+
+@pytest.mark.parametrize("xla", ["none", "optimizer", "update"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        RMSProp(learning_rate=1e-3, decay=0.95, epsilon=0.01, centered=True),
+        Adam(learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8),
+    ],
+    ids=["rmsprop", "adam"],
+)
+def test_the_same_bytes_where_gradients_are_clipped(trainer: Callable[..., Trainer], optimizer: Any, xla: str) -> None:
+    """Clipping then stands in one branch of a condition, where TensorFlow has rounded another form of it otherwise."""
+    agent = {"max_grad_norm": 0.05, "replay": Uniform(capacity=120), "optimizer": optimizer}
+    _compare(trainer(2, xla, **agent), trainer(1, xla, **agent))
+
+
+def test_the_same_bytes_of_a_large_network(request: pytest.FixtureRequest) -> None:
+    """Rainbow as it is, with all its threads, but for sizes: convolutions, noise, and gradients that are clipped."""
+    preset = presets.load("rainbow")
+    config = RunConfig(
+        preset="rainbow",
+        agent=preset.agent,
+        environment="ale:breakout",
+        protocol=PROTOCOLS[preset.protocol],
+        evaluation=preset.evaluation,
+        frames=720,
+        iteration_frames=720,
+    ).with_settings(["replay.capacity=150", "min_replay_steps=60", "max_grad_norm=0.05", "heldout_states=8"])
+    ahead, plain = (Trainer(config.with_settings([f"execution.threads={n}"])) for n in (2, 1))
+    for one in (ahead, plain):
+        request.addfinalizer(one.close)
+    _compare(ahead, plain)
+
+
+def _compare(ahead: Trainer, plain: Trainer) -> None:
+    for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
+        pass
+    assert ahead.digest() == plain.digest() and ahead.counters == plain.counters
+    assert ahead.ahead.hits > 0 and plain.counters.updates > 20
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -94,6 +138,52 @@ def test_an_error_in_the_background_is_raised_in_its_turn(
     for _ in one.records(lambda: None):
         pass
     assert one.counters.steps == STEPS
+
+
+def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
+    trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update failed when its priorities were told already, and then telling fails, too."""
+    one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
+    records = one.records(lambda: None)
+    while one.counters.updates < 3:
+        next(records)
+    working = one.learner.update_behind
+
+    def fails(*given: Any) -> None:
+        working(*given)
+        raise FloatingPointError("from the worker")
+
+    def refuses(self: Gate) -> None:
+        raise MemoryError
+
+    one.learner.update_behind = fails
+    monkeypatch.setattr(Gate, "tell_nothing", refuses)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # of the thread's own end
+    with pytest.raises(FloatingPointError, match="from the worker"):
+        for _ in records:
+            pass
+
+
+def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer: Callable[..., Trainer]) -> None:
+    """It may come between any two instructions.  What was begun is not let through by the next answer."""
+    ahead, plain = (trainer(n, replay=Prioritized(capacity=500), min_replay_steps=100) for n in (2, 1))
+    worker: Any = ahead.ahead._worker
+    begin = worker.begin
+
+    def interrupted(*given: Any) -> Any:
+        begin(*given)
+        raise KeyboardInterrupt
+
+    for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
+        if plain.counters.updates and plain.counters.steps % 7 == 0:
+            ahead.ahead.forget()
+            ahead.ahead._ahead = ahead.ahead._gather(10_000, 0)  # another update than the one that will be due
+            worker.begin = interrupted
+            with pytest.raises(KeyboardInterrupt):
+                ahead.ahead.begin()
+            worker.begin = begin
+    assert ahead.digest() == plain.digest()
 
 
 def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[..., Trainer]) -> None:

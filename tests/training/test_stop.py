@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dqn_tf.replay.ring import segment_digest
 from dqn_tf.training import stop
+from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.stop import Interrupted, StopRequests
 
 
@@ -22,48 +30,115 @@ def test_a_signal_stops_at_the_next_check(number: signal.Signals, code: int) -> 
         assert caught.value.exit_code == code
 
 
-def test_the_handlers_of_before_are_put_back() -> None:
-    before = [signal.getsignal(s) for s in StopRequests.SIGNALS]
+def test_everything_of_before_is_put_back() -> None:
+    before, others = [signal.getsignal(s) for s in StopRequests.SIGNALS], set(threading.enumerate())
     with StopRequests() as requests:
         assert [signal.getsignal(s) for s in StopRequests.SIGNALS] == [requests._handle] * 2
         os.kill(os.getpid(), signal.SIGTERM)
     assert [signal.getsignal(s) for s in StopRequests.SIGNALS] == before
-    assert requests._watchdog is not None
-    requests._watchdog.join(5)  # cancelled: it ends without ending the process
-    assert not requests._watchdog.is_alive()
+    assert set(threading.enumerate()) == others
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 @pytest.fixture
-def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def exits(monkeypatch: pytest.MonkeyPatch) -> queue.SimpleQueue[int]:
     """The codes with which the process would have ended at once."""
-    codes: list[int] = []
-    monkeypatch.setattr(os, "_exit", codes.append)
+    codes: queue.SimpleQueue[int] = queue.SimpleQueue()
+    monkeypatch.setattr(os, "_exit", codes.put)
     return codes
 
 
-def test_a_second_ctrl_c_ends_at_once(exits: list[int]) -> None:
+def test_a_second_ctrl_c_ends_at_once(exits: queue.SimpleQueue[int], capfd: pytest.CaptureFixture[str]) -> None:
     with StopRequests():
         os.kill(os.getpid(), signal.SIGINT)
-        assert exits == []
+        with pytest.raises(queue.Empty):
+            exits.get(timeout=0.1)
         os.kill(os.getpid(), signal.SIGINT)
-        assert exits == [130]
+        assert exits.get(timeout=10) == 130
+    assert "Ended at once (a second Ctrl-C), without a new checkpoint" in capfd.readouterr().err
 
 
-def test_a_second_sigterm_changes_nothing(exits: list[int]) -> None:
+def test_a_second_sigterm_changes_nothing(exits: queue.SimpleQueue[int]) -> None:
     """Schedulers send it more than once."""
     with StopRequests() as requests:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert exits == [] and requests.number == signal.SIGTERM
+        with pytest.raises(queue.Empty):
+            exits.get(timeout=0.1)
+        assert requests.number == signal.SIGTERM
 
 
-def test_a_run_that_does_not_end_is_ended(exits: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop, "GRACE_SECONDS", 0.01)
+def test_other_signals_change_nothing(exits: queue.SimpleQueue[int]) -> None:
+    """The interpreter tells of every signal that has a handler."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with StopRequests() as requests:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(queue.Empty):
+                exits.get(timeout=0.1)
+            assert requests.number == signal.SIGINT
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_run_that_does_not_end_is_ended(
+    exits: queue.SimpleQueue[int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stop, "GRACE_SECONDS", 0.05)
+    with StopRequests():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert exits.get(timeout=10) == 143
+    assert "nothing has moved for 0.05 seconds" in capfd.readouterr().err
+
+
+def test_one_that_still_moves_is_not(exits: queue.SimpleQueue[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint of many pieces may take longer than the time without a sign of life."""
+    monkeypatch.setattr(stop, "GRACE_SECONDS", 2.0)
     with StopRequests() as requests:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert requests._watchdog is not None
-        requests._watchdog.join(10)
-        assert exits == [143]
+        for _ in range(30):
+            time.sleep(0.1)
+            requests.alive()
+        assert exits.empty()
+
+
+def test_writing_a_checkpoint_is_a_sign_of_life(tmp_path: Path) -> None:
+    columns = {"x": np.zeros(3)}
+    pieces = {segment_digest({"x": np.full(3, i)}): (lambda: columns) for i in range(4)}
+    moved: list[int] = []
+    Store(tmp_path / "checkpoints", "0" * 64).save(1, {"at": 1}, pieces, lambda: moved.append(1))
+    assert len(moved) == 4
+
+
+HUNG = """
+import sys
+from dqn_tf.training import stop
+import tensorflow as tf
+stop.GRACE_SECONDS = float(sys.argv[1])
+with stop.StopRequests():
+    empty = tf.queue.FIFOQueue(1, [tf.bool])
+    print("hung", flush=True)
+    empty.dequeue()
+"""
+
+
+@pytest.mark.parametrize(
+    ("grace", "numbers", "code"), [(1, [signal.SIGTERM], 143), (600, [signal.SIGINT] * 2, 130)], ids=["wait", "Ctrl-C"]
+)
+def test_a_hung_native_call_does_not_keep_the_process(grace: int, numbers: list[signal.Signals], code: int) -> None:
+    """Python's own handlers never run while the main thread is in one."""
+    process = subprocess.Popen([sys.executable, "-c", HUNG, str(grace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == b"hung\n"
+        for number in numbers:
+            time.sleep(0.5)  # so that it is in the call, and the second is not merged with the first
+            process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code
+    assert b"Ended at once" in errors
 
 
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
