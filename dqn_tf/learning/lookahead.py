@@ -132,7 +132,8 @@ class _Worker:
 
     def begin(self, sample: Sample | Draw, update: int) -> Future[UpdateOutputs]:
         """Begin an update, which then waits at the gate."""
-        self._latest = future = Future()
+        future: Future[UpdateOutputs] = Future()
+        self._latest = future
         self._tasks.put((sample, update, future))
         return future
 
