@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dqn_tf.learning.optimizers import RMSProp
 from dqn_tf.presets.classic import CHOSEN, twin
+from dqn_tf.presets.fqf import PRESET as FULL
 from dqn_tf.values.fqf import FQF
 
 PRESET = twin(
@@ -11,12 +11,7 @@ PRESET = twin(
     "FQF for vector states",
     "Yang et al. 2019, arXiv 1911.02140",
     agent={
-        "value": FQF(
-            fractions=16,
-            first_cosine=0,
-            entropy=0.001,
-            optimizer=RMSProp(learning_rate=1e-5, decay=0.99, epsilon=1e-8, centered=False),
-        ),
+        "value": FQF(fractions=16, first_cosine=0, entropy=10.0, optimizer=FULL.agent.value.optimizer),
     },
     own={
         "value": "the idea: values/fqf.py",
@@ -24,8 +19,8 @@ PRESET = twin(
         "value.cosines": "as in fqf",
         "value.first_cosine": CHOSEN,
         "value.kappa": "as in fqf",
-        "value.entropy": CHOSEN,
-        "value.optimizer.learning_rate": CHOSEN,
-        **{f"value.optimizer.{name}": "as in fqf" for name in ("decay", "epsilon", "centered", "initial_mean_square")},
+        "value.entropy": "as in fqf",
+        **{path: "as in fqf" for path in FULL.sources if path.startswith("value.optimizer.")},
+        "value.optimizer.learning_rate": "as in fqf; 1.5e-6 and more diverge, see docs/classic.md",
     },
 )
