@@ -11,7 +11,7 @@ PRESET = twin(
     "FQF for vector states",
     "Yang et al. 2019, arXiv 1911.02140",
     agent={
-        "value": FQF(fractions=16, first_cosine=0, entropy=10.0, optimizer=FULL.agent.value.optimizer),
+        "value": FQF(fractions=16, first_cosine=0),
     },
     own={
         "value": "the idea: values/fqf.py",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from dqn_tf.bootstraps.double import Double
 from dqn_tf.networks.dueling import Dueling
+from dqn_tf.networks.noisy import Noisy
 from dqn_tf.presets.c51_classic import PRESET as C51
 from dqn_tf.presets.classic import CHOSEN, twin
 from dqn_tf.presets.noisy_classic import PRESET as NOISY
@@ -17,7 +16,7 @@ PRESET = twin(
     "Hessel et al. 2018, arXiv 1710.02298",
     agent={
         "head": Dueling(),
-        "layers": dataclasses.replace(NOISY.agent.layers, sigma_0=0.1),
+        "layers": Noisy(sigma_0=0.1, scoring="mean"),
         "value": C51.agent.value,
         "bootstrap": Double(),
         "replay": PER.agent.replay,

@@ -110,6 +110,14 @@ def _compare(ahead: Trainer, plain: Trainer) -> None:
     assert ahead.ahead.hits > 0 and plain.counters.updates > 20
 
 
+def _after_three_updates(one: Trainer) -> Iterator[Any]:
+    """What comes then."""
+    records = one.records(lambda: None)
+    while one.counters.updates < 3:
+        next(records)
+    return records
+
+
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("sampler", [Uniform, Prioritized])
 def test_an_error_in_the_background_is_raised_in_its_turn(
@@ -120,9 +128,7 @@ def test_an_error_in_the_background_is_raised_in_its_turn(
     after: the update fails when it has told its priorities and has been let through.
     """
     one = trainer(2, replay=sampler(capacity=500), min_replay_steps=100)
-    records = one.records(lambda: None)
-    while one.counters.updates < 3:
-        next(records)
+    records = _after_three_updates(one)
     working = one.learner.update_behind
 
     def fails(*given: Any) -> None:
@@ -145,9 +151,7 @@ def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
 ) -> None:
     """The update failed when its priorities were told already, and then telling fails, too."""
     one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
-    records = one.records(lambda: None)
-    while one.counters.updates < 3:
-        next(records)
+    records = _after_three_updates(one)
     working = one.learner.update_behind
 
     def fails(*given: Any) -> None:
@@ -189,9 +193,7 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer:
 def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[..., Trainer]) -> None:
     """Theta has not changed yet, and the next batch is gathered: that is what they are told early for."""
     one = trainer(2, replay=Prioritized(capacity=500), min_replay_steps=100)
-    records = one.records(lambda: None)
-    while one.counters.updates < 3:
-        next(records)
+    records = _after_three_updates(one)
     learned, gather, heard, in_time = one.replay.learned, one.replay.gather, [], []
     step = threading.Event()
     working = one.learner.update_behind
