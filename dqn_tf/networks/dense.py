@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.networks.draws import Draws
-from dqn_tf.networks.initializers import Initializers
+from dqn_tf.networks.initializers import Fans, Initializers
 from dqn_tf.types import Monitored
 
 Bias = Literal["per_output", "shared"]
@@ -25,7 +25,7 @@ class Dense:
         self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
     ) -> DenseLayer:
         """A layer from [B, features] to [B, units]."""
-        return DenseLayer(features, units, initializers, relu, bias)
+        return DenseLayer(features, units, initializers.layer(features, units), relu, bias)
 
 
 class DenseLayer:
@@ -33,11 +33,11 @@ class DenseLayer:
 
     monitored: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, features: int, units: int, initializers: Initializers, relu: bool, bias: Bias) -> None:
-        fans = initializers.layer(features, units)
+    def __init__(self, features: int, units: int, fans: Fans, relu: bool, bias: Bias) -> None:
         shared = bias == "shared"
-        self._bias = tf.keras.Variable(fans.pop("bias_initializer"), shape=(1,), name="bias") if shared else None
-        self.keras = tf.keras.layers.Dense(units, activation="relu" if relu else None, use_bias=not shared, **fans)
+        self._bias = tf.keras.Variable(fans["bias_initializer"], shape=(1,), name="bias") if shared else None
+        own = {"kernel_initializer": fans["kernel_initializer"]} if shared else fans
+        self.keras = tf.keras.layers.Dense(units, activation="relu" if relu else None, use_bias=not shared, **own)
         self.keras.build((None, features))
 
     def __call__(self, x: Any, draws: Draws | None) -> Any:

@@ -13,14 +13,18 @@ from dqn_tf.rng import Stream
 Initialization = Literal["fan_in_uniform", "glorot_uniform", "dopamine_uniform"]
 
 
+Fans = dict[str, Callable[..., Any]]
+"`kernel_initializer` and `bias_initializer` of one layer."
+
+
 class Initializers:
     """Hands out Keras initializers; the k-th variable asked for draws from counter k of the stream."""
 
     def __init__(self, scheme: Initialization, stream: Stream) -> None:
         self.scheme, self.stream, self._made = scheme, stream, 0
 
-    def layer(self, fan_in: int, fan_out: int) -> dict[str, Callable[..., Any]]:
-        """``kernel_initializer`` and ``bias_initializer`` of one layer with these fans.
+    def layer(self, fan_in: int, fan_out: int) -> Fans:
+        """Of one layer with these fans, by the scheme.
 
         "fan_in_uniform": U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights *and* biases, the default of the Torch 7
         layers that the Nature paper's code uses (`deepmind/dqn:dqn/convnet.lua`).
@@ -31,8 +35,14 @@ class Initializers:
         """
         if self.scheme == "fan_in_uniform":
             return {"kernel_initializer": self.fan_in(fan_in), "bias_initializer": self.fan_in(fan_in)}
-        glorot = self.scheme == "glorot_uniform"
-        limit = math.sqrt(6.0 / (fan_in + fan_out) if glorot else math.sqrt(3.0) / fan_in)
+        if self.scheme == "glorot_uniform":
+            return self.glorot(fan_in, fan_out)
+        limit = math.sqrt(math.sqrt(3.0) / fan_in)
+        return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(0.0)}
+
+    def glorot(self, fan_in: int, fan_out: int, gain: float = 1.0) -> Fans:
+        """``gain`` times U(-l, l) with l = sqrt(6 / (fan_in + fan_out)), zero biases; whatever the scheme."""
+        limit = gain * math.sqrt(6.0 / (fan_in + fan_out))
         return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(0.0)}
 
     def fan_in(self, fan_in: int) -> Callable[..., Any]:

@@ -76,7 +76,6 @@ PRESET = preset(
     deviations=(
         "The proposal's RMSProp adds epsilon inside the root; PyTorch's adds it outside.",
         "The target's fractions are proposed by the target network; Tianshou takes the online network's.",
-        "The proposal's first weights are uniform in the fan-in; Tianshou's are 0.01 of Xavier's, its biases 0.",
         "One environment; Tianshou collects from ten at a time.",
     ),
     evaluation={"epsilon": 0.005},

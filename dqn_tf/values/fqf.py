@@ -94,7 +94,9 @@ class FQF:
 
     def parts(self, features: int, initializers: Initializers) -> list[Any]:
         """The layer of phi, as in IQN, and the proposal w1."""
-        phi = DenseLayer(self.cosines, features, initializers, relu=True, bias="per_output")
+        phi = DenseLayer(
+            self.cosines, features, initializers.layer(self.cosines, features), relu=True, bias="per_output"
+        )
         return [phi, Proposal(features, self.fractions, initializers, self.optimizer)]
 
     def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
@@ -133,8 +135,14 @@ class FQF:
 
 
 class Proposal(DenseLayer):
-    """w1: features [B, F] -> logits [B, N]; starts near evenly spaced fractions."""
+    """w1: features [B, F] -> logits [B, N].
+
+    Its first weights are 0.01 of Glorot's, as in Tianshou (`tianshou/utils/net/discrete.py`): fractions start nearly
+    even, however large the features are.
+    """
 
     def __init__(self, features: int, fractions: int, initializers: Initializers, optimizer: RMSProp) -> None:
-        super().__init__(features, fractions, initializers, relu=False, bias="per_output")
+        super().__init__(
+            features, fractions, initializers.glorot(features, fractions, gain=0.01), relu=False, bias="per_output"
+        )
         self.optimizer = optimizer

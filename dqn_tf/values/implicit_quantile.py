@@ -72,7 +72,9 @@ class ImplicitQuantile:
 
     def parts(self, features: int, initializers: Initializers) -> list[Any]:
         """The layer of phi: from n cosines to as many numbers as there are features."""
-        return [DenseLayer(self.cosines, features, initializers, relu=True, bias="per_output")]
+        return [
+            DenseLayer(self.cosines, features, initializers.layer(self.cosines, features), relu=True, bias="per_output")
+        ]
 
     def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
         """ "act": Q from K fractions.  "predict": the values at N fractions.  "target": at N', and Q from K others."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.networks.initializers import Initialization, Initializers
 from dqn_tf.networks.q_network import QNetwork
 from dqn_tf.networks.torsos import MLP
 from dqn_tf.rng import Stream
@@ -63,6 +64,17 @@ def test_the_fraction_loss_descends_the_wasserstein_distance() -> None:
     gradient = tape.gradient(loss, variable).numpy()[0, 1:-1]
     np.testing.assert_allclose(gradient, 2 * tau[1:-1] ** 2 - middles[1:] - middles[:-1], rtol=1e-5)
     np.testing.assert_allclose(gradient, numeric, atol=1e-3)
+
+
+@pytest.mark.parametrize("scheme", ["fan_in_uniform", "glorot_uniform", "dopamine_uniform"])
+def test_the_first_fractions_are_nearly_even_however_large_the_features(scheme: Initialization) -> None:
+    """The proposal's first weights are 0.01 of Glorot's in every scheme, its biases 0: 0.01 sqrt(6 / 160)."""
+    _, proposal = FQF(fractions=32).parts(128, Initializers(scheme, Stream(0, "weights")))
+    kernel, bias = (v.numpy() for v in proposal.variables)
+    assert 0.99 * 0.001936 < abs(kernel).max() <= 0.001937 and not bias.any()
+    features = 20 * np.abs(np.random.default_rng(0).normal(size=(64, 128))).astype(np.float32)
+    _, _, entropy = fractions(proposal(tf.constant(features), None))
+    assert entropy.numpy().min() > 0.95 * np.log(32)
 
 
 def test_q_weighs_the_values_by_the_fractions() -> None:
