@@ -159,14 +159,21 @@ def emulation_rate(environment: str) -> float:
 
 
 def floor(trainer: Trainer, emulation: float) -> dict[str, float]:
-    """What one block (from one time that updates are due to the next) must cost here: its arithmetic at this machine's
-    matrix-product rate, and its frames at the bare emulator's rate."""
+    """What one block (from one time that updates are due to the next) must cost here.
+
+    Its arithmetic, at the rate of as many matrix products at a time as there are threads, and its frames at the rate
+    of the bare emulator (``emulation``, frames/s of one core) take core-seconds.  However they are arranged, the
+    threads cannot be done with the arithmetic sooner than at that rate, nor threads and workers, on the cores there
+    are, with both.
+    """
     agent, skip = trainer.config.agent, trainer.config.frame_skip
+    threads, workers = agent.execution.threads, getattr(agent.execution, "workers", 0)
     update, action = map(flops.count, trainer.learner.graphs())
-    rate = matmul_rate()
+    rate = matmul_rate(threads)
     frames = agent.steps_per_update * skip
-    arithmetic = agent.updates_at_once * update + agent.steps_per_update * action
-    seconds = arithmetic / rate + frames / emulation
+    arithmetic = (agent.updates_at_once * update + agent.steps_per_update * action) / rate
+    at_work = max(threads, min(threads + workers, len(os.sched_getaffinity(0))))
+    seconds = max(arithmetic, (threads * arithmetic + frames / emulation) / at_work)
     return {
         "update_flop": update,
         "action_flop": action,
@@ -176,12 +183,15 @@ def floor(trainer: Trainer, emulation: float) -> dict[str, float]:
     }
 
 
-def matmul_rate(size: int = 1024) -> float:
-    """Floating-point operations per second of TensorFlow's own float32 matrix product, with the pinned threads."""
-    a = tf.ones((size, size))
-    product = tf.function(lambda x: tf.linalg.matmul(x, x), autograph=False)
-    product(a)
-    return 2.0 * size**3 / min(_median(lambda: product(a).numpy()[0, 0], 5) for _ in range(4))
+def matmul_rate(threads: int, size: int = 1024) -> float:
+    """Floating-point operations per second of TensorFlow's own float32 matrix products, ``threads`` at a time.
+
+    Each of them runs on one thread (``determinism.enable``).  The best of 40 short windows: others use the machine too.
+    """
+    matrices = [tf.fill((size, size), 1.0 / (i + 1)) for i in range(threads)]  # distinct: equal ones would be merged
+    products = tf.function(lambda *xs: tf.stack([tf.linalg.matmul(x, x)[0, 0] for x in xs]), autograph=False)
+    products(*matrices)
+    return threads * 2.0 * size**3 / min(_median(lambda: products(*matrices).numpy(), 3) for _ in range(40))
 
 
 def _status(name: str) -> int:

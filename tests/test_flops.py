@@ -149,15 +149,18 @@ def test_what_cannot_be_read_is_refused(outcome) -> None:
 
 
 def test_the_floor_counts_all_updates_of_a_block(cartpole: Callable[..., RunConfig], monkeypatch: Any) -> None:
-    """Three updates every two steps, at 1 MFLOP/s, and no emulator: seconds by hand."""
+    """Three updates every two steps, two threads at 1 MFLOP/s, no emulator or one of 10 frames/s: seconds by hand."""
     config = cartpole()
-    agent = dataclasses.replace(config.agent, updates_at_once=3, steps_per_update=2)
+    execution = dataclasses.replace(config.agent.execution, threads=2)
+    agent = dataclasses.replace(config.agent, execution=execution, updates_at_once=3, steps_per_update=2)
     trainer = Trainer(dataclasses.replace(config, agent=agent))
-    monkeypatch.setattr(bench, "matmul_rate", lambda: 1e6)
-    floor = bench.floor(trainer, math.inf)
+    monkeypatch.setattr(bench, "matmul_rate", lambda threads: 1e6)
+    floor, emulating = (bench.floor(trainer, rate) for rate in (math.inf, 10.0))
     trainer.environment.close()
     update, action = floor["update_flop"], floor["action_flop"]
     assert action == 2 * (4 * 8 + 8 * 2) and update == 4 * (4 * action - 2 * 4 * 8)
     assert floor["floor_frames_per_s"] == pytest.approx(2 / ((3 * update + 2 * action) / 1e6))
     assert floor["floor_update_seconds"] == pytest.approx(update / 1e6)
     assert np.isfinite(list(floor.values())).all()
+    shared = (3 * update + 2 * action) / 1e6 + 2 / 10 / 2  # both threads have half of the frames
+    assert emulating["floor_frames_per_s"] == pytest.approx(2 / shared)
