@@ -111,7 +111,7 @@ def _dopamine() -> pd.DataFrame:
 
 def _over_frames() -> Figure:
     games = suite.normalizable(_dopamine())
-    return suite.normalized_over_frames(curves.over_frames(_dopamine(), games), games)
+    return suite.normalized_over_frames(curves.over_frames(_dopamine(), games), len(games))
 
 
 def _improvement(agent: str, over: str) -> Figure:

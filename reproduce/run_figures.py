@@ -66,20 +66,30 @@ def _with_published(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else ours
 
 
+def _of_several_games(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of agents that have at least two games: an aggregate of one is its score, and of another game than the
+    next agent's no comparison."""
+    return table[table.groupby("agent")["game"].transform("nunique") >= 2]
+
+
 def _aggregates(collection: str, rows: pd.DataFrame, table: pd.DataFrame) -> Iterator[Drawn]:
-    """Over the games, where there are at least two with human and random scores."""
+    """Over the games, of the agents that have runs on at least two with human and random scores."""
     if not published.available():
         return
     references = published.references(scores.NORMALIZATION)
-    complete = table[table["complete"].astype(bool) & table["game"].isin(list(references))]
-    if complete["game"].nunique() < 2:
-        return
-    over = curves.own_over_frames(scores.over_frames(rows, resamples=RESAMPLES))
+    complete = _of_several_games(table[table["complete"].astype(bool) & table["game"].isin(list(references))])
+    along = scores.over_frames(rows[rows["agent"].isin(complete["agent"])], resamples=RESAMPLES)
+    over, counts = curves.own_over_frames(along), along.groupby("agent")["n_games"].max()
     if len(over):
-        figure = suite.normalized_over_frames(over, sorted(complete["game"].unique()))
+        same = counts.iloc[0] if counts.nunique() == 1 else None
+        if same is None:
+            over["label"] = [f"{agent} ({counts[agent]} games)" for agent in over["label"]]
+        figure = suite.normalized_over_frames(over, same)
         yield Drawn(collection, "normalized_over_frames", f"{collection}: median and IQM over frames", False, figure)
-    for name, of_it in complete.groupby("convention", sort=True):
-        convention = str(name)
+    for name, group in complete.groupby("convention", sort=True):
+        convention, of_it = str(name), _of_several_games(group)
+        if of_it.empty:
+            continue
         whose = f"{collection}: {convention}"
         normalized = [references[g].normalized(s) for g, s in zip(of_it["game"], of_it["score"], strict=True)]
         rows_of_it = of_it.assign(label=of_it["agent"], published=False, normalized=normalized)

@@ -75,10 +75,10 @@ def short(value: float) -> str:
     return f"{value:g}"
 
 
-def normalized_over_frames(table: pd.DataFrame, games: list[str], width: float = 9.2) -> Figure:
+def normalized_over_frames(table: pd.DataFrame, games: int | None, width: float = 9.2) -> Figure:
     """Median and IQM over games of the human-normalized score, over frames.
 
-    table: rows of ``curves.OVER_FRAMES_COLUMNS``; games: what it is over, for the title.
+    table: rows of ``curves.OVER_FRAMES_COLUMNS``; games: how many it is over, for the title; None: they differ.
     """
     with style():
         drawn = figure(width=width, height=4.4)
@@ -93,7 +93,7 @@ def normalized_over_frames(table: pd.DataFrame, games: list[str], width: float =
                           label=label if column == "median" else None)  # fmt: skip
             axes.axhline(100.0, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
             beside(axes, 100.0, "human")
-            axes.set_title(f"{words} over {len(games)} games", loc="left", fontsize=9.5)
+            axes.set_title(f"{words} over {'the' if games is None else games} games", loc="left", fontsize=9.5)
             axes.set_ylim(min(0.0, float(table[["median", "iqm"]].to_numpy().min())), None)
             axes.margins(x=0)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))

@@ -5,8 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduce import curves, figures, plots, published
+from reproduce import curves, figures, plots, published, run_figures, scores
+from reproduce.places import ROOT
 from reproduce.plots import bars, suite
+
+GAMES = ("breakout", "freeway", "pong")
 
 
 def text_of(figure):
@@ -98,6 +101,31 @@ def test_ours_decide_the_range_of_a_learning_curve():
     short = ours.iloc[:1].assign(frames=1000.0)
     axes = plots.learning_curves(pd.concat([theirs, short]), "breakout").axes[0]
     assert "blue point: an average over 1M frames" in axes.get_title("left") and "(thousands)" in axes.get_xlabel()
+
+
+def test_aggregates_are_of_agents_with_several_games():
+    """The repository's own runs: one agent on Breakout, another on Freeway; then both games as one agent's as well."""
+    found = scores.collect([ROOT / "results" / "runs" / "family_evidence"])
+    alone = {d.name for d in run_figures.drawn(found)}
+    assert {"curves_breakout", "curves_freeway"} <= alone and not any("over" in n or "agg" in n for n in alone)
+
+    def figures_of(*agents):
+        """With an agent more for each of these: (name, games it has runs on; those of others are Freeway's)."""
+
+        def more(table):
+            own = {game: table[table["game"] == ("breakout" if game == "breakout" else "freeway")] for game in GAMES}
+            rows = [own[g].assign(agent=name, game=g, environment=g) for name, games in agents for g in games]
+            return pd.concat([table, *rows], ignore_index=True)
+
+        both = scores.Collected(more(found.scores), more(found.curves), problems=[])
+        return {d.name: text_of(d.figure) for d in run_figures.drawn(both)}
+
+    drawn = figures_of(("two", GAMES[:2]))
+    for name in ("aggregates_final_evaluation", "profiles_final_evaluation", "normalized_over_frames"):
+        assert "two" in drawn[name] and "c51_dopamine" not in drawn[name] and "rainbow_dopamine" not in drawn[name]
+    assert "median over 2 games" in drawn["normalized_over_frames"]
+    said = figures_of(("two", GAMES[:2]), ("three", GAMES))["normalized_over_frames"]
+    assert "median over the games" in said and "two (2 games)" in said and "three (3 games)" in said
 
 
 def test_profile_of_runs_has_a_band_and_of_means_has_none():
