@@ -14,7 +14,7 @@ import numpy as np
 
 from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
-from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.config import Concurrent, Interleaved, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.ring import COLUMN_BYTES
@@ -161,19 +161,23 @@ def emulation_rate(environment: str) -> float:
 def floor(trainer: Trainer, emulation: float) -> dict[str, float]:
     """What one block (from one time that updates are due to the next) must cost here.
 
-    Its arithmetic, at the rate of as many matrix products at a time as there are threads, and its frames at the rate
-    of the bare emulator (``emulation``, frames/s of one core) take core-seconds.  However they are arranged, the
-    threads cannot be done with the arithmetic sooner than at that rate, nor threads and workers, on the cores there
-    are, with both.
+    Its arithmetic at the rate of the matrix products that the cores, or TensorFlow's threads where they are fewer,
+    make side by side; its frames at the rate of the bare emulator (``emulation``, frames/s of one core), shared by all
+    cores that threads and workers can keep busy.  However the work is arranged, it is not done sooner.
     """
     agent, skip = trainer.config.agent, trainer.config.frame_skip
-    threads, workers = agent.execution.threads, getattr(agent.execution, "workers", 0)
     update, action = map(flops.count, trainer.learner.graphs())
-    rate = matmul_rate(threads)
+    cores, pool = len(os.sched_getaffinity(0)), determinism.pool(agent.execution.threads)
+    side_by_side = min(cores, pool)
+    rate = matmul_rate(side_by_side)
     frames = agent.steps_per_update * skip
     arithmetic = (agent.updates_at_once * update + agent.steps_per_update * action) / rate
-    at_work = max(threads, min(threads + workers, len(os.sched_getaffinity(0))))
-    seconds = max(arithmetic, (threads * arithmetic + frames / emulation) / at_work)
+    alone = agent.execution.threads == 1 and isinstance(agent.execution, Interleaved)  # one thing after another
+    at_work = 1 if alone else min(cores, pool + 1 + getattr(agent.execution, "workers", 0))
+    emulating = frames / emulation / at_work
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))  # which computes beside the cores
+    together = arithmetic * side_by_side / at_work + emulating
+    seconds = max(arithmetic, emulating if on_gpu else together)
     return {
         "update_flop": update,
         "action_flop": action,
@@ -183,15 +187,15 @@ def floor(trainer: Trainer, emulation: float) -> dict[str, float]:
     }
 
 
-def matmul_rate(threads: int, size: int = 1024) -> float:
-    """Floating-point operations per second of TensorFlow's own float32 matrix products, ``threads`` at a time.
+def matmul_rate(number: int, size: int = 1024) -> float:
+    """Floating-point operations per second of TensorFlow's own float32 matrix products, ``number`` at a time.
 
     Each of them runs on one thread (``determinism.enable``).  The best of 40 short windows: others use the machine too.
     """
-    matrices = [tf.fill((size, size), 1.0 / (i + 1)) for i in range(threads)]  # distinct: equal ones would be merged
+    matrices = [tf.fill((size, size), 1.0 / (i + 1)) for i in range(number)]  # distinct: equal ones would be merged
     products = tf.function(lambda *xs: tf.stack([tf.linalg.matmul(x, x)[0, 0] for x in xs]), autograph=False)
     products(*matrices)
-    return threads * 2.0 * size**3 / min(_median(lambda: products(*matrices).numpy(), 3) for _ in range(40))
+    return number * 2.0 * size**3 / min(_median(lambda: products(*matrices).numpy(), 3) for _ in range(40))
 
 
 def _status(name: str) -> int:

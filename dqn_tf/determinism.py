@@ -36,15 +36,15 @@ def enable(threads: int) -> None:
     so results do not depend on ``threads``.  With more than one, as many again stand by, so that choosing an action
     does not wait for the operations of an update.  Raises RunError if TensorFlow already runs here with other threads.
     """
-    config, pool = tf.config.threading, 1 if threads == 1 else 2 * threads
+    config, number = tf.config.threading, pool(threads)
     try:
         config.set_intra_op_parallelism_threads(1)
-        config.set_inter_op_parallelism_threads(pool)
+        config.set_inter_op_parallelism_threads(number)
     except RuntimeError as error:
         now = config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
-        if now != (1, pool):
+        if now != (1, number):
             raise RunError(
-                f"Expected to pin TensorFlow to {pool} operations at a time with 1 thread each, but this process "
+                f"Expected to pin TensorFlow to {number} operations at a time with 1 thread each, but this process "
                 f"already runs it with {now[1] or 'any number'} and {now[0] or 'any number'}. Call "
                 "dqn_tf.determinism.enable before other TensorFlow code, or start a new process."
             ) from error
@@ -53,6 +53,11 @@ def enable(threads: int) -> None:
     tf.config.experimental.enable_op_determinism()
     tf.keras.config.set_floatx("float32")  # a user's keras.json must not decide
     tf.keras.config.set_image_data_format("channels_last")
+
+
+def pool(threads: int) -> int:
+    """How many operations TensorFlow can run at a time."""
+    return 1 if threads == 1 else 2 * threads
 
 
 def scope(xla: str) -> dict[str, Any]:

@@ -181,7 +181,9 @@ def check_replay(config: RunConfig) -> None:
 
 def _check_aside(config: RunConfig) -> None:
     if (aside := _aside_bytes(config)) > ASIDE:
+        assert isinstance(config.agent.execution, Concurrent)
         fits = ASIDE * min(config.agent.target_update_steps, config.steps) // aside
+        fits -= fits % config.agent.execution.environments  # a period is of whole rounds
         raise ConfigError(
             f"Expected at most {fits:,} steps for `target_update_steps` in concurrent execution, got "
             f"{config.agent.target_update_steps:,}: the frames of a period, {aside / 1e9:.2f} GB, are kept aside until "

@@ -30,7 +30,7 @@ from dqn_tf.training.run_dir import read_json
 ROOT = Path(__file__).resolve().parent.parent
 TAIL_LINES = 12
 WARM_UP_COST = 0.2  # of a frame before learning starts, in frames after; only for the time left
-STOP_SECONDS = 90.0
+STOP_SECONDS = 600.0  # a run that hangs ends itself after a minute; saving a large replay may take several
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 120.0  # for a run that another process holds: one that was told to stop needs a while to save
 RETRIES = 2

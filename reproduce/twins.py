@@ -114,8 +114,9 @@ its score: {asked.score.note}
 Solved: at least {SOLVED_RETURN:g}, Gymnasium's threshold. "last network" counts the seeds whose last network, too, is
 solved.
 
-No twin was tuned: each is `dqn_classic` (docs/classic.md) with one idea changed. The table says whether an idea
-learns; it says nothing about which is better.
+Each is `dqn_classic` with one idea changed; none was tuned but `fqf_classic` and `rainbow_classic`, which had one
+thing looked at on other seeds (docs/classic.md). The table says whether an idea learns; it says nothing about which
+is better.
 
 {tables.markdown(rows)}"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -149,12 +150,13 @@ def test_what_cannot_be_read_is_refused(outcome) -> None:
 
 
 def test_the_floor_counts_all_updates_of_a_block(cartpole: Callable[..., RunConfig], monkeypatch: Any) -> None:
-    """Three updates every two steps, two threads at 1 MFLOP/s, no emulator or one of 10 frames/s: seconds by hand."""
+    """Three updates every two steps, two cores at 1 MFLOP/s together, no emulator or one of 10 frames/s: by hand."""
     config = cartpole()
     execution = dataclasses.replace(config.agent.execution, threads=2)
     agent = dataclasses.replace(config.agent, execution=execution, updates_at_once=3, steps_per_update=2)
     trainer = Trainer(dataclasses.replace(config, agent=agent))
-    monkeypatch.setattr(bench, "matmul_rate", lambda threads: 1e6)
+    monkeypatch.setattr(bench, "matmul_rate", lambda number: {2: 1e6}[number])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     floor, emulating = (bench.floor(trainer, rate) for rate in (math.inf, 10.0))
     trainer.environment.close()
     update, action = floor["update_flop"], floor["action_flop"]

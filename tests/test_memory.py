@@ -304,6 +304,10 @@ def test_a_period_whose_frames_no_checkpoint_would_hold_is_refused(outcome, havi
     message = outcome(memory.check_replay, ATARI.with_settings([*concurrent, "target_update_steps=160000"]))
     assert message.startswith("Expected at most 152,174 steps for `target_update_steps`")
     assert "got 160,000" in message and "1.13 GB" in message
+    concurrent = ["execution=concurrent", "execution.environments=8"]
+    message = outcome(memory.check_replay, ATARI.with_settings([*concurrent, "target_update_steps=160000"]))
+    assert message.startswith("Expected at most 152,168 steps")  # 152,174 is not a multiple of 8
+    memory.check_replay(ATARI.with_settings([*concurrent, "target_update_steps=152168"]))
 
 
 def test_an_allocation_that_fails_is_a_sentence_too(outcome) -> None:

@@ -33,6 +33,7 @@ from dqn_tf.replay.ring import segment_digest
 
 KEEP = 2
 LARGEST = 4 * 2**30  # bytes that one file of a checkpoint may unpack to
+CHUNK = 16 * 2**20  # bytes written at a time
 PIECES = "pieces"
 Columns = dict[str, np.ndarray]
 
@@ -60,7 +61,9 @@ class Store:
     ) -> Path:
         """Write a checkpoint; its cost is the arrays of ``state`` and the blobs not yet on disk.
 
-        alive: called after each piece.  Raises OSError (disk full, say) with the earlier checkpoints untouched.
+        alive: called after each part that is on disk, of CHUNK bytes at most.
+
+        Raises OSError (disk full, say) with the earlier checkpoints untouched.
         """
         pieces_folder = self.folder / PIECES
         if not pieces_folder.exists():
@@ -69,8 +72,8 @@ class Store:
             sync(self.folder.parent)
         for name, columns in blobs.items():
             if name not in self._pieces:
-                self._pieces[name] = _write(pieces_folder / f"{name}.npz", _zip(columns(), zipfile.ZIP_DEFLATED))
-                alive()
+                data = _zip(columns(), zipfile.ZIP_DEFLATED)
+                self._pieces[name] = _write(pieces_folder / f"{name}.npz", data, alive)
         sync(pieces_folder)
         arrays: Columns = {}
         plain = _split(state, "", arrays)
@@ -79,8 +82,8 @@ class Store:
             shutil.rmtree(leftover)
         temporary.mkdir()
         files = {
-            "state.json": _write(temporary / "state.json", json.dumps(plain, allow_nan=False).encode()),
-            "arrays.npz": _write(temporary / "arrays.npz", _zip(arrays, zipfile.ZIP_STORED)),
+            "state.json": _write(temporary / "state.json", json.dumps(plain, allow_nan=False).encode(), alive),
+            "arrays.npz": _write(temporary / "arrays.npz", _zip(arrays, zipfile.ZIP_STORED), alive),
         }
         body = {
             "schema": SCHEMA,
@@ -89,7 +92,8 @@ class Store:
             "files": files,
             "pieces": {name: self._pieces[name] for name in blobs},
         }
-        _write(temporary / "manifest.json", json.dumps({"body": body, "sha256": json_digest(body)}, indent=1).encode())
+        manifest = json.dumps({"body": body, "sha256": json_digest(body)}, indent=1)
+        _write(temporary / "manifest.json", manifest.encode(), alive)
         sync(temporary)
         temporary.rename(target)
         sync(self.folder)
@@ -200,14 +204,16 @@ def sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _write(path: Path, data: bytes) -> dict[str, Any]:
+def _write(path: Path, data: bytes, alive: Callable[[], None]) -> dict[str, Any]:
     """Write durably under a temporary name, rename; the file's entry for a manifest."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            for start in range(0, max(1, len(data)), CHUNK):
+                file.write(memoryview(data)[start : start + CHUNK])
+                file.flush()
+                os.fsync(file.fileno())
+                alive()
         temporary.rename(path)
     except OSError:
         temporary.unlink(missing_ok=True)

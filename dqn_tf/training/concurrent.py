@@ -38,6 +38,7 @@ from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, StepType, TimeStep
 
+FIRST_CALL_SECONDS = 600.0  # allowed for a call of many updates while it is not known how long one takes
 LOOK_SECONDS = 0.2  # while acting waits for learning, whether the run is to stop is looked at so often
 
 
@@ -82,6 +83,7 @@ class ConcurrentTrainer(Trainer):
         self._learning: Future[None] | None = None
         self._rest = threading.Event()
         self._compiled = False
+        self._slowest_update: float | None = None  # seconds, of those that this process has made
 
     # -- the loop --------------------------------------------------------------------------------------------------
     def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | None]:
@@ -200,8 +202,12 @@ class ConcurrentTrainer(Trainer):
         execution = self.config.agent.execution
         assert isinstance(execution, Concurrent)
         while self._updates < until and not self._rest.is_set():
-            at_once = execution.updates_per_call
-            for out in self._make_updates(at_once if at_once <= until - self._updates else 1):
+            at_once = execution.updates_per_call if execution.updates_per_call <= until - self._updates else 1
+            clock = time.perf_counter()
+            told = self._make_updates(at_once)
+            seconds = (time.perf_counter() - clock) / at_once
+            self._slowest_update = max(self._slowest_update or 0.0, seconds)
+            for out in told:
                 loss, grad_norm = float(out.loss), float(out.grad_norm)
                 check_finite(loss, grad_norm, self._updates, self.counters.steps)
                 self.stats.add_update(loss, grad_norm, np.asarray(out.td_error), np.asarray(out.q_values))
@@ -240,6 +246,18 @@ class ConcurrentTrainer(Trainer):
         self._wait_for_learner()
 
     # -- saving ----------------------------------------------------------------------------------------------------
+    def settling_seconds(self) -> float:
+        """See ``Trainer.settling_seconds``."""
+        execution = self.config.agent.execution
+        assert isinstance(execution, Concurrent)
+        if execution.updates_per_call == 1:
+            return 0.0
+        return (
+            FIRST_CALL_SECONDS
+            if self._slowest_update is None
+            else 3 * execution.updates_per_call * self._slowest_update
+        )
+
     def state(self) -> dict[str, Any]:
         """See ``Trainer.state``.  In mid-period it tells how far each side has come, and what is kept aside."""
         self._pause()

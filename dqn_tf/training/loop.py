@@ -271,6 +271,10 @@ class Trainer:
         return now
 
     # -- saving ----------------------------------------------------------------------------------------------------
+    def settling_seconds(self) -> float:
+        """What is under way may take about so long before ``state`` can be told; 0: no longer than an update."""
+        return 0.0
+
     def state(self) -> dict[str, Any]:
         """All of the run; large immutable pieces by their hashes, see ``blobs``."""
         return {

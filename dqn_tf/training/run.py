@@ -271,7 +271,9 @@ class _Session:
     def _save(self, trainer: Trainer, stop: StopRequests) -> None:
         clock = time.perf_counter()
         tables = {"episodes": self.episodes.state(), "iterations": self.iterations.state()}
+        stop.alive(trainer.settling_seconds())
         state = {"run": trainer.state(), "tables": tables}
+        stop.alive()
         _check_finite(state["run"]["learner"], trainer.counters.frames)
         self.store.save(trainer.counters.frames, state, trainer.blobs(), stop.alive)
         if not self._saved_before:

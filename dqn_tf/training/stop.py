@@ -7,10 +7,12 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 GRACE_SECONDS = 60.0
+ONE_PRESS_SECONDS = 0.3  # a launcher that passes Ctrl-C on makes two of one
 
 
 class Interrupted(Exception):
@@ -26,7 +28,7 @@ class StopRequests:
 
     A second Ctrl-C, or ``GRACE_SECONDS`` after a signal in which nothing moves (a hung native call, a disk that does
     not answer), ends the process at once, and says so: the last checkpoint is whole either way.  Who makes progress
-    while the process is stopping tells it with ``alive``.
+    while the process is stopping tells it with ``alive``.  A child that is forked meanwhile has the handlers of before.
 
     Python runs handlers in the main thread, between two of its instructions, hence never while that thread is inside
     a native call.  So the time is kept by another thread, which the interpreter's own handler wakes through a socket.
@@ -48,23 +50,31 @@ class StopRequests:
             self._watcher.start()
             self._woken_before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
             self._before = {s: signal.signal(s, self._handle) for s in self.SIGNALS}
+            _entered.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._watcher is None:
             return
+        _entered.remove(self)
+        self.put_back()
+        self._told.shutdown(socket.SHUT_RDWR)  # which ends the watcher, whoever else has a copy of the socket
+        self._told.close()
+        self._watcher.join()
+        self._heard.close()
+
+    def put_back(self) -> None:
+        """Let signals do what they did before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._woken_before)
-        self._told.close()  # which ends the watcher
-        self._watcher.join()
-        self._heard.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.number = self.number or number
 
     def _watch(self) -> None:
         asked = None  # the first signal; ``number`` may not know of it yet
+        pressed = None  # when Ctrl-C first came
         while True:
             try:
                 self._heard.settimeout(None if asked is None else max(0.01, self._left()))
@@ -76,20 +86,22 @@ class StopRequests:
                 continue
             if not received:
                 return
-            number = received[0]
+            number, now = received[0], time.monotonic()
             if asked is None and number in self.SIGNALS:
                 asked = number
-                self.alive()
-            elif asked is not None and number == signal.SIGINT:
-                _end(number, "a second Ctrl-C")
-                return
+                self._moved = max(self._moved, now)
+            if number == signal.SIGINT:
+                pressed = now if pressed is None else pressed
+                if now - pressed > ONE_PRESS_SECONDS:
+                    _end(number, "a second Ctrl-C")
+                    return
 
     def _left(self) -> float:
         return self._moved + GRACE_SECONDS - time.monotonic()
 
-    def alive(self) -> None:
-        """Something has moved: the process is not hung."""
-        self._moved = time.monotonic()
+    def alive(self, seconds: float = 0.0) -> None:
+        """Something has moved: the process is not hung.  seconds: how long it is known not to tell so again."""
+        self._moved = time.monotonic() + seconds
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""
@@ -98,7 +110,27 @@ class StopRequests:
             raise Interrupted(self.number)
 
 
+_entered: list[StopRequests] = []
+
+
+def _forked() -> None:
+    for requests in _entered:
+        requests.put_back()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def _end(number: int, why: str) -> None:
     text = f"\nEnded at once ({why}), without a new checkpoint; the same command continues from the last one.\n"
-    os.write(2, text.encode())
-    os._exit(128 + number)
+    try:
+        says = threading.Thread(target=_say, args=(text.encode(),), daemon=True)  # nobody may be reading
+        says.start()
+        says.join(1.0)
+    finally:
+        os._exit(128 + number)
+
+
+def _say(text: bytes) -> None:
+    with suppress(OSError):
+        os.write(2, text)

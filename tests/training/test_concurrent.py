@@ -34,6 +34,7 @@ from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.concurrent import ConcurrentTrainer, trainer_of
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord
 from dqn_tf.training.run import Options, train
+from dqn_tf.training.stop import Interrupted
 from dqn_tf.types import StepType
 
 STEPS = 240
@@ -327,6 +328,29 @@ def test_a_signal_is_obeyed_while_acting_waits_for_learning(tmp_path: Path) -> N
     assert (process.returncode, taken < 30) == (143, True), said
     assert "A checkpoint was written" in said
     assert [path.name for path in Store(tmp_path / "run" / "checkpoints", "").found()] == ["000000002000"]
+
+
+def test_a_block_of_updates_may_take_longer_than_a_hung_call(
+    cartpole: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked to stop in the middle of one: the run waits for its end and saves."""
+    config, ended, blocks = concurrent(cartpole(), **CASES["several updates per call"]), [], []
+    monkeypatch.setattr("dqn_tf.training.stop.GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    updates = Learner.updates
+
+    def slow(self: Learner, draws: Any, first: int) -> Any:
+        blocks.append(first)
+        if len(blocks) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2.5 if len(blocks) in (2, 3) else 0.0)
+        return updates(self, draws, first)
+
+    monkeypatch.setattr(Learner, "updates", slow)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "run", Options(progress=False))
+    assert len(blocks) == 3 and not ended
+    assert len(Store(tmp_path / "run" / "checkpoints", config.hash).found()) == 1
 
 
 def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
