@@ -38,13 +38,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PRESETS = ("dqn_nature", "rainbow")
 TOLERANCE = 1e-4  # of the largest number compared
+PERIOD_STEPS, REHEARSED_PERIOD_STEPS = 2_000, 400  # of concurrent modes, so that the seconds timed hold several
 MODES: dict[str, tuple[str, ...]] = {
     "interleaved": (),
     "interleaved, all XLA": ("execution.xla=update",),
     "concurrent, 8 environments": (
         "execution=concurrent", "execution.environments=8", "execution.workers=4",
     ),
-    "concurrent, 40 environments, all XLA": (  # a divisor of both presets' periods, 10,000 and 8,000 steps
+    "concurrent, 40 environments, all XLA": (
         "execution=concurrent", "execution.environments=40", "execution.workers=14", "execution.xla=update",
     ),
     "interleaved, replay on the device": ("replay.placement=device",),
@@ -267,19 +268,20 @@ def verdict_of(said: str) -> str:
     return next((line for line in said.splitlines() if line.startswith("Verdict:")), "")
 
 
-def speeds_asked() -> list[tuple[str, tuple[str, ...], str]]:
+def speeds_asked(period_steps: int) -> list[tuple[str, tuple[str, ...], str]]:
     """(mode, its settings, preset) of every measurement."""
-    asked = [(name, settings, preset) for name, settings in MODES.items() for preset in PRESETS]
+    period = lambda settings: (f"target_update_steps={period_steps}",) * ("execution=concurrent" in settings)  # noqa: E731
+    asked = [(name, (*s, *period(s)), preset) for name, s in MODES.items() for preset in PRESETS]
     blocks = lambda settings: any("updates_per_call" in setting for setting in settings)  # noqa: E731
     return [(n, s, preset) for n, s, preset in asked if preset == "dqn_nature" or not blocks(s)]  # samplers that listen
 
 
-def speed(left: Left, each: float) -> Iterator[tuple[str, dict[str, Any]]]:
+def speed(left: Left, each: float, period_steps: int = PERIOD_STEPS) -> Iterator[tuple[str, dict[str, Any]]]:
     """Of every preset and mode what `dqn-tf bench` finds, ``each`` seconds of training.
 
     Each may take twice its share of the time that is left, as long as half of theirs remains to all after it.
     """
-    asked = speeds_asked()
+    asked = speeds_asked(period_steps)
     kept = left() / len(asked) / 2
     for done, (name, settings, preset) in enumerate(asked):
         command = [sys.executable, "-m", "dqn_tf", "bench", "--preset", preset, "--seconds", str(each), "--json"]
@@ -338,7 +340,8 @@ def main() -> int:
     ask("agreement", lambda: agreement(share(0.3)))
     ask("placement", lambda: placement(share(0.2)))
     ask("determinism", lambda: determinism(share(0.4)))
-    for name, answer in speed(share(0.85), options.seconds):
+    period_steps = REHEARSED_PERIOD_STEPS if options.rehearse else PERIOD_STEPS
+    for name, answer in speed(share(0.85), options.seconds, period_steps):
         note(f"speed: {name}", answer)
     with tempfile.TemporaryDirectory() as folder:
         ask("profile: dqn_nature", lambda: child("profile", "dqn_nature", folder, left=left)[0])

@@ -29,8 +29,9 @@ def gpu() -> ModuleType:
 
 def test_every_mode_can_be_run_with_its_presets(gpu: ModuleType) -> None:
     """As `dqn-tf bench` makes its configuration, and as it changes it."""
-    asked = gpu.speeds_asked()
+    asked = gpu.speeds_asked(gpu.PERIOD_STEPS)
     assert {name for name, _, _ in asked} == set(gpu.MODES)
+    asked += gpu.speeds_asked(gpu.REHEARSED_PERIOD_STEPS)
     for _, settings, preset in asked:
         config = make_config(preset, "breakout", frames=10**9, settings=settings)
         assert bench.measured(config).agent.execution == config.agent.execution
@@ -59,7 +60,7 @@ def test_no_speed_takes_all_of_the_time(gpu: ModuleType, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(gpu.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(gpu, "run", run)
-    answers, number = list(gpu.speed(gpu.within(100.0), 1.0)), len(gpu.speeds_asked())
+    answers, number = list(gpu.speed(gpu.within(100.0), 1.0)), len(gpu.speeds_asked(400))
     assert len(answers) == len(limits) == number
     assert sum(limits) == pytest.approx(100)  # rounding
     assert min(limits) > 0.499 * 100 / number and max(limits) < 2.001 * 100 / number
