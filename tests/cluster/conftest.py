@@ -15,7 +15,7 @@ from reproduce.executors import Options
 from reproduce.executors.local import Local
 from reproduce.jobs import Job, Outcome
 
-FRAMES = 6_000
+FRAMES, DISTURBED_FROM = 15_000, 1_500  # so many that a scheduler's answers come before a fast machine is done
 SETTINGS = (
     "execution.xla=none",
     "execution.threads=1",
@@ -35,7 +35,7 @@ def make_job(folder: Path, seed: int = 1, **fields: Any) -> Job:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., Job]:
-    """A function (seed, field=value, ...) -> a job of 6,000 frames of CartPole below tmp_path/runs."""
+    """A function (seed, field=value, ...) -> a job of 15,000 frames of CartPole below tmp_path/runs."""
     return lambda seed=1, **fields: make_job(tmp_path / "runs", seed, **fields)
 
 
@@ -91,7 +91,7 @@ def disturb() -> type[_Disturb]:
 class _Disturb:
     """A ``watch`` that calls ``action`` once, when the first job has trained ``frames`` frames, and notes states."""
 
-    def __init__(self, action: Callable[[Job], Any], frames: int = FRAMES // 4) -> None:
+    def __init__(self, action: Callable[[Job], Any], frames: int = DISTURBED_FROM) -> None:
         self.action, self.frames = action, frames
         self.done = False
         self.states: list[str] = []
