@@ -167,13 +167,13 @@ def floor(trainer: Trainer, emulation: float) -> dict[str, float]:
     """
     agent, skip = trainer.config.agent, trainer.config.frame_skip
     update, action = map(flops.count, trainer.learner.graphs())
-    cores, pool = len(os.sched_getaffinity(0)), determinism.pool(agent.execution.threads)
-    side_by_side = min(cores, pool)
+    cores, threads = len(os.sched_getaffinity(0)), agent.execution.threads
+    side_by_side = min(cores, threads)
     rate = matmul_rate(side_by_side)
     frames = agent.steps_per_update * skip
     arithmetic = (agent.updates_at_once * update + agent.steps_per_update * action) / rate
-    alone = agent.execution.threads == 1 and isinstance(agent.execution, Interleaved)  # one thing after another
-    at_work = 1 if alone else min(cores, pool + 1 + getattr(agent.execution, "workers", 0))
+    alone = threads == 1 and isinstance(agent.execution, Interleaved)  # one thing after another
+    at_work = 1 if alone else min(cores, threads + 1 + getattr(agent.execution, "workers", 0))
     emulating = frames / emulation / at_work
     on_gpu = bool(tf.config.list_physical_devices("GPU"))  # which computes beside the cores
     together = arithmetic * side_by_side / at_work + emulating

@@ -33,18 +33,17 @@ def enable(threads: int) -> None:
     """Pin TensorFlow's threads and make its operations deterministic.
 
     Every operation runs on one thread (the order of its sums never changes), and ``threads`` of them run at a time:
-    so results do not depend on ``threads``.  With more than one, as many again stand by, so that choosing an action
-    does not wait for the operations of an update.  Raises RunError if TensorFlow already runs here with other threads.
+    so results do not depend on ``threads``.  Raises RunError if TensorFlow already runs here with other threads.
     """
-    config, number = tf.config.threading, pool(threads)
+    config = tf.config.threading
     try:
         config.set_intra_op_parallelism_threads(1)
-        config.set_inter_op_parallelism_threads(number)
+        config.set_inter_op_parallelism_threads(threads)
     except RuntimeError as error:
         now = config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
-        if now != (1, number):
+        if now != (1, threads):
             raise RunError(
-                f"Expected to pin TensorFlow to {number} operations at a time with 1 thread each, but this process "
+                f"Expected to pin TensorFlow to {threads} operations at a time with 1 thread each, but this process "
                 f"already runs it with {now[1] or 'any number'} and {now[0] or 'any number'}. Call "
                 "dqn_tf.determinism.enable before other TensorFlow code, or start a new process."
             ) from error
@@ -53,11 +52,6 @@ def enable(threads: int) -> None:
     tf.config.experimental.enable_op_determinism()
     tf.keras.config.set_floatx("float32")  # a user's keras.json must not decide
     tf.keras.config.set_image_data_format("channels_last")
-
-
-def pool(threads: int) -> int:
-    """How many operations TensorFlow can run at a time."""
-    return 1 if threads == 1 else 2 * threads
 
 
 def scope(xla: str) -> dict[str, Any]:
