@@ -204,16 +204,24 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    from dqn_tf.training.evaluation import cut_off_words
     from dqn_tf.training.rescore import evaluate
 
     result = evaluate(
-        arguments.run_dir, arguments.episodes, arguments.epsilon, arguments.seed, arguments.video, arguments.network
+        arguments.run_dir,
+        arguments.episodes,
+        arguments.epsilon,
+        arguments.seed,
+        arguments.video,
+        arguments.network,
+        lambda text: print(text, file=sys.stderr, flush=True),
     )
     print(
         f"The {result['network']} network, {result['frames']:,} frames of training, epsilon {result['epsilon']}, "
         f"seed {result['seed']}: mean return "
         f"{result['return_mean']:.2f}, standard deviation {result['return_std']:.2f}, lowest "
         f"{result['return_min']:.2f}, highest {result['return_max']:.2f}, {result['episodes']} episodes"
+        f"{cut_off_words(result)}"
     )
     return 0
 

@@ -28,6 +28,8 @@ from dqn_tf.values.fqf import FQF
 from dqn_tf.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.values.quantile import Quantile
 
+# Half an hour of an Atari game, the limit of its suites, in steps of four frames.
+MAX_STEPS_PER_EPISODE = 27_000
 SCHEMA = 1  # of config.json and of checkpoints; raised when an older one can no longer be read
 
 
@@ -192,6 +194,9 @@ class Evaluation:
     A phase plays whole episodes until ``episodes`` are over or ``frames`` are spent, whichever is set; at least one.
     "best": the network of the phase with the largest mean return (of equals the latest; the last network if there was
     no phase) is kept, and plays new episodes after training, so that its score is not the maximum that chose it.
+
+    An episode that reaches ``max_steps_per_episode`` is cut off there and counts with the return that it has: a greedy
+    policy may never end one, and a continuing task has no end.
     """
 
     epsilon: float = setting(0.05, doc="probability of a random action", at="training/evaluation")
@@ -205,6 +210,13 @@ class Evaluation:
         doc="whose score is the final one: the last network's, or the best-scored one's of training",
         later=True,
         at="training/loop",
+    )
+    max_steps_per_episode: int = setting(
+        MAX_STEPS_PER_EPISODE,
+        unit="agent steps",
+        doc="an evaluation episode is cut off after so many; Atari games by their protocol, in frames",
+        later=True,
+        at="training/evaluation",
     )
     noops_max: int | None = setting(
         None,
@@ -224,6 +236,8 @@ class Evaluation:
             expect(value is None or value >= 1, "at least 1", f"evaluation.{name}", value)
         expect(self.noops_max is None or self.noops_max >= 0, "at least 0", "evaluation.noops_max", self.noops_max)
         expect(self.period_iterations >= 0, "at least 0", "evaluation.period_iterations", self.period_iterations)
+        most = self.max_steps_per_episode
+        expect(most >= 1, "at least 1 step", "evaluation.max_steps_per_episode", most)
         if self.period_iterations and (self.episodes is None) == (self.frames is None):
             raise ConfigError(
                 "Expected exactly one of `evaluation.episodes` and `evaluation.frames`, "
@@ -253,6 +267,13 @@ class RunConfig:
             value = getattr(self, name)
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
         self._check_stack()
+        expect(
+            self.protocol is None or self.evaluation.max_steps_per_episode == MAX_STEPS_PER_EPISODE,
+            f"{MAX_STEPS_PER_EPISODE} for an Atari game",
+            "evaluation.max_steps_per_episode",
+            self.evaluation.max_steps_per_episode,
+            "Its protocol cuts it off, in frames: --set protocol.max_frames_per_evaluation_episode=N",
+        )
         if isinstance(self.agent.execution, Concurrent):
             self._check_rounds(self.agent.execution.environments)
             self._check_periods(self.agent.execution.environments)

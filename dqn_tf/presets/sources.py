@@ -20,6 +20,7 @@ DQN = {
     "head.bias": "DQN: a bias for every output",
     "layers": "DQN: no noise",
     "updates_at_once": "DQN: one update when one is due",
+    "evaluation.max_steps_per_episode": "ours: the 108,000 frames of the Atari suites, whose protocols count frames",
     "evaluation.final_network": "ours: the last network; iterations.csv has every evaluation",
 }
 

@@ -7,7 +7,8 @@ the training environment, its random streams, or the learning path.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,25 +22,30 @@ from dqn_tf.rng import Stream
 from dqn_tf.types import StepType, TimeStep
 
 LANES = 8  # games played side by side, so that one call of the network serves them all
+LINE_SECONDS = 30.0  # between two lines about a phase that takes long
+Say = Callable[[str], None]
 
 
 class Score(NamedTuple):
-    """One finished episode of the game: raw undiscounted return, length, and whether the cap cut it off."""
+    """One finished episode of the game: raw undiscounted return, length, whether it was cut off, and whether by
+    ``evaluation.max_steps_per_episode``."""
 
     return_raw: float
     length_frames: int
     length_steps: int
     truncated: bool
+    cut_off: bool = False
 
 
 class _Lane:
     """One environment's share of a phase: what it is told, and what it scores."""
 
-    def __init__(self, stream: Stream, episodes: int | None, frames: int) -> None:
-        self._stream, self._episodes, self._frames = stream, episodes, frames
+    def __init__(self, stream: Stream, episodes: int | None, frames: int, most_steps: int | None = None) -> None:
+        """most_steps: of an episode; it is cut off there."""
+        self._stream, self._episodes, self._frames, self._most_steps = stream, episodes, frames, most_steps
         self.scores: list[Score] = []
         self._steps = self._played = 0
-        self._return, self._length, self._length_steps = 0.0, 0, 0
+        self._return, self._length, self.length_steps = 0.0, 0, 0
         self.begins = True  # the next thing to do is to begin an episode
 
     @property
@@ -64,14 +70,17 @@ class _Lane:
 
     def stepped(self, answer: TimeStep) -> None:
         """The environment has answered the action."""
-        self._length_steps += 1
+        self.length_steps += 1
         self._return += answer.reward
         self._length += answer.frames
-        if answer.episode_over:
-            self.scores.append(Score(self._return, self._length, self._length_steps, answer.truncated))
+        cut_off = not answer.episode_over and self.length_steps == self._most_steps
+        over = answer.episode_over or cut_off
+        if over:
+            truncated = answer.truncated or cut_off
+            self.scores.append(Score(self._return, self._length, self.length_steps, truncated, cut_off))
             self._played += self._length
-            self._return, self._length, self._length_steps = 0.0, 0, 0
-        self.begins = (answer.episode_over or answer.step_type == StepType.LAST) and not self.done
+            self._return, self._length, self.length_steps = 0.0, 0, 0
+        self.begins = (over or answer.step_type == StepType.LAST) and not self.done
 
 
 def _protocol(config: RunConfig) -> Any:
@@ -79,6 +88,32 @@ def _protocol(config: RunConfig) -> Any:
     if config.protocol is None or noops is None:
         return config.protocol
     return dataclasses.replace(config.protocol, noops_max=noops, noops_min=min(config.protocol.noops_min, noops))
+
+
+class _Teller:
+    """A line now and then about a phase that takes long."""
+
+    def __init__(self, config: RunConfig, phase: str, asked: str, say: Say) -> None:
+        self._phase, self._asked, self._say, self._said = phase, asked, say, time.monotonic()
+        protocol, most = config.protocol, config.evaluation.max_steps_per_episode
+        frames = protocol.max_frames_per_evaluation_episode if protocol else 0
+        self._rule = (
+            f"after {frames:,} frames (`protocol.max_frames_per_evaluation_episode`)"
+            if protocol
+            else f"after {most:,} steps (`evaluation.max_steps_per_episode`)"
+        )
+
+    def look(self, lanes: Sequence[_Lane]) -> None:
+        """Called after every step."""
+        now = time.monotonic()
+        if now - self._said < LINE_SECONDS:
+            return
+        self._said = now
+        over, longest = sum(len(lane.scores) for lane in lanes), max(lane.length_steps for lane in lanes)
+        self._say(
+            f"Playing {self._phase}, {self._asked}: {over:,} episodes are over, the longest of the others has "
+            f"{longest:,} steps. An episode is cut off {self._rule}."
+        )
 
 
 def play(
@@ -91,12 +126,14 @@ def play(
     epsilon: float | None = None,
     each_step: Callable[[], None] = lambda: None,
     watch: Callable[[envs.Environment], None] | None = None,
+    say: Say = lambda text: None,
 ) -> list[Score]:
     """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent, and return their scores.
 
     q_values: [B, ...] observations -> [B, A].  phase: names the random streams, e.g. "evaluation/3".
     epsilon: defaults to the configuration's.  each_step: called before every step; may raise to stop.
     watch: shown the environment after every step of the first lane's first episode.
+    say: told now and then how far a phase is that takes long.
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
     episodes get no more weight than long ones.  Where execution has workers, the lanes are played by as many (not if
     it is watched), with the same scores.
@@ -107,14 +144,16 @@ def play(
     count = min(LANES, episodes) if episodes else LANES
     names = tuple(f"{phase}/{i}" for i in range(count))
     shares = [episodes // count + (i < episodes % count) for i in range(count)] if episodes else [None] * count
+    most = None if config.protocol else config.evaluation.max_steps_per_episode
     lanes = [
-        _Lane(Stream(config.seed, f"{name}/exploration"), share, -(-(frames or 0) // count))
+        _Lane(Stream(config.seed, f"{name}/exploration"), share, -(-(frames or 0) // count), most)
         for name, share in zip(names, shares, strict=True)
     ]
     ties = config.agent.exploration.random_ties
     plan = vector.Plan(config.environment, _protocol(config), config.seed, names, training=False)
     workers = 0 if watch else min(count, getattr(config.agent.execution, "workers", 0))
     environments = vector.make(plan, workers)
+    teller = _Teller(config, phase, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
     try:
         while not all(lane.done for lane in lanes):
             if any(lane.begins for lane in lanes):
@@ -132,6 +171,7 @@ def play(
             for lane, answer in zip(lanes, answers, strict=True):
                 if answer is not None:
                     lane.stepped(answer)
+            teller.look(lanes)
     finally:
         environments.close()
     return [score for lane in lanes for score in lane.scores]
@@ -140,11 +180,18 @@ def play(
 def words(final: dict[str, Any]) -> str:
     """A run's final evaluation, as in its summary.json, in a phrase."""
     whose = f" of the best network, from {final['network_frames']:,} frames," if "network" in final else ""
-    return f"final evaluation{whose} {final['return_mean']:.2f} over {final['episodes']} episodes"
+    return f"final evaluation{whose} {final['return_mean']:.2f} over {final['episodes']} episodes{cut_off_words(final)}"
+
+
+def cut_off_words(found: dict[str, Any]) -> str:
+    """How many episodes of a ``summary`` were cut off; "" if none was."""
+    number = int(found.get("cut_off", 0))
+    return f" ({number} of them cut off by `evaluation.max_steps_per_episode`)" if number else ""
 
 
 def summary(scores: list[Score]) -> dict[str, float]:
-    """mean, sample standard deviation (nan for one episode), minimum, maximum and number of the returns."""
+    """mean, sample standard deviation (nan for one episode), minimum, maximum and number of the returns; cut_off: how
+    many of them ``evaluation.max_steps_per_episode`` cut off, only where there are such."""
     returns = np.array([s.return_raw for s in scores], np.float64)
     std = float(returns.std(ddof=1)) if len(returns) > 1 else float("nan")
     return {
@@ -153,4 +200,5 @@ def summary(scores: list[Score]) -> dict[str, float]:
         "return_min": float(returns.min()),
         "return_max": float(returns.max()),
         "episodes": len(returns),
+        **({"cut_off": cut_off} if (cut_off := sum(s.cut_off for s in scores)) else {}),
     }

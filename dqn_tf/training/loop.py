@@ -59,7 +59,12 @@ class Best(NamedTuple):
 
 
 class Trainer:
-    """One run in memory.  ``records`` drives it; ``state`` and ``restore`` are all of it."""
+    """One run in memory.  ``records`` drives it; ``state`` and ``restore`` are all of it.
+
+    say: told now and then how far an evaluation is that takes long.
+    """
+
+    say: Callable[[str], None] = staticmethod(lambda text: None)
 
     def __init__(self, config: RunConfig) -> None:
         agent = config.agent
@@ -231,8 +236,11 @@ class Trainer:
             episodes=how.episodes,
             frames=how.frames,
             each_step=each_step,
+            say=self.say,
         )
         found = evaluation.summary(scores)
+        if words := evaluation.cut_off_words(found):
+            self.say(f"Evaluation {iteration}: {found['episodes']} episodes{words}.")
         mean = found["return_mean"]
         if how.final_network == "best" and math.isfinite(mean) and (not self.best or mean >= self.best.return_mean):
             self.best = Best(mean, self.counters.frames, self.learner.theta())
@@ -263,7 +271,8 @@ class Trainer:
 
     def _play_to_the_end(self, phase: str, each_step: Callable[[], None]) -> list[evaluation.Score]:
         episodes = self.config.evaluation.final_episodes
-        return evaluation.play(self.config, self.learner.scorer(phase), phase, episodes=episodes, each_step=each_step)
+        q_values = self.learner.scorer(phase)
+        return evaluation.play(self.config, q_values, phase, episodes=episodes, each_step=each_step, say=self.say)
 
     def _spend(self, phase: str, since: float) -> float:
         now = time.perf_counter()

@@ -86,6 +86,7 @@ def evaluate(
         episodes=episodes,
         epsilon=epsilon,
         watch=recorder.watch if recorder else None,
+        say=say,
     )
     if recorder:
         recorder.save()

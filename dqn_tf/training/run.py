@@ -108,6 +108,7 @@ class _Session:
                 if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
                     self.warn(text)  # before they are started, which may take long
                 trainer = trainer_of(config)
+                trainer.say = self.log
                 columns = iteration_columns(trainer.monitors.columns)
                 self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
                 try:

@@ -11,6 +11,7 @@ import pytest
 
 from dqn_tf import envs
 from dqn_tf.config import Concurrent, Evaluation, RunConfig
+from dqn_tf.envs.protocols import PROTOCOLS
 from dqn_tf.training import evaluation
 from dqn_tf.training.evaluation import Score, play, summary
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
@@ -98,9 +99,9 @@ def test_episodes_are_shared_out_evenly(scores: Play, monkeypatch: pytest.Monkey
     shares = []
     lane = evaluation._Lane
 
-    def watched(stream: Any, episodes: Any, frames: Any) -> Any:
+    def watched(stream: Any, episodes: Any, frames: Any, most_steps: Any) -> Any:
         shares.append(episodes)
-        return lane(stream, episodes, frames)
+        return lane(stream, episodes, frames, most_steps)
 
     monkeypatch.setattr(evaluation, "_Lane", watched)
     scores(episodes=11)
@@ -223,3 +224,103 @@ def test_summary_by_hand() -> None:
         "return_mean": 3.0, "return_std": pytest.approx(7**0.5), "return_min": 1.0, "return_max": 6.0, "episodes": 3
     }  # fmt: skip
     assert np.isnan(summary([Score(1.0, 4, 1, False)])["return_std"])
+
+
+# -- episodes that never end -------------------------------------------------------------------------------------------
+class Endless:
+    """Pays 1 a step and never ends; counts how often it was begun."""
+
+    spec = EnvironmentSpec(ObservationSpec((4,), "float32"), ("left", "right"), 1)
+    begun = 0
+
+    def reset(self) -> TimeStep:
+        Endless.begun += 1
+        return self._answer(StepType.FIRST)
+
+    def step(self, action: int) -> TimeStep:
+        return self._answer(StepType.MID)
+
+    def _answer(self, step_type: StepType) -> TimeStep:
+        seen = np.zeros(4, np.float32)
+        stepped = int(step_type != StepType.FIRST)
+        return TimeStep(seen, seen, float(stepped), 1.0, step_type, False, False, 1, stepped)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def endless(cartpole: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch) -> Play:
+    """A function (...) -> the scores of a phase on a task without end, cut off after 7 steps."""
+    monkeypatch.setattr(envs, "make", lambda *arguments, **more: Endless())
+    monkeypatch.setattr(Endless, "begun", 0)
+    config = cartpole(evaluation=Evaluation(epsilon=0.0, episodes=2, max_steps_per_episode=7))
+    return lambda **how: play(config, always_left, "evaluation/0", **how)
+
+
+def test_an_episode_without_end_is_cut_off_and_counts_as_truncated(endless: Play) -> None:
+    """And the next one begins anew: 11 episodes in 8 lanes are 11 beginnings."""
+    assert endless(episodes=11) == [Score(7.0, 7, 7, True, True)] * 11
+    assert Endless.begun == 11
+
+
+def test_a_budget_of_frames_without_an_end_of_an_episode(endless: Play) -> None:
+    assert endless(frames=112) == [Score(7.0, 7, 7, True, True)] * 16  # 14 frames in each of 8 lanes
+
+
+def test_an_episode_that_ends_with_the_cap_is_not_cut_off(scores: Play, cartpole: Callable[..., RunConfig]) -> None:
+    length = scores(episodes=1)[0].length_steps
+    evaluated = Evaluation(epsilon=0.0, episodes=2, max_steps_per_episode=length)
+    assert play(cartpole(evaluation=evaluated), always_left, "evaluation/0", episodes=1) == scores(episodes=1)
+    shorter = dataclasses.replace(evaluated, max_steps_per_episode=length - 1)
+    found = play(cartpole(evaluation=shorter), always_left, "evaluation/0", episodes=1)
+    assert found == [Score(length - 1.0, length - 1, length - 1, True, True)]
+
+
+def test_what_was_cut_off_is_said(endless: Play) -> None:
+    found = summary(endless(episodes=3))
+    assert found["cut_off"] == 3
+    words = evaluation.words({**found, "network": "best", "network_frames": 300})
+    assert words.endswith("over 3 episodes (3 of them cut off by `evaluation.max_steps_per_episode`)")
+    assert "cut_off" not in summary([Score(1.0, 4, 1, True)])  # the environment's own limit is no news
+
+
+def test_a_phase_that_takes_long_says_how_far_it_is(endless: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    endless(episodes=2, say=said.append)
+    assert said == []
+    monkeypatch.setattr(evaluation, "LINE_SECONDS", 0.0)
+    endless(episodes=2, say=said.append)
+    assert said[2] == (
+        "Playing evaluation/0, 2 episodes: 0 episodes are over, the longest of the others has 3 steps. An episode is "
+        "cut off after 7 steps (`evaluation.max_steps_per_episode`)."
+    )
+
+
+def test_the_cap_leaves_identities_as_they_were(cartpole: Callable[..., RunConfig]) -> None:
+    assert "max_steps_per_episode" not in cartpole().to_json()["evaluation"]
+    longer = Evaluation(epsilon=0.0, episodes=2, final_episodes=2, max_steps_per_episode=10)
+    assert cartpole(evaluation=longer).to_json()["evaluation"]["max_steps_per_episode"] == 10
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_of_atari_cuts_games_off_itself(outcome, name: str, cartpole: Callable[..., RunConfig]) -> None:
+    """An untrained agent that never fires plays no longer than that; another cap in steps would be a second rule."""
+    protocol = PROTOCOLS[name]
+    assert max(protocol.cap_frames(True), protocol.cap_frames(False)) <= 108_000
+    message = outcome(
+        cartpole, frames=400, iteration_frames=400, environment="ale:breakout", protocol=protocol,
+        evaluation=Evaluation(episodes=1, max_steps_per_episode=10),
+    )  # fmt: skip
+    assert "--set protocol.max_frames_per_evaluation_episode=N" in message
+
+
+def test_a_game_that_nobody_starts_is_cut_off(cartpole: Callable[..., RunConfig]) -> None:
+    """Breakout waits for FIRE; this agent does nothing."""
+    protocol = dataclasses.replace(PROTOCOLS["dopamine"], max_frames_per_evaluation_episode=100)
+    config = cartpole(
+        frames=400, iteration_frames=400, environment="ale:breakout", protocol=protocol,
+        evaluation=Evaluation(epsilon=0.0, frames=200),
+    )  # fmt: skip
+    found = play(config, lambda o: np.tile(np.float32([1, 0, 0, 0]), (len(o), 1)), "evaluation/0", frames=200)
+    assert found == [Score(0.0, 100, 25, True)] * evaluation.LANES
