@@ -25,7 +25,7 @@ from dqn_tf.envs import games
 from dqn_tf.rng import Stream
 from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
-from reproduce import scores
+from reproduce.analysis import scores
 
 FRAMES = 1_000_000  # of one iteration
 

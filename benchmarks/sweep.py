@@ -32,9 +32,11 @@ from dqn_tf.envs import games
 from dqn_tf.rng import Stream
 from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
-from reproduce import plan, protocol, published
-from reproduce.jobs import ROOT, Job
-from reproduce.plan import Selection
+from reproduce.executing.jobs import Job
+from reproduce.places import ROOT
+from reproduce.planning import plan, protocol
+from reproduce.planning.plan import Selection
+from reproduce.records import published
 
 MISSING = 100  # one run in so many
 
@@ -164,7 +166,7 @@ def sweep(folder: Path, jobs: tuple[Job, ...], arguments: argparse.Namespace) ->
         (job.run_dir / "summary.json").unlink()
     home = folder / "runs" / "atari57"
     found["status"] = measure("dqn_tf", "status", str(home))
-    found["tables"] = measure("reproduce.aggregate", "--runs", str(home), "--out", str(folder / "results"))
+    found["tables"] = measure("dqn_tf", "results", "tables", "--runs", str(home), "--out", str(folder / "results"))
     found["report"] = measure("dqn_tf", "report", str(home), "--out", str(folder / "report.html"))
     page_mb = round((folder / "report.html").stat().st_size / 1e6, 1)
     return {

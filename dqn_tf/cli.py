@@ -18,7 +18,7 @@ from typing import Any
 from dqn_tf.checks import ConfigError, RunError, unknown
 
 COMMANDS = ("train", "evaluate", "digest", "explain", "presets", "games", "verify", "bench", "reproduce",
-            "status", "report")  # fmt: skip
+            "status", "report", "results")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
             raise unknown("command", argv[0], COMMANDS, "`dqn-tf --help` explains each.")
+        if argv[:1] == ["results"]:
+            return _results(argv[1:])
         arguments = _parser().parse_args(argv)
         code: int = arguments.call(arguments)
         sys.stdout.flush()
@@ -134,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     options.add_reproduce(command("reproduce", _reproduce, text), _count)
     options.add_status(command("status", _status, "How far the runs of a sweep are; from another terminal too."))
 
+    text = "Tables and figures of results/, made again or checked: `dqn-tf results --help`."
+    command("results", _nothing, text)
     report = command("report", _report, "One HTML page about a folder of runs: scores, plots, claims, manifests.")
     report.add_argument("folder", type=Path, metavar="DIR", help="a run directory, or a folder that contains some")
     report.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: DIR/report.html)")
@@ -288,20 +292,30 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from reproduce import sweep
+    from reproduce.executing import sweep
 
     return sweep.reproduce(arguments)
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from reproduce import status
+    from reproduce.executing import sweep_status
 
-    print(status.describe(arguments.folder))
+    print(sweep_status.describe(arguments.folder))
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from reproduce import report, report_protocols
+    from reproduce.presenting import protocol_sections, run_report
 
-    print(report.write(arguments.folder, arguments.out, report_protocols.known))
+    print(run_report.write(arguments.folder, arguments.out, protocol_sections.known))
     return 0
+
+
+def _results(words: Sequence[str]) -> int:
+    from reproduce import results
+
+    return results.main(words)
+
+
+def _nothing(arguments: argparse.Namespace) -> int:
+    raise AssertionError("`results` is parsed by reproduce.results")

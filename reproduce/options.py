@@ -6,10 +6,12 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from reproduce.places import PROTOCOLS
+
 
 def add_reproduce(parser: argparse.ArgumentParser, count: Callable[[str], int]) -> None:
     """count: reads a whole number of at least 1."""
-    known = ", ".join(sorted(path.stem for path in (Path(__file__).parent / "protocols").glob("*.toml")))
+    known = ", ".join(sorted(path.stem for path in PROTOCOLS.glob("*.toml")))
     parser.add_argument("protocol", metavar="PROTOCOL", help=f"{known}; or a .toml file")
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs live (default: ./runs)"

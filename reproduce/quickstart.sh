@@ -7,4 +7,4 @@ python=$("$(dirname "${BASH_SOURCE[0]}")/setup_env.sh" base)
 
 export KERAS_BACKEND=tensorflow
 export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
-exec "$python" -P -m reproduce.quickstart "$@" # -P: not what happens to lie in the current folder
+exec "$python" -P -m dqn_tf results quickstart "$@" # -P: not what happens to lie in the current folder

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from dqn_tf.training.run_dir import read_json
-from reproduce.executors import Options
-from reproduce.executors.local import Local
-from reproduce.jobs import Job, Outcome
+from reproduce.executing.executors import Options
+from reproduce.executing.executors.local import Local
+from reproduce.executing.jobs import Job, Outcome
 
 FRAMES, DISTURBED_FROM = 15_000, 1_500  # so many that a scheduler's answers come before a fast machine is done
 SETTINGS = (

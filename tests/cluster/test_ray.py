@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from dqn_tf.checks import ConfigError
-from reproduce import executors, jobs
-from reproduce.executors import Options
+from reproduce.executing import executors, jobs
+from reproduce.executing.executors import Options
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent anywhere
 ray = pytest.importorskip("ray", reason="Ray is not installed; tests/cluster/run.sh installs it")

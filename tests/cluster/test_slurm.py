@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import executors, jobs
-from reproduce.executors import Options
+from reproduce.executing import executors, jobs
+from reproduce.executing.executors import Options
 
 pytest.importorskip("submitit", reason="submitit is not installed; tests/cluster/run.sh installs it")
 NEEDED = ("munged", "slurmctld", "slurmd", "squeue", "sbatch", "srun", "scancel")

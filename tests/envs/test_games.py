@@ -4,7 +4,7 @@ import pytest
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.envs import games
-from reproduce.runs import RESULTS
+from reproduce.places import RESULTS
 
 
 def test_the_static_table_is_the_emulators() -> None:

@@ -1,4 +1,4 @@
-"""What RLax says of the inputs: run by `python -m reproduce.independent`, in an environment with jax and rlax.
+"""What RLax says of the inputs: run by `dqn-tf results independent`, in an environment with jax and rlax.
 
     python rlax_answers.py INPUTS.npz ANSWERS.npz
 

@@ -1,4 +1,4 @@
-"""Every equation against the answers that RLax and Tianshou gave once (reproduce/independent.py)."""
+"""Every equation against the answers that RLax and Tianshou gave once (reproduce/analysis/library_comparison.py)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 
 from dqn_tf import fields
 from dqn_tf.config import AgentConfig
-from reproduce import combinations, independent, independent_ideas
-from reproduce.independent_ideas import IDEAS
+from reproduce.analysis import library_comparison, library_ideas
+from reproduce.analysis.library_ideas import IDEAS
+from reproduce.presenting import combinations_page
 
 # What rounding explains: some hundred operations on numbers of up to 50.
 TOLERANCE = {"float32": 2e-5, "float64": 2e-13}
@@ -23,12 +24,12 @@ WIDER = {"munchausen": 10, "m_iqn": 10, "fqf_network": 20}
 
 @functools.cache
 def given() -> dict[str, np.ndarray]:
-    return independent.load("inputs")
+    return library_comparison.load("inputs")
 
 
 @functools.cache
 def answers(peer: str) -> dict[str, np.ndarray]:
-    return independent.load(peer)
+    return library_comparison.load(peer)
 
 
 @pytest.mark.parametrize("idea", IDEAS)
@@ -37,8 +38,8 @@ def test_it_says_what_the_other_library_said(idea: str) -> None:
     there are any: it is what training runs in."""
     known = answers(IDEAS[idea].peer)
     for precision in IDEAS[idea].precisions:
-        mine = independent.ours(idea, precision, given())
-        theirs = independent.theirs(idea, "float64", known) or independent.theirs(idea, precision, known)
+        mine = library_comparison.ours(idea, precision, given())
+        theirs = library_comparison.theirs(idea, "float64", known) or library_comparison.theirs(idea, precision, known)
         assert theirs and set(theirs) <= set(mine)
         for quantity, expected in theirs.items():
             got = mine[quantity].astype(np.float64)
@@ -52,14 +53,14 @@ def test_it_says_what_the_other_library_said(idea: str) -> None:
 def test_the_inputs_are_those_that_were_answered() -> None:
     """Real inputs are exact in float32, so that both precisions start from the same numbers."""
     assert all(v.dtype == np.float32 or v.dtype.kind == "i" for v in given().values())
-    assert {k: v.shape for k, v in independent_ideas.inputs().items()} == {k: v.shape for k, v in given().items()}
+    assert {k: v.shape for k, v in library_ideas.inputs().items()} == {k: v.shape for k, v in given().items()}
 
 
 def test_every_alternative_of_the_configuration_is_compared() -> None:
     """A new value family, bootstrap rule, head, layer or replay without a comparison is an omission; what no library
     has is named on the page."""
     hints = typing.get_type_hints(AgentConfig)
-    kinds = {k for seam in (*combinations.SEAMS, "replay") for k in fields.choices(hints[seam])}
+    kinds = {k for seam in (*combinations_page.SEAMS, "replay") for k in fields.choices(hints[seam])}
     trivial = {"single", "dense", "uniform", "greedy"}  # greedy: in every comparison that names no other rule
     where = {
         "expected": "q_learning_huber",
@@ -73,16 +74,16 @@ def test_every_alternative_of_the_configuration_is_compared() -> None:
         "noisy": "noisy",
         "prioritized": "prioritized",
     }
-    assert kinds - trivial - set(where) == {"prioritized_rank"} and "rank-based" in independent.page()
+    assert kinds - trivial - set(where) == {"prioritized_rank"} and "rank-based" in library_comparison.page()
     assert set(where.values()) <= set(IDEAS)
 
 
 def test_the_page_is_what_was_found() -> None:
-    assert independent.PAGE.read_text() == independent.page(), "Run: python -m reproduce.independent"
+    assert library_comparison.PAGE.read_text() == library_comparison.page(), "Run: dqn-tf results independent"
 
 
 def test_what_was_found_is_about_these_ideas_and_is_small() -> None:
-    found = json.loads(independent.FOUND.read_text())
+    found = json.loads(library_comparison.FOUND.read_text())
     of = {(row["idea"], row["precision"]) for row in found["differences"]}
     assert of == {(name, precision) for name, idea in IDEAS.items() for precision in idea.precisions}
     for row in found["differences"]:
@@ -92,5 +93,5 @@ def test_what_was_found_is_about_these_ideas_and_is_small() -> None:
 
 def test_both_libraries_are_asked_or_neither(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
-        independent.main(["--rlax", str(tmp_path)])
+        library_comparison.main(["--rlax", str(tmp_path)])
     assert caught.value.code == 2 and "--rlax and --tianshou together" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What Tianshou says of the inputs: run by `python -m reproduce.independent`, in an environment with tianshou.
+"""What Tianshou says of the inputs: run by `dqn-tf results independent`, in an environment with tianshou.
 
     python tianshou_answers.py INPUTS.npz ANSWERS.npz
 

@@ -18,9 +18,9 @@ from dqn_tf.networks.noisy import Noisy
 from dqn_tf.networks.single import Single
 from dqn_tf.networks.torsos import MLP
 from dqn_tf.types import Sample, Transition
-from reproduce import combinations
+from reproduce.presenting import combinations_page
 
-CELLS = {"-".join(kinds): parts for kinds, parts in combinations.cells().items()}
+CELLS = {"-".join(kinds): parts for kinds, parts in combinations_page.cells().items()}
 SMALL: dict[str, dict[str, Any]] = {
     "categorical": {"atoms": 11},
     "quantile": {"quantiles": 8},
@@ -80,7 +80,7 @@ def test_wholly_compiled(cell: str, tiny_agent: Callable[..., Any], vectors: Cal
 
 def test_the_table_in_the_docs_is_what_the_code_says() -> None:
     page = Path(__file__).parents[2] / "docs" / "combinations.md"
-    assert page.read_text() == combinations.page(), "Run: python -m reproduce.combinations"
+    assert page.read_text() == combinations_page.page(), "Run: dqn-tf results combinations"
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

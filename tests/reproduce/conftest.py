@@ -12,8 +12,8 @@ import pytest
 from dqn_tf.api import make_config
 from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
-from reproduce import jobs
-from reproduce.jobs import Job
+from reproduce.executing import jobs
+from reproduce.executing.jobs import Job
 
 Episodes = Sequence[tuple[int, float]]
 

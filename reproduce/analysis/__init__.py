@@ -1,0 +1,1 @@
+"""From records to numbers: scores, curves, statistics, comparisons, claims.  Writes nothing."""

@@ -1,0 +1,288 @@
+"""Our training returns beside the published curves: tables, verdicts worked out by code, and plots.
+
+    dqn-tf results comparison     results/runs/ + results/published/ -> results/tables/ and results/plots/
+
+A pure function of its inputs: run again, it writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dqn_tf import fields, presets
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.envs import games
+from dqn_tf.envs.protocols import PROTOCOLS
+from reproduce import formatting, places
+from reproduce.analysis.statistics import Interval, Sample, difference_interval, judge
+from reproduce.formatting import number
+from reproduce.records import peer_reruns, published, runs
+from reproduce.records.peer_reruns import Rerun
+from reproduce.records.published import DOPAMINE_ITERATION_FRAMES
+from reproduce.records.runs import Run
+
+# Which published curve a preset is meant to reproduce: preset -> (agent, variant) of dopamine_curves.csv.gz.
+COUNTERPARTS = {  # agent -> (agent, variant) of the curves that Dopamine published
+    "dqn_dopamine": ("DQN", "default"),
+    "c51_dopamine": ("C51", "default"),
+    "rainbow_dopamine": ("Rainbow", "default"),
+    "iqn_dopamine": ("IQN", "default"),
+}
+TOO_SHORT = "not comparable"  # the status of an iteration that a run has not finished
+
+COLUMNS = {
+    "environment": "game",
+    "seed": "seed",
+    "iteration": "iteration",
+    "span": "frames (M)",
+    "episodes": "episodes",
+    "return_mean": "our mean return",
+    "published_mean": "published mean",
+    "published_std": "std",
+    "published_min": "min",
+    "published_max": "max",
+    "published_n_runs": "runs",
+    "prediction": "95 % prediction interval",
+    "verdict": "verdict",
+}
+
+
+def by_iteration(episodes: pd.DataFrame, iteration_frames: int = DOPAMINE_ITERATION_FRAMES) -> pd.DataFrame:
+    """Mean return of the episodes that ended in each iteration: columns iteration, episodes, return_mean, and
+    return_std, the sample standard deviation over those episodes (nan for one).
+
+    An episode belongs to the iteration in which its last frame was played, frames counted from 0: one that ends with
+    ``frames`` = 1,000,000 (the frames 0 to 999,999 are over) belongs to iteration 0, as in iterations.csv.
+
+    >>> table = pd.DataFrame({"frames": [400_000, 1_000_000, 1_000_004], "return_raw": [1.0, 3.0, 9.0]})
+    >>> by_iteration(table).values.tolist()
+    [[0.0, 2.0, 2.0, 1.4142135623730951], [1.0, 1.0, 9.0, nan]]
+    """
+    iteration = ((episodes["frames"] - 1) // iteration_frames).rename("iteration")
+    groups = episodes["return_raw"].groupby(iteration)
+    return groups.agg(episodes="size", return_mean="mean", return_std="std").reset_index()
+
+
+def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFrame:
+    """One row per iteration that ``run`` began, beside the published curve of its game; the columns are tidy.
+
+    The verdict is given only for iterations that the run finished: a published point is an average over 1M frames.
+    Raises ConfigError if there is no such curve.
+    """
+    curve = {
+        row["iteration"]: row for row in formatting.records(published.dopamine_curve(run.environment, agent, variant))
+    }
+    rows = []
+    for ours in formatting.records(by_iteration(run.episodes)):
+        k = ours["iteration"]
+        begin, end = k * DOPAMINE_ITERATION_FRAMES, (k + 1) * DOPAMINE_ITERATION_FRAMES
+        row = {
+            "agent": run.agent,
+            "environment": run.environment,
+            "seed": run.seed,
+            "config_hash": str(run.manifest["config_hash"]),
+            "settings_hash": _settings(run),
+            "iteration": k,
+            "begin_frames": begin,
+            "end_frames": min(end, run.frames),
+            "episodes": ours["episodes"],
+            "return_mean": ours["return_mean"],
+            "return_std": ours["return_std"],
+        }
+        rows.append(row | _beside(ours["return_mean"], curve.get(k), k, run.frames >= end, run.frames - begin))
+    return pd.DataFrame(rows)
+
+
+def _settings(run: Run) -> str:
+    """SHA-256 of what seeds of one sample share: all settings but the seed, and the budget, which changes no step."""
+    return fields.digest({k: v for k, v in run.settings.items() if k not in ("seed", "frames")})
+
+
+def _beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
+    """The published half of a row, and the verdict with its sentence."""
+    if point is None:
+        nothing = dict.fromkeys(("published_mean", "published_std", "published_min", "published_max"), math.nan)
+        return nothing | {"published_n_runs": 0, "prediction_low": math.nan, "prediction_high": math.nan,
+                          "verdict": TOO_SHORT, "explanation": f"Nothing is published for iteration {k}."}  # fmt: skip
+    mean, std, low, high, n = (point[name] for name in published.CURVE_COLUMNS[1:])
+    verdict = judge(value, mean, std, Interval(low, high), n)
+    status, sentence = verdict.status, verdict.sentence
+    if not finished:
+        status = TOO_SHORT
+        sentence = (
+            f"{number(value)} is the mean of the first {frames:,} frames of this iteration only; the published "
+            f"point ({number(mean)}, standard deviation {number(std)}, {n} runs) is the average over all "
+            "of its 1,000,000."
+        )
+    return {"published_mean": mean, "published_std": std, "published_min": low, "published_max": high,
+            "published_n_runs": n, "prediction_low": verdict.prediction.low, "prediction_high": verdict.prediction.high,
+            "verdict": status, "explanation": sentence}  # fmt: skip
+
+
+def together(table: pd.DataFrame) -> list[str]:
+    """For each game and iteration that two or more seeds of ours finished, a sentence on all of them as one sample.
+
+    Runs of other settings are another sample.  Raises RunError if one seed of the same settings has two results.
+    """
+    sentences = []
+    finished = table[table["verdict"] != TOO_SHORT]
+    for (game, k, _), rows in finished.groupby(["environment", "iteration", "settings_hash"], sort=True):
+        rows = rows.drop_duplicates(["seed", "return_mean"])  # exported twice, it is still one run
+        if rows["seed"].duplicated().any():
+            seed = rows.loc[rows["seed"].duplicated(), "seed"].iloc[0]
+            raise RunError(
+                f"Expected one result of {game}, seed {seed}, iteration {k}, got several from runs with the same "
+                "settings: were they made on other machines, or by other code? Keep one of them."
+            )
+        if len(rows) < 2:
+            continue
+        first, values = rows.iloc[0], rows["return_mean"]
+        ours = Sample(float(values.mean()), float(values.std()), len(rows))
+        theirs = Sample(*(first[name].item() for name in ("published_mean", "published_std", "published_n_runs")))
+        low, high = difference_interval(ours, theirs)
+        apart = low > 0 or high < 0  # of no spread at all nothing can be said
+        says = "They differ by more than chance" if apart else "Their difference may be chance"
+        sentences.append(
+            f"- {games.camel_case(str(game))}, iteration {k}: {ours.n} seeds of ours have mean "
+            f"{number(ours.mean)} and standard deviation {number(ours.std)}, {theirs.n} published runs "
+            f"{number(theirs.mean)} and {number(theirs.std)}. {says}: ours - published is "
+            f"{number(ours.mean - theirs.mean)}, 95 % interval {number(low)} to {number(high)} "
+            "(Welch)."
+        )
+    return sentences
+
+
+def deviations(run: Run) -> list[str]:
+    """Settings of ``run`` that are not its preset's, in words: "execution.threads: 1 (preset: 2)".  Budget excepted."""
+    preset = presets.load(run.agent)
+    protocol = PROTOCOLS[preset.protocol] if preset.protocol and run.game else None
+    configured = {"agent": preset.agent, "protocol": protocol, "evaluation": preset.evaluation}
+    expected: dict[str, Any] = {}
+    found: dict[str, Any] = {}
+    for name, value in configured.items():
+        expected[name] = value and fields.to_json(value, whole=True)
+        found[name] = fields.completed(type(value), run.settings.get(name)) if value else run.settings.get(name)
+    expected["iteration_frames"] = preset.iteration_frames
+    found["iteration_frames"] = run.settings.get("iteration_frames")
+    differing = fields.differences(expected, found)
+    return [f"{name.removeprefix('agent.')}: {new} (preset: {old})" for name, old, new in differing]
+
+
+# -- the whole of results/ ---------------------------------------------------------------------------------------------
+def comparable(paths: Iterable[Path]) -> list[Run]:
+    """The runs among ``paths`` whose preset and game have a published counterpart, sorted by game and seed."""
+    found = [runs.load(path) for path in paths]
+    kept = [r for r in found if r.agent in COUNTERPARTS and r.game
+            and published.has_dopamine_curve(r.game, *COUNTERPARTS[r.agent])]  # fmt: skip
+    return sorted(kept, key=lambda r: (r.agent, r.environment, r.seed, str(r.path)))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table for people, and under it one sentence per row."""
+    rows = [
+        {**row, "span": f"{row['begin_frames'] / 1e6:g} to {row['end_frames'] / 1e6:g}",
+         "prediction": f"{number(row['prediction_low'])} to {number(row['prediction_high'])}"}
+        for row in formatting.records(table)
+    ]  # fmt: skip
+    sentences = [
+        f"- {games.camel_case(r['environment'])}, seed {r['seed']}, iteration {r['iteration']}: {r['explanation']}"
+        for r in rows
+    ]
+    return formatting.markdown(rows, COLUMNS) + "\n" + "\n".join(sentences) + "\n"
+
+
+def again(found: Sequence[Rerun], table: pd.DataFrame) -> str:
+    """The published project's own code, run here: its table, and a sentence on each run."""
+    if not found:
+        return ""
+    sentences = []
+    for rerun in found:
+        curve = published.dopamine_curve(rerun.game, *COUNTERPARTS[rerun.agent])
+        beside = _beside(rerun.row["return_mean"], formatting.records(curve)[0], 0, True, DOPAMINE_ITERATION_FRAMES)
+        same = (table["environment"] == rerun.game) & (table["iteration"] == 0) & (table["verdict"] != TOO_SHORT)
+        ours = ", ".join(map(number, table[same].drop_duplicates("seed")["return_mean"])) or "none"
+        name = f"{games.camel_case(rerun.game)}, {rerun.row['code']}, seed {rerun.row['seed']}"
+        sentences.append(f"- {name}: {beside['explanation']} Ours: {ours}.")
+    return f"""
+The published project's own code, run on this kind of machine for one iteration (tests/independent/dopamine_rerun.py;
+results/reruns/):
+
+{peer_reruns.markdown(found)}
+{chr(10).join(sentences)}
+"""
+
+
+def report(group: Sequence[Run], table: pd.DataFrame, found: Sequence[Rerun] = ()) -> str:
+    """The Markdown page of one preset."""
+    agent, variant = COUNTERPARTS[group[0].agent]
+    judged = table[table["verdict"] != TOO_SHORT]
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in judged["verdict"].value_counts(sort=False).items())
+    notes = [f"- {r.environment}, seed {r.seed}: " + ("; ".join(deviations(r)) or "none") for r in group]
+    several = together(table)
+    chance = f" ({len(several)} intervals; of 20, one misses by chance)" if len(several) > 1 else ""
+    more = f"\nAll seeds of a game as one sample{chance}:\n\n" + "\n".join(several) + "\n" if several else ""
+    return f"""# {group[0].agent} beside Dopamine's published {agent} curves
+
+Written by `dqn-tf results comparison` from results/runs/ and results/published/; do not edit.
+
+Our numbers are mean raw returns of the training episodes that ended in an iteration of 1M frames (250,000 agent
+steps). The published ones are of the same kind (agent "{agent}", variant "{variant}"; results/published/PROVENANCE.md
+says where they come from and why they are training returns). Verdicts, over all runs and finished iterations:
+{counts or "none yet"}.
+
+How to read a verdict: a run like the published ones falls between the lowest and the highest of five only two times
+in three, so that is the stricter, not the fairer, comparison; it falls within the 95 % prediction interval
+(mean ± t × std × √(1 + 1/n), t for n - 1 degrees of freedom) 19 times in 20. With one seed and a few iterations this
+can show a gross error; it cannot show that two implementations are equal.
+
+{markdown(table)}{more}{again(found, table)}
+Settings that differ from the preset's:
+
+{chr(10).join(notes)}
+"""
+
+
+def table_of(group: Sequence[Run]) -> pd.DataFrame:
+    """``compare`` for runs of one preset with its counterpart, one below the other."""
+    return pd.concat([compare(r, *COUNTERPARTS[r.agent]) for r in group], ignore_index=True)
+
+
+def regenerate(results: Path = places.RESULTS, to: Path | None = None) -> list[Path]:
+    """Write every table and plot from ``results``/runs to ``to`` (default: ``results``); returns the files.
+
+    Raises RunError for a damaged run.
+    """
+    from reproduce.presenting import plots  # matplotlib takes a second to import
+
+    everything, to, written = comparable(runs.find(results / "runs")), to or results, []
+    for preset in sorted({r.agent for r in everything}):
+        group = [r for r in everything if r.agent == preset]
+        table = table_of(group)
+        written += [to / "tables" / f"{preset}.csv", to / "tables" / f"{preset}.md"]
+        formatting.write_csv(table, written[-2])
+        formatting.write_text(report(group, table, peer_reruns.find(results, preset)), written[-1])
+        for game in sorted({r.environment for r in group}):
+            same = [r for r in group if r.environment == game]
+            figure = plots.training_beside_published(same, table[table["environment"] == game], COUNTERPARTS[preset])
+            written += plots.save(figure, to / "plots" / f"{preset}_{game}")
+    return written
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="dqn-tf results comparison", description=__doc__.split("\n")[0])
+    parser.add_argument("--results", type=Path, default=places.RESULTS, help="default: results/ of this checkout")
+    arguments = parser.parse_args(argv)
+    try:
+        written = regenerate(arguments.results)
+    except (ConfigError, RunError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("\n".join(map(str, written)) or f"No comparable run in {arguments.results / 'runs'}.")
+    return 0

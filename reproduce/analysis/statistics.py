@@ -1,0 +1,380 @@
+"""Small-sample statistics, as pure arithmetic: one run beside a handful of published ones, and many runs as a whole.
+
+Scores are grouped by game: a sequence with one array per game, [seeds] or, for curves, [seeds, points].  Games may have
+different numbers of seeds.  A resample is a row of counts, how often each run was drawn, and every statistic is a
+function of (scores, counts): the estimate itself is the one where every count is 1.  Formulas: docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dqn_tf.checks import expect
+from reproduce.analysis.student import student_quantile
+from reproduce.formatting import number
+
+CONFIDENCE = 0.95
+RESAMPLES = 2_000
+HUMAN = 100.0  # percent: the human's own normalized score
+WITHIN_RUNS, WITHIN_PREDICTION, OUTSIDE = "within the published runs", "within the prediction interval", "outside"
+
+
+class Interval(NamedTuple):
+    """A closed interval."""
+
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+class Verdict(NamedTuple):
+    """How one new run stands to n published ones: ``status`` is one of the three words above."""
+
+    status: str
+    prediction: Interval
+    sentence: str
+
+
+def prediction_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Where the result of one new run falls with ``confidence``, if runs are normal and n of them gave mean and std.
+
+    mean +- t * std * sqrt(1 + 1/n), t the (1 + confidence)/2 quantile of Student's t with n - 1 degrees of freedom;
+    std is the sample standard deviation.  Wider than a confidence interval of the mean: it is about a run.
+
+    >>> [round(x, 3) for x in prediction_interval(mean=10.0, std=1.0, n=5)]    # 2.776 * sqrt(1.2) = 3.041
+    [6.959, 13.041]
+
+    Raises ConfigError: fewer than 2 runs, a negative std.
+    """
+    expect(n >= 2, "at least 2 runs", "n", n)
+    expect(std >= 0, "a standard deviation >= 0", "std", std)
+    half = student_quantile(0.5 + 0.5 * confidence, n - 1) * std * math.sqrt(1.0 + 1.0 / n)
+    return Interval(mean - half, mean + half)
+
+
+def mean_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """The confidence interval of a mean of n normal values: mean +- t * std / sqrt(n), t as in ``prediction_interval``.
+
+    >>> [round(x, 3) for x in mean_interval(mean=10.0, std=1.0, n=5)]    # 2.776 / sqrt(5) = 1.242
+    [8.758, 11.242]
+
+    nan to nan for one value: it says nothing about its spread.
+    """
+    if n < 2:
+        return Interval(math.nan, math.nan)
+    half = student_quantile(0.5 + 0.5 * confidence, n - 1) * std / math.sqrt(n)
+    return Interval(mean - half, mean + half)
+
+
+class Sample(NamedTuple):
+    """n values in short: their mean and sample standard deviation."""
+
+    mean: float
+    std: float
+    n: int
+
+
+def difference_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) -> Interval:
+    """The confidence interval of the difference of two means (one - other) whose spreads need not be equal: Welch's.
+
+    difference +- t * sqrt(v), v = v_1 + v_2, v_i = std_i^2 / n_i; t with v^2 / sum(v_i^2 / (n_i - 1)) degrees of
+    freedom (Welch 1947, Satterthwaite), rounded down: never narrower than it should be.
+
+    >>> [round(x, 3) for x in difference_interval(Sample(12.0, 3.0, 3), Sample(10.0, 1.0, 5))]  # 2 +- 4.303 * sqrt(3.2)
+    [-5.697, 9.697]
+
+    nan to nan where either has fewer than 2 values, or none of them differs.
+    """
+    if min(one.n, other.n) < 2 or one.std == other.std == 0:
+        return Interval(math.nan, math.nan)
+    parts = [s.std**2 / s.n for s in (one, other)]
+    degrees = sum(parts) ** 2 / sum(v**2 / (s.n - 1) for v, s in zip(parts, (one, other), strict=True))
+    half = student_quantile(0.5 + 0.5 * confidence, max(1, math.floor(degrees))) * math.sqrt(sum(parts))
+    return Interval(one.mean - other.mean - half, one.mean - other.mean + half)
+
+
+def judge(value: float, mean: float, std: float, runs: Interval, n: int) -> Verdict:
+    """How ``value``, one run's result, stands to n published runs of this mean and std, lowest and highest ``runs``.
+
+    Bounds belong to their interval.  A run like the published ones lands between their lowest and highest only with
+    probability (n - 1) / (n + 1) (two in three for n = 5), so that alone is no test; the prediction interval is.
+    """
+    prediction = prediction_interval(mean, std, n)
+    if runs.holds(value):
+        status, where = WITHIN_RUNS, f"between the lowest ({number(runs.low)}) and the highest ({number(runs.high)})"
+    elif prediction.holds(value):
+        status = WITHIN_PREDICTION
+        side, bound = ("below the lowest", runs.low) if value < runs.low else ("above the highest", runs.high)
+        where = f"{side} ({number(bound)}), but where one more such run falls 19 times in 20"
+    else:
+        status = OUTSIDE
+        where = f"{'below' if value < prediction.low else 'above'} where one more such run falls 19 times in 20"
+    if status == WITHIN_RUNS:
+        where += f" of {n} published runs"
+    else:
+        where += f" ({number(prediction.low)} to {number(prediction.high)}), judging by {n} published runs"
+    sentence = f"{number(value)} is {where} (mean {number(mean)}, standard deviation {number(std)})."
+    return Verdict(status, prediction, sentence)
+
+
+# -- many runs ---------------------------------------------------------------------------------------------------------
+Floats = NDArray[np.float64]
+Groups = Sequence[ArrayLike]
+Metric = Callable[[Floats, NDArray[np.int64], Floats], Floats]  # (values [K], runs per game [G], counts [R, K]) -> [R]
+
+CHUNK_NUMBERS = 2**16  # of one array of counts: 512 KiB, which stays in the cache
+SAMPLE_NUMBERS = 2**22  # of the resampled statistics held at a time: 32 MiB
+
+
+class Estimate(NamedTuple):
+    """A statistic and its percentile bootstrap interval: float64 arrays of one shape, () or [points].
+
+    low, high: nan where a game has a single run, whose spread nobody knows, or where no resamples were asked for.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+class Strata(NamedTuple):
+    """Runs of all games, one below the other.  values: [K, P], K runs, P points.  sizes: [G] runs of each game."""
+
+    values: Floats
+    sizes: NDArray[np.int64]
+
+
+def human_normalized(scores: ArrayLike, random: float, human: float) -> Floats:
+    """Human-normalized scores in percent, 100 * (score - random) / |human - random|: 0 is random play, 100 the human.
+
+    The absolute value matters for one game from human starts by one paper's numbers, where random play beats the human.
+
+    >>> human_normalized([10.0, 35.0, 60.0], random=10.0, human=60.0).tolist()
+    [0.0, 50.0, 100.0]
+    """
+    expect(human != random, "a human score that is not the random one", "human", human)
+    return 100.0 * (np.asarray(scores, np.float64) - random) / abs(human - random)
+
+
+def stratify(groups: Groups) -> Strata:
+    """The scores of all games in one array.
+
+    Raises ConfigError: no game, a game without a run, curves of different lengths, a score that is not finite.
+    """
+    arrays = [np.asarray(group, np.float64) for group in groups]
+    expect(len(arrays) > 0, "at least one game", "groups", 0)
+    columns = [a.reshape(len(a), -1) for a in arrays if a.ndim and len(a)]
+    expect(len(columns) == len(arrays), "at least one run of each game", "groups", [a.shape for a in arrays])
+    expect(len({c.shape[1] for c in columns}) == 1, "curves of one length", "groups", [a.shape for a in arrays],
+           "Cut them to the iterations that all runs have.")  # fmt: skip
+    values = np.concatenate(columns)
+    wrong = int(np.sum(~np.isfinite(values)))
+    expect(wrong == 0, "no score that is nan or infinite", "groups", wrong, "Leave those runs out, and say so.")
+    return Strata(values, np.array([len(c) for c in columns], np.int64))
+
+
+def aggregate(
+    groups: Groups,
+    *,
+    generator: np.random.Generator | None = None,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+    target: float = HUMAN,
+) -> dict[str, Estimate]:
+    """Median, mean, IQM and optimality gap over games, with stratified bootstrap intervals: seeds are drawn anew, with
+    replacement, within each game (Agarwal et al. 2021, arXiv 2108.13264, section 4).
+
+    groups: one array per game, [seeds] or [seeds, points]; of the estimates: () or [points].  All points share their
+    resamples, so the interval of a curve is of the same hypothetical runs everywhere.
+    generator: where the draws come from; none: no intervals.  target: of the optimality gap, in the scores' unit.
+
+    >>> {k: round(e.value.item(), 2) for k, e in aggregate([[0.0, 2.0], [10.0, 30.0], [150.0, 250.0]]).items()}
+    {'median': 20.0, 'mean': 73.67, 'iqm': 48.0, 'optimality_gap': 59.67}
+    """
+    strata = stratify(groups)
+    metrics: dict[str, Metric] = {**METRICS, "optimality_gap": partial(_optimality_gap, target=target)}
+    found = _estimates(strata, metrics, generator, resamples, confidence)
+    shape = np.asarray(groups[0]).shape[1:]
+    return {name: Estimate(*(a.reshape(shape) for a in estimate)) for name, estimate in found.items()}
+
+
+def profile(
+    groups: Groups,
+    thresholds: ArrayLike,
+    *,
+    generator: np.random.Generator | None = None,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """Performance profile: the share of all runs that score more than each threshold; estimates of shape [thresholds].
+
+    Agarwal et al. 2021, section 4 (score distribution).  groups: one array [seeds] per game.
+
+    >>> profile([[1.0, 2.0], [2.0, 3.0]], [0.0, 2.0, 3.0]).value.tolist()
+    [1.0, 0.25, 0.0]
+    """
+    strata = stratify(groups)
+    above = (strata.values[:, :1] > np.asarray(thresholds, np.float64)).astype(np.float64)
+    return _estimates(Strata(above, strata.sizes), {"share": _share}, generator, resamples, confidence)["share"]
+
+
+def probability_of_improvement(
+    ours: Groups,
+    theirs: Groups,
+    *,
+    generator: np.random.Generator | None = None,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """How likely a run of ours is better than one of theirs on the same game, averaged over games; a tie counts half.
+
+    Agarwal et al. 2021, section 4: per game the Mann-Whitney statistic over the product of the numbers of runs.
+    Both are resampled.  The games must be the same, in the same order.
+
+    >>> probability_of_improvement([[3.0, 1.0], [5.0]], [[1.0, 2.0], [5.0]]).value.item()    # (2.5 / 4 + 0.5 / 1) / 2
+    0.5625
+    """
+    x, y = stratify(ours), stratify(theirs)
+    expect(len(x.sizes) == len(y.sizes), f"{len(x.sizes)} games, as ours", "theirs", len(y.sizes))
+    better = [np.where(a[:, None] > b, 1.0, np.where(a[:, None] == b, 0.5, 0.0))
+              for a, b in zip(_split(x.values[:, 0], x), _split(y.values[:, 0], y), strict=True)]  # fmt: skip
+
+    def share(x_counts: Floats, y_counts: Floats) -> Floats:
+        pairs = zip(_split(x_counts, x), better, _split(y_counts, y), strict=True)
+        return np.mean([((a @ won) * b).sum(axis=1) / won.size for a, won, b in pairs], axis=0)
+
+    value = share(np.ones((1, len(x.values))), np.ones((1, len(y.values))))
+    if generator is None or not resamples or min(x.sizes.min(), y.sizes.min()) < 2:
+        return Estimate(value[0], *np.full(2, math.nan))
+    samples = [share(draw(x.sizes, rows, generator), draw(y.sizes, rows, generator))
+               for rows in _chunks(resamples, len(x.values) + len(y.values))]  # fmt: skip
+    return Estimate(value[0], *_percentiles(np.concatenate(samples), confidence))
+
+
+def draw(sizes: NDArray[np.int64], resamples: int, generator: np.random.Generator) -> Floats:
+    """Stratified resamples as counts, float64 [resamples, K]: within a game of n runs, n are drawn with replacement."""
+    of_game = np.repeat(sizes, sizes)
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    drawn = first + generator.integers(0, of_game, size=(resamples, len(first)))
+    drawn += len(first) * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
+
+
+# -- statistics of one point: (values [K], runs per game [G], counts [R, K]) -> [R] ------------------------------------
+def _median(values: Floats, sizes: NDArray[np.int64], counts: Floats) -> Floats:
+    """Median over games of the mean over seeds."""
+    per_game = np.add.reduceat(counts * values, np.cumsum(sizes) - sizes, axis=1)
+    per_game /= sizes
+    low, high = (len(sizes) - 1) // 2, len(sizes) // 2
+    per_game.partition((low, high), axis=1)  # five times as fast as np.median here
+    return 0.5 * (per_game[:, low] + per_game[:, high])
+
+
+def _mean(values: Floats, sizes: NDArray[np.int64], counts: Floats) -> Floats:
+    """Mean over games of the mean over seeds."""
+    return _times(counts, values / np.repeat(sizes * len(sizes), sizes))
+
+
+def _optimality_gap(values: Floats, sizes: NDArray[np.int64], counts: Floats, target: float = HUMAN) -> Floats:
+    """By how much runs fall short of ``target`` on average, those beyond it counting as at it."""
+    return _mean(np.maximum(target - values, 0.0), sizes, counts)
+
+
+def _iqm(values: Floats, sizes: NDArray[np.int64], counts: Floats) -> Floats:
+    """Mean of the middle half of all runs of all games: of N sorted values, floor(N / 4) are dropped on each side.
+
+    Of the i-th smallest value, E_i - E_(i-1) copies are kept, E_i the number of drawn values up to it, clipped to what
+    the cuts leave.  The sum over i of (E_i - E_(i-1)) v_i is summed by parts: fewer passes over large arrays.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, total, cut = values[order], len(values), len(values) // 4
+    ends = counts[:, order]
+    np.cumsum(ends, axis=1, out=ends)
+    np.clip(ends, cut, total - cut, out=ends)
+    inner = _times(ends[:, :-1], np.diff(ordered))
+    return ((total - cut) * ordered[-1] - cut * ordered[0] - inner) / (total - 2 * cut)
+
+
+def _share(values: Floats, sizes: NDArray[np.int64], counts: Floats) -> Floats:
+    """Mean over all runs."""
+    return _times(counts, values / len(values))
+
+
+def _times(counts: Floats, values: Floats) -> Floats:
+    """counts [R, K] times values [K]; not by BLAS, whose last bits depend on the processor and its threads."""
+    return np.einsum("rk,k->r", counts, values)
+
+
+METRICS: Mapping[str, Metric] = {"median": _median, "mean": _mean, "iqm": _iqm, "optimality_gap": _optimality_gap}
+
+
+# -- resampling --------------------------------------------------------------------------------------------------------
+def _estimates(
+    strata: Strata,
+    metrics: Mapping[str, Metric],
+    generator: np.random.Generator | None,
+    resamples: int,
+    confidence: float,
+) -> dict[str, Estimate]:
+    """Each metric at each point, with intervals.  Points are taken in blocks that share the draws, to bound memory."""
+    values, sizes = strata
+    runs, points = values.shape
+    once = np.ones((1, runs))
+    found = {name: np.array([metric(values[:, p], sizes, once)[0] for p in range(points)])
+             for name, metric in metrics.items()}  # fmt: skip
+    bounds = {name: np.full((2, points), math.nan) for name in metrics}
+    block = max(1, SAMPLE_NUMBERS // max(1, resamples * len(metrics)))
+    if generator is not None and resamples and sizes.min() >= 2:
+        for begin in range(0, points, block):
+            some = range(begin, min(begin + block, points))
+            source = generator if some.stop == points else copy.deepcopy(generator)
+            samples = _samples(values[:, some.start : some.stop], sizes, metrics, source, resamples)
+            for name, drawn in samples.items():
+                bounds[name][:, some.start : some.stop] = _percentiles(drawn, confidence)
+    return {name: Estimate(found[name], *bounds[name]) for name in metrics}
+
+
+def _samples(
+    values: Floats,
+    sizes: NDArray[np.int64],
+    metrics: Mapping[str, Metric],
+    generator: np.random.Generator,
+    resamples: int,
+) -> dict[str, Floats]:
+    """The resampled metrics: name -> [resamples, points]."""
+    runs, points = values.shape
+    samples = {name: np.empty((resamples, points)) for name in metrics}
+    done = 0
+    for rows in _chunks(resamples, runs):
+        counts = draw(sizes, rows, generator)
+        for name, metric in metrics.items():
+            for p in range(points):
+                samples[name][done : done + rows, p] = metric(values[:, p], sizes, counts)
+        done += rows
+    return samples
+
+
+def _chunks(resamples: int, runs: int) -> list[int]:
+    """``resamples`` in parts whose counts fit in CHUNK_NUMBERS."""
+    most = max(1, CHUNK_NUMBERS // runs)
+    return [min(most, resamples - begin) for begin in range(0, resamples, most)]
+
+
+def _percentiles(samples: Floats, confidence: float) -> Floats:
+    """Lower and upper percentile over resamples (the first axis), linear between order statistics."""
+    expect(0 < confidence < 1, "a probability between 0 and 1", "confidence", confidence)
+    return np.quantile(samples, [0.5 - 0.5 * confidence, 0.5 + 0.5 * confidence], axis=0)
+
+
+def _split(array: Floats, strata: Strata) -> list[Floats]:
+    """The parts of the last axis that belong to each game."""
+    return np.split(array, np.cumsum(strata.sizes)[:-1], axis=-1)

@@ -1,0 +1,1 @@
+"""Carrying it out: training runs as processes, here or on a cluster, until none is missing."""

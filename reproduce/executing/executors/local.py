@@ -1,0 +1,101 @@
+"""Runs as processes of this machine: never more at a time than cores and memory hold."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from dqn_tf import memory
+from reproduce.executing import jobs
+from reproduce.executing.executors import Options
+from reproduce.executing.jobs import Job, Outcome
+
+ELSEWHERE_SECONDS = 5.0  # between two looks at runs that another process holds
+
+
+class Local:
+    """Carries out jobs in order, as far as there is room; a small one may overtake one that waits for memory."""
+
+    name: ClassVar[str] = "local"
+
+    def __init__(self, options: Options, patience_seconds: float = jobs.PATIENCE_SECONDS) -> None:
+        """patience_seconds: how long to wait, at the end, for runs that another process holds."""
+        self.parallel, self.retries, self.patience_seconds = options.parallel, options.retries, patience_seconds
+        self._looked = 0.0
+
+    def carry_out(self, jobs_: Sequence[Job], watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
+        """See ``Executor.carry_out``."""
+        outcomes = [Outcome(job) for job in jobs_]
+        idle_since = time.monotonic()
+        with jobs.signals_raise():
+            try:
+                while True:
+                    self._look_elsewhere(outcomes)
+                    self._start_what_fits(outcomes)
+                    running = [o for o in outcomes if o.state == "running"]
+                    watch(outcomes)
+                    if running or any(o.state == "waiting" for o in outcomes):
+                        idle_since = time.monotonic()
+                    elif not self._worth_waiting(outcomes, idle_since):
+                        break
+                    time.sleep(jobs.POLL_SECONDS)
+                    for outcome in running:
+                        jobs.poll(outcome, self.retries)
+            finally:
+                jobs.stop(outcomes)
+                watch(outcomes)
+        return outcomes
+
+    def _worth_waiting(self, outcomes: list[Outcome], since: float) -> bool:
+        return any(o.state == "elsewhere" for o in outcomes) and time.monotonic() - since < self.patience_seconds
+
+    def _look_elsewhere(self, outcomes: list[Outcome]) -> None:
+        """What another process held and holds no longer waits again: complete by now, or ours to continue."""
+        if time.monotonic() - self._looked < min(ELSEWHERE_SECONDS, self.patience_seconds / 4):
+            return
+        self._looked = time.monotonic()
+        for outcome in outcomes:
+            if outcome.state == "elsewhere" and outcome.job.owner() is None:
+                outcome.state, outcome.message = "waiting", ""
+
+    def _start_what_fits(self, outcomes: list[Outcome]) -> None:
+        """Start what there is room for, in order; what failed comes after all that has not been tried yet."""
+        running = [o for o in outcomes if o.state == "running"]
+        room: int | None = None
+        for outcome in sorted((o for o in outcomes if o.state == "waiting"), key=lambda o: o.attempts):
+            if not self._has_core(outcome.job, running):
+                return
+            if running:  # the only one is started in any case: if it is too large, it refuses by itself, with numbers
+                room = _room_bytes(running) if room is None else room
+                if outcome.job.memory_bytes > room:
+                    continue
+            jobs.start(outcome)
+            if outcome.state == "running":
+                running.append(outcome)
+                room = None
+
+    def _has_core(self, job: Job, running: list[Outcome]) -> bool:
+        if self.parallel is not None:
+            return len(running) < self.parallel
+        return not running or sum(o.job.threads for o in running) + job.threads <= cores()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _room_bytes(running: list[Outcome]) -> int:
+    """Memory that is left when the running ones have taken all that their replays will hold."""
+    to_come = sum(max(0, o.job.memory_bytes - _resident_bytes(o.process.pid)) for o in running)
+    return memory.available()[0] - to_come
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

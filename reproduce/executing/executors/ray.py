@@ -1,0 +1,156 @@
+"""Runs as tasks of a Ray cluster whose nodes share the folder of the runs.
+
+A task is ``jobs.run_one`` on some node.  When its node is lost, the training process there saves and ends with the Ray
+worker that started it (or is gone with the machine), and the job is handed out again: another node waits for the run
+directory's lock and continues from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import ray
+
+from dqn_tf.checks import ConfigError
+from reproduce.executing import jobs
+from reproduce.executing.executors import Options, remote
+from reproduce.executing.jobs import Job, Outcome
+from reproduce.places import ROOT
+
+REQUESTS = "DQN_TF_RAY"  # more for each task: num_gpus=0.25 resources and so on, as ray.remote understands them
+LOOK_SECONDS = 2.0  # between two looks at what has begun
+RAY_CHANGES = ("OMP_NUM_THREADS",)  # for its workers; a run must see what it would see without Ray
+
+
+class Ray:
+    """Carries out jobs on the cluster of RAY_ADDRESS, or on the one that this machine belongs to."""
+
+    name: ClassVar[str] = "ray"
+
+    def __init__(self, options: Options) -> None:
+        self.parallel, self.retries = options.parallel, options.retries
+        self.requests = remote.requests(REQUESTS)
+
+    def carry_out(self, jobs_: Sequence[Job], watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
+        """See ``Executor.carry_out``.  Raises ConfigError if there is no cluster."""
+        outcomes = [Outcome(job) for job in jobs_]
+        for outcome in outcomes:
+            remote.settle(outcome)
+        with _connected(), jobs.signals_raise():
+            tasks = _Tasks(self)
+            try:
+                while any(o.state not in remote.ENDED for o in outcomes):
+                    tasks.hand_out(outcomes)
+                    tasks.look()
+                    watch(outcomes)
+                    tasks.collect()
+            finally:
+                tasks.stop()
+                watch(outcomes)
+        return outcomes
+
+
+class _Tasks:
+    """Those that the cluster has."""
+
+    def __init__(self, executor: Ray) -> None:
+        self.executor, self.returns = executor, remote.Returns()
+        self.outcomes: dict[Any, Outcome] = {}
+        self._looked = 0.0
+        self._nodes: list[dict[str, Any]] = []
+        self._environment = {name: os.environ.get(name) for name in RAY_CHANGES}
+        self._run = ray.remote(max_retries=0, max_calls=1)(remote.carry_out_here)
+
+    def hand_out(self, outcomes: list[Outcome]) -> None:
+        """As many as the cluster can come to carry out soon, in order; what was lost comes after what is new."""
+        there = {id(o) for o in self.outcomes.values()}
+        free = self._most() - len(there)
+        waiting = [o for o in outcomes if o.state == "waiting" and id(o) not in there] if free > 0 else []
+        for outcome in sorted(waiting, key=lambda o: bool(o.message))[:free]:
+            asked = {**self._needs(outcome.job), **self.executor.requests}
+            try:
+                task = self._run.options(name=outcome.job.label, **asked)
+                reference = task.remote(outcome.job, self.executor.retries, self._environment)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"Expected requests that Ray understands in {REQUESTS}: {error}") from error
+            self.outcomes[reference] = outcome
+
+    def look(self) -> None:
+        """What holds its run directory has begun; how far are those that run?"""
+        timely = time.monotonic() - self._looked >= LOOK_SECONDS
+        if timely:
+            self._looked = time.monotonic()
+            self._nodes = [node for node in ray.nodes() if node["Alive"]]
+        for outcome in self.outcomes.values():
+            if outcome.state == "waiting" and timely and outcome.job.owner():
+                outcome.state, outcome.began = "running", time.monotonic()
+                outcome.frames, outcome.first_seen = outcome.job.frames_done(), None
+            elif outcome.state == "running":
+                jobs.follow(outcome)
+
+    def collect(self, timeout: float = 0.5) -> None:
+        """Take what has ended, within ``timeout`` seconds."""
+        if not self.outcomes:
+            return
+        for reference in ray.wait(list(self.outcomes), num_returns=1, timeout=timeout)[0]:
+            outcome = self.outcomes.pop(reference)
+            try:
+                self.returns.take(outcome, ray.get(reference))
+            except ray.exceptions.RayError as error:
+                self.returns.lost(outcome, f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
+
+    def stop(self) -> None:
+        """Ask what is left to save and stop."""
+        for reference in self.outcomes:
+            ray.cancel(reference, force=False, recursive=False)
+        if self.outcomes:
+            ray.wait(list(self.outcomes), num_returns=len(self.outcomes), timeout=jobs.STOP_SECONDS + 30)
+        for outcome in self.outcomes.values():
+            remote.settle(outcome)
+            if outcome.state == "running":
+                outcome.state, outcome.frames = "stopped", outcome.job.frames_done()
+        self.outcomes.clear()
+
+    def _most(self) -> int:
+        """Tasks to have in the cluster: twice its cores, so that none of them waits and an autoscaler sees demand."""
+        cores = int(sum(node["Resources"].get("CPU", 0) for node in self._nodes))
+        return self.executor.parallel or max(4, 2 * cores)
+
+    def _needs(self, job: Job) -> dict[str, float]:
+        """Cores and memory; never more than the largest node has, which then carries out this run alone."""
+
+        def at_most(wanted: float, kind: str) -> float:
+            return min(wanted, max((n["Resources"].get(kind, 0) for n in self._nodes), default=0) or wanted)
+
+        return {"num_cpus": at_most(job.threads, "CPU"), "memory": int(at_most(job.memory_bytes, "memory"))}
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    """To the cluster; its workers import this checkout, at the same path as here."""
+    if ray.is_initialized():
+        yield
+        return
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    try:
+        ray.init(
+            address=os.environ.get("RAY_ADDRESS") or "auto",
+            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    except ConnectionError as error:
+        raise ConfigError(
+            f"Expected a Ray cluster for --executor ray, found none ({str(error).splitlines()[0]}). Start one with "
+            f"`{os.path.dirname(sys.executable)}/ray start --head` here and `ray start --address=...` on the other "
+            "nodes, or name one in RAY_ADDRESS."
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()

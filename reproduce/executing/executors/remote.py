@@ -1,0 +1,90 @@
+"""What the executors of clusters share: jobs that are carried out out of sight are followed by their run directories,
+and those that were lost are handed out again for as long as they get on."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+
+from dqn_tf.checks import ConfigError
+from reproduce.executing.jobs import Job, Outcome, StopAll, run_one
+
+LOSSES = 5  # in a row, without a frame that was not there before
+ENDED = ("complete", "failed", "stopped")
+
+
+def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]) -> Outcome:
+    """On a node: one job, start to end.  "stopped" if this process was told to stop, and the run is saved.
+
+    environment: variables that the cluster changes for its own ends, as they were where the sweep was started.
+    """
+    for name, value in environment.items():
+        os.environ.pop(name, None)
+        os.environ.update({name: value} if value is not None else {})
+    try:
+        return run_one(job, retries)
+    except StopAll:
+        return Outcome(job, "stopped", frames=job.frames_done())
+
+
+def settle(outcome: Outcome) -> None:
+    """Without starting anything: "complete" if it is, "failed" if its directory holds another run."""
+    try:
+        if outcome.job.is_complete():
+            outcome.state, outcome.already, outcome.frames = "complete", True, outcome.job.frames
+    except ConfigError as error:
+        outcome.state, outcome.message = "failed", str(error)
+
+
+class Returns:
+    """What comes back from the cluster."""
+
+    def __init__(self) -> None:
+        self._lost: dict[int, tuple[int, int]] = {}  # outcome: (losses in a row, frames reached before them)
+
+    def take(self, outcome: Outcome, result: Outcome) -> None:
+        """The task ended and says what became of the job."""
+        outcome.attempts += result.attempts
+        outcome.seconds, outcome.frames, outcome.message = result.seconds, result.frames, result.message
+        if result.state in ("complete", "failed"):
+            outcome.state = result.state
+        else:  # its node was told to go, or another process holds the run
+            self.lost(outcome, result.message or "stopped by its node")
+
+    def lost(self, outcome: Outcome, why: str) -> None:
+        """The task ended without a word: "waiting" again, from its checkpoint, or "failed" if it gets nowhere."""
+        settle(outcome)
+        if outcome.state in ("complete", "failed"):
+            outcome.already = False
+            return
+        frames = outcome.job.frames_done()
+        losses, reached = self._lost.get(id(outcome), (0, -1))
+        losses = 1 if frames > reached else losses + 1
+        self._lost[id(outcome)] = losses, max(frames, reached)
+        outcome.state = "waiting" if losses <= LOSSES else "failed"
+        times = "" if losses <= LOSSES else f" {losses} times at {frames:,} frames; the last time:"
+        outcome.message = f"lost:{times} {why}"
+
+
+def requests(variable: str) -> dict[str, str | int | float]:
+    """What the caller asks the cluster for: ``NAME=VALUE NAME=VALUE ...`` in an environment variable.
+
+    Raises ConfigError for words of another form.
+    """
+    found: dict[str, str | int | float] = {}
+    for word in shlex.split(os.environ.get(variable, "")):
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"Expected NAME=VALUE in {variable}, got {word!r}; several are separated by spaces.")
+        found[name] = _number(value)
+    return found
+
+
+def _number(text: str) -> str | int | float:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,341 @@
+"""Training runs as subprocesses: what is asked for, what became of it, and one attempt after another at one of them.
+
+Each job is one ``python -m dqn_tf train`` command; its words go to a log beside the run directory.  How many go on at
+a time, and where, is up to an executor (``reproduce.executing.executors``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from dqn_tf import memory
+from dqn_tf.api import make_config
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.training.run_dir import read_json
+from reproduce.places import ROOT
+
+TAIL_LINES = 12
+WARM_UP_COST = 0.2  # of a frame before learning starts, in frames after; only for the time left
+STOP_SECONDS = 600.0  # a run that hangs ends itself after a minute; saving a large replay may take several
+POLL_SECONDS = 0.2
+PATIENCE_SECONDS = 120.0  # for a run that another process holds: one that was told to stop needs a while to save
+RETRIES = 2
+REFUSED = 2  # exit code of a request that was wrong: no use in trying again
+PR_SET_PDEATHSIG = 1
+STATES = ("complete", "running", "failed", "stopped", "elsewhere", "waiting")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run: what ``dqn-tf train`` is asked for, and where it lives."""
+
+    label: str
+    preset: str
+    environment: str
+    seed: int
+    frames: int
+    run_dir: Path
+    protocol: str | None = None
+    settings: tuple[str, ...] = ()
+    checkpoint_frames: int = 200_000
+
+    @cached_property
+    def config(self) -> RunConfig:
+        return make_config(
+            self.preset,
+            self.environment,
+            seed=self.seed,
+            frames=self.frames,
+            protocol=self.protocol,
+            settings=self.settings,
+        )
+
+    @property
+    def arguments(self) -> list[str]:
+        """What follows ``dqn-tf``."""
+        given = ["train", self.preset, self.environment, "--seed", str(self.seed), "--frames", str(self.frames)]
+        given += ["--run-dir", str(self.run_dir), "--checkpoint-frames", str(self.checkpoint_frames)]
+        given += ["--protocol", self.protocol] if self.protocol else []
+        return [*given, *(word for setting in self.settings for word in ("--set", setting))]
+
+    @property
+    def log(self) -> Path:
+        return log_of(self.run_dir)
+
+    @cached_property
+    def memory_bytes(self) -> int:
+        """What the run will come to take: its replay and the rest."""
+        return memory.replay_bytes(self.config) + memory.HEADROOM
+
+    @property
+    def threads(self) -> int:
+        """Cores that the run keeps busy."""
+        return self.config.agent.execution.cores
+
+    def is_complete(self) -> bool:
+        """Whether this very run is done.  Raises ConfigError if its directory holds another one."""
+        try:
+            found = read_json(self.run_dir / "config.json")
+        except RunError:
+            return False
+        if found != self.config.to_json():
+            raise ConfigError(
+                f"{self.run_dir} holds a run of other settings (made by an older version?). "
+                "Remove it, or name another folder with --runs."
+            )
+        return (self.run_dir / "summary.json").exists()
+
+    def owner(self) -> str | None:
+        """Who holds the run at this moment; None if nobody does."""
+        return owner(self.run_dir)
+
+    def frames_done(self) -> int:
+        """Frames trained so far; cheap enough to ask every second."""
+        return frames_done(self.run_dir)
+
+    def work(self, frames: int) -> float:
+        """Cost of the first ``frames`` frames, in frames with learning."""
+        warm_up = min(frames, self.config.agent.min_replay_steps * self.config.frame_skip)
+        return frames - (1.0 - WARM_UP_COST) * warm_up
+
+
+def log_of(run_dir: Path) -> Path:
+    """What a run's attempts print, one after another."""
+    return run_dir.with_name(f"{run_dir.name}.log")
+
+
+def owner(run_dir: Path) -> str | None:
+    """Who holds a run directory's lock at this moment; None if nobody does."""
+    try:
+        with open(run_dir / ".lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return lock.read().strip() or "another process"
+    except OSError:
+        pass
+    return None
+
+
+def frames_done(run_dir: Path) -> int:
+    """Frames trained so far, as the end of episodes.csv tells."""
+    try:
+        with open(run_dir / "episodes.csv", "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 400))
+            lines = file.read().split(b"\n")
+        return int(lines[-2].split(b",")[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+@dataclass
+class Outcome:
+    """What became of a job.
+
+    state: one of STATES; "elsewhere" is a run that another process holds.
+    attempts: how often it was started here.  message: why it failed, or what made the last attempt end.
+    """
+
+    job: Job
+    state: str = "waiting"
+    already: bool = False
+    attempts: int = 0
+    seconds: float = 0.0
+    message: str = ""
+    frames: int = 0
+    process: Any = field(default=None, repr=False)
+    log: IO[bytes] | None = field(default=None, repr=False)
+    began: float = 0.0
+    first_seen: tuple[float, int] | None = None  # (seconds, frames) when the first episode had ended: start-up is over
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace since it was started; None until there is one."""
+        if self.state != "running" or self.first_seen is None:
+            return None
+        seconds, frames = self.first_seen
+        done = self.job.work(self.frames) - self.job.work(frames)
+        left = self.job.work(self.job.frames) - self.job.work(self.frames)
+        return (self.seconds - seconds) * left / done if done > 0 else None
+
+
+class StopAll(BaseException):
+    """SIGTERM or Ctrl-C: stop the runs and leave.  Not an Exception, so that nothing takes it for a failure."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+
+
+# -- one job, start to end ---------------------------------------------------------------------------------------------
+def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
+    """Carry out one job on this machine and say what became of it; it is not started if it is complete.
+
+    A run that fails is started again, from its checkpoint, up to ``retries`` times.  One that another process holds is
+    waited for for ``patience_seconds``, then reported as "elsewhere".  On SIGTERM or Ctrl-C (where this is called in
+    the main thread) the run saves and stops, and StopAll is raised.  The outcome can be pickled.
+    """
+    outcome, asked = Outcome(job), time.monotonic()
+    with signals_raise():
+        try:
+            while outcome.state in ("waiting", "running", "elsewhere"):
+                if outcome.state == "elsewhere" and time.monotonic() - asked > patience_seconds:
+                    break
+                if outcome.state == "running":
+                    poll(outcome, retries)
+                else:
+                    start(outcome)
+                if outcome.state in ("running", "elsewhere"):
+                    time.sleep(POLL_SECONDS)
+        finally:
+            stop([outcome])
+    return outcome
+
+
+def start(outcome: Outcome) -> None:
+    """Start a job that waits: it is "running" then, or "complete", "failed" or "elsewhere" if it cannot be started."""
+    job = outcome.job
+    try:
+        if job.is_complete():
+            outcome.state, outcome.already, outcome.frames = "complete", not outcome.attempts, job.frames
+            return
+        if owner := job.owner():
+            outcome.state, outcome.message = "elsewhere", f"in use by {owner}"
+            return
+        job.run_dir.parent.mkdir(parents=True, exist_ok=True)
+        outcome.log = open(job.log, "ab")  # noqa: SIM115 - open as long as the process
+        if outcome.attempts:
+            outcome.log.write(f"-- attempt {outcome.attempts + 1} --\n".encode())
+            outcome.log.flush()
+        outcome.process = _popen(job, outcome.log)
+    except (ConfigError, OSError) as error:
+        _close_log(outcome)
+        outcome.state, outcome.message = "failed", str(error)
+        return
+    outcome.attempts += 1
+    outcome.began, outcome.frames, outcome.state = time.monotonic(), job.frames_done(), "running"
+    outcome.first_seen = None
+
+
+def _popen(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+
+    def end_with_parent() -> None:  # in the child, before Python starts there
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm warns whole steps with it; who started this one hears it
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "dqn_tf", *job.arguments],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # a Ctrl-C at the terminal reaches this process alone, which asks them to stop
+        preexec_fn=end_with_parent,  # if this process is killed, its runs save and stop: nothing holds their locks
+    )
+
+
+_LIBC = ctypes.CDLL(None)
+
+
+def environment() -> dict[str, str]:
+    """Of the processes: this checkout's code, a quiet TensorFlow, and the CPU unless a GPU is named by the caller."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    own = {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    return {"CUDA_VISIBLE_DEVICES": "-1", **os.environ, **own}
+
+
+def poll(outcome: Outcome, retries: int = RETRIES) -> None:
+    """Look after a running job.  A failed one "waits" to be started again while it has attempts left."""
+    follow(outcome)
+    code = outcome.process.poll()
+    if code is None:
+        return
+    _close_log(outcome)
+    outcome.process = None
+    if code == 0:
+        outcome.state, outcome.frames, outcome.message = "complete", outcome.job.frames, ""
+    elif owner := outcome.job.owner():  # somebody was quicker: not an attempt of ours
+        outcome.state, outcome.message, outcome.attempts = "elsewhere", f"in use by {owner}", outcome.attempts - 1
+    else:
+        again = code != REFUSED and outcome.attempts <= retries
+        outcome.state = "waiting" if again else "failed"
+        times = f", attempt {outcome.attempts}" if outcome.attempts > 1 else ""
+        outcome.message = f"{_ended(code)}{times}; the end of {outcome.job.log}:\n{tail(outcome.job.log)}"
+
+
+def follow(outcome: Outcome) -> None:
+    """How far a running job is, as its directory tells."""
+    outcome.seconds = time.monotonic() - outcome.began
+    before, outcome.frames = outcome.frames, outcome.job.frames_done()
+    if outcome.first_seen is None and outcome.frames > before:
+        outcome.first_seen = (outcome.seconds, outcome.frames)
+
+
+def _ended(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def tail(log: Path, lines: int = TAIL_LINES) -> str:
+    """The last lines of a log, indented."""
+    try:
+        text = log.read_bytes().decode(errors="replace")
+    except OSError as error:
+        return f"    ({error})"
+    return "\n".join(f"    {line}" for line in text.rstrip().splitlines()[-lines:])
+
+
+def stop(outcomes: list[Outcome]) -> None:
+    """Ask those that run to save and stop; who has not after STOP_SECONDS is killed (a checkpoint survives that)."""
+    running = [o for o in outcomes if o.state == "running"]
+    for outcome in running:
+        outcome.state = "stopped"
+        outcome.process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + STOP_SECONDS
+    for outcome in running:
+        try:
+            outcome.process.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            outcome.process.kill()
+            outcome.process.wait()
+        outcome.process = None
+        _close_log(outcome)
+
+
+def _close_log(outcome: Outcome) -> None:
+    if outcome.log:
+        outcome.log.close()
+        outcome.log = None
+
+
+@contextmanager
+def signals_raise() -> Iterator[None]:
+    """SIGTERM and SIGINT raise StopAll within; without effect outside the main thread, which alone gets signals."""
+
+    def handle(number: int, frame: Any) -> None:
+        raise StopAll(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, handle) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

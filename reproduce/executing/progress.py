@@ -1,0 +1,106 @@
+"""One line per run: a block that is redrawn on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from typing import TextIO
+
+from reproduce.executing.jobs import STATES, Outcome
+from reproduce.formatting import plain
+
+PLAIN_SECONDS = 30.0
+MOST_LINES = 20  # of a block that is redrawn: a sweep of thousands shows who runs and counts the rest
+
+
+class Board:
+    """Shows outcomes as they change."""
+
+    def __init__(self, stream: TextIO | None = None, plain_seconds: float = PLAIN_SECONDS) -> None:
+        self.stream = stream or sys.stdout
+        self.plain_seconds = plain_seconds
+        self._drawn = 0
+        self._last = 0.0
+        self._states: list[str] = []
+
+    def show(self, outcomes: list[Outcome]) -> None:
+        """Redraw if something changed, or if it is time."""
+        states, now = [o.state for o in outcomes], time.monotonic()
+        known = self._states or [""] * len(states)
+        changed = [o for o, before in zip(outcomes, known, strict=True) if o.state != before]
+        terminal = self.stream.isatty()
+        if not changed and now - self._last < (1.0 if terminal else self.plain_seconds):
+            return
+        timely = now - self._last >= self.plain_seconds
+        self._states, self._last = states, now if timely or terminal else self._last
+        if terminal:
+            self._redraw(outcomes)
+        else:
+            few = len(outcomes) <= MOST_LINES
+            told = {id(o) for o in changed if o.state != "waiting" and (few or not o.already)}
+            told |= {id(o) for o in outcomes if timely and o.state == "running"}
+            self._write([o for o in outcomes if id(o) in told])
+            if timely and not few:
+                self.stream.write(f"{counted(outcomes)}\n")
+                self.stream.flush()
+
+    def _redraw(self, outcomes: list[Outcome]) -> None:
+        if self._drawn:
+            self.stream.write(f"\x1b[{self._drawn}A\x1b[J")
+        few = len(outcomes) <= MOST_LINES
+        shown = outcomes if few else [o for o in outcomes if o.state == "running"][:MOST_LINES]
+        self._drawn = self._write(shown)
+        if not few:
+            self.stream.write(f"{counted(outcomes)}\n")
+            self.stream.flush()
+            self._drawn += 1
+
+    def _write(self, outcomes: list[Outcome]) -> int:
+        if not outcomes:
+            return 0
+        text = plain([line(o) for o in outcomes])
+        self.stream.write(text + "\n")
+        self.stream.flush()
+        return text.count("\n") + 1
+
+
+def counted(outcomes: list[Outcome]) -> str:
+    """How many are in each state: "2 running, 1 failed, 3,417 waiting"."""
+    counts = Counter(o.state for o in outcomes)
+    return f"{runs(len(outcomes))}: {', '.join(f'{counts[state]:,} {state}' for state in STATES if counts[state])}"
+
+
+def runs(number: int, of: int | None = None) -> str:
+    """A number of runs in words.
+
+    >>> runs(1), runs(3420), runs(1, of=2), runs(2, of=2)
+    ('1 run', '3,420 runs', '1 of 2 runs', '2 runs')
+    """
+    total = number if of is None else of
+    return f"{number:,} of " * (number < total) + f"{total:,} run" + "s" * (total != 1)
+
+
+def line(outcome: Outcome) -> tuple[str, str, str]:
+    """What, its state, and how far."""
+    job, budget = outcome.job, f"{outcome.job.frames:,} frames"
+    if outcome.state == "running":
+        left = outcome.seconds_left
+        eta = f", about {clock(left)} left" if left is not None else ""
+        return job.label, "running", f"{outcome.frames:,} of {budget} ({outcome.frames / job.frames:.0%}){eta}"
+    if outcome.state == "complete":
+        return job.label, "complete", f"{budget}, {'done before' if outcome.already else clock(outcome.seconds)}"
+    if outcome.state == "waiting":
+        return job.label, "waiting", f"{budget}, to be started again" if outcome.attempts else budget
+    if outcome.state == "elsewhere":
+        return job.label, "elsewhere", outcome.message
+    return job.label, outcome.state, f"at {outcome.frames:,} of {budget}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds.
+
+    >>> clock(0.4), clock(75.2), clock(3600)
+    ('0:00', '1:15', '60:00')
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

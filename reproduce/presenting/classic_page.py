@@ -1,0 +1,174 @@
+"""docs/twins.md: every preset for vector states on CartPole-v1, one run for each of five seeds.
+
+    dqn-tf results classic [--jobs N]     # runs what is missing of the protocol `classic`, then writes the table
+    dqn-tf results classic --table        # the table alone, of the runs that are complete
+    dqn-tf results classic --smoke        # tiny budgets, to see that all of it works; the table stays with the runs
+
+Which agents, seeds and budget: reproduce/protocols/classic.toml.  Writes results/classic/cartpole.csv, a row for each
+complete run, and docs/twins.md from it.  Rows of earlier calls stay while the protocol asks for the same settings, and
+agents that have all of theirs are not run again: the runs may be spread over machines.  Exit codes: those of
+`dqn-tf reproduce`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dqn_tf import cli
+from dqn_tf.checks import ConfigError, RunError
+from reproduce import formatting
+from reproduce.executing.jobs import Job
+from reproduce.places import OUTPUT, ROOT
+from reproduce.planning import plan, protocol
+from reproduce.planning.plan import Selection
+from reproduce.planning.protocol import Protocol
+from reproduce.records import runs
+
+ENVIRONMENT = "CartPole-v1"
+SOLVED_RETURN = 475.0  # Gymnasium: reward_threshold of CartPole-v1
+FOUND = ROOT / "results" / "classic" / "cartpole.csv"
+PAGE = ROOT / "docs" / "twins.md"
+# score: mean of the final evaluation's greedy episodes; last_network: that of the last network, where the score is
+# that of the best one; network_frames: when the network that was scored was trained so far.
+COLUMNS = (
+    "agent", "seed", "score", "score_std", "score_episodes", "last_network", "network_frames", "frames", "config_hash",
+    "state_digest", "code_sha256",
+)  # fmt: skip
+HEX = ("config_hash", "state_digest", "code_sha256")  # may look like numbers
+
+
+def jobs(asked: Protocol, folder: Path) -> tuple[Job, ...]:
+    """The protocol's runs on CartPole-v1, below ``folder``."""
+    return plan.make(asked, folder, Selection(environments=(ENVIRONMENT,))).jobs
+
+
+def collect(planned: Sequence[Job], csv: Path) -> pd.DataFrame:
+    """A row of COLUMNS for each run that is complete, by agent and seed: here, or else in the table ``csv``.
+
+    Raises RunError: a damaged run.  ConfigError: one whose settings are not those that the protocol asks for now.
+    """
+    earlier = _earlier(planned, csv)
+    rows = [
+        _row(job, runs.load(job.run_dir)) if job.is_complete() else earlier[job.preset, job.seed]
+        for job in planned
+        if job.is_complete() or (job.preset, job.seed) in earlier
+    ]
+    order = list(dict.fromkeys(job.preset for job in planned))
+    rows.sort(key=lambda row: (order.index(row["agent"]), row["seed"]))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _earlier(planned: Sequence[Job], csv: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Rows of ``csv`` that are of the runs asked for, by agent and seed."""
+    if not csv.exists():
+        return {}
+    hashes = {(job.preset, job.seed): job.config.hash for job in planned}
+    table = pd.read_csv(csv, dtype=dict.fromkeys(HEX, str), na_filter=False).reindex(columns=list(COLUMNS))
+    found = {(row["agent"], row["seed"]): dict(row) for _, row in table.iterrows()}
+    return {key: row for key, row in found.items() if row["config_hash"] == hashes.get(key)}
+
+
+def missing(planned: Sequence[Job], found: pd.DataFrame) -> tuple[str, ...]:
+    """The agents of which runs are missing, in the protocol's order."""
+    there = set(zip(found["agent"], found["seed"], strict=True))
+    return tuple(dict.fromkeys(job.preset for job in planned if (job.preset, job.seed) not in there))
+
+
+def _row(job: Job, run: runs.Run) -> dict[str, Any]:
+    summary = run.summary or {}
+    final = summary["final_evaluation"]
+    return {
+        "agent": job.preset,
+        "seed": job.seed,
+        "score": final["return_mean"],
+        "score_std": final["return_std"],
+        "score_episodes": final["episodes"],
+        "last_network": summary.get("last_network_evaluation", final)["return_mean"],
+        "network_frames": final.get("network_frames", run.frames),
+        "frames": run.frames,
+        "config_hash": summary["config_hash"],
+        "state_digest": summary["state_digest"],
+        "code_sha256": run.manifest["sessions"][-1].get("code_sha256", ""),
+    }
+
+
+def page(asked: Protocol, found: pd.DataFrame) -> str:
+    """The page's text.  found: COLUMNS, as from ``collect``; agents without runs are listed as not run."""
+    (grid,) = (g for g in asked.grid if ENVIRONMENT in protocol.environments(g))
+    whole = len(grid.agents) * len(grid.seeds)
+    done = f"{len(found)} of {whole} runs are complete." if len(found) else f"**Not run yet**: none of {whole} runs."
+    codes = found["code_sha256"].nunique()
+    several = f" {codes} versions of the code ran them (`code_sha256` in the CSV)." if codes > 1 else ""
+    rows = [_line(agent, grid.seeds, found[found["agent"] == agent]) for agent in grid.agents]
+    return f"""# The twins on {ENVIRONMENT}
+
+Written by `dqn-tf results classic`, which also runs what is missing of the protocol `{asked.id}`, from
+`results/classic/{FOUND.name}`. {done}{several}
+
+Every preset for vector states, {grid.budget_frames:,} frames on each of {len(grid.seeds)} seeds. A seed's number is
+its score: {asked.score.note}
+Solved: at least {SOLVED_RETURN:g}, Gymnasium's threshold. "last network" counts the seeds whose last network, too, is
+solved.
+
+Each is `dqn_classic` with one idea changed; none was tuned but `fqf_classic` and `rainbow_classic`, which had one
+thing looked at on other seeds (docs/classic.md). The table says whether an idea learns; it says nothing about which
+is better.
+
+{formatting.markdown(rows)}"""
+
+
+def _line(agent: str, seeds: Sequence[int], found: pd.DataFrame) -> dict[str, Any]:
+    scores = dict(zip(found["seed"], found["score"], strict=True))
+    solved, last = ((found[name] >= SOLVED_RETURN).sum() for name in ("score", "last_network"))
+    count = f"of {len(found)}" if len(found) else ""
+    return {
+        "agent": f"`{agent}`",
+        "solved": f"{solved} {count}" if count else "not run",
+        "last network": f"{last} {count}" if count else formatting.NONE,
+        "mean": float(found["score"].mean()) if count else None,
+        **{f"seed {seed}": scores.get(seed) for seed in seeds},
+    }
+
+
+def write(asked: Protocol, folder: Path, csv: Path, text: Path) -> str:
+    """Write the CSV and the page of the runs below ``folder``; returns the page."""
+    found = collect(jobs(asked, folder), csv)
+    formatting.write_csv(found, csv)
+    formatting.write_text(page(asked, found), text)
+    return page(asked, found)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="dqn-tf results classic",
+        description=(__doc__ or "").split("\n")[0],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--runs", type=Path, default=OUTPUT / "runs", metavar="DIR", help="where runs live")
+    parser.add_argument("--jobs", metavar="N", help="runs at a time (default: what cores and memory hold)")
+    parser.add_argument("--agent", metavar="A,B", help="run only these now (default: all)")
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--smoke", action="store_true", help="tiny budgets; the table is written to --runs")
+    options = parser.parse_args(argv)
+    asked = protocol.load("classic")
+    asked = asked.smoke_twin() if options.smoke else asked
+    folder, code = options.runs.absolute(), 0
+    csv, text = (folder / asked.id / FOUND.name, folder / asked.id / PAGE.name) if options.smoke else (FOUND, PAGE)
+    try:
+        planned = jobs(asked, folder)
+        agents = options.agent or ",".join(missing(planned, collect(planned, csv)))
+        if agents and not options.table:
+            words = ["reproduce", "classic", "--games", ENVIRONMENT, "--runs", str(options.runs), "--agent", agents]
+            words += ["--jobs", options.jobs] if options.jobs else []
+            code = cli.main([*words, *(["--smoke"] if options.smoke else [])])
+        print(write(asked, folder, csv, text), flush=True)
+    except (ConfigError, RunError, OSError) as error:
+        print(f"twins: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    return code

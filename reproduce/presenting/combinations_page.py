@@ -1,0 +1,75 @@
+"""Which ideas combine: the cells of docs/combinations.md, taken from the configuration itself.
+
+dqn-tf results combinations        # writes the page anew
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+from dqn_tf import fields
+from dqn_tf.checks import ConfigError
+from dqn_tf.config import AgentConfig
+from dqn_tf.learning.optimizers import Adam
+from dqn_tf.networks.torsos import MLP
+from reproduce.places import ROOT
+
+SEAMS = ("value", "bootstrap", "head", "layers")
+PAGE = ROOT / "docs" / "combinations.md"
+
+
+def cells() -> dict[tuple[str, ...], dict[str, Any]]:
+    """Every legal combination of a value family, a bootstrap rule, a head and its layers: kinds -> parts."""
+    return {kinds: parts for kinds, parts in _all().items() if _refusal(parts) is None}
+
+
+def _all() -> dict[tuple[str, ...], dict[str, Any]]:
+    hints = typing.get_type_hints(AgentConfig)
+    options = [list(fields.choices(hints[seam]).items()) for seam in SEAMS]
+    return {
+        tuple(kind for kind, _ in chosen): {seam: cls() for seam, (_, cls) in zip(SEAMS, chosen, strict=True)}
+        for chosen in itertools.product(*options)
+    }
+
+
+def _refusal(parts: dict[str, Any]) -> str | None:
+    try:
+        AgentConfig(network=MLP(), optimizer=Adam(), **parts)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def page() -> str:
+    """The page's text."""
+    everything, legal = _all(), cells()
+    columns = list(dict.fromkeys(kinds[2:] for kinds in everything))
+    samplers = fields.choices(typing.get_type_hints(AgentConfig)["replay"])
+    lines = [
+        "# Which ideas combine",
+        "",
+        "Written by `dqn-tf results combinations` from the configuration; a test trains every cell that says yes",
+        "(`tests/learning/test_combinations.py`). Each combines with every replay "
+        f"({', '.join(samplers)}), every `n_step` and both torsos: the update does not see which of these it has.",
+        "",
+        "| value | bootstrap | " + " | ".join(" + ".join(c) for c in columns) + " |",
+        "|---" * (2 + len(columns)) + "|",
+    ]
+    for row in dict.fromkeys(kinds[:2] for kinds in everything):
+        marks = ["yes" if (*row, *column) in legal else "no" for column in columns]
+        lines.append(f"| {' | '.join(row)} | {' | '.join(marks)} |")
+    refused = [
+        ("layers=noisy", "head.bias=shared", "a bias that all outputs share has no noisy form in any paper"),
+        ("head=dueling, head.hidden=shared", "network.hidden=()", "there is no hidden layer to share"),
+    ]
+    lines += ["", "Refused, as settings of these:", "", "| with | not | because |", "|---|---|---|"]
+    lines += [f"| `{a}` | `{b}` | {why} |" for a, b, why in refused]
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] = ()) -> int:
+    PAGE.write_text(page())
+    return 0

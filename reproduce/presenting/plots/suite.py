@@ -1,0 +1,115 @@
+"""Figures of many games at once: a grid of curves, and what they come to in human-normalized score over frames."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from reproduce.presenting.plots.one_game import appearance, beside, draw_curve, frames_axis, name_of, origin
+from reproduce.presenting.plots.style import REFERENCE, figure, style
+from reproduce.records import published
+
+COLUMNS = 6
+GRID_BLOCK = 5  # points of a curve that one point in the grid stands for
+
+
+def grid(table: pd.DataFrame, block: int = GRID_BLOCK) -> Figure:
+    """A small panel per game, each with its own range of scores; frames are shared.
+
+    table: rows of ``curves.COLUMNS``.  Every ``block`` points are averaged into one, of curves with at least ten times
+    as many.
+    """
+    games = sorted(table["game"].unique())
+    columns = min(COLUMNS, len(games))
+    rows = math.ceil(len(games) / columns)
+    looks, most = appearance(table), table["frames"].max()
+    with style():
+        drawn = figure(width=max(5.0, 1.9 * columns), height=1.45 * rows + 1.2)
+        panels = drawn.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+        for axes, game in zip(panels, games, strict=False):
+            for label, (color, dashes) in looks.items():
+                curve = table[(table["game"] == game) & (table["label"] == label)]
+                if len(curve):
+                    draw_curve(axes, thinned(curve, block), color, dashes, linewidth=1.0)
+            axes.set_title(name_of(game), fontsize=8.5, loc="left", pad=2)
+            axes.tick_params(labelsize=7, length=2, pad=2)
+            axes.yaxis.set_major_locator(MaxNLocator(3))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+            axes.margins(x=0)
+        for axes in panels[len(games) :]:
+            axes.set_axis_off()
+        for axes in panels[max(0, len(games) - columns) : len(games)]:  # the lowest panel of each column
+            frames_axis(axes, most)
+            axes.xaxis.label.set_fontsize(7.5)
+            axes.tick_params(labelbottom=True)
+        drawn.suptitle(f"Return of training episodes, {len(games)} games\n{origin(table)}", x=0.01, ha="left",
+                       fontsize=10.5)  # fmt: skip
+        handles = [
+            Line2D([], [], color=color, linestyle=dashes, label=label) for label, (color, dashes) in looks.items()
+        ]
+        drawn.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    return drawn
+
+
+def thinned(curve: pd.DataFrame, block: int) -> pd.DataFrame:
+    """Means over every ``block`` points; the band from their lowest to their highest mean bounds."""
+    if len(curve) < 10 * block:
+        return curve
+    numbers = curve[["frames", "mean", "low", "high", "n"]].reset_index(drop=True)
+    return numbers.groupby(numbers.index // block).mean()
+
+
+def short(value: float) -> str:
+    """A tick label of at most five characters or so.
+
+    >>> [short(v) for v in (0.0, -20.0, 1500.0, 20_000.0, 1.5e6)]
+    ['0', '-20', '1.5k', '20k', '1.5M']
+    """
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def normalized_over_frames(table: pd.DataFrame, games: int | None, width: float = 9.2) -> Figure:
+    """Median and IQM over games of the human-normalized score, over frames.
+
+    table: rows of ``curves.OVER_FRAMES_COLUMNS``; games: how many it is over, for the title; None: they differ.
+    """
+    with style():
+        drawn = figure(width=width, height=4.4)
+        panels = drawn.subplots(1, 2, sharex=True)
+        for axes, (column, words) in zip(panels, (("median", "median"), ("iqm", "interquartile mean")), strict=True):
+            for label, (color, dashes) in appearance(table).items():
+                curve = table[table["label"] == label]
+                x = curve["frames"] / 1e6
+                low, high = (curve[f"{column}_{end}"].astype("float64") for end in ("low", "high"))
+                axes.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0)
+                axes.plot(x, curve[column], color=color, linestyle=dashes, linewidth=1.4,
+                          label=label if column == "median" else None)  # fmt: skip
+            axes.axhline(100.0, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
+            beside(axes, 100.0, "human")
+            axes.set_title(f"{words} over {'the' if games is None else games} games", loc="left", fontsize=9.5)
+            axes.set_ylim(min(0.0, float(table[["median", "iqm"]].to_numpy().min())), None)
+            axes.margins(x=0)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
+            frames_axis(axes, table["frames"].max())
+        panels[0].set_ylabel("human-normalized score")
+        if table["published"].all():
+            whose = "published data only, no run of ours; scores are means over runs, so without intervals"
+        else:
+            whose = "band: 95 % bootstrap interval of ours"
+        drawn.suptitle(f"Human-normalized score of training episodes\n{whose}", x=0.01, ha="left", fontsize=10.5)
+        drawn.legend(loc="outside lower center", ncols=4)
+    return drawn
+
+
+def normalizable(table: pd.DataFrame) -> list[str]:
+    """The games of ``table`` that have human and random scores, and that every curve in it has."""
+    by_label = [set(same["game"]) for _, same in table.groupby("label")]
+    shared = set.intersection(*by_label) if by_label else set()
+    return sorted(shared & set(published.scores().index))

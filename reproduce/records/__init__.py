@@ -1,0 +1,1 @@
+"""What is there: run directories, and published numbers."""

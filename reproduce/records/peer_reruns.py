@@ -1,0 +1,84 @@
+"""Another project's own code, run on this machine: what it comes to beside what that project published.
+
+    results/reruns/<agent>/<name>/     about.json: what ran; episodes.csv: steps, length_steps, return_raw
+
+Written by tests/independent/dopamine_rerun.py, outside the suite and outside our environment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from dqn_tf.checks import RunError
+from dqn_tf.envs import games
+from reproduce import formatting
+
+COLUMNS = {
+    "code": "code",
+    "software": "with",
+    "game": "game",
+    "seed": "seed",
+    "steps": "agent steps",
+    "episodes": "episodes",
+    "return_mean": "mean return",
+}
+
+
+class Rerun(NamedTuple):
+    """One phase of training for the counterpart of ``agent``: about.json, and its episodes."""
+
+    agent: str
+    about: dict[str, Any]
+    episodes: pd.DataFrame
+
+    @property
+    def game(self) -> str:
+        """Our name of its game."""
+        return games.resolve(str(self.about["game"]))
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Of the table.  The mean is over all episodes of the phase, the last one, which outlasts it, included."""
+        about = self.about
+        software = ", ".join(f"{name} {version}" for name, version in sorted(about["packages"].items()))
+        return {
+            "code": about["code"],
+            "software": f"Python {about['python']}, {software}",
+            "game": self.game,
+            "seed": int(about["seed"]),
+            "steps": int(about["steps"]),
+            "episodes": len(self.episodes),
+            "return_mean": float(self.episodes["return_raw"].mean()),
+        }
+
+
+def load(folder: Path) -> Rerun:
+    """The rerun in ``folder``.  Raises RunError if it is damaged or was not finished."""
+    try:
+        about = json.loads((folder / "about.json").read_text())
+        episodes = pd.read_csv(folder / "episodes.csv").astype({"return_raw": float})
+        total = int(episodes["length_steps"].sum())
+        whole = total == int(episodes["steps"].iloc[-1]) >= int(about["steps"])
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise RunError(f"Expected about.json and episodes.csv of a rerun in {folder}, got: {error}") from error
+    if not whole:
+        raise RunError(
+            f"Expected episodes of at least {about['steps']:,} agent steps without a gap in {folder}, got {total:,}. "
+            "Take only reruns that have ended."
+        )
+    return Rerun(folder.parent.name, about, episodes)
+
+
+def find(results: Path, agent: str) -> list[Rerun]:
+    """All reruns of the code that ``agent``'s preset reproduces, by folder."""
+    return [load(path.parent) for path in sorted((results / "reruns" / agent).glob("*/about.json"))]
+
+
+def markdown(found: Sequence[Rerun]) -> str:
+    """Their table."""
+    return formatting.markdown([r.row for r in found], COLUMNS)

@@ -1,0 +1,353 @@
+"""Run directories: finding them, reading them with suspicion, and taking their small files along into results/runs/.
+
+    dqn-tf results export NAME DIR...     DIR: run directories, or folders that contain some
+
+An exported run is results/runs/NAME/<agent>/<environment>/seed_<k>/ with the files in ``FILES`` (no checkpoints) and
+SHA256SUMS; the command line in its manifest keeps no path of the machine it ran on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dqn_tf import fields
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.training.run_dir import read_json, read_table, write_json
+from reproduce.places import RESULTS
+
+FILES = ("config.json", "manifest.json", "summary.json", "episodes.csv", "iterations.csv", "timing.csv")
+SUMS = "SHA256SUMS"
+REQUIRED = {  # fields that are read
+    "config.json": ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"),
+    "manifest.json": ("config_hash", "sessions"),
+    "summary.json": ("config_hash", "frames", "steps", "updates", "episodes", "iterations", "state_digest",
+                     "final_evaluation"),
+}  # fmt: skip
+WHOLE_NUMBERS = ("frames", "steps", "updates", "episodes", "episode", "env_index", "length_frames", "truncated",
+                 "iteration", "eval_episodes", "train_episodes", "replay_size")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory, read and checked.
+
+    settings: config.json as plain values.  Older code's files stay readable: their integrity is checked by the hash in
+    manifest.json, not by today's field names; ``config`` is the typed view where today's fields fit.
+    summary: None until the run is complete.  episodes, iterations: the tables so far, columns as in the CSVs.
+    """
+
+    path: Path
+    settings: dict[str, Any]
+    manifest: dict[str, Any]
+    summary: dict[str, Any] | None
+    episodes: pd.DataFrame
+    iterations: pd.DataFrame
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The typed configuration.  Raises ConfigError if other fields were in use when it was written."""
+        return RunConfig.from_json(self.settings)
+
+    @property
+    def agent(self) -> str:
+        """The preset's name."""
+        return str(self.settings["preset"])
+
+    @property
+    def environment(self) -> str:
+        """ "CartPole-v1", or a game's id: the name without its kind."""
+        return str(self.settings["environment"]).partition(":")[2].replace(":", "_").replace("/", "_")
+
+    @property
+    def game(self) -> str | None:
+        """The game's id if it is an Atari game."""
+        return self.environment if str(self.settings["environment"]).startswith("ale:") else None
+
+    @property
+    def seed(self) -> int:
+        return int(self.settings["seed"])
+
+    @property
+    def _in_place(self) -> bool:
+        """Whether it lies as <name>/<environment>/seed_<k>."""
+        return self.path.absolute().parts[-2:] == (self.environment, f"seed_{self.seed}")
+
+    @property
+    def name(self) -> str:
+        """What the agent is called where the run lies as <name>/<environment>/seed_<k>, otherwise the preset's name.
+
+        A protocol may have several agents of one preset, which differ in their settings.
+        """
+        return self.path.absolute().parts[-3] if self._in_place else self.agent
+
+    @property
+    def collection(self) -> str:
+        """The folder that holds <name>/<environment>/seed_<k>: a protocol, a set; "" if the run lies otherwise."""
+        return self.path.absolute().parts[-4] if self._in_place else ""
+
+    @property
+    def budget_frames(self) -> int:
+        return int(self.settings["frames"])
+
+    @property
+    def complete(self) -> bool:
+        return self.summary is not None
+
+    @property
+    def frames(self) -> int:
+        """Frames trained so far, as far as the tables know."""
+        if self.summary is not None:
+            return int(self.summary["frames"])
+        return max((int(t["frames"].iloc[-1]) for t in (self.episodes, self.iterations) if len(t)), default=0)
+
+    @property
+    def wall_seconds(self) -> float:
+        """From start to end of all sessions that ended in order, by the clock: start-up and evaluation included."""
+        times = [(s["started"], s["ended"]) for s in self.manifest["sessions"] if "ended" in s]
+        return sum((datetime.fromisoformat(b) - datetime.fromisoformat(a)).total_seconds() for a, b in times)
+
+    @property
+    def relative_path(self) -> Path:
+        """<name>/<environment>/seed_<k>."""
+        return Path(self.name) / self.environment / f"seed_{self.seed}"
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+def find(*folders: Path) -> list[Path]:
+    """Run directories among and below ``folders``, sorted: those with a config.json and a manifest.json.
+
+    Checkpoints, which have thousands of files, are not searched.
+    """
+    found = set()
+    for folder in folders:
+        for at, below, files in os.walk(folder):
+            below[:] = [name for name in below if name != "checkpoints"]
+            if "config.json" in files and "manifest.json" in files:
+                found.add(Path(at))
+    return sorted(found)
+
+
+def load(path: Path) -> Run:
+    """Read one run directory, complete or under way.
+
+    Raises RunError: a file missing or damaged, tables whose rows are cut or go back, or files that belong to different
+    runs (the hash of config.json stands in manifest.json and summary.json).
+    """
+    for name in ("config.json", "manifest.json", "episodes.csv", "iterations.csv"):
+        if not (path / name).is_file():
+            raise RunError(f"Expected {name} in {path}. Is it a run directory, and has the run begun?")
+    settings, manifest = read_json(path / "config.json"), read_json(path / "manifest.json")
+    summary = read_json(path / "summary.json") if (path / "summary.json").exists() else None
+    found = {
+        "config.json": settings,
+        "manifest.json": manifest,
+        **({} if summary is None else {"summary.json": summary}),
+    }
+    for name, content in found.items():
+        _check_fields(path / name, content, REQUIRED[name])
+    if not isinstance(manifest["sessions"], list) or not all(isinstance(s, dict) for s in manifest["sessions"]):
+        raise RunError(f"Expected a list of sessions in {path / 'manifest.json'}. The file is damaged.")
+    if summary is not None:
+        scored = ["final_evaluation"]
+        if isinstance(summary["final_evaluation"], dict) and "network" in summary["final_evaluation"]:
+            scored.append("last_network_evaluation")
+            _check_fields(path / "summary.json", summary, scored)
+        for name in scored:
+            _check_fields(path / "summary.json", summary[name], ("return_mean", "return_std", "episodes"))
+    identity = fields.digest(settings)
+    for name, content in found.items():
+        if name != "config.json" and content["config_hash"] != identity:
+            raise RunError(f"{path / name} belongs to another run: its config_hash is not that of config.json.")
+    run = Run(path, settings, manifest, summary, table(path / "episodes.csv"), table(path / "iterations.csv"))
+    _check_totals(run)
+    return run
+
+
+def attempt(path: Path) -> Run | str:
+    """``load``, or why that cannot be done: whatever stands in the files, nothing is raised."""
+    try:
+        return load(path)
+    except (RunError, ConfigError) as error:
+        return str(error)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return f"{path}: expected files as training writes them, got {error!r}."
+
+
+def _check_fields(path: Path, content: Any, names: Iterable[str]) -> None:
+    if not isinstance(content, dict):
+        raise RunError(f"Expected an object with named fields in {path}, got {type(content).__name__}. It is damaged.")
+    for name in names:
+        if name not in content:
+            raise RunError(f"Expected the field {name} in {path}. The file is incomplete.")
+
+
+def table(path: Path) -> pd.DataFrame:
+    """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.  Raises RunError as ``read_table``."""
+    data = path.read_bytes()
+    quick = _parsed(data)
+    if quick is not None:
+        return quick
+    rows = read_table(path)  # says what is wrong, and on which line
+    columns = data.partition(b"\n")[0].decode().split(",")
+    return pd.DataFrame({name: _column(path, name, [row[name] for row in rows]) for name in columns})
+
+
+def _parsed(data: bytes) -> pd.DataFrame | None:
+    """The same table several times as fast, from a file of plain numbers; None if in doubt.
+
+    Tables of long runs have tens of thousands of rows.  pandas reads every float exactly, from version 3.1 on.
+    """
+    header, _, body = data.partition(b"\n")
+    if not re.fullmatch(rb"[a-z0-9_,]+", header) or body.translate(None, b"0123456789+-.e,\n") or body[-1:] != b"\n":
+        return None
+    columns, lines = header.decode().split(","), body.count(b"\n")
+    if body.count(b",") != (len(columns) - 1) * lines or len(set(columns)) < len(columns):
+        return None
+    try:
+        found = pd.read_csv(io.BytesIO(body), header=None, dtype=np.float64, skip_blank_lines=False)
+    except (ValueError, OverflowError):  # pandas' own errors are ValueErrors
+        return None
+    if found.shape != (lines, len(columns)):
+        return None
+    found.columns = pd.Index(columns)
+    if "frames" in columns and not (np.diff(found["frames"].to_numpy(), prepend=-1.0) >= 0).all():
+        return None
+    for name in set(columns) & set(WHOLE_NUMBERS):
+        values = found[name].to_numpy()
+        if not _whole(values).all():
+            return None
+        found[name] = values.astype(np.int64)
+    return found
+
+
+def _column(path: Path, name: str, texts: list[str]) -> Any:
+    """The cells of a column, that ``read_table`` has found to be numbers, with their type."""
+    if name == "state_digest":
+        return texts
+    values = np.array([float(text or "nan") for text in texts], np.float64)
+    if name not in WHOLE_NUMBERS:
+        return values
+    wrong = np.flatnonzero(~_whole(values))
+    if len(wrong):
+        raise RunError(f"{path}, line {wrong[0] + 2}: expected a whole number for {name}, got {texts[wrong[0]]!r}.")
+    return values.astype(np.int64)
+
+
+def _whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which are whole numbers, and exactly those that were written."""
+    return (np.abs(values) < 2**53) & (values == np.round(values))
+
+
+def _check_totals(run: Run) -> None:
+    """Rows are numbered from 0, none missing, none twice; a complete run's tables hold what its summary counts."""
+    for name, numbers in (("episodes", run.episodes["episode"]), ("iterations", run.iterations["iteration"])):
+        wrong = np.flatnonzero(numbers.to_numpy() != np.arange(len(numbers)))
+        if len(wrong):
+            i, got = int(wrong[0]), numbers.iloc[wrong[0]]
+            raise RunError(
+                f"{run.path / name}.csv, line {i + 2}: expected number {i}, got {got}. "
+                "A row is missing or stands twice; restore the file from a copy, or run again."
+            )
+    if run.summary is None:
+        return
+    for name, rows in (("episodes", len(run.episodes)), ("iterations", len(run.iterations))):
+        if rows != run.summary[name]:
+            raise RunError(f"{run.path}: {name}.csv has {rows} rows, summary.json counts {run.summary[name]}.")
+
+
+# -- exporting ---------------------------------------------------------------------------------------------------------
+def export(path: Path, name: str, results: Path = RESULTS) -> Path:
+    """Copy a run's small files to results/runs/<name>/..., and return that folder; an earlier export is replaced.
+
+    Raises RunError if the run does not read well, ConfigError for a name that is not a plain one.
+    """
+    if not name or Path(name).name != name or name.startswith("."):
+        raise ConfigError(f"Expected a plain folder name for the export, got {name!r}.")
+    run = load(path)
+    relative = Path("runs") / name / run.relative_path
+    to = results / relative
+    if to.exists():
+        shutil.rmtree(to)
+    to.mkdir(parents=True)
+    for file in FILES:
+        if (path / file).exists() and file != "manifest.json":
+            shutil.copyfile(path / file, to / file)
+    write_json(to / "manifest.json", without_paths(run.manifest, {str(path): relative.as_posix()}))
+    lines = [f"{_sha256(to / file)}  {file}\n" for file in FILES if (to / file).exists()]
+    (to / SUMS).write_text("".join(lines))
+    return to
+
+
+def verify_export(folder: Path) -> list[str]:
+    """The files of an exported run whose bytes are not those of SHA256SUMS; empty if all is well."""
+    lines = [line.split("  ", 1) for line in (folder / SUMS).read_text().splitlines()]
+    wrong = [n for sha, n in lines if not (folder / n).is_file() or _sha256(folder / n) != sha]
+    return wrong + sorted({p.name for p in folder.iterdir()} - {n for _, n in lines} - {SUMS})
+
+
+def without_paths(value: Any, names: dict[str, str]) -> Any:
+    """A copy of plain nested values in which no text is a path of this machine.
+
+    Texts in ``names`` become their new names; any other absolute path becomes its last part; so does what follows "="
+    in an option, and the first word of a "command", relative or not.
+
+    >>> without_paths({"command": ["bin/dqn-tf", "train", "--run-dir=/home/me/r1"]}, {})
+    {'command': ['dqn-tf', 'train', '--run-dir=r1']}
+    """
+    if isinstance(value, dict):
+        out = {k: without_paths(v, names) for k, v in value.items()}
+        if isinstance(out.get("command"), list) and out["command"]:
+            out["command"][0] = os.path.basename(out["command"][0])
+        return out
+    if isinstance(value, list):
+        return [without_paths(v, names) for v in value]
+    return _without_path(value, names) if isinstance(value, str) else value
+
+
+def _without_path(text: str, names: dict[str, str]) -> str:
+    option, equals, path = text.partition("=")
+    if equals and option.startswith("-"):
+        return option + equals + _without_path(path, names)
+    for known, new in names.items():
+        if os.path.normpath(os.path.abspath(text)) == os.path.normpath(os.path.abspath(known)):
+            return new
+    return os.path.basename(os.path.normpath(text)) if os.path.isabs(text) or text.startswith("..") else text
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main(argv: Iterable[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="dqn-tf results export", description="Take runs along into results/runs/.")
+    parser.add_argument("name", help="the folder below results/runs/")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="run directories, or folders with some")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="default: results/ of this checkout")
+    arguments = parser.parse_args(None if argv is None else list(argv))
+    try:
+        paths = find(*arguments.folders)
+        if not paths:
+            raise ConfigError(f"Expected run directories in {', '.join(map(str, arguments.folders))}, found none.")
+        for path in paths:
+            print(export(path, arguments.name, arguments.results))
+    except (ConfigError, RunError) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0

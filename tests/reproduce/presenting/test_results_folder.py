@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from reproduce.presenting import results_folder
+
+FILES = 22  # of which 4 are pictures
+
+
+@pytest.fixture
+def results(run_dir, tmp_path, monkeypatch):
+    """A results folder with two runs, and what is made of them.  The published figures are left to .ci/run."""
+    monkeypatch.setattr(
+        results_folder, "STEPS", tuple(s for s in results_folder.STEPS if s is not results_folder._of_published)
+    )
+    ends = [(4000 * (i + 1), float(i % 5)) for i in range(300)]
+    for seed in (0, 1):
+        run_dir(f"set/dqn_dopamine/breakout/seed_{seed}", ends, frames=1_000_000, seed=seed)
+    written = {p.relative_to(tmp_path).as_posix() for p in results_folder.write(tmp_path, tmp_path)}
+    assert len(written) == FILES and written >= {
+        "tables/published_medians.csv", "tables/scores_per_game.csv",
+        "tables/scores_set_dqn_dopamine_final_evaluation.md",
+        "tables/dqn_dopamine.csv", "tables/dqn_dopamine.md",
+        "plots/dqn_dopamine_breakout.svg", "plots/dqn_dopamine_breakout.png",
+        "plots/set/curves_breakout.svg", "plots/set/value_dqn_dopamine_breakout.svg",
+    }  # fmt: skip
+    return tmp_path
+
+
+def checked(results):
+    said = []
+    return results_folder.check(results, said.append), "\n".join(said)
+
+
+def test_nothing_differs_then_everything_that_does_is_named(results):
+    assert checked(results) == (0, f"{FILES} files are the same.")
+    table = results / "tables" / "dqn_dopamine.csv"
+    table.write_text(table.read_text().replace("breakout", "pong", 1))
+    picture = results / "plots" / "dqn_dopamine_breakout.png"
+    picture.write_bytes(picture.read_bytes()[:-1] + b"x")
+    (results / "tables" / "old.csv").write_text("left from another time\n")
+    (results / "plots" / "set" / "curves_breakout.svg").unlink()
+    count, said = checked(results)
+    assert count == 4 and f"{FILES - 1} files compared, 4 to be put right." in said
+    assert "tables/dqn_dopamine.csv: line 2 is 'dqn_dopamine,pong," in said
+    assert "plots/dqn_dopamine_breakout.png: " in said and "would be" in said
+    assert "tables/old.csv: not written by anything; remove it" in said
+    assert "plots/set/curves_breakout.svg: missing" in said
+
+
+def test_pictures_are_compared_only_with_the_locked_versions(results, monkeypatch):
+    monkeypatch.setattr(results_folder, "other_versions", lambda: ["matplotlib 3.0, locked 3.11.2"])
+    for path in (results / "plots").rglob("*.svg"):
+        path.write_text("another version drew this")
+    count, said = checked(results)
+    assert count == 0 and f"{FILES - 4} files are the same." in said
+    assert "Plots are not compared, because they were drawn with other versions: matplotlib 3.0, locked 3.11.2." in said
+
+
+def test_versions():
+    from importlib import metadata
+
+    here = metadata.version("matplotlib")
+    assert results_folder.other_versions(f"matplotlib=={here} \\\n") == []
+    assert results_folder.other_versions("matplotlib==0.1 \\\n") == [f"matplotlib {here}, locked 0.1"]
+
+
+def test_runs_that_cannot_be_counted_stop_it(results, run_dir, capsys):
+    run_dir("set/dqn_dopamine/pong/seed_0", ((4000, 1.0),), environment="pong", settings=["discount=0.5"])
+    assert results_folder.main(["--check", "--results", str(results)]) == 1
+    assert "2 different configurations would stand in one table" in capsys.readouterr().err
+
+
+def test_the_command(results, capsys):
+    assert results_folder.main(["--check", "--results", str(results)]) == 0
+    (results / "tables" / "dqn_dopamine.md").unlink()
+    assert results_folder.main(["--check", "--results", str(results)]) == 1
+    assert results_folder.main(["--results", str(results)]) == 0
+    assert results_folder.main(["--check", "--results", str(results)]) == 0
+    assert "dqn_dopamine.md: missing" in capsys.readouterr().out
