@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dqn_tf.config import AgentConfig, Evaluation, RunConfig
     from dqn_tf.envs import PROTOCOLS
     from dqn_tf.presets import PRESETS
+    from dqn_tf.trained import TrainedAgent, load
     from dqn_tf.training.rescore import digest_of, evaluate
     from dqn_tf.training.run import Options, train
 
@@ -29,8 +30,10 @@ _HOMES = {
     "PROTOCOLS": "envs",
     "RunConfig": "config",
     "RunError": "checks",
+    "TrainedAgent": "trained",
     "digest_of": "training.rescore",
     "evaluate": "training.rescore",
+    "load": "trained",
     "make_config": "api",
     "train": "training.run",
 }
@@ -44,8 +47,10 @@ __all__ = [
     "Options",
     "RunConfig",
     "RunError",
+    "TrainedAgent",
     "digest_of",
     "evaluate",
+    "load",
     "make_config",
     "train",
 ]

@@ -29,11 +29,12 @@ KERNEL_VARIABLES = (  # of the environment: they choose kernels, and so bits
 VERSIONS = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py")
 
 
-def enable(threads: int) -> None:
+def enable(threads: int, *, required: bool = True) -> None:
     """Pin TensorFlow's threads and make its operations deterministic.
 
     Every operation runs on one thread (the order of its sums never changes), and ``threads`` of them run at a time:
-    so results do not depend on ``threads``.  Raises RunError if TensorFlow already runs here with other threads.
+    so results do not depend on ``threads``.  Raises RunError if TensorFlow already runs here with other threads; if
+    that is not ``required``, it keeps those.
     """
     config = tf.config.threading
     try:
@@ -41,7 +42,7 @@ def enable(threads: int) -> None:
         config.set_inter_op_parallelism_threads(threads)
     except RuntimeError as error:
         now = config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()
-        if now != (1, threads):
+        if required and now != (1, threads):
             raise RunError(
                 f"Expected to pin TensorFlow to {threads} operations at a time with 1 thread each, but this process "
                 f"already runs it with {now[1] or 'any number'} and {now[0] or 'any number'}. Call "

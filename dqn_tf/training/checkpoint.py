@@ -132,15 +132,18 @@ class Store:
         named = [path for path in self.folder.iterdir() if re.fullmatch(r"[0-9]+(\.[0-9]+)?", path.name)]
         return sorted(named, key=_order, reverse=True)
 
-    def load(self, say: Callable[[str], None]) -> tuple[Path, dict[str, Any], Callable[[str], Columns]] | None:
+    def load(
+        self, say: Callable[[str], None], *, pieces: bool = True
+    ) -> tuple[Path, dict[str, Any], Callable[[str], Columns]] | None:
         """(folder, state, blob reader) of the newest checkpoint that verifies; None if there is none at all.
 
-        say: told of every checkpoint that is skipped.  Raises RunError if checkpoints exist and none verifies.
+        say: told of every checkpoint that is skipped.  pieces: whether they must verify too, or are left unread.
+        Raises RunError if checkpoints exist and none verifies.
         """
         problems, self._skipped = [], []
         for path in self.found():
             try:
-                return path, *self._read(path)
+                return path, *self._read(path, pieces)
             except Damaged as problem:
                 self._skipped.append(path)
                 problems.append(f"{path.name}: {problem}")
@@ -153,14 +156,14 @@ class Store:
             )
         return None
 
-    def _read(self, path: Path) -> tuple[dict[str, Any], Callable[[str], Columns]]:
+    def _read(self, path: Path, pieces: bool) -> tuple[dict[str, Any], Callable[[str], Columns]]:
         body = self._manifest(path)
         if body["identity"] != self.identity:
             raise Damaged("it belongs to a run of another configuration")
         plain = _json(_verified(path / "state.json", body["files"]["state.json"]), "state.json")
         arrays = _unzip(_verified(path / "arrays.npz", body["files"]["arrays.npz"]), "arrays.npz")
         state = _join(plain, arrays)
-        for name, entry in body["pieces"].items():  # all of them, before anything is restored
+        for name, entry in body["pieces"].items() if pieces else ():  # all of them, before anything is restored
             _verified(self.folder / PIECES / f"{_plain_name(name)}.npz", entry)
         self._pieces = dict(body["pieces"])
 

@@ -17,6 +17,7 @@ from dqn_tf import envs
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
+from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.learning.exploration import choose
 from dqn_tf.rng import Stream
 from dqn_tf.types import StepType, TimeStep
@@ -83,7 +84,8 @@ class _Lane:
         self.begins = (over or answer.step_type == StepType.LAST) and not self.done
 
 
-def _protocol(config: RunConfig) -> Any:
+def scoring_protocol(config: RunConfig) -> AtariProtocol | None:
+    """The protocol of the run's evaluations: that of its training, with `evaluation.noops_max`."""
     noops = config.evaluation.noops_max
     if config.protocol is None or noops is None:
         return config.protocol
@@ -150,7 +152,7 @@ def play(
         for name, share in zip(names, shares, strict=True)
     ]
     ties = config.agent.exploration.random_ties
-    plan = vector.Plan(config.environment, _protocol(config), config.seed, names, training=False)
+    plan = vector.Plan(config.environment, scoring_protocol(config), config.seed, names, training=False)
     workers = 0 if watch else min(count, getattr(config.agent.execution, "workers", 0))
     environments = vector.make(plan, workers)
     teller = _Teller(config, phase, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)

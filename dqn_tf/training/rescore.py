@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from dqn_tf import determinism, envs
-from dqn_tf.checks import ConfigError, RunError, expect
-from dqn_tf.config import RunConfig
-from dqn_tf.learning.learner import Learner
+from dqn_tf import determinism, envs, trained
+from dqn_tf.checks import ConfigError, expect
 from dqn_tf.training import evaluation
-from dqn_tf.training.checkpoint import Columns, Store
-from dqn_tf.training.run_dir import read_json
-
-Say = Callable[[str], None]
 
 
-def _load(run_dir: str | Path, say: Say) -> tuple[RunConfig, dict[str, Any], Callable[[str], Columns]]:
-    path = Path(run_dir)
-    if not (path / "config.json").exists():
-        raise ConfigError(f"Expected a run directory, got {path}: it has no config.json.")
-    config = RunConfig.from_json(read_json(path / "config.json"))
-    loaded = Store(path / "checkpoints", config.hash).load(say)
-    if loaded is None:
-        raise RunError(f"Expected a checkpoint in {path / 'checkpoints'}, found none.")
-    return config, loaded[1]["run"], loaded[2]
-
-
-def digest_of(run_dir: str | Path, say: Say = print) -> str:
+def digest_of(run_dir: str | Path, say: trained.Say = print) -> str:
     """SHA-256 of the state in the newest checkpoint of a run, recomputed from its bytes; needs no TensorFlow.
 
     Raises ConfigError if this is no run, RunError if there is no checkpoint, or none that verifies.
     """
-    _, state, blob = _load(run_dir, say)
+    _, state, blob = trained.read(run_dir, say)
     for name in {*state["replay"]["segments"], *filter(None, [state["heldout"]])}:
         blob(name)  # raises if the content is not what the name says
     return determinism.digest(state)
@@ -47,7 +29,7 @@ def evaluate(
     seed: int | None = None,
     video: Path | None = None,
     network: Literal["last", "best"] | None = None,
-    say: Say = print,
+    say: trained.Say = print,
 ) -> dict[str, Any]:
     """Play ``episodes`` episodes with a network of the newest checkpoint, under the run's evaluation protocol.
 
@@ -57,31 +39,15 @@ def evaluate(
     seed, network, frames (of its training).  Nothing is written to the run.  Raises ConfigError, before anything is
     played, if the run keeps no best network.
     """
-    expect(network in (None, "last", "best"), "last or best", "--network", network)
-    config, state, _ = _load(run_dir, say)
-    best: dict[str, Any] | None = state.get("best")
-    if network == "best" and not best:
-        raise ConfigError(
-            f"{run_dir} keeps no best network: expected `evaluation.final_network=best` and an evaluation before now, "
-            f"got `{config.evaluation.final_network}`. Ask for --network last."
-        )
-    if network == "last" or not best:
-        network, frames, theta = "last", state["counters"]["frames"], {}
-    else:
-        network, frames, theta = "best", best["frames"], best["theta"]
+    config = trained.read_config(run_dir)
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
     expect(0 <= epsilon <= 1, "a probability in [0, 1]", "--epsilon", epsilon)
-    config = dataclasses.replace(config, seed=config.seed if seed is None else seed)
     recorder = Recorder(video) if video else None
     determinism.enable(config.agent.execution.threads)
-    environment = envs.make(config.environment, config.protocol, config.seed)
-    learner = Learner(config.agent, environment.spec, config.seed)
-    environment.close()
-    learner.restore(state["learner"])
-    learner.set_theta(theta)
+    agent = trained.load(run_dir, network, seed=seed, say=say)
     scores = evaluation.play(
-        config,
-        learner.scorer("evaluate"),
+        dataclasses.replace(config, seed=agent.seed),
+        agent.q_values,
         "evaluate",
         episodes=episodes,
         epsilon=epsilon,
@@ -90,7 +56,7 @@ def evaluate(
     )
     if recorder:
         recorder.save()
-    identity = {"epsilon": epsilon, "seed": config.seed, "network": network, "frames": int(frames)}
+    identity = {"epsilon": epsilon, "seed": agent.seed, "network": agent.network, "frames": agent.frames}
     return {**evaluation.summary(scores), **identity}
 
 

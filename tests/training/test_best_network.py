@@ -26,7 +26,7 @@ BEST = Evaluation(epsilon=0.0, episodes=3, final_episodes=4, final_network="best
 
 @pytest.fixture(autouse=True)
 def _switches_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(determinism, "enable", lambda threads: None)
+    monkeypatch.setattr(determinism, "enable", lambda threads, required=True: None)
 
 
 @pytest.fixture

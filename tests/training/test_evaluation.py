@@ -212,7 +212,7 @@ def test_no_ops_of_the_evaluation_replace_the_protocol_s(cartpole: Callable[...,
             protocol=PROTOCOLS["nature2015"],
             evaluation=Evaluation(episodes=1, noops_max=noops_max),
         )
-        protocol = evaluation._protocol(run)
+        protocol = evaluation.scoring_protocol(run)
         return protocol.noops_min, protocol.noops_max
 
     assert [noops(n) for n in (None, 0, 5)] == [(1, 30), (0, 0), (1, 5)]

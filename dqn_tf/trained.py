@@ -1,0 +1,255 @@
+"""The trained agent of a run directory: it plays and answers questions, without replay, optimizer or target network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from dqn_tf import determinism, envs
+from dqn_tf import lazy_tf as tf
+from dqn_tf.checks import ConfigError, RunError, expect
+from dqn_tf.config import RunConfig
+from dqn_tf.learning.compiled import Compiled
+from dqn_tf.learning.exploration import choose
+from dqn_tf.networks.draws import Draws
+from dqn_tf.networks.q_network import QNetwork
+from dqn_tf.rng import Stream
+from dqn_tf.training import evaluation
+from dqn_tf.training.checkpoint import Columns, Store
+from dqn_tf.training.run_dir import read_json
+from dqn_tf.types import EnvironmentSpec
+
+Say = Callable[[str], None]
+
+
+class Saved(NamedTuple):
+    """A run's configuration and its newest checkpoint: the state, and a function that reads a piece by its hash."""
+
+    config: RunConfig
+    state: dict[str, Any]
+    blob: Callable[[str], Columns]
+
+
+def read(run_dir: str | Path, say: Say = print, *, pieces: bool = True) -> Saved:
+    """The newest checkpoint of a run that verifies.
+
+    Args:
+        run_dir: the directory of a run, complete or not.
+        say: told of every checkpoint that is skipped, and why.
+        pieces: whether the replay's files are verified too.
+
+    Raises:
+        ConfigError: there is no run, or another version of dqn_tf wrote it.
+        RunError: there is no checkpoint, or none that verifies.
+    """
+    path = Path(run_dir)
+    config = read_config(path)
+    loaded = Store(path / "checkpoints", config.hash).load(say, pieces=pieces)
+    if loaded is None:
+        raise RunError(
+            f"Expected a checkpoint in {path / 'checkpoints'}, found none: the run has not saved anything yet. Train "
+            "it on, or wait for its first checkpoint."
+        )
+    return Saved(config, loaded[1]["run"], loaded[2])
+
+
+def read_config(run_dir: str | Path) -> RunConfig:
+    """The configuration of a run.
+
+    Raises:
+        ConfigError: there is no run, or another version of dqn_tf wrote it.
+    """
+    path = Path(run_dir)
+    if not (path / "config.json").exists():
+        what = "it has no config.json" if path.exists() else "there is nothing of this name"
+        raise ConfigError(f"Expected a run directory, got {path}: {what}.")
+    return RunConfig.from_json(read_json(path / "config.json"))
+
+
+def load(
+    run_dir: str | Path,
+    network: Literal["last", "best"] | None = None,
+    *,
+    seed: int | None = None,
+    say: Say = print,
+) -> TrainedAgent:
+    """The trained agent of a run, complete or not, from its newest checkpoint that verifies.
+
+    Of the checkpoint only the weights are read: no replay is allocated, and nothing is written to the run.
+
+    Args:
+        run_dir: the directory of the run.
+        network: "last", or the "best" of the evaluations so far; by default the one that the run's final evaluation
+            is of (`evaluation.final_network`), or the last where there is no best one yet.
+        seed: of the agent's own draws (see ``TrainedAgent``); the run's own by default.
+        say: told of every checkpoint that is skipped, and why.
+
+    Raises:
+        ConfigError: there is no run, another version of dqn_tf wrote it, or it keeps no best network.
+        RunError: there is no checkpoint, or none that verifies.
+
+    Example:
+        ```python
+        import dqn_tf
+
+        agent = dqn_tf.load("runs/cartpole")
+        action = agent.act(observation)  # of one observation: an index into agent.spec.action_names
+        q_values = agent.q_values(observations)  # [B, ...] -> [B, A]
+        ```
+    """
+    expect(network in (None, "last", "best"), "last or best", "network", network)
+    saved = read(run_dir, say, pieces=False)
+    determinism.enable(saved.config.agent.execution.threads, required=False)
+    best = saved.state.get("best")
+    if network == "best" and not best:
+        raise ConfigError(
+            f"{run_dir} keeps no best network: expected `evaluation.final_network=best` and an evaluation before now, "
+            f"got `{saved.config.evaluation.final_network}`. Ask for the last network (--network last)."
+        )
+    seed = saved.config.seed if seed is None else seed
+    try:
+        if best and network != "last":
+            return TrainedAgent(saved.config, "best", int(best["frames"]), best["theta"], seed)
+        theta = {name: array for name, array in saved.state["learner"].items() if name.startswith("online/")}
+        return TrainedAgent(saved.config, "last", int(saved.state["counters"]["frames"]), theta, seed)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"The checkpoint in {run_dir} is whole but not of this kind of run: {error!r}.") from error
+
+
+class TrainedAgent:
+    """One network of a run, as the run's evaluations use it.
+
+    Where the agent's own ideas draw random numbers to choose an action (noise in the weights, fractions of quantiles),
+    they are drawn as in the run's evaluations: from stream "evaluate/network" of ``seed``, counter = calls so far.
+    Every other agent answers the same observations with the same bits.  Between batches of different sizes the last
+    bits may differ, as sums are taken in another order.
+
+    Attributes:
+        config: the run's configuration.
+        spec: what the environment shows and which actions it has.
+        network: "last" or "best".
+        frames: of training that this network has seen.
+        seed: of the agent's own draws.
+    """
+
+    def __init__(
+        self, config: RunConfig, network: Literal["last", "best"], frames: int, theta: dict[str, np.ndarray], seed: int
+    ) -> None:
+        """theta: the weights by their places, as in ``Learner.theta``.
+
+        Raises:
+            ValueError: the weights are those of another network.
+        """
+        environment = envs.make(config.environment, config.protocol, config.seed)
+        self.spec: EnvironmentSpec = environment.spec
+        environment.close()
+        self.config, self.network, self.frames, self.seed = config, network, frames, seed
+        agent, observation = config.agent, self.spec.observation
+        self._q_network = QNetwork(
+            agent.network,
+            agent.value,
+            observation,
+            self.spec.num_actions,
+            Stream(config.seed, "weights"),
+            head=agent.head,
+            layers=agent.layers,
+        )
+        _assign(self._q_network.variables, theta)
+        self._random = agent.value.random or agent.layers.random
+        self._draws, self._calls = Stream(seed, "evaluate/network"), 0
+        self._exploration, self._acts = Stream(seed, "evaluate/exploration"), 0
+        still = agent.layers.still_when_scored
+        signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
+        self._q_values = Compiled(
+            lambda o, *seeds: self._q_network(o, "act", Draws(seeds[0], still) if seeds else None).q_values,
+            [*signature, tf.TensorSpec([2], tf.int64)] if self._random else signature,
+        )
+
+    @property
+    def noise(self) -> Literal["none", "off", "on"]:
+        """Whether the weights carry noise when the agent plays, as in the run's evaluations: "none" if it has no noisy
+        layers, "off" if it plays with their means (`layers.scoring=mean`), "on" if noise is drawn for every call."""
+        if not self.config.agent.layers.random:
+            return "none"
+        return "off" if self.config.agent.layers.still_when_scored else "on"
+
+    def q_values(self, observations: np.ndarray) -> np.ndarray:
+        """Q(s, .) of a batch.
+
+        Args:
+            observations: [B, ...], each of shape and dtype ``spec.observation``; numbers of any other kind are taken
+                where float32 is expected.
+
+        Returns:
+            [B, A] float32, an array of the caller's own.
+
+        Raises:
+            ConfigError: observations of another shape or kind.
+        """
+        batch = self._checked(observations, ("B", *self.spec.observation.shape))
+        seeds = (self._draws.seed_of(self._calls),) if self._random else ()
+        self._calls += 1
+        return np.array(self._q_values(batch, *seeds))
+
+    def act(self, observation: np.ndarray, epsilon: float = 0.0) -> int:
+        """The action of largest Q, or with probability ``epsilon`` a random one.
+
+        Draws from stream "evaluate/exploration" of ``seed``, counter = calls so far.  Of equal largest Q-values the
+        run's own rule chooses (`exploration.random_ties`).
+
+        Args:
+            observation: of shape and dtype ``spec.observation``.
+            epsilon: probability of a random action, in [0, 1].
+
+        Returns:
+            An index into ``spec.action_names``.
+
+        Raises:
+            ConfigError: an observation of another shape or kind, or epsilon out of range.
+            RunError: a Q-value is not finite.
+        """
+        expect(0 <= epsilon <= 1, "a probability in [0, 1]", "epsilon", epsilon)
+        checked = self._checked(observation, self.spec.observation.shape)
+        random, ties = self._exploration.at(self._acts), self.config.agent.exploration.random_ties
+        self._acts += 1
+        return choose(lambda: self.q_values(checked[None])[0], self.spec.num_actions, epsilon, random, ties)
+
+    def make_environment(self, stream: str = "play") -> envs.Environment:
+        """An environment as in the run's evaluations: the same protocol, with random streams of its own.
+
+        Args:
+            stream: names its random streams (of ``seed``); another name gives other episodes.
+        """
+        protocol = evaluation.scoring_protocol(self.config)
+        return envs.make(self.config.environment, protocol, self.seed, stream, training=False)
+
+    def _checked(self, observations: np.ndarray, shape: tuple[int | str, ...]) -> np.ndarray:
+        found, wanted = np.asarray(observations), np.dtype(self.spec.observation.dtype)
+        free = 1 if shape and isinstance(shape[0], str) else 0
+        fits = found.ndim == len(shape) and found.shape[free:] == shape[free:]
+        castable = found.dtype == wanted or (wanted.kind == "f" and np.can_cast(found.dtype, wanted, "same_kind"))
+        if not (fits and castable):
+            words = ", ".join(map(str, shape))
+            raise ConfigError(
+                f"Expected {wanted} [{words}] for `{'observations' if free else 'observation'}`, as "
+                f"{self.config.environment} shows them, got {found.dtype} {list(found.shape)}."
+            )
+        return found.astype(wanted, copy=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainedAgent({self.config.preset} on {self.config.environment}, {self.network} network, "
+            f"{self.frames:,} frames, noise: {self.noise})"
+        )
+
+
+def _assign(variables: list[Any], theta: dict[str, np.ndarray]) -> None:
+    """Raises ValueError, before anything is assigned, if number or shapes differ."""
+    arrays = [theta[name] for name in sorted(theta)]
+    if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
+        raise ValueError("Expected the weights of this network, got others.")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
