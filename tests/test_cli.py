@@ -47,9 +47,9 @@ WRONG = {
         ["train", "dqn_classic", "CartPole-v1", *TRAIN[3:], "--protocol", "dopamine"],
         "not an",
     ),
-    "no run": (["evaluate", "RUN", "--episodes", "3"], "no config.json"),
+    "no run": (["evaluate", "RUN", "--episodes", "3"], "there is nothing of this name"),
     "no episodes": (["evaluate", "RUN", "--episodes", "0"], "at least 1"),
-    "no digest": (["digest", "RUN"], "no config.json"),
+    "no digest": (["digest", "RUN"], "there is nothing of this name"),
 }
 
 
