@@ -9,7 +9,7 @@ import functools
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,9 +45,9 @@ class EpisodeRecord(NamedTuple):
 class IterationRecord(NamedTuple):
     """A finished iteration: the row of iterations.csv, the wall-clock seconds of its phases, and what to draw."""
 
-    row: dict[str, Any]
-    seconds: dict[str, float]
-    histograms: dict[str, np.ndarray]
+    row: Mapping[str, Any]
+    seconds: Mapping[str, float]
+    histograms: Mapping[str, np.ndarray]
 
 
 class Best(NamedTuple):

@@ -17,6 +17,7 @@ from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.training import evaluation, tensorboard
+from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.concurrent import trainer_of
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
@@ -60,11 +61,43 @@ class Options:
     outside_scope: bool = False
 
 
-def train(config: RunConfig, run_dir: str | Path, options: Options | None = None) -> dict[str, Any]:
-    """Train to the end of the budget in ``run_dir``, or continue there; returns the summary.
+def train(
+    config: RunConfig,
+    run_dir: str | Path,
+    options: Options | None = None,
+    *,
+    on_episode: OnEpisode | None = None,
+    on_iteration: OnIteration | None = None,
+) -> dict[str, Any]:
+    """Train to the end of the budget in ``run_dir``, or continue there.  A finished run returns at once.
 
-    A finished run returns at once.  Raises ConfigError or RunError with one clear sentence, OSError if the disk fails,
-    Interrupted after SIGTERM or Ctrl-C, when a checkpoint has been written.
+    The callbacks cannot change a byte of the run: what they get cannot be written to.  They are called once its row is
+    on disk; a run that is continued calls them again for what came after its last checkpoint.
+
+    Args:
+        config: the run; its hash is the run's identity.
+        run_dir: where it lives: a new or empty directory, or one with this run.
+        options: how it is carried out.
+        on_episode: called with the ``EpisodeRecord`` of every finished episode of training.
+        on_iteration: called with the ``IterationRecord`` of every finished iteration.
+
+    Returns:
+        The summary, as in summary.json.
+
+    Raises:
+        ConfigError: the request is wrong; nothing was touched.
+        RunError: the run cannot go on, or a callback raised an exception; one clear sentence says why.
+        OSError: the disk fails.
+        Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
+
+    Example:
+        ```python
+        import dqn_tf
+
+        config = dqn_tf.make_config("dqn_classic", "CartPole-v1", seed=1, frames=50_000)
+        summary = dqn_tf.train(config, "runs/cartpole", on_iteration=lambda record: print(dict(record.row)))
+        print(summary["final_evaluation"]["return_mean"])
+        ```
     """
     options, summary = options or Options(), Path(run_dir) / "summary.json"
     if not summary.exists():
@@ -76,7 +109,7 @@ def train(config: RunConfig, run_dir: str | Path, options: Options | None = None
     try:
         if summary.exists():
             return dict(read_json(summary))
-        return _Session(run, config, options).run()
+        return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run()
     finally:
         run.close()
 
@@ -84,8 +117,8 @@ def train(config: RunConfig, run_dir: str | Path, options: Options | None = None
 class _Session:
     """One process's share of a run."""
 
-    def __init__(self, run: RunDir, config: RunConfig, options: Options) -> None:
-        self.run_dir, self.config, self.options = run, config, options
+    def __init__(self, run: RunDir, config: RunConfig, options: Options, callbacks: Callbacks) -> None:
+        self.run_dir, self.config, self.options, self.callbacks = run, config, options, callbacks
         self.store = Store(run.path / "checkpoints", config.hash)
         self.episodes = Table(run.path / "episodes.csv", EPISODE_COLUMNS)
         self.iterations: Table  # its columns depend on the agent
@@ -131,6 +164,7 @@ class _Session:
             for record in trainer.records(stop.check):
                 if record is not None:
                     self._write(record)
+                    self.callbacks.tell(record)
                 before, frames = frames, trainer.counters.frames
                 if frames // 400 != before // 400:
                     self.progress.advance(frames)
@@ -145,7 +179,7 @@ class _Session:
             summary = self._finish(trainer, scores, best_scores)
             self.status = "complete"
             return summary
-        except memory.Shortage:
+        except (memory.Shortage, CallbackError):
             self._save(trainer, stop)
             raise
         except Interrupted:

@@ -20,6 +20,7 @@ import io
 import json
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ class Table:
         self._size = len(whole)
         return None
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: Mapping[str, Any]) -> None:
         """Append one row, durably.  Raises ValueError for other columns, OSError if the disk is full."""
         if list(row) != self.columns:
             raise ValueError(f"Expected the columns {self.columns}, got {list(row)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Writer:
         require()
         self._writer = tf.summary.create_file_writer(str(folder))
 
-    def write(self, row: dict[str, Any], timing: dict[str, Any], histograms: dict[str, np.ndarray]) -> None:
+    def write(self, row: Mapping[str, Any], timing: Mapping[str, Any], histograms: Mapping[str, np.ndarray]) -> None:
         """One iteration: its row, its timing, and the bin counts of its distributions, at its last frame."""
         with self._writer.as_default(step=int(row["frames"])):
             for name, value in {**row, **{f"time/{k}": v for k, v in timing.items()}}.items():
