@@ -8,9 +8,19 @@ gradient step, an *episode* runs from reset to the end, an *iteration* is one re
 from __future__ import annotations
 
 import enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+
+# Type checkers know nothing of TensorFlow: these names say what is meant, docstrings say its shape and dtype.
+Tensor: TypeAlias = Any
+"A ``tf.Tensor``, symbolic or eager."
+TensorLike: TypeAlias = Any
+"A ``Tensor``, a variable or an array: whatever TensorFlow converts by itself."
+Variable: TypeAlias = Any
+"A ``keras.Variable`` or ``tf.Variable``."
+Array: TypeAlias = np.ndarray
+"A NumPy array."
 
 
 class StepType(enum.IntEnum):
@@ -79,27 +89,27 @@ class Transition(NamedTuple):
     r_t is the discounted sum of the (clipped) rewards, discount_t = gamma^k, or 0 where the value ends.
     """
 
-    s_tm1: Any
-    a_tm1: Any
-    r_t: Any
-    discount_t: Any
-    s_t: Any
+    s_tm1: TensorLike
+    a_tm1: TensorLike
+    r_t: TensorLike
+    discount_t: TensorLike
+    s_t: TensorLike
 
 
 class Sample(NamedTuple):
     """A batch from the replay: transitions, their rows [B] int64, importance weights [B] float32 (ones if uniform)."""
 
     transitions: Transition
-    indices: Any
-    weights: Any
+    indices: TensorLike
+    weights: TensorLike
 
 
 class Draw(NamedTuple):
     """Which rows [B] int64 a batch has, and their importance weights [B] float32: all that a replay on the device needs
     to be told, for it makes the ``Sample`` itself."""
 
-    rows: Any
-    weights: Any
+    rows: TensorLike
+    weights: TensorLike
 
 
 # What a network's outputs are for: to choose an action ("act": only q_values are needed), to be regressed ("predict",
@@ -112,26 +122,26 @@ class ValueOutputs(NamedTuple):
     taus [B, N] or [1, N] (fractions of the quantiles), or None; proposal: of fractions (values/fqf.py), or None.
     """
 
-    q_values: Any
-    dist: Any = None
-    taus: Any = None
+    q_values: TensorLike
+    dist: Tensor = None
+    taus: Tensor = None
     proposal: Any = None
 
 
 class BootstrapTerms(NamedTuple):
     """What the target backs up: policy [B, A] over next actions, value_bonus [B, A], reward_bonus [B]."""
 
-    policy: Any
-    value_bonus: Any
-    reward_bonus: Any
+    policy: TensorLike
+    value_bonus: TensorLike
+    reward_bonus: TensorLike
 
 
 class LossOutputs(NamedTuple):
     """loss [B] unweighted; td_error [B] (delta = target - prediction); priority [B] >= 0."""
 
-    loss: Any
-    td_error: Any
-    priority: Any
+    loss: TensorLike
+    td_error: TensorLike
+    priority: TensorLike
 
 
 class Monitored(NamedTuple):
@@ -141,8 +151,8 @@ class Monitored(NamedTuple):
     histograms: name -> (values, weights), two arrays of one shape.
     """
 
-    numbers: dict[str, Any]
-    histograms: dict[str, tuple[Any, Any]]
+    numbers: dict[str, TensorLike]
+    histograms: dict[str, tuple[TensorLike, TensorLike]]
 
 
 class Counters(NamedTuple):
