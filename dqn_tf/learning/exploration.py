@@ -3,13 +3,14 @@
 Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training details".
 
 There epsilon falls linearly from 1.0 to 0.1 over the first million frames and is fixed then.  In the released code, in
-Dopamine and in DQN Zoo the decay begins when learning begins.
+Dopamine and in DQN Zoo the decay begins when learning begins; in CleanRL it begins with the run.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -23,10 +24,13 @@ class EpsilonGreedy:
     """With probability epsilon a uniformly random action, otherwise one of the actions of largest Q."""
 
     KIND = "epsilon_greedy"
-    initial_epsilon: float = setting(1.0, doc="epsilon until learning starts")
+    initial_epsilon: float = setting(1.0, doc="epsilon until the decay begins")
     final_epsilon: float = setting(0.1, doc="epsilon after the decay")
     decay_steps: int = setting(
-        1_000_000, unit="agent steps", doc="length of the linear decay, from min_replay_steps on"
+        1_000_000, unit="agent steps", doc="length of the linear decay, which begins where decay_from says"
+    )
+    decay_from: Literal["learning", "first_step"] = setting(
+        "learning", doc="where the decay begins: at min_replay_steps, or with the run", later=True
     )
     random_ties: bool = setting(True, doc="equal largest Q-values: one at random (else the first)")
 
@@ -38,11 +42,13 @@ class EpsilonGreedy:
         expect(self.decay_steps >= 1, "at least 1 step", "exploration.decay_steps", self.decay_steps)
 
     def epsilon(self, step: int, start: int) -> float:
-        """epsilon at agent step ``step`` (from 0) when the decay begins at ``start``.
+        """epsilon at agent step ``step`` (from 0) when learning begins at ``start``.
 
         >>> [EpsilonGreedy(final_epsilon=0.1, decay_steps=100).epsilon(t, 50) for t in (0, 50, 100, 150, 999)]
         [1.0, 1.0, 0.55, 0.1, 0.1]
         """
+        if self.decay_from == "first_step":
+            start = 0
         left = min(1.0, max(0.0, (self.decay_steps + start - step) / self.decay_steps))
         return self.final_epsilon + (self.initial_epsilon - self.final_epsilon) * left
 

@@ -16,6 +16,7 @@ PRESETS = (
     *("dqn_classic", "double_classic", "dueling_classic", "prioritized_classic", "prioritized_rank_classic"),
     *("noisy_classic", "c51_classic", "qr_dqn_classic", "iqn_classic", "fqf_classic"),
     *("m_dqn_classic", "m_iqn_classic", "rainbow_classic"),
+    *("dqn_cleanrl", "c51_cleanrl"),
 )
 
 

@@ -19,9 +19,15 @@ DQN = {
     "head": "DQN: one stream of hidden layers",
     "head.bias": "DQN: a bias for every output",
     "layers": "DQN: no noise",
+    "exploration.decay_from": "DQN: epsilon decays from the start of learning, as in the released code",
     "updates_at_once": "DQN: one update when one is due",
     "evaluation.max_steps_per_episode": "ours: the 108,000 frames of the Atari suites, whose protocols count frames",
     "evaluation.final_network": "ours: the last network; iterations.csv has every evaluation",
+}
+
+# Fields of the other ideas that came later, where a preset does not say otherwise: what the code did before.
+IDEAS = {
+    "value.log_clip": "the logarithm of the softmax, as in Bellemare et al. 2017, algorithm 1",
 }
 
 
@@ -36,6 +42,6 @@ def adam(where: str, form: str) -> dict[str, str]:
 
 def complete(agent: Any, evaluation: Any, *parts: dict[str, str]) -> dict[str, str]:
     """The sources of every path of a preset, later parts before earlier ones; what has no such field is left out."""
-    known = {key: text for part in parts for key, text in part.items()}
+    known = {key: text for part in (IDEAS, *parts) for key, text in part.items()}
     leaves = [*fields.paths(agent), *(f"evaluation.{path}" for path in fields.paths(evaluation)), "iteration_frames"]
     return {path: known[path] for path in leaves if path in known}

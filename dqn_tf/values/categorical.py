@@ -44,9 +44,15 @@ def project(atoms: Any, probabilities: Any, support: np.ndarray) -> Any:
     return tf.linalg.matvec(tf.clip_by_value(near, 0.0, 1.0), probabilities)
 
 
-def cross_entropy(m: Any, logits: Any) -> Any:
-    """-sum_i m_i log softmax_i(logits): [B, N], [B, N] -> [B]."""
-    return -tf.reduce_sum(m * tf.nn.log_softmax(logits), axis=-1)
+def cross_entropy(m: Any, logits: Any, clip: float = 0.0) -> Any:
+    """-sum_i m_i log p_i with p = softmax(logits): [B, N], [B, N] -> [B].
+
+    clip: p_i is clipped to [clip, 1 - clip] before the logarithm, and has no gradient beyond; 0: not.
+    """
+    if clip == 0:
+        return -tf.reduce_sum(m * tf.nn.log_softmax(logits), axis=-1)
+    p = tf.clip_by_value(tf.nn.softmax(logits), clip, 1 - clip)
+    return -tf.reduce_sum(m * tf.math.log(p), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,11 +65,15 @@ class Categorical:
     atoms: int = setting(51, unit="atoms", doc="N: atoms of the distribution")
     v_min: float = setting(-10.0, unit="return", doc="return of the lowest atom")
     v_max: float = setting(10.0, unit="return", doc="return of the highest atom")
+    log_clip: float = setting(
+        0.0, doc="probabilities are clipped to [x, 1 - x] before the logarithm of the loss; 0: not", later=True
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
         expect(self.atoms >= 2, "at least 2 atoms", "value.atoms", self.atoms)
         expect(self.v_min < self.v_max, f"less than value.v_max={self.v_max}", "value.v_min", self.v_min)
+        expect(0 <= self.log_clip < 0.5, "a number in [0, 0.5)", "value.log_clip", self.log_clip)
 
     @property
     def outputs_per_action(self) -> int:
@@ -102,6 +112,6 @@ class Categorical:
         m = project(atoms, average(tf.nn.softmax(next_values.dist), terms.policy), self.support)
         m = tf.stop_gradient(m)
         logits = select_dist(values.dist, transitions.a_tm1)
-        loss = cross_entropy(m, logits)
+        loss = cross_entropy(m, logits, self.log_clip)
         td_error = tf.reduce_sum((m - tf.nn.softmax(logits)) * self.support, axis=-1)
         return LossOutputs(loss=loss, td_error=td_error, priority=loss)

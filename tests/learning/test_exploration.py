@@ -40,6 +40,14 @@ def test_the_schedule_never_rises_and_ends_exactly() -> None:
     assert set(epsilons[40:]) == {0.01}
 
 
+def test_a_decay_that_begins_with_the_run() -> None:
+    """CleanRL's dqn.py: max(slope * t + 1, 0.05) with slope = (0.05 - 1) / 250,000, from step 0 on."""
+    rule = EpsilonGreedy(final_epsilon=0.05, decay_steps=250_000, decay_from="first_step")
+    for step in (0, 1, 10_000, 125_000, 249_999, 250_000, 500_000):
+        assert rule.epsilon(step, 10_000) == pytest.approx(max((0.05 - 1) / 250_000 * step + 1, 0.05), abs=1e-12)
+    assert EpsilonGreedy(decay_from="learning") == EpsilonGreedy(), "what it was before"
+
+
 def test_greedy_without_epsilon() -> None:
     assert actions(Q, 0.0, ties=False, draws=50).tolist() == [0, 50, 0]
 

@@ -59,7 +59,7 @@ def test_what_is_only_remembered_says_so() -> None:
     assert {"dueling", "dueling_double", "noisy"} <= remembered
     assert not remembered & {"double_dqn", "prioritized", "prioritized_rank", "c51", "c51_dopamine", "qr_dqn", "iqn",
                              "m_dqn", "m_iqn", "rainbow", "rainbow_zoo", "rainbow_dopamine", "der",
-                             "otrainbow"}  # fmt: skip
+                             "otrainbow", "dqn_cleanrl", "c51_cleanrl"}  # fmt: skip
 
 
 def test_an_unknown_preset_names_the_nearest(outcome) -> None:
@@ -214,6 +214,38 @@ def test_an_unknown_preset_names_the_nearest(outcome) -> None:
                 "value.loss": "squared",
                 "max_grad_norm": 10.0,
                 "replay.capacity": 100_000,
+            },
+        ),
+        (
+            "dqn_cleanrl",
+            {
+                "network.hidden": (120, 84),
+                "network.initialization": "fan_in_uniform",
+                "replay.capacity": 10_000,
+                "batch_size": 128,
+                "min_replay_steps": 10_000,
+                "steps_per_update": 10,
+                "target_update_steps": 500,
+                "exploration.initial_epsilon": 1.0,
+                "exploration.final_epsilon": 0.05,
+                "exploration.decay_steps": 250_000,
+                "exploration.decay_from": "first_step",
+                "optimizer.learning_rate": 2.5e-4,
+                "optimizer.epsilon": 1e-8,
+                "optimizer.epsilon_form": "corrected",
+                "value.loss": "squared",
+                "max_grad_norm": None,
+            },
+        ),
+        (
+            "c51_cleanrl",
+            {
+                "value.atoms": 101,
+                "value.v_min": -100.0,
+                "value.v_max": 100.0,
+                "value.log_clip": 1e-5,
+                "optimizer.epsilon": 0.01 / 128,
+                "steps_per_update": 10,
             },
         ),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.types import ValueOutputs
-from dqn_tf.values.categorical import Categorical, project
+from dqn_tf.values.categorical import Categorical, cross_entropy, project
 
 FIVE = Categorical(atoms=5, v_min=-2.0, v_max=2.0)
 
@@ -137,3 +137,30 @@ def test_a_terminal_transition_ignores_what_comes_next(made_up: Callable[..., An
 )  # fmt: skip
 def test_bad_settings(outcome, settings: dict[str, Any], field: str) -> None:
     assert f"`{field}`" in outcome(Categorical, **settings)
+
+
+# -- clipped logarithms (CleanRL) --------------------------------------------------------------------------------------
+def test_clipped_cross_entropy_by_hand() -> None:
+    """p = (0.9, 0.1), clipped to [0.2, 0.8]: loss -(1/4 log 0.8 + 3/4 log 0.2), and no gradient, as both lie outside."""
+    logits, m = tf.Variable([[np.log(9.0), 0.0]], dtype=tf.float32), tf.constant([[0.25, 0.75]])
+    with tf.GradientTape() as tape:
+        loss = cross_entropy(m, logits, clip=0.2)
+    np.testing.assert_allclose(loss, [-(0.25 * np.log(0.8) + 0.75 * np.log(0.2))], rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(loss, logits), [[0.0, 0.0]], atol=1e-7)
+
+
+def test_within_the_bounds_the_clip_changes_nothing() -> None:
+    random = np.random.default_rng(3)
+    logits, m = tf.Variable(random.normal(size=(20, 5)), dtype=tf.float32), random.dirichlet(np.ones(5), 20)
+    found = []
+    for clip in (0.0, 1e-5):
+        with tf.GradientTape() as tape:
+            loss = cross_entropy(tf.constant(m, tf.float32), logits, clip)
+        found.append((loss.numpy(), tape.gradient(loss, logits).numpy()))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)  # two orders of float32 operations
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [-0.1, 0.5])
+def test_a_clip_that_leaves_nothing_is_refused(outcome, value: float) -> None:
+    assert outcome(Categorical, log_clip=value) == f"Expected a number in [0, 0.5) for `value.log_clip`, got {value}."
