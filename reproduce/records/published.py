@@ -17,6 +17,7 @@ from dqn_tf.envs import games
 from reproduce.places import ROOT
 
 PUBLISHED = ROOT / "results" / "published"
+RUNS_100K, SMALL = "atari100k_run_level.csv.gz", "small_budget_published.csv"
 CURVES, SCORES, SUMS = "dopamine_curves.csv.gz", "atari_human_random.csv", "SHA256SUMS"
 PER_GAME, PER_GAME_100K, AGGREGATES = (
     "atari57_published_scores.csv", "atari100k_published_scores.csv", "aggregate_published.csv"
@@ -125,6 +126,45 @@ def dopamine_curves(agent: str = "DQN", variant: str = "default") -> pd.DataFram
             raise unknown(f"published {column_name}", name, known)
         curves = curves[curves[column_name] == name]
     return curves[["game", *CURVE_COLUMNS]].sort_values(["game", "iteration"], ignore_index=True)
+
+
+def runs_100k(agent: str, steps: int = 100_000) -> pd.DataFrame:
+    """Single published runs of Atari 100k: game, run (from 1), eval_average_return, by game and run.
+
+    agent: "DER", "OTRainbow", "DrQ", "DrQ(eps)", "SPR" (100 runs a game), "PlayVirtual" (15) or "SimPLe" (5).
+    steps: agent steps trained; DER was evaluated after every 10,000, the others after 100,000 only.
+
+    Raises ConfigError: an unknown agent, or one that was not evaluated then.
+    """
+    runs = _read(RUNS_100K)
+    known = list(runs["agent"].unique())
+    if agent not in known:
+        raise unknown("published agent", agent, known)
+    runs = runs[runs["agent"] == agent]
+    if steps not in set(runs["steps"]):
+        places = ", ".join(map(str, sorted(runs["steps"].unique())))
+        raise ConfigError(f"Expected steps at which {agent} was evaluated, got {steps}. It was evaluated after {places}.")
+    columns = ["game", "run", "eval_average_return"]
+    return runs.loc[runs["steps"] == steps, columns].sort_values(["game", "run"], ignore_index=True)
+
+
+def small_budget(benchmark: str, environment: str) -> pd.DataFrame:
+    """Published numbers of budgets that a small machine reaches (PROVENANCE.md, 9): agent, metric, value, spread,
+    spread_kind, n_runs, budget_frames, protocol, source, and low_confidence: read where curves of a figure overlap.
+
+    benchmark: "atari100k", "classic_control", "minatar", "minatar-gymnax" or "bsuite".  environment: one of its own.
+
+    Raises ConfigError: an unknown name, with the nearest ones.
+    """
+    table = _read(SMALL)
+    for column, name in (("benchmark", benchmark), ("env", environment)):
+        known = list(table[column].unique())
+        if name not in known:
+            raise unknown(f"published {column}", name, known)
+        table = table[table[column] == name]
+    found = table.drop(columns=["benchmark", "env"]).reset_index(drop=True)
+    low = found["protocol"].str.contains("LOW CONFIDENCE")
+    return found.assign(value=found["value"].astype("float64"), low_confidence=low)
 
 
 def has_dopamine_curve(game: str, agent: str = "DQN", variant: str = "default") -> bool:

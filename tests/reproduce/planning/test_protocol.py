@@ -23,8 +23,8 @@ SHIPPED = protocol.names()
 
 
 def test_which_protocols_there_are():
-    assert SHIPPED == ["atari100k", "atari57", "classic", "dopamine", "nature2015", "quickstart", "rainbow_ablation",
-                       "zoo57"]  # fmt: skip
+    assert SHIPPED == ["atari100k", "atari57", "classic", "cleanrl_classic", "dopamine", "nature2015", "quickstart",
+                       "rainbow_ablation", "zoo57"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED)

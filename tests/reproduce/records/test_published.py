@@ -14,11 +14,13 @@ from reproduce.records import published
 ROWS = {
     "aggregate_published.csv": 229,
     "atari100k_published_scores.csv": 494,
+    "atari100k_run_level.csv.gz": 36_920,
     "atari57_published_scores.csv": 3635,
     "atari_human_random.csv": 57,
     "cleanrl_sb3_atari.csv": 543,
     "dopamine_curves.csv.gz": 191_640,
     "minatar_published.csv": 4,
+    "small_budget_published.csv": 1002,
 }
 
 
@@ -99,3 +101,37 @@ def test_sums_are_sha256():
     name = "minatar_published.csv"
     expected = hashlib.sha256((published.PUBLISHED / name).read_bytes()).hexdigest()
     assert f"{expected}  {name}\n" in (published.PUBLISHED / published.SUMS).read_text()
+
+
+def test_rliables_runs_give_the_printed_aggregates():
+    """Medians and means of human-normalized scores over 26 games, as rliable's notebook prints them (PROVENANCE.md, 8)."""
+    printed = {"DER": (0.18936, 0.35030), "OTRainbow": (0.12959, 0.21705), "DrQ": (0.21198, 0.36912),
+               "DrQ(eps)": (0.31290, 0.46474), "SPR": (0.39563, 0.61580)}  # fmt: skip
+    for agent, (median, mean) in printed.items():
+        runs = published.runs_100k(agent)
+        assert runs.groupby("game")["run"].nunique().eq(100).all() and runs["game"].nunique() == 26
+        scores = runs.groupby("game")["eval_average_return"].mean()
+        normalized = pd.Series({game: published.human_random(game).normalized(s) / 100 for game, s in scores.items()})
+        assert normalized.median() == pytest.approx(median, abs=5e-6)
+        assert normalized.mean() == pytest.approx(mean, abs=5e-6)
+
+
+def test_der_is_there_after_every_ten_thousand_steps():
+    assert [len(published.runs_100k("DER", steps)) for steps in range(10_000, 100_001, 10_000)] == [2600] * 10
+    assert list(published.runs_100k("SPR").columns) == ["game", "run", "eval_average_return"]
+
+
+def test_small_budgets_by_benchmark():
+    cleanrl = published.small_budget("classic_control", "CartPole-v1")
+    row = cleanrl[cleanrl["agent"] == "CleanRL DQN (dqn.py)"].iloc[0]
+    assert (row["value"], row["spread"], row["n_runs"], row["budget_frames"]) == (488.69, "16.11", "3", 500_000)
+    assert not row["low_confidence"]
+    acrobot = published.small_budget("classic_control", "Acrobot-v1")
+    assert acrobot["low_confidence"].sum() == 11, "overlapping curves of a figure"
+
+
+def test_unknown_small_budgets_suggest_near_ones(outcome):
+    assert "Did you mean 'DER'" in outcome(published.runs_100k, "DERR")
+    assert "evaluated after 100000" in outcome(published.runs_100k, "SPR", 10_000)
+    assert "Did you mean 'minatar'" in outcome(published.small_budget, "minata", "breakout")
+    assert "Did you mean 'breakout'" in outcome(published.small_budget, "minatar", "brekout")
