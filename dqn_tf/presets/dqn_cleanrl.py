@@ -1,7 +1,7 @@
 """CleanRL's DQN for classic control, to the letter.
 
 Source: `vwxyzjn/cleanrl@fe8d8a03`: `cleanrl/dqn.py` (all values and the update), `cleanrl_utils/buffers.py` (sampling),
-`docs/rl-algorithms/dqn.md` (the scores), `benchmark/dqn.sh` (environments and seeds).  The scores of the page were added
+`docs/rl-algorithms/dqn.md` (the scores), `benchmark/dqn.sh` (environments and seeds).  The page got its scores
 by 714e786d, whose `dqn.py` has the same settings.
 """
 

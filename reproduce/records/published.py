@@ -143,7 +143,9 @@ def runs_100k(agent: str, steps: int = 100_000) -> pd.DataFrame:
     runs = runs[runs["agent"] == agent]
     if steps not in set(runs["steps"]):
         places = ", ".join(map(str, sorted(runs["steps"].unique())))
-        raise ConfigError(f"Expected steps at which {agent} was evaluated, got {steps}. It was evaluated after {places}.")
+        raise ConfigError(
+            f"Expected steps at which {agent} was evaluated, got {steps}. It was evaluated after {places}."
+        )
     columns = ["game", "run", "eval_average_return"]
     return runs.loc[runs["steps"] == steps, columns].sort_values(["game", "run"], ignore_index=True)
 

@@ -141,7 +141,7 @@ def test_bad_settings(outcome, settings: dict[str, Any], field: str) -> None:
 
 # -- clipped logarithms (CleanRL) --------------------------------------------------------------------------------------
 def test_clipped_cross_entropy_by_hand() -> None:
-    """p = (0.9, 0.1), clipped to [0.2, 0.8]: loss -(1/4 log 0.8 + 3/4 log 0.2), and no gradient, as both lie outside."""
+    """p = (0.9, 0.1), clipped to [0.2, 0.8]: loss -(1/4 log 0.8 + 3/4 log 0.2), no gradient: both lie outside."""
     logits, m = tf.Variable([[np.log(9.0), 0.0]], dtype=tf.float32), tf.constant([[0.25, 0.75]])
     with tf.GradientTape() as tape:
         loss = cross_entropy(m, logits, clip=0.2)
