@@ -15,6 +15,15 @@ class RunError(RuntimeError):
     """A run cannot go on or be resumed; what is on disk is left as it is (exit 1)."""
 
 
+class Diverged(RunError):
+    """Losses, weights or priorities are no longer finite: to continue would lead there again."""
+
+
+class EnvironmentFault(RunError):
+    """An environment raised, or answered what cannot be used.  The message names it, the episode, the step and what
+    came.  Nothing of that step was stored: a run that makes its steps one by one is whole, and can be saved."""
+
+
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     """The known names most like ``name``, best first; may be empty.
 

@@ -7,8 +7,10 @@ touched; 130 and 143 stopped by Ctrl-C and SIGTERM, with a checkpoint, or a line
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv[:1] == ["results"]:
             return _results(argv[1:])
         arguments = _parser().parse_args(argv)
+        arguments.command = f"{_program()} {shlex.join(argv)}"
         code: int = arguments.call(arguments)
         sys.stdout.flush()
         return code
@@ -41,11 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RunError as error:
         return _fail(error, 1)
     except OSError as error:
-        return _fail(f"{error}. What was saved before is kept; the same command continues from there.", 1)
+        kept = "" if _notes(error) else " What was saved before is kept; the same command continues from there."
+        return _fail(error, 1, f".{kept}" if kept else "")
     except MemoryError as error:
-        return _fail(
-            f"Out of memory: {error}. Take a smaller replay (--set replay.capacity=N); what was saved is kept.", 1
-        )
+        words = f"Out of memory: {error}. Take a smaller replay (--set replay.capacity=N); what was saved is kept."
+        return _fail(words, 1, _notes(error))
     except KeyboardInterrupt:
         return _fail("Stopped.", 130)
     except Exception as error:
@@ -56,9 +59,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
 
 
-def _fail(message: object, code: int) -> int:
-    print(f"dqn-tf: {message}", file=sys.stderr, flush=True)
+def _fail(message: object, code: int, more: str = "") -> int:
+    text = f"{message}{more}"
+    if (notes := _notes(message)) and not text.endswith((".", "!", "?")):
+        text += "."
+    print(f"dqn-tf: {text}{notes}", file=sys.stderr, flush=True)
     return code
+
+
+def _notes(error: object) -> str:
+    """What was added to an error on its way: what is kept, and how to go on."""
+    return "".join(f" {note}" for note in getattr(error, "__notes__", []))
+
+
+def _program() -> str:
+    """How this program was called, as words of a command line."""
+    name = os.path.basename(sys.argv[0])
+    return f"{os.path.basename(sys.executable)} -m dqn_tf" if name == "__main__.py" else "dqn-tf"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,6 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--run-dir", required=True, type=Path, help="where the run lives")
     train.add_argument(
         "--checkpoint-frames", type=_count, default=200_000, metavar="N", help="frames between checkpoints"
+    )
+    train.add_argument(
+        "--checkpoint-minutes",
+        type=_positive,
+        default=10.0,
+        metavar="M",
+        help="minutes between checkpoints, where that is sooner (default 10; no byte of a result depends on it)",
     )
     train.add_argument("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
     train.add_argument("--outside-scope", action="store_true", help="resume although versions or hardware changed")
@@ -171,6 +195,14 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
 
 
+def _positive(text: str) -> float:
+    """A number above 0: 10, 0.5 or 1e9."""
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < float("inf"):
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+
+
 # -- commands: each imports what it needs, so that a wrong word is answered at once ------------------------------------
 def _train(arguments: argparse.Namespace) -> int:
     from dqn_tf.api import make_config
@@ -194,6 +226,8 @@ def _train(arguments: argparse.Namespace) -> int:
         arguments.run_dir,
         Options(
             checkpoint_frames=arguments.checkpoint_frames,
+            checkpoint_minutes=arguments.checkpoint_minutes,
+            command=arguments.command,
             tensorboard=arguments.tensorboard,
             progress=not arguments.quiet,
             outside_scope=arguments.outside_scope,

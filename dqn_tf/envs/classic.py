@@ -121,8 +121,8 @@ class GymnasiumEnvironment:
         number = operator.index(action)
         if not 0 <= number < self._num_actions:
             raise checks.ConfigError(f"Expected a number in [0, {self._num_actions}) for `action`, got {action!r}.")
-        self._log.append(number)
         observation, reward, terminated, truncated, _ = self._env.step(number + self._start)
+        self._log.append(number)  # which it is only now that the environment has answered
         over = bool(terminated or truncated)
         seen = np.array(observation, np.float32)
         self._awaiting_reset = over

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from dqn_tf.checks import RunError, expect
+from dqn_tf.checks import Diverged, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.rng import Stream
 
@@ -59,13 +59,13 @@ def choose(
     """An epsilon-greedy action in [0, num_actions).
 
     q_values: gives [A] float32 when called; it is not called when the action is random.  Draws from ``random``: one
-    uniform number, then, if the action is random or tied, one integer.  Raises RunError if a Q-value is not finite.
+    uniform number, then, if the action is random or tied, one integer.  Raises Diverged if a Q-value is not finite.
     """
     if epsilon > 0 and random.random() < epsilon:
         return int(random.integers(num_actions))
     q = q_values()
     if not np.isfinite(q).all():
-        raise RunError(f"Q-values are not finite: {q.tolist()}. The network has diverged; try a smaller learning rate.")
+        raise Diverged(f"Q-values are not finite: {q.tolist()}. The network has diverged.")
     if not ties:
         return int(q.argmax())
     best = np.flatnonzero(q == q.max())

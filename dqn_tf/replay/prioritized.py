@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from dqn_tf.checks import RunError, expect
+from dqn_tf.checks import Diverged, RunError, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay import importance
 from dqn_tf.replay.frames import check_stores
@@ -73,12 +73,12 @@ class Prioritized:
 
 
 def checked(priorities: np.ndarray) -> np.ndarray:
-    """The priorities [B] as float64.  Raises RunError unless all are finite and not negative."""
+    """The priorities [B] as float64.  Raises Diverged unless all are finite and not negative."""
     priorities = np.asarray(priorities, np.float64)
     if not (np.isfinite(priorities).all() and (priorities >= 0).all()):
-        raise RunError(
+        raise Diverged(
             f"Expected finite priorities >= 0, got {priorities.tolist()}: the network has diverged. None of them "
-            "entered the replay. What was saved before is kept; try a smaller learning rate."
+            "entered the replay. What was saved before is kept."
         )
     return priorities
 

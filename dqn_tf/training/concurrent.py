@@ -21,12 +21,13 @@ import functools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 
+from dqn_tf.checks import EnvironmentFault, RunError
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.learning.exploration import Behavior
@@ -140,7 +141,7 @@ class ConcurrentTrainer(Trainer):
     def _act(self) -> None:
         first, clock = self.counters.steps, time.perf_counter()
         if any(self._over):
-            begun = self.environments.step([vector.RESET if over else vector.REST for over in self._over])
+            begun = self._answers([vector.RESET if over else vector.REST for over in self._over])
             for i, answer in enumerate(begun):
                 if answer is not None:
                     self._note(i, answer)
@@ -150,7 +151,7 @@ class ConcurrentTrainer(Trainer):
         row: Callable[[int], np.ndarray] = lambda i: q_values()[i]  # noqa: E731
         actions = [self.behavior.action(functools.partial(row, i), first + i) for i in range(len(self._over))]
         clock = self._spend("act", clock)
-        answers = self.environments.step(actions)
+        answers = self._answers(actions)
         clock = self._spend("environment", clock)
         for i, (action, answer) in enumerate(zip(actions, answers, strict=True)):
             assert answer is not None
@@ -161,6 +162,14 @@ class ConcurrentTrainer(Trainer):
         steps = first + len(actions)
         self.counters = self.counters._replace(steps=steps, frames=steps * self.config.frame_skip)
         self._spend("replay", clock)
+
+    def _answers(self, actions: Sequence[int]) -> list[TimeStep | None]:
+        try:
+            return self.environments.step(actions)
+        except EnvironmentFault as error:
+            if len(actions) == 1:
+                raise
+            raise RunError(str(error)) from error  # the others are a step ahead: this is no state to save
 
     def _note(self, i: int, answer: TimeStep) -> None:
         self._over[i] = answer.step_type == StepType.LAST

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from dqn_tf import envs
-from dqn_tf.checks import RunError
+from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.envs.protocols import AtariProtocol
@@ -118,6 +118,26 @@ class _Teller:
         )
 
 
+Answers = TypeVar("Answers")
+
+
+def _guarded(call: Callable[..., Answers], plan: vector.Plan) -> Callable[..., Answers]:
+    """The call, whose errors are the environment's: nothing of the run is touched by them, so that it can be saved."""
+
+    def guarded(*arguments: Any) -> Answers:
+        try:
+            return call(*arguments)
+        except EnvironmentFault:
+            raise
+        except (ConfigError, RunError) as error:
+            raise EnvironmentFault(str(error)) from error
+        except Exception as error:
+            where = f"{plan.environment} failed in an evaluation"
+            raise EnvironmentFault(f"{where}: {type(error).__name__}: {error}") from error
+
+    return guarded
+
+
 def play(
     config: RunConfig,
     q_values: Callable[[np.ndarray], Any],
@@ -138,7 +158,7 @@ def play(
     say: told now and then how far a phase is that takes long.
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
     episodes get no more weight than long ones.  Where execution has workers, the lanes are played by as many (not if
-    it is watched), with the same scores.
+    it is watched), with the same scores.  Raises EnvironmentFault if an environment fails.
     """
     if not episodes and not frames:
         raise RunError("Expected a number of episodes or frames to play, got neither.")
@@ -154,19 +174,20 @@ def play(
     ties = config.agent.exploration.random_ties
     plan = vector.Plan(config.environment, scoring_protocol(config), config.seed, names, training=False)
     workers = 0 if watch else min(count, getattr(config.agent.execution, "workers", 0))
-    environments = vector.make(plan, workers)
+    environments = _guarded(vector.make, plan)(plan, workers)
+    step = _guarded(environments.step, plan)
     teller = _Teller(config, phase, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
     try:
         while not all(lane.done for lane in lanes):
             if any(lane.begins for lane in lanes):
-                answers = environments.step([vector.RESET if lane.begins else vector.REST for lane in lanes])
+                answers = step([vector.RESET if lane.begins else vector.REST for lane in lanes])
                 for lane, answer in zip(lanes, answers, strict=True):
                     if answer is not None:
                         lane.begun(answer)
             each_step()
             # The batch keeps its size to the end, so that a lane's last bits do not depend on when others finish.
             q = np.asarray(q_values(environments.observations))
-            answers = environments.step([lane.action(row, epsilon, ties) for lane, row in zip(lanes, q, strict=True)])
+            answers = step([lane.action(row, epsilon, ties) for lane, row in zip(lanes, q, strict=True)])
             if watch and not lanes[0].scores:
                 assert isinstance(environments, vector.InProcess)
                 watch(environments.environments[0])

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dqn_tf import determinism, envs
-from dqn_tf.checks import RunError
+from dqn_tf.checks import Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.learning.exploration import Behavior
 from dqn_tf.learning.learner import Learner, UpdateOutputs
@@ -106,7 +106,10 @@ class Trainer:
         observation = timestep.observation
         action = self.behavior.action(lambda: self.learner.act(observation, step), step)
         clock = self._spend("act", clock)
-        timestep = self.environment.step(action)
+        try:
+            timestep = self.environment.step(action)
+        except Exception as error:
+            raise self._fault(error, f"step {step + 1:,} of training") from error
         clock = self._spend("environment", clock)
         self.replay.add(action, self._learners_reward(timestep.reward), timestep)
         self._spend("replay", clock)
@@ -120,12 +123,21 @@ class Trainer:
 
     def _begin_episode(self) -> TimeStep:
         clock = time.perf_counter()
-        timestep = self.environment.reset()
+        try:
+            timestep = self.environment.reset()
+        except Exception as error:
+            raise self._fault(error, f"the beginning of episode {self.counters.episodes:,}") from error
         self._return += timestep.reward
         self._length += timestep.frames
         self._spend("environment", clock)
         self.replay.add_first(timestep)
         return timestep
+
+    def _fault(self, error: Exception, where: str) -> EnvironmentFault:
+        """What an environment raised: its state is that of before, and so is the run's."""
+        if isinstance(error, EnvironmentFault):
+            return error
+        return EnvironmentFault(f"{self.config.environment} failed at {where}: {type(error).__name__}: {error}")
 
     def _learners_reward(self, reward: float) -> float:
         """The one place where rewards are clipped (Mnih et al. 2015, Methods, "Training details")."""
@@ -347,9 +359,9 @@ class Trainer:
 
 
 def check_finite(loss: float, grad_norm: float, update: int, step: int) -> None:
-    """Raises RunError if an update has diverged."""
+    """Raises Diverged if an update has."""
     if not (np.isfinite(loss) and np.isfinite(grad_norm)):
-        raise RunError(
+        raise Diverged(
             f"The loss is {loss} and the gradient norm {grad_norm} at update {update} (step {step}): the network has "
-            "diverged. What was saved before is kept; try a smaller learning rate."
+            "diverged. What was saved before is kept."
         )

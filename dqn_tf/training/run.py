@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
+import functools
 import gc
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dqn_tf import determinism, envs, fields, memory
-from dqn_tf.checks import RunError
+from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.training import evaluation, tensorboard
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.concurrent import trainer_of
+from dqn_tf.training.divergence import advice
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
 from dqn_tf.training.progress import Progress
 from dqn_tf.training.run_dir import RunDir, Table, read_json, write_json
@@ -53,9 +57,15 @@ def iteration_columns(monitored: list[str]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a run is carried out; nothing here changes a byte of its results."""
+    """How a run is carried out; nothing here changes a byte of its results.
+
+    A checkpoint is written when so many frames or so many minutes by the clock have passed since the last one.
+    command: the command line that started the run, for those who are to continue it.
+    """
 
     checkpoint_frames: int = 200_000
+    checkpoint_minutes: float = 10.0
+    command: str = ""
     tensorboard: bool = False
     progress: bool = True
     outside_scope: bool = False
@@ -128,6 +138,7 @@ class _Session:
         self.status = "failed"  # until something better is known
         self._writer: Any = None
         self._saved_before = False
+        self._saved_frames, self._saved_at = 0, time.monotonic()  # the newest checkpoint: its frames, and when
         self._checkpoint_seconds = 0.0
         self._iteration_began, self._timed_from = time.perf_counter(), 0
 
@@ -140,7 +151,7 @@ class _Session:
             with StopRequests() as stop:  # a signal while starting waits for the first step
                 if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
                     self.warn(text)  # before they are started, which may take long
-                trainer = trainer_of(config)
+                trainer = self._trainer()
                 trainer.say = self.log
                 columns = iteration_columns(trainer.monitors.columns)
                 self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
@@ -155,30 +166,20 @@ class _Session:
         finally:
             self._close_manifest()
 
+    def _trainer(self) -> Trainer:
+        """Raises ConfigError as environments, replay and networks do, with nothing left of a run that was to begin."""
+        try:
+            return trainer_of(self.config)
+        except ConfigError:
+            if self.run_dir.new:
+                self.run_dir.withdraw()
+                self.status = "withdrawn"
+            raise
+
     def _train(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
-        saved = frames = trainer.counters.frames
-        watch = memory.Watch(self.config, self.warn)
         gc.freeze()  # start-up objects need no scanning during the run
         try:
-            self._iteration_began, self._timed_from = time.perf_counter(), saved
-            for record in trainer.records(stop.check):
-                if record is not None:
-                    self._write(record)
-                    self.callbacks.tell(record)
-                before, frames = frames, trainer.counters.frames
-                if frames // 400 != before // 400:
-                    self.progress.advance(frames)
-                if frames // WATCH_FRAMES != before // WATCH_FRAMES:
-                    watch.check(trainer.replay.ring)
-                if frames - saved >= self.options.checkpoint_frames:
-                    self._save(trainer, stop)
-                    saved = frames
-            scores = trainer.final_scores(stop.check)
-            best_scores = trainer.best_scores(stop.check) if trainer.best else None
-            self._save(trainer, stop)
-            summary = self._finish(trainer, scores, best_scores)
-            self.status = "complete"
-            return summary
+            return self._train_to_the_end(trainer, stop)
         except (memory.Shortage, CallbackError):
             self._save(trainer, stop)
             raise
@@ -187,8 +188,71 @@ class _Session:
             self.status = "interrupted"
             self.log(f"Stopped at {trainer.counters.frames:,} frames; the same command continues the run.")
             raise
+        except Exception as error:
+            self._keep(error, trainer, stop)
+            if isinstance(error, ConfigError):  # of something that failed by now, not of the request
+                failure = RunError(str(error))
+                failure.__notes__ = error.__notes__
+                raise failure from error
+            raise
         finally:
             gc.unfreeze()  # or this run's replay would stay in memory for good
+
+    def _train_to_the_end(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
+        frames = self._saved_frames = trainer.counters.frames
+        watch = memory.Watch(self.config, self.warn)
+        self._saved_at = time.monotonic()
+        self._iteration_began, self._timed_from = time.perf_counter(), frames
+        each_step = functools.partial(self._each_step, trainer, stop)
+        for record in trainer.records(each_step):
+            if record is not None:
+                self._write(record)
+                self.callbacks.tell(record)
+            before, frames = frames, trainer.counters.frames
+            if frames // 400 != before // 400:
+                self.progress.advance(frames)
+            if frames // WATCH_FRAMES != before // WATCH_FRAMES:
+                watch.check(trainer.replay.ring)
+            if frames - self._saved_frames >= self.options.checkpoint_frames:
+                self._save(trainer, stop)
+        scores = trainer.final_scores(each_step)
+        best_scores = trainer.best_scores(stop.check) if trainer.best else None  # the learner is another one meanwhile
+        self._save(trainer, stop)
+        summary = self._finish(trainer, scores, best_scores)
+        self.status = "complete"
+        return summary
+
+    def _each_step(self, trainer: Trainer, stop: StopRequests) -> None:
+        """Called where the run is whole: stops it if that was asked for, and saves it if it is time to."""
+        stop.check()
+        if time.monotonic() - self._saved_at >= 60 * self.options.checkpoint_minutes:
+            if trainer.counters.frames > self._saved_frames:
+                self._save(trainer, stop)
+            self._saved_at = time.monotonic()
+
+    def _keep(self, error: Exception, trainer: Trainer, stop: StopRequests) -> None:
+        """Save what is whole, and add to the error what is kept and how to go on."""
+        notes = [advice(trainer.replay.ring)] if isinstance(error, Diverged) else []
+        if isinstance(error, EnvironmentFault) and trainer.counters.frames > self._saved_frames:
+            try:
+                self._save(trainer, stop)
+            except Exception as failure:
+                notes.append(f"The run could not be saved: {failure}.")
+        origin = error.__cause__ or error
+        if not isinstance(origin, RunError | ConfigError) and (origin is not error or not isinstance(error, OSError)):
+            with contextlib.suppress(OSError):
+                self._note("".join(traceback.format_exception(origin)).rstrip())
+                notes.append(f"The traceback is in {self.run_dir.path / 'log.txt'}.")
+        newest = next(iter(self.store.found()), None)
+        notes.append(
+            f"The last checkpoint is {newest.name} ({int(newest.name.partition('.')[0]):,} frames)."
+            if newest
+            else "There is no checkpoint yet: it will start from its first step."
+        )
+        if not isinstance(error, Diverged):
+            how = self.options.command or "train() with the same configuration and directory"
+            notes.append(f"To continue: {how}")
+        error.add_note(" ".join(notes))
 
     # -- starting and resuming -------------------------------------------------------------------------------------
     def _open_manifest(self, scope: dict[str, Any]) -> None:
@@ -226,6 +290,8 @@ class _Session:
         write_json(path, manifest)
 
     def _close_manifest(self) -> None:
+        if self.status == "withdrawn":
+            return
         path = self.run_dir.path / "manifest.json"
         manifest = read_json(path)
         manifest["status"] = self.status
@@ -299,6 +365,9 @@ class _Session:
     def log(self, text: str, always: bool = False) -> None:
         """A line for people: on the screen and in log.txt."""
         self.progress.say(text, always)
+        self._note(text)
+
+    def _note(self, text: str) -> None:
         with open(self.run_dir.path / "log.txt", "a") as file:
             file.write(f"{_now()} {text}\n")
 
@@ -315,6 +384,7 @@ class _Session:
             self._saved_before = True
             path = self.run_dir.path / "manifest.json"
             write_json(path, {**read_json(path), "checkpointed": True})
+        self._saved_frames, self._saved_at = trainer.counters.frames, time.monotonic()
         self._checkpoint_seconds += time.perf_counter() - clock
 
     def _finish(
@@ -364,11 +434,11 @@ class _Session:
 
 
 def _check_finite(learner: dict[str, np.ndarray], frames: int) -> None:
-    """Raises RunError rather than let diverged weights take the place of good ones."""
+    """Raises Diverged rather than let diverged weights take the place of good ones."""
     if wrong := [name for name, array in learner.items() if not np.isfinite(array).all()]:
-        raise RunError(
+        raise Diverged(
             f"The weights are not finite at {frames} frames ({', '.join(wrong[:3])}): the network has diverged. "
-            "No checkpoint of this is written and the last one is kept; try a smaller learning rate."
+            "No checkpoint of this is written, and the last one is kept."
         )
 
 

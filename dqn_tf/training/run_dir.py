@@ -39,11 +39,13 @@ class RunDir:
         if path.exists() and not path.is_dir():
             raise ConfigError(f"Expected a directory for --run-dir, got the file {path}.")
         self._check_contents()
+        self._made = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         self._lock = self._acquire()
         try:
             self._check_contents()
-            if not (path / "config.json").exists():
+            self.new = not (path / "config.json").exists()  # nothing of the run was there before
+            if self.new:
                 write_json(path / "config.json", config.to_json())
         except BaseException:
             self.close()
@@ -75,6 +77,13 @@ class RunDir:
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()
         return lock
+
+    def withdraw(self) -> None:
+        """Leave nothing of a run that could not begin; only where it is ``new``, before its first step."""
+        for name in ("config.json", "manifest.json", "log.txt", ".lock"):
+            (self.path / name).unlink(missing_ok=True)
+        if self._made:
+            self.path.rmdir()
 
     def close(self) -> None:
         """Give the directory back."""

@@ -1,0 +1,31 @@
+"""What to say of a network that has diverged: what it was fed may be the cause, and a smaller step no cure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dqn_tf.replay.ring import Ring
+
+ROWS = 10_000  # the newest ones are looked at
+LARGE = 1_000.0  # observations and rewards of about 1 are what initial weights and learning rates are made for
+
+
+def advice(ring: Ring) -> str:
+    """A sentence or two about the numbers that the replay holds, or else about the learning rate."""
+    rows = np.arange(max(ring.oldest, ring.head - ROWS), ring.head)
+    found = []
+    if len(rows) and ring.spec.dtype.startswith("float"):
+        found.append(("Observations", _size(ring.observations(rows)), "scale them in the environment, or by a wrapper"))
+    found.append(("Rewards", _size(ring.columns["reward"][rows % ring.capacity]), "scale or clip them there"))
+    said = [_sentence(*each) for each in found if not each[1] < LARGE]
+    return " ".join(said) or "Try a smaller learning rate."
+
+
+def _size(values: np.ndarray) -> float:
+    return float(np.abs(values).max(initial=0.0))
+
+
+def _sentence(what: str, size: float, do: str) -> str:
+    if not np.isfinite(size):
+        return f"{what} in the replay are not finite: they came so from the environment, the network is not to blame."
+    return f"{what} are as large as {size:.3g}: {do}, to about 1, before the learning rate is to blame."
