@@ -2,7 +2,7 @@
 
     python benchmarks/aggregation.py [--games 57] [--seeds 5] [--iterations 200] [--files] [--out FILE]
 
-By default from tables in memory: what ``scores.over_frames`` and ``scores.over_games`` do.  With --files the runs are
+By default from tables in memory: what ``over_frames`` and ``over_games`` do.  With --files the runs are
 written down first, as training writes them but for the checkpoints, and then collected: reading and checking included.
 The goal is under 10 s and under 500 MB for the default size.
 """
@@ -25,12 +25,12 @@ from dqn_tf.envs import games
 from dqn_tf.rng import Stream
 from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
-from reproduce.analysis import scores
+from reproduce.analysis import collecting, score_aggregates, scores
 
 FRAMES = 1_000_000  # of one iteration
 
 
-def made_up(names: list[str], seeds: int, iterations: int) -> scores.Collected:
+def made_up(names: list[str], seeds: int, iterations: int) -> collecting.Collected:
     """Curves and scores in memory: a random walk per run."""
     rows, curves = [], []
     for g, game in enumerate(names):
@@ -46,7 +46,7 @@ def made_up(names: list[str], seeds: int, iterations: int) -> scores.Collected:
                       "window_frames": 5 * FRAMES, "frames": frames[-1], "budget_frames": frames[-1], "complete": True,
                       "start": "none", "sticky_actions": 0.25, "config_hash": "", "settings_hash": "",
                       "code_sha256": ""} for name in scores.CONVENTIONS]  # fmt: skip
-    return scores.Collected(
+    return collecting.Collected(
         pd.DataFrame(rows)[list(scores.SCORE_COLUMNS)],
         pd.concat(curves, ignore_index=True)[list(scores.CURVE_COLUMNS)],
         [],
@@ -87,9 +87,13 @@ def measure(names: list[str], seeds: int, iterations: int, files: bool) -> dict[
             write_runs(Path(folder), names, seeds, iterations)
         found = None if files else made_up(names, seeds, iterations)
         wall, cpu = time.perf_counter(), time.process_time()
-        found = found or scores.collect([Path(folder)])
+        found = found or collecting.collect([Path(folder)])
         read = time.perf_counter() - wall
-        tables = scores.over_games(found.scores), scores.over_frames(found.curves), scores.per_game(found.scores)
+        tables = (
+            score_aggregates.over_games(found.scores),
+            score_aggregates.over_frames(found.curves),
+            score_aggregates.per_game(found.scores),
+        )
         if found.problems or not all(len(table) for table in tables):
             raise RuntimeError(f"Expected every made-up run to count: {found.problems[:3]}")
         return {"seconds": round(time.perf_counter() - wall, 2), "seconds_reading": round(read, 2),

@@ -32,9 +32,9 @@ from dqn_tf.envs import games
 from dqn_tf.rng import Stream
 from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
-from reproduce.executing.jobs import Job
 from reproduce.places import ROOT
-from reproduce.planning import plan, protocol
+from reproduce.planning import plan, protocol_files
+from reproduce.planning.job import Job
 from reproduce.planning.plan import Selection
 from reproduce.records import published
 
@@ -42,7 +42,7 @@ MISSING = 100  # one run in so many
 
 
 def planned(folder: Path, names: tuple[str, ...], seeds: int) -> tuple[Job, ...]:
-    return plan.make(protocol.load("atari57"), folder, Selection(environments=names, seeds=seeds)).jobs
+    return plan.make(protocol_files.load("atari57"), folder, Selection(environments=names, seeds=seeds)).jobs
 
 
 def record(job: Job, config: Any, iterations: int, episodes: int) -> None:

@@ -78,3 +78,13 @@ def write_text(text: str, path: Path) -> None:
     """Write a text that ends in exactly one newline."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def runs(number: int, of: int | None = None) -> str:
+    """A number of runs in words.
+
+    >>> runs(1), runs(3420), runs(1, of=2), runs(2, of=2)
+    ('1 run', '3,420 runs', '1 of 2 runs', '2 runs')
+    """
+    total = number if of is None else of
+    return f"{number:,} of " * (number < total) + f"{total:,} run" + "s" * (total != 1)

@@ -16,7 +16,7 @@ PARTS = {
     "combinations": "presenting.combinations_page",
     "independent": "analysis.library_comparison",
     "quickstart": "executing.quickstart",
-    "export": "records.runs",
+    "export": "records.export",
     "env-restore": "analysis.env_restore",
 }
 

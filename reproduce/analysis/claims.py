@@ -14,8 +14,8 @@ import pandas as pd
 
 from dqn_tf.rng import Stream
 from reproduce import formatting
-from reproduce.analysis import scores, statistics
-from reproduce.analysis.scores import Collected
+from reproduce.analysis import score_aggregates, statistics
+from reproduce.analysis.collecting import Collected
 from reproduce.planning import protocol
 from reproduce.planning.protocol import Claim, Protocol
 from reproduce.records import published
@@ -104,7 +104,7 @@ def _usable(asked: Protocol, claim: Claim, need: Needed, found: Collected) -> tu
         return whole[whole["convention"] == convention], begun
     keys = ["environment", "seed"]
     curves = _of(found.curves, asked, claim, need).merge(whole[keys].drop_duplicates(), on=keys)
-    return scores.at_frames(curves, convention, need.frames, asked.score.window_frames or 0), begun
+    return score_aggregates.at_frames(curves, convention, need.frames, asked.score.window_frames or 0), begun
 
 
 def _of(table: pd.DataFrame, asked: Protocol, claim: Claim, need: Needed) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def _estimate(asked: Protocol, claim: Claim, usable: pd.DataFrame) -> tuple[floa
         values = usable["score"].to_numpy(np.float64)
         std = float(values.std(ddof=1)) if len(values) > 1 else math.nan
         return (float(values.mean()), *statistics.mean_interval(float(values.mean()), std, len(values)))
-    groups = scores.normalized_groups(usable, claim.normalization)
+    groups = score_aggregates.normalized_groups(usable, claim.normalization)
     generator = Stream(0, f"statistics/claims/{asked.id}/{claim.id}").at(0)
     metric = claim.metric.removesuffix("_normalized")
     estimate = statistics.aggregate(list(groups.values()), generator=generator)[metric]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from reproduce.analysis import scores
+from reproduce.analysis import score_aggregates
 from reproduce.analysis.statistics import aggregate, human_normalized
 from reproduce.records import published
 from reproduce.records.published import DOPAMINE_ITERATION_FRAMES
@@ -57,7 +57,7 @@ def over_frames(table: pd.DataFrame, games: Sequence[str]) -> pd.DataFrame:
 
     table: rows of COLUMNS; a game's score is the mean over its runs.  Columns: OVER_FRAMES_COLUMNS, without intervals.
     """
-    references = published.references(scores.NORMALIZATION)
+    references = published.references(score_aggregates.NORMALIZATION)
     parts = []
     for label, same in table[table["game"].isin(games)].groupby("label", sort=False):
         wide = same.pivot(index="frames", columns="game", values="mean").dropna()
@@ -70,7 +70,7 @@ def over_frames(table: pd.DataFrame, games: Sequence[str]) -> pd.DataFrame:
 
 
 def own_over_frames(table: pd.DataFrame, kind: str = "train_return") -> pd.DataFrame:
-    """The same of our runs, with intervals, from rows of ``scores.OVER_FRAMES_COLUMNS``."""
+    """The same of our runs, with intervals, from rows of ``score_aggregates.OVER_FRAMES_COLUMNS``."""
     parts = []
     for (collection, agent), same in table[table["kind"] == kind].groupby(["collection", "agent"], sort=True):
         parts_of_it = {name: same[same["metric"] == name].set_index("frames") for name in METRICS}

@@ -1,4 +1,4 @@
-"""From run directories to one tidy table of scores, and on to tables per game and over games.
+"""The scores of one run.
 
 A score belongs to a convention, and conventions are never mixed:
 
@@ -7,33 +7,23 @@ A score belongs to a convention, and conventions are never mixed:
     best_checkpoint    the best-scored network of training, by new episodes after training, where the run played them
     best_phase         the highest-scored evaluation phase itself: a maximum over noise, so too high
     final_evaluation   the phase after training, with the last weights
-
-What cannot be counted (a damaged run, a run in two places, runs of different settings under one name) is left out and
-listed; the tables say from how many seeds a number is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dqn_tf import fields
-from dqn_tf.checks import ConfigError, RunError, expect
+from dqn_tf.checks import RunError, expect
 from dqn_tf.config import RunConfig
-from dqn_tf.rng import Stream
-from reproduce.analysis import statistics
-from reproduce.formatting import records
-from reproduce.records import published, runs
 from reproduce.records.runs import Run
 
 CONVENTIONS = ("training_return", "final_window", "best_checkpoint", "best_phase", "final_evaluation")
 WINDOW = 5  # iterations
-NORMALIZATION = "dqn_zoo57_vp0"
 
 # One row per run and convention.  agent: its name where it lies (runs.Run.name).  episodes: how many the score is of.
 # frames: trained so far.  window: iterations or phases, 0 where the convention has none; window_frames: how much of
@@ -48,30 +38,6 @@ CURVE_COLUMNS = (
     "collection", "agent", "environment", "game", "seed", "iteration", "frames", "train_return", "train_episodes",
     "eval_return", "eval_episodes", "max_q", "complete",
 )  # fmt: skip
-# One row per (collection, agent, environment, convention), over complete runs.
-GAME_COLUMNS = (
-    "collection", "agent", "environment", "game", "convention", "n_seeds", "seeds", "mean", "std", "low", "high", "min",
-    "max", "hns_percent", "normalization", "episodes", "window", "window_frames", "frames", "start", "sticky_actions",
-    "settings_hash", "code_versions",
-)  # fmt: skip
-# One row per (collection, agent, convention, metric), over games with a normalization.
-OVER_GAMES_COLUMNS = (
-    "collection", "agent", "convention", "metric", "value_percent", "low", "high", "n_games", "n_seeds_min",
-    "n_seeds_max", "normalization", "window", "frames", "start", "sticky_actions", "resamples", "settings_hash",
-)  # fmt: skip
-# One row per (collection, agent, kind, metric, iteration); kind: "train_return" or "eval_return".
-OVER_FRAMES_COLUMNS = (
-    "collection", "agent", "kind", "metric", "iteration", "frames", "value_percent", "low", "high", "n_games",
-    "n_seeds_min", "n_seeds_max", "normalization", "resamples",
-)  # fmt: skip
-
-
-class Collected(NamedTuple):
-    """What the runs say.  scores: SCORE_COLUMNS.  curves: CURVE_COLUMNS.  problems: what was left out, and why."""
-
-    scores: pd.DataFrame
-    curves: pd.DataFrame
-    problems: list[str]
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
@@ -146,10 +112,10 @@ def _identity(run: Run) -> dict[str, Any]:
 
 def settings_hash(run: Run) -> str:
     """SHA-256 of the settings that all runs of one table share: all but the seed and the environment."""
-    return fields.digest(_shared(run))
+    return fields.digest(shared_settings(run))
 
 
-def _shared(run: Run, whole: bool = False) -> dict[str, Any]:
+def shared_settings(run: Run, whole: bool = False) -> dict[str, Any]:
     """whole: with the fields that came later and are left out of an identity where they have their defaults."""
     settings = {k: v for k, v in run.settings.items() if k != "schema"}
     settings = fields.completed(RunConfig, settings) if whole else run.settings
@@ -181,216 +147,3 @@ def _check_finite(run: Run, values: pd.Series, name: str) -> None:
     if wrong:
         raise RunError(f"{run.path / name.split(':')[0]}: expected finite numbers in{name.split(':')[1]}, got {wrong} "
                        "that are nan or infinite.")  # fmt: skip
-
-
-# -- many runs ---------------------------------------------------------------------------------------------------------
-def collect(
-    folders: Iterable[Path], window: int = WINDOW, watch: Callable[[Path, Run | str], None] | None = None
-) -> Collected:
-    """All scores and curves of the runs in ``folders``, read one run at a time; what is wrong does not stop the rest.
-
-    Of a run that is there twice, one copy counts; of two different runs under one name, neither.  watch: is shown every
-    run as it is read, or why it cannot be, so that nobody has to read it again.
-    """
-    kept: dict[tuple[Any, ...], tuple[Path, str, list[dict[str, Any]], pd.DataFrame]] = {}
-    problems: list[str] = []
-    shared: dict[str, dict[str, Any]] = {}
-    disputed = set()
-    for path in runs.find(*folders):
-        run = runs.attempt(path)
-        if watch is not None:
-            watch(path, run)
-        if isinstance(run, str):
-            problems.append(f"Left out: {run}")
-            continue
-        try:
-            found = score_rows(run, window)
-        except (RunError, ConfigError) as error:
-            problems.append(f"Left out: {error}")
-            continue
-        except (KeyError, TypeError) as error:
-            problems.append(f"Left out: {path}: expected files as training writes them, got {error!r}.")
-            continue
-        key, identity = (
-            (run.collection, run.name, run.environment, run.seed),
-            fields.digest([run.settings, run.summary]),
-        )
-        if key in kept:
-            other, same = kept[key][:2]
-            if same != identity:
-                disputed.add(key)
-            both = f"{path} and {other} are {'the same run' if same == identity else 'different runs'}"
-            problems.append(
-                f"Left out: {'one of two: ' if same == identity else ''}{both} of {'/'.join(map(str, key))}."
-            )
-            continue
-        kept[key] = (path, identity, found, curve_rows(run))
-        shared.setdefault(settings_hash(run), _shared(run, whole=True))
-    good = [parts for key, parts in kept.items() if key not in disputed]
-    scores = pd.DataFrame([row for _, _, rows, _ in good for row in rows], columns=list(SCORE_COLUMNS))
-    curves = [curve for _, _, _, curve in good if len(curve)]
-    curve = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(CURVE_COLUMNS))
-    return _without_mixtures(Collected(scores, curve, problems), shared)
-
-
-def _without_mixtures(found: Collected, shared: dict[str, dict[str, Any]]) -> Collected:
-    """Without groups that would mix settings in one table: all Atari games of an agent, or one other environment."""
-    scores, curves, problems = found
-    groups = scores.groupby([scores["collection"], scores["agent"], _scope(scores)], sort=True)
-    for (collection, agent, where), group in groups:
-        hashes = sorted(group["settings_hash"].unique())
-        if len(hashes) > 1:
-            label = f"{collection}/{agent}, {where}"
-            problems = [*problems, _mixture(label, group, {h: shared[h] for h in hashes})]
-            scores, curves = (
-                table[(table["collection"] != collection) | (table["agent"] != agent) | (_scope(table) != where)]
-                for table in (scores, curves)
-            )
-    return Collected(scores.reset_index(drop=True), curves.reset_index(drop=True), problems)
-
-
-def _scope(table: pd.DataFrame) -> pd.Series:
-    """What stands in one table: "Atari" for any game, otherwise the environment."""
-    return table["environment"].where(table["game"] == "", "Atari")
-
-
-def _mixture(label: str, group: pd.DataFrame, settings: dict[str, dict[str, Any]]) -> str:
-    """What is mixed, by whom."""
-    lines = [f"Left out: {label}: {len(settings)} different configurations would stand in one table."]
-    for identity in settings:
-        some = group[group["settings_hash"] == identity][["environment", "seed"]].drop_duplicates()
-        names = [f"{r['environment']} seed {r['seed']}" for r in records(some)]
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        lines.append(f"  {identity[:12]}: {', '.join(names[:4])}{more}")
-    first, *others = settings.values()
-    differing = [entry for other in others for entry in fields.differences(first, other)]
-    lines += dict.fromkeys(f"  {path.removeprefix('agent.')}: {a!r} or {b!r}" for path, a, b in differing)
-    return "\n".join([*lines, "  Put them into different collections (folders), or remove one."])
-
-
-def _complete(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores[scores["complete"].astype(bool)]
-
-
-def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames: int = 0) -> pd.DataFrame:
-    """The score of each run that has come to exactly ``frames``: CURVE_COLUMNS of its iteration there, and ``score``.
-
-    "training_return": of all episodes that ended in the last ``window_frames``; "final_window": mean of the evaluation
-    phases in them; "best_phase": the best one so far.  A run without such episodes or phases is left out.
-    """
-    keys = ["collection", "agent", "environment", "game", "seed"]
-    there = curves[curves["frames"] == frames]
-    past = curves[curves["frames"] <= frames]
-    if convention != "best_phase":
-        past = past[past["frames"] > frames - window_frames]
-    if convention == "training_return":
-        of, weight = past["train_return"], past["train_episodes"]
-    elif convention in ("final_window", "best_phase"):
-        of, weight = past["eval_return"], (past["eval_episodes"] > 0).astype("int64")
-    else:
-        raise ConfigError(f"Expected a convention that has scores during training, got {convention!r}.")
-    past = past.assign(total=of * weight, weight=weight)[(weight > 0) & of.notna()]
-    groups = past.groupby(keys, sort=True)
-    score = groups["total"].max() if convention == "best_phase" else groups["total"].sum() / groups["weight"].sum()
-    return there.merge(score.rename("score").reset_index(), on=keys)
-
-
-def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.DataFrame:
-    """GAME_COLUMNS over seeds; std of the sample (nan for one seed), low and high the 95 % interval of the mean by
-    Student's t (statistics.mean_interval), hns_percent of the mean where the game has a normalization."""
-    references = published.references(normalization)
-    rows = []
-    keys = ["collection", "agent", "environment", "game", "convention"]
-    for key, group in _complete(scores).groupby(keys, sort=True):
-        group = group.sort_values("seed")
-        values = group["score"].to_numpy(np.float64)
-        mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        low, high = statistics.mean_interval(mean, std, len(values))
-        first = records(group.head(1))[0]
-        game = first["game"]
-        hns = float(statistics.human_normalized(mean, *references[game])) if game in references else math.nan
-        rows.append({
-            **dict(zip(keys, key, strict=True)), "n_seeds": len(values), "seeds": " ".join(map(str, group["seed"])),
-            "mean": mean, "std": std, "low": low, "high": high, "min": values.min(), "max": values.max(),
-            "hns_percent": hns, "normalization": normalization if game in references else "",
-            "episodes": int(group["episodes"].sum()), "code_versions": int(group["code_sha256"].nunique()),
-            **{name: first[name] for name in ("window", "window_frames", "frames", "start", "sticky_actions",
-                                                  "settings_hash")},
-        })  # fmt: skip
-    return pd.DataFrame(rows, columns=list(GAME_COLUMNS))
-
-
-def normalized_groups(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> dict[str, np.ndarray]:
-    """Human-normalized scores in percent, game -> [seeds], of one agent by one convention; games sorted, complete runs.
-
-    Games without a normalization (Dopamine's five others, anything not Atari) are left out.
-    """
-    references = published.references(normalization)
-    return {
-        str(game): statistics.human_normalized(group.sort_values("seed")["score"], *references[str(game)])
-        for game, group in _complete(scores).groupby("game", sort=True)
-        if game in references
-    }
-
-
-def over_games(
-    scores: pd.DataFrame, normalization: str = NORMALIZATION, resamples: int = statistics.RESAMPLES, seed: int = 0
-) -> pd.DataFrame:
-    """OVER_GAMES_COLUMNS: median, mean, IQM and optimality gap of normalized scores, with bootstrap intervals.
-
-    seed: of the stream of resamples; each group of runs has its own, so one group does not move another's bounds.
-    """
-    published.check_means(normalization)
-    rows = []
-    keys = ["collection", "agent", "convention"]
-    for key, group in _complete(scores).groupby(keys, sort=True):
-        groups = normalized_groups(group, normalization)
-        if not groups:
-            continue
-        generator = Stream(seed, f"statistics/over_games/{'/'.join(map(str, key))}").at(0)
-        sizes = [len(g) for g in groups.values()]
-        first = records(group[group["game"] != ""].head(1))[0]
-        for metric, estimate in statistics.aggregate(list(groups.values()), generator=generator,
-                                                     resamples=resamples).items():  # fmt: skip
-            rows.append({
-                **dict(zip(keys, key, strict=True)), "metric": metric, "value_percent": estimate.value.item(),
-                "low": estimate.low.item(), "high": estimate.high.item(), "n_games": len(groups),
-                "n_seeds_min": min(sizes), "n_seeds_max": max(sizes), "normalization": normalization,
-                "resamples": resamples,
-                **{name: first[name] for name in ("window", "frames", "start", "sticky_actions", "settings_hash")},
-            })  # fmt: skip
-    return pd.DataFrame(rows, columns=list(OVER_GAMES_COLUMNS))
-
-
-def over_frames(
-    curves: pd.DataFrame, normalization: str = NORMALIZATION, resamples: int = statistics.RESAMPLES, seed: int = 0
-) -> pd.DataFrame:
-    """OVER_FRAMES_COLUMNS: the metrics of ``over_games`` along training, for each agent over its complete runs.
-
-    Only at iterations for which all of them have a value: games never come and go along a curve.
-    """
-    published.check_means(normalization)
-    references = published.references(normalization)
-    out = []
-    usable = _complete(curves[curves["game"].isin(list(references))])
-    for (collection, agent), group in usable.groupby(["collection", "agent"], sort=True):
-        for kind in ("train_return", "eval_return"):
-            matrix = group.pivot(index=["game", "seed"], columns="iteration", values=kind).astype("float64")
-            matrix = matrix.dropna(axis="columns").sort_index()
-            if matrix.shape[1] == 0:
-                continue
-            found = {str(game): statistics.human_normalized(block, *references[str(game)])
-                     for game, block in matrix.groupby(level="game", sort=True)}  # fmt: skip
-            generator = Stream(seed, f"statistics/over_frames/{collection}/{agent}/{kind}").at(0)
-            sizes = [len(g) for g in found.values()]
-            frames = group.groupby("iteration")["frames"].max()
-            for metric, estimate in statistics.aggregate(list(found.values()), generator=generator,
-                                                         resamples=resamples).items():  # fmt: skip
-                out.append(pd.DataFrame({
-                    "collection": collection, "agent": agent, "kind": kind, "metric": metric,
-                    "iteration": matrix.columns, "frames": frames[matrix.columns].to_numpy(),
-                    "value_percent": estimate.value, "low": estimate.low, "high": estimate.high, "n_games": len(found),
-                    "n_seeds_min": min(sizes), "n_seeds_max": max(sizes), "normalization": normalization,
-                    "resamples": resamples,
-                }))  # fmt: skip
-    return pd.concat(out, ignore_index=True) if out else pd.DataFrame(columns=list(OVER_FRAMES_COLUMNS))

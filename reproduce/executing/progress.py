@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TextIO
 
 from reproduce.executing.jobs import STATES, Outcome
-from reproduce.formatting import plain
+from reproduce.formatting import plain, runs
 
 PLAIN_SECONDS = 30.0
 MOST_LINES = 20  # of a block that is redrawn: a sweep of thousands shows who runs and counts the rest
@@ -69,16 +69,6 @@ def counted(outcomes: list[Outcome]) -> str:
     """How many are in each state: "2 running, 1 failed, 3,417 waiting"."""
     counts = Counter(o.state for o in outcomes)
     return f"{runs(len(outcomes))}: {', '.join(f'{counts[state]:,} {state}' for state in STATES if counts[state])}"
-
-
-def runs(number: int, of: int | None = None) -> str:
-    """A number of runs in words.
-
-    >>> runs(1), runs(3420), runs(1, of=2), runs(2, of=2)
-    ('1 run', '3,420 runs', '1 of 2 runs', '2 runs')
-    """
-    total = number if of is None else of
-    return f"{number:,} of " * (number < total) + f"{total:,} run" + "s" * (total != 1)
 
 
 def line(outcome: Outcome) -> tuple[str, str, str]:

@@ -21,9 +21,10 @@ from typing import Any
 from dqn_tf.checks import ConfigError, RunError
 from reproduce.executing import executors
 from reproduce.executing.executors import Options
-from reproduce.executing.jobs import Job, Outcome, StopAll
+from reproduce.executing.jobs import Outcome, StopAll
 from reproduce.executing.progress import Board, clock
 from reproduce.places import OUTPUT
+from reproduce.planning.job import Job
 from reproduce.records import runs
 
 CARTPOLE, GAME = "CartPole-v1", "breakout"

@@ -28,10 +28,12 @@ from pathlib import Path
 from dqn_tf import determinism, fields
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.training.run_dir import read_json, write_bytes, write_json
+from reproduce import formatting
 from reproduce.executing import executors, progress
 from reproduce.executing.executors import Options
-from reproduce.executing.jobs import STATES, Job, Outcome, StopAll
-from reproduce.planning import plan, protocol
+from reproduce.executing.jobs import STATES, Outcome, StopAll
+from reproduce.planning import cost, plan, protocol_files
+from reproduce.planning.job import Job
 from reproduce.planning.plan import Plan, Selection
 
 SCHEMA = 1
@@ -42,7 +44,7 @@ MANIFEST_COLUMNS = (*PLAN_COLUMNS[:3], "config_hash", "code_sha256", "state_dige
 
 def reproduce(arguments: argparse.Namespace) -> int:
     """``dqn-tf reproduce``: 0 if every run asked for is complete, 1 if not, 128 + signal if stopped."""
-    asked = protocol.load(arguments.protocol)
+    asked = protocol_files.load(arguments.protocol)
     asked = asked.smoke_twin() if arguments.smoke else asked
     asked = asked.with_frames(arguments.frames) if arguments.frames else asked
     selection = Selection(
@@ -57,15 +59,15 @@ def reproduce(arguments: argparse.Namespace) -> int:
     options = Options(parallel=arguments.jobs, retries=arguments.retries, folder=home)
     if arguments.dry_run:
         check(home, planned)
-        print(plan.describe(planned, folder, arguments.jobs, arguments.frames_per_second))
+        print(cost.describe(planned, folder, arguments.jobs, arguments.frames_per_second))
         return 0
     if not planned.total:
-        raise ConfigError(f"Expected runs, got none. {plan.waiting(planned)}.")
+        raise ConfigError(f"Expected runs, got none. {cost.waiting(planned)}.")
     executor = executors.make(arguments.executor, options)
     begin(home, planned)
-    print(f"{asked.title}: {progress.runs(len(planned.jobs), planned.total)} in {home}", flush=True)
+    print(f"{asked.title}: {formatting.runs(len(planned.jobs), planned.total)} in {home}", flush=True)
     if planned.awaiting:
-        print(plan.waiting(planned), flush=True)
+        print(cost.waiting(planned), flush=True)
     try:
         outcomes = executor.carry_out(planned.jobs, progress.Board().show)
     except StopAll as stop:
@@ -86,7 +88,7 @@ def tell(outcomes: Sequence[Outcome]) -> int:
     counts = Counter(o.state for o in outcomes)
     before = sum(o.already for o in outcomes)
     said = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
-    print(f"\n{progress.runs(len(outcomes))}: {said}{f' ({before:,} of them before)' if before else ''}.", flush=True)
+    print(f"\n{formatting.runs(len(outcomes))}: {said}{f' ({before:,} of them before)' if before else ''}.", flush=True)
     if counts["complete"] == len(outcomes):
         return 0
     print("The same command does what is missing, from the last checkpoints.", file=sys.stderr, flush=True)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.training.run_dir import read_json
-from reproduce.executing import jobs, progress
+from reproduce import formatting
+from reproduce.executing import jobs
 from reproduce.executing.sweep import planned_runs
 from reproduce.formatting import plain
+from reproduce.planning import job
 
 STATES = ("complete", "running", "failed", "stopped", "waiting")
 START_SECONDS = 180.0  # a log that is younger, without a run beside it: TensorFlow is being loaded
@@ -56,13 +58,13 @@ def collect(home: Path) -> list[RunStatus]:
 def _state(path: Path, frames: int) -> tuple[str, int]:
     if (path / "summary.json").exists():
         return "complete", frames
-    log = jobs.log_of(path)
+    log = job.log_of(path)
     if not path.exists():
         if not log.exists():
             return "waiting", 0
         return ("running" if time.time() - log.stat().st_mtime < START_SECONDS else "failed"), 0
-    done = jobs.frames_done(path)
-    if jobs.owner(path):
+    done = job.frames_done(path)
+    if job.owner(path):
         return "running", done
     try:
         told = read_json(path / "manifest.json").get("status")
@@ -76,7 +78,7 @@ def _describe(home: Path, runs: list[RunStatus]) -> str:
     counts = Counter(r.state for r in runs)
     said = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
     lines = [
-        f"{home}: {progress.runs(len(runs))}, {said}; {done:,} of {frames:,} frames ({done / max(1, frames):.1%})",
+        f"{home}: {formatting.runs(len(runs))}, {said}; {done:,} of {frames:,} frames ({done / max(1, frames):.1%})",
         "",
     ]
     rows: list[tuple[str, ...]] = [("agent", "runs", *STATES, "frames")]
@@ -98,5 +100,5 @@ def _listed(state: str, runs: list[RunStatus]) -> list[str]:
     for run in runs[:MOST]:
         lines.append(f"  {run.name}: {run.done:,} of {run.frames:,} frames ({run.done / run.frames:.0%})")
         if state == "failed":
-            lines.append(jobs.tail(jobs.log_of(run.path), 1))
+            lines.append(jobs.tail(job.log_of(run.path), 1))
     return [*lines, *([f"  and {len(runs) - MOST:,} more"] if len(runs) > MOST else [])]

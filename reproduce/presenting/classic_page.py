@@ -23,9 +23,9 @@ import pandas as pd
 from dqn_tf import cli
 from dqn_tf.checks import ConfigError, RunError
 from reproduce import formatting
-from reproduce.executing.jobs import Job
 from reproduce.places import OUTPUT, ROOT
-from reproduce.planning import plan, protocol
+from reproduce.planning import plan, protocol, protocol_files
+from reproduce.planning.job import Job
 from reproduce.planning.plan import Selection
 from reproduce.planning.protocol import Protocol
 from reproduce.records import runs
@@ -156,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--smoke", action="store_true", help="tiny budgets; the table is written to --runs")
     options = parser.parse_args(argv)
-    asked = protocol.load("classic")
+    asked = protocol_files.load("classic")
     asked = asked.smoke_twin() if options.smoke else asked
     folder, code = options.runs.absolute(), 0
     csv, text = (folder / asked.id / FOUND.name, folder / asked.id / PAGE.name) if options.smoke else (FOUND, PAGE)

@@ -7,9 +7,9 @@ from pathlib import Path
 from dqn_tf import fields
 from dqn_tf.checks import ConfigError, RunError
 from reproduce.analysis import claims
-from reproduce.analysis.scores import Collected
+from reproduce.analysis.collecting import Collected
 from reproduce.executing import sweep
-from reproduce.planning import protocol
+from reproduce.planning import protocol_files
 from reproduce.presenting.run_report import Protocol
 
 
@@ -22,7 +22,7 @@ def known(home: Path, found: Collected) -> Protocol | None:
         return None
     try:
         planned = [(agent, environment, seed) for agent, environment, seed, _ in sweep.planned_runs(home)]
-        asked = protocol.load(str(home / "protocol.toml"))
+        asked = protocol_files.load(str(home / "protocol.toml"))
     except (ConfigError, RunError) as error:
         return Protocol(title=f"not readable: {error}")
     judged = [] if home.name != asked.id else [claims.row(asked, claim, found) for claim in asked.claims]

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from dqn_tf.checks import ConfigError, RunError, unknown
 from reproduce import places
-from reproduce.analysis import learning_curves, scores
+from reproduce.analysis import learning_curves, score_aggregates
 from reproduce.analysis.statistics import aggregate
 from reproduce.presenting import plots
 from reproduce.presenting.plots import bars, suite
@@ -87,7 +87,7 @@ def no_op_scores(agents: Sequence[str] = tuple(NO_OP_AGENTS.values())) -> pd.Dat
     table = table[table["label"].isin(agents) & table["game"].isin(published.scores().index)]
     order = table["label"].map({label: i for i, label in enumerate(agents)})
     table = table.assign(order=order).sort_values(["order", "game"], kind="stable", ignore_index=True)
-    references = published.references(scores.NORMALIZATION)
+    references = published.references(score_aggregates.NORMALIZATION)
     pairs = zip(table["game"], table["score"], strict=True)
     table["normalized"] = [references[game].normalized(score) for game, score in pairs]
     return table[["label", "game", "published", "score", "normalized"]]

@@ -16,7 +16,7 @@ import pandas as pd
 
 from reproduce import formatting
 from reproduce.analysis import curve_comparison
-from reproduce.executing.jobs import Job
+from reproduce.planning.job import Job
 from reproduce.presenting import plots
 from reproduce.records import published
 from reproduce.records.runs import Run

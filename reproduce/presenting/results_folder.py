@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dqn_tf.checks import ConfigError, RunError
 from reproduce import places
-from reproduce.analysis import curve_comparison, scores
+from reproduce.analysis import collecting, curve_comparison
 from reproduce.presenting import plots, published_figures, run_figures, table_files
 from reproduce.records import published
 
@@ -45,7 +45,7 @@ def _scores(results: Path, to: Path) -> list[Path]:
 
 
 def _of_runs(results: Path, to: Path) -> Iterator[Path]:
-    for drawn in run_figures.drawn(scores.collect([results / "runs"])):
+    for drawn in run_figures.drawn(collecting.collect([results / "runs"])):
         yield plots.save_one(drawn.figure, to / "plots" / drawn.collection / drawn.name)
 
 

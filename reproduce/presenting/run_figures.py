@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reproduce.analysis import curve_comparison, learning_curves, scores
+from reproduce.analysis import collecting, curve_comparison, learning_curves, score_aggregates
 from reproduce.presenting import plots
 from reproduce.presenting.plots import bars, suite
 from reproduce.records import published
@@ -31,7 +31,7 @@ class Drawn(NamedTuple):
     figure: Figure
 
 
-def drawn(found: scores.Collected) -> Iterator[Drawn]:
+def drawn(found: collecting.Collected) -> Iterator[Drawn]:
     """All figures that these runs have data for, one after another."""
     for name, same in found.curves.groupby("collection", sort=True):
         collection = str(name)
@@ -80,9 +80,9 @@ def _aggregates(collection: str, rows: pd.DataFrame, table: pd.DataFrame) -> Ite
     """Over the games, of the agents that have runs on at least two with human and random scores."""
     if not published.available():
         return
-    references = published.references(scores.NORMALIZATION)
+    references = published.references(score_aggregates.NORMALIZATION)
     complete = _of_several_games(table[table["complete"].astype(bool) & table["game"].isin(list(references))])
-    along = scores.over_frames(rows[rows["agent"].isin(complete["agent"])], resamples=RESAMPLES)
+    along = score_aggregates.over_frames(rows[rows["agent"].isin(complete["agent"])], resamples=RESAMPLES)
     over, counts = learning_curves.own_over_frames(along), along.groupby("agent")["n_games"].max()
     if len(over):
         same = counts.iloc[0] if counts.nunique() == 1 else None
@@ -99,7 +99,7 @@ def _aggregates(collection: str, rows: pd.DataFrame, table: pd.DataFrame) -> Ite
         rows_of_it = of_it.assign(label=of_it["agent"], published=False, normalized=normalized)
         words = f"{whose}: performance profiles"
         yield Drawn(collection, f"profiles_{convention}", words, False, bars.profiles(rows_of_it, whose))
-        over = scores.over_games(of_it, resamples=RESAMPLES).assign(published=False)
+        over = score_aggregates.over_games(of_it, resamples=RESAMPLES).assign(published=False)
         over = over.rename(columns={"agent": "label", "metric": "measure", "value_percent": "value"})
         words = f"{whose}: aggregate scores with 95 % intervals"
         yield Drawn(collection, f"aggregates_{convention}", words, False, bars.intervals(over, whose))

@@ -16,8 +16,8 @@ import pandas as pd
 
 from dqn_tf.checks import ConfigError
 from reproduce import formatting
-from reproduce.analysis import curve_comparison, scores
-from reproduce.executing import jobs
+from reproduce.analysis import collecting, curve_comparison, score_aggregates, scores
+from reproduce.planning import job
 from reproduce.presenting import html_page, plots, run_figures
 from reproduce.presenting.html_page import Markup, code, join, status, tag
 from reproduce.records.runs import Run
@@ -65,10 +65,10 @@ class Entry:
     lost: str = ""
 
 
-Known = Callable[[Path, scores.Collected], Protocol | None]  # (a folder of runs, what all runs say)
+Known = Callable[[Path, collecting.Collected], Protocol | None]  # (a folder of runs, what all runs say)
 
 
-def _nothing(home: Path, found: scores.Collected) -> Protocol | None:
+def _nothing(home: Path, found: collecting.Collected) -> Protocol | None:
     return None
 
 
@@ -98,7 +98,7 @@ def make(folder: Path, known: Known = _nothing) -> str:
         paths.append(path)
         found.append(entry(path, folder, run))
 
-    collected = scores.collect([folder], watch=watch)
+    collected = collecting.collect([folder], watch=watch)
     if not paths:
         raise ConfigError(
             f"Expected run directories (config.json and manifest.json) in {folder}, found none. "
@@ -182,7 +182,7 @@ def _state(run: Run) -> str:
     """One of STATES: what says "running" and is held by no process was killed."""
     if run.complete:
         return "complete"
-    if jobs.owner(run.path):
+    if job.owner(run.path):
         return "running"
     return "failed" if run.manifest.get("status") == "failed" else "interrupted"
 
@@ -232,19 +232,19 @@ def _claims(protocols: Mapping[str, Protocol]) -> Markup:
     return html_page.table(rows, columns)
 
 
-def _scores(found: scores.Collected) -> Markup:
-    per_game = formatting.records(scores.per_game(found.scores))
+def _scores(found: collecting.Collected) -> Markup:
+    per_game = formatting.records(score_aggregates.per_game(found.scores))
     columns = {"agent": "agent", "environment": "environment", "convention": "score is", "n_seeds": "n (seeds)",
                "mean": "mean", "std": "std", "low": "95 % from", "high": "to", "min": "lowest", "max": "highest",
                "hns_percent": "human-normalized, %", "frames": "frames", "sticky_actions": "sticky actions",
                "start": "start"}  # fmt: skip
     parts = [
         tag("p", "Raw, undiscounted returns of complete runs, each by its convention: conventions do not compare. ",
-            f"Human-normalized: by the columns {scores.NORMALIZATION} of results/published."),
+            f"Human-normalized: by the columns {score_aggregates.NORMALIZATION} of results/published."),
         html_page.table(per_game, {"collection": "folder", **columns}, "Per environment, over seeds",
                         "collection", "agent"),
     ]  # fmt: skip
-    over = formatting.records(scores.over_games(found.scores))
+    over = formatting.records(score_aggregates.over_games(found.scores))
     if any(row["n_games"] > 1 for row in over):
         columns = {"collection": "folder", "agent": "agent", "convention": "score is", "metric": "metric",
                    "value_percent": "value, %", "low": "95 % from", "high": "to", "n_games": "games",
@@ -265,7 +265,7 @@ def _each_run(table: pd.DataFrame) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _plots(found: scores.Collected) -> Markup:
+def _plots(found: collecting.Collected) -> Markup:
     pictures: dict[bool, list[Markup]] = {True: [], False: []}
     for drawn in run_figures.drawn(found):
         data, kind = plots.render_one(drawn.figure)

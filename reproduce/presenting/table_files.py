@@ -17,7 +17,7 @@ import pandas as pd
 
 from dqn_tf.checks import ConfigError, RunError, expect
 from reproduce import formatting, places
-from reproduce.analysis import published_summaries, scores, statistics
+from reproduce.analysis import collecting, published_summaries, score_aggregates, scores, statistics
 from reproduce.presenting import score_tables
 from reproduce.records import published
 
@@ -45,7 +45,7 @@ def published_tables(folder: Path) -> list[Path]:
     return written
 
 
-def score_files(found: scores.Collected, folder: Path, normalization: str = scores.NORMALIZATION,
+def score_files(found: collecting.Collected, folder: Path, normalization: str = score_aggregates.NORMALIZATION,
                 resamples: int = statistics.RESAMPLES) -> list[Path]:  # fmt: skip
     """Write the tables of our runs; returns the files.
 
@@ -54,9 +54,9 @@ def score_files(found: scores.Collected, folder: Path, normalization: str = scor
     """
     if found.scores.empty:
         return []
-    per_game = scores.per_game(found.scores, normalization)
-    over_games = scores.over_games(found.scores, normalization, resamples)
-    over_frames = scores.over_frames(found.curves, normalization, resamples)
+    per_game = score_aggregates.per_game(found.scores, normalization)
+    over_games = score_aggregates.over_games(found.scores, normalization, resamples)
+    over_frames = score_aggregates.over_frames(found.curves, normalization, resamples)
     written = [
         _csv(table, folder / f"scores_{name}.csv")
         for name, table in (("runs", found.scores), ("per_game", per_game), ("over_games", over_games),
@@ -71,13 +71,18 @@ def score_files(found: scores.Collected, folder: Path, normalization: str = scor
     return written
 
 
-def write(folders: Iterable[Path], out: Path, window: int = scores.WINDOW, normalization: str = scores.NORMALIZATION,
-          resamples: int = statistics.RESAMPLES) -> tuple[list[Path], list[str]]:  # fmt: skip
+def write(
+    folders: Iterable[Path],
+    out: Path,
+    window: int = scores.WINDOW,
+    normalization: str = score_aggregates.NORMALIZATION,
+    resamples: int = statistics.RESAMPLES,
+) -> tuple[list[Path], list[str]]:
     """All tables into ``out``/tables; returns the files, and what was left out.  Removes other scores_* files there."""
     published.check_means(normalization)
     expect(window >= 1, "at least 1 iteration", "window", window)
     expect(resamples >= 1, "at least 1 resample", "resamples", resamples)
-    found = scores.collect(folders, window)
+    found = collecting.collect(folders, window)
     folder = out / "tables"
     written = published_tables(folder) + score_files(found, folder, normalization, resamples)
     for stale in set(folder.glob("scores_*")) - set(written):
@@ -102,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=places.RESULTS, help="default: results/ of this checkout")
     parser.add_argument("--window", type=int, default=scores.WINDOW, help="iterations that final_window and "
                         "training_return are of; default: %(default)s")  # fmt: skip
-    parser.add_argument("--normalization", default=scores.NORMALIZATION, help="random and human scores: "
+    parser.add_argument("--normalization", default=score_aggregates.NORMALIZATION, help="random and human scores: "
                         f"{', '.join(published.NORMALIZATIONS)}; default: %(default)s")  # fmt: skip
     parser.add_argument("--resamples", type=int, default=statistics.RESAMPLES, help="default: %(default)s")
     arguments = parser.parse_args(argv)

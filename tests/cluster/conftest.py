@@ -13,7 +13,8 @@ import pytest
 from dqn_tf.training.run_dir import read_json
 from reproduce.executing.executors import Options
 from reproduce.executing.executors.local import Local
-from reproduce.executing.jobs import Job, Outcome
+from reproduce.executing.jobs import Outcome
+from reproduce.planning.job import Job
 
 FRAMES, DISTURBED_FROM = 15_000, 1_500  # so many that a scheduler's answers come before a fast machine is done
 SETTINGS = (

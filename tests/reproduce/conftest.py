@@ -13,7 +13,7 @@ from dqn_tf.api import make_config
 from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce.executing import jobs
-from reproduce.executing.jobs import Job
+from reproduce.planning.job import Job
 
 Episodes = Sequence[tuple[int, float]]
 

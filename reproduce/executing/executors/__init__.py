@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from dqn_tf.checks import ConfigError, unknown
-from reproduce.executing.jobs import RETRIES, Job, Outcome
+from reproduce.executing.jobs import RETRIES, Outcome
+from reproduce.planning.job import Job
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,9 @@ from typing import ClassVar
 from dqn_tf import memory
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options
-from reproduce.executing.jobs import Job, Outcome
+from reproduce.executing.jobs import Outcome
+from reproduce.planning.cost import cores
+from reproduce.planning.job import Job
 
 ELSEWHERE_SECONDS = 5.0  # between two looks at runs that another process holds
 
@@ -81,11 +83,6 @@ class Local:
         if self.parallel is not None:
             return len(running) < self.parallel
         return not running or sum(o.job.threads for o in running) + job.threads <= cores()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _room_bytes(running: list[Outcome]) -> int:

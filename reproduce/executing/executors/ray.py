@@ -19,8 +19,9 @@ import ray
 from dqn_tf.checks import ConfigError
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options, remote
-from reproduce.executing.jobs import Job, Outcome
+from reproduce.executing.jobs import Outcome
 from reproduce.places import ROOT
+from reproduce.planning.job import Job
 
 REQUESTS = "DQN_TF_RAY"  # more for each task: num_gpus=0.25 resources and so on, as ray.remote understands them
 LOOK_SECONDS = 2.0  # between two looks at what has begun

@@ -8,7 +8,8 @@ import shlex
 from collections.abc import Mapping
 
 from dqn_tf.checks import ConfigError
-from reproduce.executing.jobs import Job, Outcome, StopAll, run_one
+from reproduce.executing.jobs import Outcome, StopAll, run_one
+from reproduce.planning.job import Job
 
 LOSSES = 5  # in a row, without a frame that was not there before
 ENDED = ("complete", "failed", "stopped")

@@ -22,8 +22,9 @@ import submitit
 from dqn_tf.checks import ConfigError, RunError
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options, remote
-from reproduce.executing.jobs import Job, Outcome
+from reproduce.executing.jobs import Outcome
 from reproduce.places import ROOT
+from reproduce.planning.job import Job
 
 REQUESTS = "DQN_TF_SLURM"  # more for each task: partition=long time=2880 gres=gpu:1 and so on, as sbatch calls them
 MINUTES = 24 * 60  # of one task; a longer run is queued again

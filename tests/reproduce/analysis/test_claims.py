@@ -11,10 +11,11 @@ import pytest
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.envs import games
-from reproduce.analysis import claims, scores
+from reproduce.analysis import claims, collecting, scores
 from reproduce.analysis.claims import HELD, NOT_HELD, NOT_RUN, judge
-from reproduce.analysis.scores import Collected, at_frames
-from reproduce.planning import protocol
+from reproduce.analysis.collecting import Collected
+from reproduce.analysis.score_aggregates import at_frames
+from reproduce.planning import protocol_files
 from reproduce.planning.protocol import Agent, Claim, Grid, Paper, Protocol, Score
 from reproduce.records import published
 
@@ -167,7 +168,7 @@ def test_the_number_of_an_iteration_is_that_of_its_episodes(run_dir, tmp_path):
     for seed in range(2):
         run_dir(f"set/dqn_dopamine/breakout/seed_{seed}", seed=seed, frames=1000, settings=("iteration_frames=100",),
                 episodes=[(50 * i, float(i)) for i in range(1, 21)], evaluations=(1.0, 4.0, 3.0, 2.0, 2.0))  # fmt: skip
-    collected = scores.collect([tmp_path / "runs"], window=3)
+    collected = collecting.collect([tmp_path / "runs"], window=3)
     of = collected.scores.set_index(["convention", "seed"])["score"]
     assert at_frames(collected.curves, "best_phase", 1000)["score"].tolist() == of["best_phase"].tolist()
     # five phases of 200 frames each: the last three began after frame 400
@@ -206,13 +207,13 @@ def test_games_without_human_scores_are_not_needed():
 
 
 # -- the shipped ones --------------------------------------------------------------------------------------------------
-SHIPPED = [(name, c) for name in protocol.names() for c in protocol.load(name).claims]
+SHIPPED = [(name, c) for name in protocol_files.names() for c in protocol_files.load(name).claims]
 
 
 @pytest.mark.parametrize(("name", "shipped"), SHIPPED, ids=[f"{name}-{c.id}" for name, c in SHIPPED])
 def test_every_shipped_claim_is_judged_once_its_runs_are_there(name, shipped):
     """Runs that scored exactly what was published hold it; before them it is not run."""
-    of = protocol.load(name)
+    of = protocol_files.load(name)
     need, convention = claims.needed(of, shipped), of.score.convention
     assert judge(of, shipped, found()).status == NOT_RUN
     known = published.references(shipped.normalization) if shipped.normalization else {}
@@ -238,7 +239,7 @@ def test_tolerances_of_our_own_say_so(name, shipped):
     """In the file, and where the claim is shown."""
     ours = shipped.why_tolerance.startswith("our choice, before any run of ours")
     assert ours or (shipped.tolerance == 0 and shipped.why_tolerance.startswith("none: "))
-    told = claims.row(protocol.load(name), shipped, found())["explanation"]
+    told = claims.row(protocol_files.load(name), shipped, found())["explanation"]
     assert ("our choice" in told) == ours
 
 

@@ -12,7 +12,7 @@ from dqn_tf.envs.protocols import PROTOCOLS
 from reproduce import formatting, places
 from reproduce.analysis import curve_comparison
 from reproduce.analysis.statistics import OUTSIDE, WITHIN_PREDICTION, WITHIN_RUNS
-from reproduce.records import peer_reruns, published, runs
+from reproduce.records import export, peer_reruns, published, runs
 
 
 def episodes(*rows):
@@ -135,9 +135,11 @@ def test_a_deviation_in_a_field_that_came_later_has_both_values(run_dir):
 
 def test_regenerate_writes_the_same_bytes_twice(run_dir, tmp_path):
     for seed in (1, 0):
-        runs.export(run_dir(f"b{seed}", ((400_000, 1.6), (1_000_000, 1.7), (1_500_000, 3.0)), seed=seed), "x", tmp_path)
-    runs.export(run_dir("p", environment="pong", frames=400), "x", tmp_path)
-    runs.export(run_dir("c", preset="dqn_classic", environment="CartPole-v1", frames=400), "x", tmp_path)
+        export.export(
+            run_dir(f"b{seed}", ((400_000, 1.6), (1_000_000, 1.7), (1_500_000, 3.0)), seed=seed), "x", tmp_path
+        )
+    export.export(run_dir("p", environment="pong", frames=400), "x", tmp_path)
+    export.export(run_dir("c", preset="dqn_classic", environment="CartPole-v1", frames=400), "x", tmp_path)
     for path in (tmp_path / "runs").iterdir():
         if path.name != "x":
             path.rename(tmp_path / f"elsewhere_{path.name}")
@@ -170,7 +172,7 @@ def test_a_damaged_run_is_an_error(run_dir, tmp_path, capsys):
 # -- what is committed -------------------------------------------------------------------------------------------------
 def test_committed_runs_are_whole():
     for path in runs.find(places.RESULTS / "runs"):
-        assert runs.verify_export(path) == [], path
+        assert export.verify_export(path) == [], path
         assert runs.load(path).complete, path
 
 

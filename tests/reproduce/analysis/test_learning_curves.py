@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduce.analysis import learning_curves, scores
+from reproduce.analysis import learning_curves, score_aggregates, scores
 from reproduce.records import published
 
 ROW = {"collection": "c", "agent": "a", "environment": "breakout", "game": "breakout"}
@@ -45,7 +45,7 @@ def test_over_frames_against_a_slow_twin():
     games = ["breakout", "pong", "qbert", "seaquest", "boxing"]
     table = learning_curves.of_dopamine(games, ["C51"])
     found = learning_curves.over_frames(table, games)
-    references = published.references(scores.NORMALIZATION)
+    references = published.references(score_aggregates.NORMALIZATION)
     normalized = []
     for game in games:
         random, human = references[game]
@@ -72,7 +72,7 @@ def test_our_runs_over_frames_have_intervals():
         rows((seed, i, 100 * (i + 1), 10.0 * i + seed), environment=game, game=game, complete=True)
         for game in ("breakout", "pong") for seed in (0, 1) for i in (0, 1)
     ])  # fmt: skip
-    found = learning_curves.own_over_frames(scores.over_frames(table, resamples=50))
+    found = learning_curves.own_over_frames(score_aggregates.over_frames(table, resamples=50))
     assert found["label"].tolist() == ["a", "a"] and found["frames"].tolist() == [100, 200]
     assert (found["iqm_low"] <= found["iqm"]).all() and (found["iqm"] <= found["iqm_high"]).all()
     pairs = [published.human_random(g).normalized(s) for g in ("breakout", "pong") for s in (0, 1)]

@@ -14,8 +14,10 @@ import pytest
 from dqn_tf.checks import RunError
 from dqn_tf.training.run_dir import write_json
 from reproduce.analysis import scores
-from reproduce.analysis.scores import collect, over_frames, over_games, per_game, score_rows
-from reproduce.records import runs
+from reproduce.analysis.collecting import collect
+from reproduce.analysis.score_aggregates import over_frames, over_games, per_game
+from reproduce.analysis.scores import score_rows
+from reproduce.records import export, runs
 
 SHORT = ("iteration_frames=100_000",)  # 2,000,000 frames are twenty iterations, of which five are the window
 
@@ -113,7 +115,7 @@ def test_agents_of_one_preset_are_kept_apart_by_name(run_dir, tmp_path):
         run_dir(f"set/{name}/breakout/seed_0", settings=(*SHORT, *more))
     found = collect([tmp_path])
     assert found.problems == [] and set(found.scores["agent"]) == {"whole", "no_discount"}
-    paths = [runs.export(path, "kept", tmp_path / "results") for path in runs.find(tmp_path / "runs")]
+    paths = [export.export(path, "kept", tmp_path / "results") for path in runs.find(tmp_path / "runs")]
     assert sorted(p.parent.parent.name for p in paths) == ["no_discount", "whole"]
     assert len(runs.find(tmp_path / "results")) == 2
 

@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from reproduce import places
+from reproduce import formatting, places
 from reproduce.executing import jobs, progress
 from reproduce.executing.jobs import Outcome
 
@@ -178,9 +178,10 @@ def test_a_run_ends_with_its_parent(job, instead, tmp_path, number):
     """Asked to end or killed outright: the run is told to save, and gives its directory back."""
     instead(WAITS)
     code = (
-        "import sys; from pathlib import Path; from reproduce.executing import jobs\n"
+        "import sys; from pathlib import Path\n"
+        "from reproduce.executing import jobs; from reproduce.planning.job import Job\n"
         "jobs.environment = lambda: {**jobs.os.environ, 'PYTHONPATH': sys.argv[2]}\n"
-        "jobs.run_one(jobs.Job(label='', preset='dqn_classic', environment='CartPole-v1', seed=1, frames=400,"
+        "jobs.run_one(Job(label='', preset='dqn_classic', environment='CartPole-v1', seed=1, frames=400,"
         " run_dir=Path(sys.argv[1])))"
     )
     command = [sys.executable, "-c", code, str(job().run_dir), jobs.environment()["PYTHONPATH"]]
@@ -273,6 +274,6 @@ def test_a_terminal_shows_one_block(job):
 
 
 def test_numbers_of_runs_in_words():
-    assert [progress.runs(1), progress.runs(3420), progress.runs(1, of=2), progress.runs(2, of=2)] == [
+    assert [formatting.runs(1), formatting.runs(3420), formatting.runs(1, of=2), formatting.runs(2, of=2)] == [
         "1 run", "3,420 runs", "1 of 2 runs", "2 runs",
     ]  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from reproduce import places
 from reproduce.executing import jobs, quickstart
-from reproduce.executing.jobs import Job
+from reproduce.planning.job import Job
 from reproduce.presenting import quickstart_report
 from reproduce.records import runs
 

@@ -17,9 +17,9 @@ from dqn_tf import cli, determinism
 from dqn_tf.training.run_dir import write_json
 from reproduce.executing import jobs, sweep, sweep_status
 from reproduce.places import ROOT
-from reproduce.planning import plan
+from reproduce.planning import job, plan
 from reproduce.planning.plan import Selection
-from reproduce.planning.protocol import load
+from reproduce.planning.protocol_files import load
 
 PROTOCOL = """\
 schema = 1
@@ -353,7 +353,7 @@ def test_stopped_continued_killed_and_started_again_to_the_same_bytes(tiny, tmp_
         return [sys.executable, "-m", "dqn_tf", "reproduce", tiny, "--runs", str(tmp_path / folder), *words]
 
     def done(folder, seed):
-        return jobs.frames_done(run_dir(folder, seed))
+        return job.frames_done(run_dir(folder, seed))
 
     def run_dir(folder, seed):
         return tmp_path / folder / "tiny" / "dqn_classic" / "CartPole-v1" / f"seed_{seed}"
@@ -374,7 +374,7 @@ def test_stopped_continued_killed_and_started_again_to_the_same_bytes(tiny, tmp_
         wait(lambda: done("wild", 1) >= 1500)
         os.kill(int((run_dir("wild", 1) / ".lock").read_text().split()[1]), signal.SIGKILL)
     assert process.returncode == 0
-    assert "-- attempt 2 --" in jobs.log_of(run_dir("wild", 1)).read_text()
+    assert "-- attempt 2 --" in job.log_of(run_dir("wild", 1)).read_text()
     for seed in (1, 2):
         for name in ("config.json", "episodes.csv", "iterations.csv", "summary.json"):
             assert (run_dir("calm", seed) / name).read_bytes() == (run_dir("wild", seed) / name).read_bytes(), name

@@ -15,11 +15,11 @@ import pytest
 from dqn_tf import presets
 from reproduce.executing import quickstart
 from reproduce.places import RESULTS, ROOT
-from reproduce.planning import plan, protocol
+from reproduce.planning import plan, protocol, protocol_files
 from reproduce.planning.plan import Selection
-from reproduce.planning.protocol import load
+from reproduce.planning.protocol_files import load
 
-SHIPPED = protocol.names()
+SHIPPED = protocol_files.names()
 
 
 def test_which_protocols_there_are():

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from reproduce import places
-from reproduce.analysis import scores
+from reproduce.analysis import collecting
 from reproduce.presenting import protocol_sections, run_report
 
 
@@ -23,7 +23,7 @@ def sweep(run_dir, tmp_path):
 
 
 def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
-    found = protocol_sections.known(sweep, scores.collect([sweep]))
+    found = protocol_sections.known(sweep, collecting.collect([sweep]))
     (claim,) = found.claims
     assert claim["status"] == "not run" and "CartPole-v1 4 of 5" in claim["explanation"] and claim["ours"] is None
     assert len(found.planned) == 5 and "Breakout gets" in found.deviations[0]["what"]
@@ -34,7 +34,7 @@ def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
 
     run_dir("quickstart/dqn_classic/CartPole-v1/seed_5", ((80_000, 500.0),), seed=5, frames=80_000,
             preset="dqn_classic", environment="CartPole-v1", final=(400.0,))  # fmt: skip
-    (claim,) = protocol_sections.known(sweep, scores.collect([sweep])).claims
+    (claim,) = protocol_sections.known(sweep, collecting.collect([sweep])).claims
     assert (claim["status"], claim["ours"]) == ("held", pytest.approx((4 * 495 + 400) / 5))
     assert claim["published"] == 475.0
 
@@ -47,4 +47,4 @@ def test_a_damaged_plan_is_said_and_the_rest_is_shown(sweep):
 
 def test_a_folder_without_a_plan_has_no_protocol(sweep):
     (sweep / "plan.csv").unlink()
-    assert protocol_sections.known(sweep, scores.collect([sweep])) is None
+    assert protocol_sections.known(sweep, collecting.collect([sweep])) is None

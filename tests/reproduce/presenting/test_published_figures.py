@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduce.analysis import learning_curves, scores
+from reproduce.analysis import collecting, learning_curves
 from reproduce.places import ROOT
 from reproduce.presenting import plots, published_figures, run_figures
 from reproduce.presenting.plots import bars, suite
@@ -109,7 +109,7 @@ def test_ours_decide_the_range_of_a_learning_curve():
 
 def test_aggregates_are_of_agents_with_several_games():
     """The repository's own runs: one agent on Breakout, another on Freeway; then both games as one agent's as well."""
-    found = scores.collect([ROOT / "results" / "runs" / "family_evidence"])
+    found = collecting.collect([ROOT / "results" / "runs" / "family_evidence"])
     alone = {d.name for d in run_figures.drawn(found)}
     assert {"curves_breakout", "curves_freeway"} <= alone and not any("over" in n or "agg" in n for n in alone)
 
@@ -121,7 +121,7 @@ def test_aggregates_are_of_agents_with_several_games():
             rows = [own[g].assign(agent=name, game=g, environment=g) for name, games in agents for g in games]
             return pd.concat([table, *rows], ignore_index=True)
 
-        both = scores.Collected(more(found.scores), more(found.curves), problems=[])
+        both = collecting.Collected(more(found.scores), more(found.curves), problems=[])
         return {d.name: text_of(d.figure) for d in run_figures.drawn(both)}
 
     drawn = figures_of(("two", GAMES[:2]))
@@ -144,10 +144,9 @@ def test_profile_of_runs_has_a_band_and_of_means_has_none():
 
 
 def test_value_and_return(run_dir):
-    from reproduce.analysis import scores
 
     path = run_dir("c", preset="dqn_classic", environment="CartPole-v1", frames=100)
-    table = scores.collect([path]).curves
+    table = collecting.collect([path]).curves
     figure = plots.value_and_return(table)
     assert "CartPole-v1: dqn_classic, 1 seed, 100 frames" in text_of(figure)
     nothing = plots.value_and_return(table.assign(max_q=float("nan")))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from dqn_tf import cli
-from reproduce.analysis import scores
+from reproduce.analysis import collecting
 from reproduce.presenting import html_page, run_report
 from reproduce.presenting.html_page import Markup, tag
 from reproduce.records import runs
@@ -71,7 +71,7 @@ def folder(run_dir, tmp_path):
     return tmp_path / "runs"
 
 
-def known(home: Path, found: scores.Collected):
+def known(home: Path, found: collecting.Collected):
     """A protocol whose every text is hostile."""
     claim = {"name": HOSTILE, "status": "held", "metric": "score", "published": 1.0, "ours": float("nan"),
              "place": HOSTILE, "explanation": HOSTILE}  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reproduce import formatting, places
-from reproduce.analysis import published_summaries, scores
+from reproduce.analysis import collecting, published_summaries, score_aggregates, scores
 from reproduce.presenting import score_tables, table_files
 from reproduce.records import published
 
@@ -80,14 +80,16 @@ def test_family_columns_are_published_ones_with_their_flags():
 
 # -- ours beside the published -----------------------------------------------------------------------------------------
 def beside(tmp_path, convention, **more):
-    table = scores.per_game(scores.collect([tmp_path], **more).scores)
+    table = score_aggregates.per_game(collecting.collect([tmp_path], **more).scores)
     return score_tables.beside(table[table["convention"] == convention])
 
 
 def test_only_columns_of_the_same_kind_stand_beside_ours(write, tmp_path):
     write(evaluations=(1.0, 2.0, 3.0, 4.0, 5.0))
     write(preset="dqn_nature", evaluations=(1.0, 2.0, 3.0, 4.0, 5.0))
-    rows = scores.per_game(scores.collect([tmp_path]).scores).set_index(["agent", "convention"], drop=False)
+    rows = score_aggregates.per_game(collecting.collect([tmp_path]).scores).set_index(
+        ["agent", "convention"], drop=False
+    )
     found = {key: score_tables.beside(rows.loc[[key]])[1] for key in rows.index}
     assert found["dqn_nature", "training_return"].empty and ("dqn_dopamine", "best_checkpoint") not in found
     assert found["dqn_nature", "best_phase"].empty and found["dqn_dopamine", "best_phase"].empty  # of no paper's kind
@@ -122,7 +124,9 @@ def test_other_environments_have_nothing_beside_them(write, tmp_path):
     write("CartPole-v1", preset="dqn_classic", settings=(), frames=100, episodes=((100, 1.0),), evaluations=(1.0,))
     table, sources = beside(tmp_path, "best_checkpoint")
     assert len(table) == 1 and sources.empty
-    page = score_tables.beside_markdown(table, scores.over_games(pd.DataFrame(columns=list(scores.SCORE_COLUMNS))))
+    page = score_tables.beside_markdown(
+        table, score_aggregates.over_games(pd.DataFrame(columns=list(scores.SCORE_COLUMNS)))
+    )
     assert "No published column is of this convention" in page and "(no rows)" in page
 
 

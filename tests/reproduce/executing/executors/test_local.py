@@ -13,6 +13,7 @@ from dqn_tf import memory
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options, local
 from reproduce.executing.executors.local import Local
+from reproduce.planning import cost
 
 DONE = """
 import pathlib, sys
@@ -149,7 +150,7 @@ def test_resident_bytes():
     block = bytearray(os.urandom(1)) * 64_000_000
     assert len(block) * 0.9 < local._resident_bytes(os.getpid()) - mine < len(block) * 1.5
     assert local._resident_bytes(2**30) == 0
-    assert 1 <= local.cores() <= (os.cpu_count() or 1)
+    assert 1 <= cost.cores() <= (os.cpu_count() or 1)
 
 
 # -- two at the same runs ----------------------------------------------------------------------------------------------

@@ -1,0 +1,160 @@
+"""From scores of runs to numbers per game, over games and over frames."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from dqn_tf.checks import ConfigError
+from dqn_tf.rng import Stream
+from reproduce.analysis import statistics
+from reproduce.formatting import records
+from reproduce.records import published
+
+NORMALIZATION = "dqn_zoo57_vp0"
+# One row per (collection, agent, environment, convention), over complete runs.
+GAME_COLUMNS = (
+    "collection", "agent", "environment", "game", "convention", "n_seeds", "seeds", "mean", "std", "low", "high", "min",
+    "max", "hns_percent", "normalization", "episodes", "window", "window_frames", "frames", "start", "sticky_actions",
+    "settings_hash", "code_versions",
+)  # fmt: skip
+# One row per (collection, agent, convention, metric), over games with a normalization.
+OVER_GAMES_COLUMNS = (
+    "collection", "agent", "convention", "metric", "value_percent", "low", "high", "n_games", "n_seeds_min",
+    "n_seeds_max", "normalization", "window", "frames", "start", "sticky_actions", "resamples", "settings_hash",
+)  # fmt: skip
+# One row per (collection, agent, kind, metric, iteration); kind: "train_return" or "eval_return".
+OVER_FRAMES_COLUMNS = (
+    "collection", "agent", "kind", "metric", "iteration", "frames", "value_percent", "low", "high", "n_games",
+    "n_seeds_min", "n_seeds_max", "normalization", "resamples",
+)  # fmt: skip
+
+
+def _complete(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[scores["complete"].astype(bool)]
+
+
+def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames: int = 0) -> pd.DataFrame:
+    """The score of each run that has come to exactly ``frames``: CURVE_COLUMNS of its iteration there, and ``score``.
+
+    "training_return": of all episodes that ended in the last ``window_frames``; "final_window": mean of the evaluation
+    phases in them; "best_phase": the best one so far.  A run without such episodes or phases is left out.
+    """
+    keys = ["collection", "agent", "environment", "game", "seed"]
+    there = curves[curves["frames"] == frames]
+    past = curves[curves["frames"] <= frames]
+    if convention != "best_phase":
+        past = past[past["frames"] > frames - window_frames]
+    if convention == "training_return":
+        of, weight = past["train_return"], past["train_episodes"]
+    elif convention in ("final_window", "best_phase"):
+        of, weight = past["eval_return"], (past["eval_episodes"] > 0).astype("int64")
+    else:
+        raise ConfigError(f"Expected a convention that has scores during training, got {convention!r}.")
+    past = past.assign(total=of * weight, weight=weight)[(weight > 0) & of.notna()]
+    groups = past.groupby(keys, sort=True)
+    score = groups["total"].max() if convention == "best_phase" else groups["total"].sum() / groups["weight"].sum()
+    return there.merge(score.rename("score").reset_index(), on=keys)
+
+
+def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.DataFrame:
+    """GAME_COLUMNS over seeds; std of the sample (nan for one seed), low and high the 95 % interval of the mean by
+    Student's t (statistics.mean_interval), hns_percent of the mean where the game has a normalization."""
+    references = published.references(normalization)
+    rows = []
+    keys = ["collection", "agent", "environment", "game", "convention"]
+    for key, group in _complete(scores).groupby(keys, sort=True):
+        group = group.sort_values("seed")
+        values = group["score"].to_numpy(np.float64)
+        mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
+        low, high = statistics.mean_interval(mean, std, len(values))
+        first = records(group.head(1))[0]
+        game = first["game"]
+        hns = float(statistics.human_normalized(mean, *references[game])) if game in references else math.nan
+        rows.append({
+            **dict(zip(keys, key, strict=True)), "n_seeds": len(values), "seeds": " ".join(map(str, group["seed"])),
+            "mean": mean, "std": std, "low": low, "high": high, "min": values.min(), "max": values.max(),
+            "hns_percent": hns, "normalization": normalization if game in references else "",
+            "episodes": int(group["episodes"].sum()), "code_versions": int(group["code_sha256"].nunique()),
+            **{name: first[name] for name in ("window", "window_frames", "frames", "start", "sticky_actions",
+                                                  "settings_hash")},
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=list(GAME_COLUMNS))
+
+
+def normalized_groups(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> dict[str, np.ndarray]:
+    """Human-normalized scores in percent, game -> [seeds], of one agent by one convention; games sorted, complete runs.
+
+    Games without a normalization (Dopamine's five others, anything not Atari) are left out.
+    """
+    references = published.references(normalization)
+    return {
+        str(game): statistics.human_normalized(group.sort_values("seed")["score"], *references[str(game)])
+        for game, group in _complete(scores).groupby("game", sort=True)
+        if game in references
+    }
+
+
+def over_games(
+    scores: pd.DataFrame, normalization: str = NORMALIZATION, resamples: int = statistics.RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """OVER_GAMES_COLUMNS: median, mean, IQM and optimality gap of normalized scores, with bootstrap intervals.
+
+    seed: of the stream of resamples; each group of runs has its own, so one group does not move another's bounds.
+    """
+    published.check_means(normalization)
+    rows = []
+    keys = ["collection", "agent", "convention"]
+    for key, group in _complete(scores).groupby(keys, sort=True):
+        groups = normalized_groups(group, normalization)
+        if not groups:
+            continue
+        generator = Stream(seed, f"statistics/over_games/{'/'.join(map(str, key))}").at(0)
+        sizes = [len(g) for g in groups.values()]
+        first = records(group[group["game"] != ""].head(1))[0]
+        for metric, estimate in statistics.aggregate(list(groups.values()), generator=generator,
+                                                     resamples=resamples).items():  # fmt: skip
+            rows.append({
+                **dict(zip(keys, key, strict=True)), "metric": metric, "value_percent": estimate.value.item(),
+                "low": estimate.low.item(), "high": estimate.high.item(), "n_games": len(groups),
+                "n_seeds_min": min(sizes), "n_seeds_max": max(sizes), "normalization": normalization,
+                "resamples": resamples,
+                **{name: first[name] for name in ("window", "frames", "start", "sticky_actions", "settings_hash")},
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=list(OVER_GAMES_COLUMNS))
+
+
+def over_frames(
+    curves: pd.DataFrame, normalization: str = NORMALIZATION, resamples: int = statistics.RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """OVER_FRAMES_COLUMNS: the metrics of ``over_games`` along training, for each agent over its complete runs.
+
+    Only at iterations for which all of them have a value: games never come and go along a curve.
+    """
+    published.check_means(normalization)
+    references = published.references(normalization)
+    out = []
+    usable = _complete(curves[curves["game"].isin(list(references))])
+    for (collection, agent), group in usable.groupby(["collection", "agent"], sort=True):
+        for kind in ("train_return", "eval_return"):
+            matrix = group.pivot(index=["game", "seed"], columns="iteration", values=kind).astype("float64")
+            matrix = matrix.dropna(axis="columns").sort_index()
+            if matrix.shape[1] == 0:
+                continue
+            found = {str(game): statistics.human_normalized(block, *references[str(game)])
+                     for game, block in matrix.groupby(level="game", sort=True)}  # fmt: skip
+            generator = Stream(seed, f"statistics/over_frames/{collection}/{agent}/{kind}").at(0)
+            sizes = [len(g) for g in found.values()]
+            frames = group.groupby("iteration")["frames"].max()
+            for metric, estimate in statistics.aggregate(list(found.values()), generator=generator,
+                                                         resamples=resamples).items():  # fmt: skip
+                out.append(pd.DataFrame({
+                    "collection": collection, "agent": agent, "kind": kind, "metric": metric,
+                    "iteration": matrix.columns, "frames": frames[matrix.columns].to_numpy(),
+                    "value_percent": estimate.value, "low": estimate.low, "high": estimate.high, "n_games": len(found),
+                    "n_seeds_min": min(sizes), "n_seeds_max": max(sizes), "normalization": normalization,
+                    "resamples": resamples,
+                }))  # fmt: skip
+    return pd.concat(out, ignore_index=True) if out else pd.DataFrame(columns=list(OVER_FRAMES_COLUMNS))

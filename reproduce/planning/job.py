@@ -1,0 +1,120 @@
+"""One training run that is asked for: what ``dqn-tf train`` is told, where it lives, and how far it is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dqn_tf import memory
+from dqn_tf.api import make_config
+from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.config import RunConfig
+from dqn_tf.training.run_dir import read_json
+
+WARM_UP_COST = 0.2  # of a frame before learning starts, in frames after; only for the time left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run: what ``dqn-tf train`` is asked for, and where it lives."""
+
+    label: str
+    preset: str
+    environment: str
+    seed: int
+    frames: int
+    run_dir: Path
+    protocol: str | None = None
+    settings: tuple[str, ...] = ()
+    checkpoint_frames: int = 200_000
+
+    @cached_property
+    def config(self) -> RunConfig:
+        return make_config(
+            self.preset,
+            self.environment,
+            seed=self.seed,
+            frames=self.frames,
+            protocol=self.protocol,
+            settings=self.settings,
+        )
+
+    @property
+    def arguments(self) -> list[str]:
+        """What follows ``dqn-tf``."""
+        given = ["train", self.preset, self.environment, "--seed", str(self.seed), "--frames", str(self.frames)]
+        given += ["--run-dir", str(self.run_dir), "--checkpoint-frames", str(self.checkpoint_frames)]
+        given += ["--protocol", self.protocol] if self.protocol else []
+        return [*given, *(word for setting in self.settings for word in ("--set", setting))]
+
+    @property
+    def log(self) -> Path:
+        return log_of(self.run_dir)
+
+    @cached_property
+    def memory_bytes(self) -> int:
+        """What the run will come to take: its replay and the rest."""
+        return memory.replay_bytes(self.config) + memory.HEADROOM
+
+    @property
+    def threads(self) -> int:
+        """Cores that the run keeps busy."""
+        return self.config.agent.execution.cores
+
+    def is_complete(self) -> bool:
+        """Whether this very run is done.  Raises ConfigError if its directory holds another one."""
+        try:
+            found = read_json(self.run_dir / "config.json")
+        except RunError:
+            return False
+        if found != self.config.to_json():
+            raise ConfigError(
+                f"{self.run_dir} holds a run of other settings (made by an older version?). "
+                "Remove it, or name another folder with --runs."
+            )
+        return (self.run_dir / "summary.json").exists()
+
+    def owner(self) -> str | None:
+        """Who holds the run at this moment; None if nobody does."""
+        return owner(self.run_dir)
+
+    def frames_done(self) -> int:
+        """Frames trained so far; cheap enough to ask every second."""
+        return frames_done(self.run_dir)
+
+    def work(self, frames: int) -> float:
+        """Cost of the first ``frames`` frames, in frames with learning."""
+        warm_up = min(frames, self.config.agent.min_replay_steps * self.config.frame_skip)
+        return frames - (1.0 - WARM_UP_COST) * warm_up
+
+
+def log_of(run_dir: Path) -> Path:
+    """What a run's attempts print, one after another."""
+    return run_dir.with_name(f"{run_dir.name}.log")
+
+
+def owner(run_dir: Path) -> str | None:
+    """Who holds a run directory's lock at this moment; None if nobody does."""
+    try:
+        with open(run_dir / ".lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return lock.read().strip() or "another process"
+    except OSError:
+        pass
+    return None
+
+
+def frames_done(run_dir: Path) -> int:
+    """Frames trained so far, as the end of episodes.csv tells."""
+    try:
+        with open(run_dir / "episodes.csv", "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 400))
+            lines = file.read().split(b"\n")
+        return int(lines[-2].split(b",")[0])
+    except (OSError, ValueError, IndexError):
+        return 0
