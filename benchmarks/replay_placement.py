@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dqn_tf import determinism, envs, make_config
-from dqn_tf.learning.learner import Learner
+from dqn_tf.agent.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import StepType, TimeStep

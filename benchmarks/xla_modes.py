@@ -26,7 +26,7 @@ def child(preset: str, threads: int, updates: int) -> dict[str, list[float]]:
     import numpy as np
 
     from dqn_tf import determinism, envs, make_config
-    from dqn_tf.learning.learner import Learner
+    from dqn_tf.agent.learner import Learner
     from dqn_tf.types import Sample, Transition
 
     config = make_config(preset, "breakout", frames=1_000_000)

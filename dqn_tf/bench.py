@@ -18,7 +18,7 @@ from dqn_tf.config import Concurrent, Interleaved, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.ring import COLUMN_BYTES
-from dqn_tf.training.concurrent import trainer_of
+from dqn_tf.training.concurrent_loop import trainer_of
 from dqn_tf.training.loop import Trainer
 
 Say = Callable[[str], None]

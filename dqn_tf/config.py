@@ -6,27 +6,27 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 from dqn_tf import fields
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.bootstraps.greedy import Greedy
-from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.dense import Dense
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.networks.single import Single
+from dqn_tf.agent.networks.torsos import MLP, NatureCNN
+from dqn_tf.agent.optimizers import Adam, RMSProp
+from dqn_tf.agent.targets.double import Double
+from dqn_tf.agent.targets.greedy import Greedy
+from dqn_tf.agent.targets.munchausen import Munchausen
+from dqn_tf.agent.values.categorical import Categorical
+from dqn_tf.agent.values.expected import Expected
+from dqn_tf.agent.values.fqf import FQF
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
+from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.fields import check_types, setting
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import Adam, RMSProp
-from dqn_tf.networks.dense import Dense
-from dqn_tf.networks.dueling import Dueling
-from dqn_tf.networks.noisy import Noisy
-from dqn_tf.networks.single import Single
-from dqn_tf.networks.torsos import MLP, NatureCNN
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.values.categorical import Categorical
-from dqn_tf.values.expected import Expected
-from dqn_tf.values.fqf import FQF
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
-from dqn_tf.values.quantile import Quantile
 
 # Half an hour of an Atari game, the limit of its suites, in steps of four frames.
 MAX_STEPS_PER_EPISODE = 27_000
@@ -41,11 +41,11 @@ class Interleaved:
     TensorFlow has no kernel for it (RMSProp; it has one for Adam), the convolutions of updates left to TensorFlow's
     own, the fastest on CPUs (docs/speed.md); "update": all of it; "none".  The choice changes the last bits of
     results.  ``threads`` does not: every operation runs on one thread.  With more than one, the next update begins
-    while its steps are made (learning/lookahead.py), which changes no bit either.
+    while its steps are made (execution/pipelined.py), which changes no bit either.
     """
 
     KIND = "interleaved"
-    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="learning/learner")
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="agent/learner")
     threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/loop")
 
     @property
@@ -60,7 +60,7 @@ class Interleaved:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Concurrent:
-    """Acting and learning at the same time, several environments side by side (training/concurrent.py).
+    """Acting and learning at the same time, several environments side by side (training/concurrent_loop.py).
 
     Paper: Daley & Amato 2021, "Human-level control without server-grade hardware" (arXiv 2111.01264).
 
@@ -75,12 +75,12 @@ class Concurrent:
         "concurrent execution (Daley & Amato 2021, arXiv 2111.01264): between two copies of theta to theta^- actions "
         "are chosen by theta^- in several environments, and updates draw from the replay as it was at the last copy"
     )
-    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="learning/learner")
-    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/concurrent")
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="agent/learner")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/concurrent_loop")
     environments: int = setting(8, unit="environments", doc="games played side by side", at="envs/vector")
     workers: int = setting(1, unit="processes", doc="processes that play them; 0: ours", at="envs/vector")
     updates_per_call: int = setting(
-        1, unit="updates", doc="updates in one compiled call", later=True, at="training/concurrent"
+        1, unit="updates", doc="updates in one compiled call", later=True, at="training/concurrent_loop"
     )
 
     @property
@@ -116,9 +116,9 @@ class AgentConfig:
     replay: Uniform | Prioritized | PrioritizedRank = setting(Uniform(), doc="experience replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
     optimizer: RMSProp | Adam = setting(doc="gradient step")
-    n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="replay/accumulator")
-    discount: float = setting(0.99, unit="per agent step", doc="gamma", at="replay/accumulator")
-    batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="learning/learner")
+    n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
+    discount: float = setting(0.99, unit="per agent step", doc="gamma", at="agent/n_step")
+    batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="agent/learner")
     steps_per_update: int = setting(4, unit="agent steps", doc="one update every so many steps", at="training/loop")
     updates_at_once: int = setting(
         1, unit="updates", doc="updates whenever updates are due", later=True, at="training/loop"
@@ -129,7 +129,7 @@ class AgentConfig:
     min_replay_steps: int = setting(
         50_000, unit="agent steps", doc="steps before learning starts and epsilon decays", at="training/loop"
     )
-    max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="learning/learner")
+    max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="agent/learner")
     execution: Interleaved | Concurrent = setting(Interleaved(), doc="order and means of acting and learning")
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """Where each equation stands: read from the docstrings of the modules, for docs/equations.md and `dqn-tf explain`.
 
 A module names its paper in the paragraph that begins with "Paper:", shows equations in the indented block after it, and
-explains them in the paragraph that begins with "Symbols:".  The test of ``dqn_tf/values/expected.py`` is
-``tests/values/test_expected.py``.
+explains them in the paragraph that begins with "Symbols:".  The test of ``dqn_tf/agent/values/expected.py`` is
+``tests/agent/values/test_expected.py``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
-FOLDERS = ("values", "bootstraps", "networks", "replay", "learning")
+FOLDERS = ("agent/values", "agent/targets", "agent/networks", "agent", "replay")
 _TESTED_IN = {  # modules that share a test
-    "networks/single": "networks/noisy",
-    "networks/dense": "networks/noisy",
+    "agent/networks/single": "agent/networks/noisy",
+    "agent/networks/dense": "agent/networks/noisy",
     "replay/importance": "replay/prioritized",
     "replay/prioritized_rank": "replay/prioritized",
     "replay/uniform": "replay/replay",
@@ -44,7 +44,7 @@ def entries() -> list[Entry]:
 
 @functools.cache
 def entry(module: str) -> Entry:
-    """What the docstring of a module says ("values/expected"); ``paper`` is empty if it names none."""
+    """What the docstring of a module says ("agent/values/expected"); ``paper`` is empty if it names none."""
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     paragraphs = (ast.get_docstring(tree) or "").split("\n\n")
     paper = next((p for p in paragraphs if p.startswith("Paper:")), "")
@@ -67,7 +67,7 @@ def entry(module: str) -> Entry:
 
 
 def test_of(module: str) -> str:
-    """The test file of a module ("values/expected", "config")."""
+    """The test file of a module ("agent/values/expected", "config")."""
     folder, _, name = _TESTED_IN.get(module, module).rpartition("/")
     return f"tests/{folder}{'/' if folder else ''}test_{name}.py"
 

@@ -42,7 +42,7 @@ class Stream:
         return Stream(self.seed, self.name).at(counter)
 
     def seed_of(self, counter: int) -> np.ndarray:
-        """int64 [2], (key of the stream, counter): a seed for draws inside a graph, see ``networks/draws.py``."""
+        """int64 [2], (key of the stream, counter): a seed for draws inside a graph, see ``agent/networks/draws.py``."""
         return np.array([self._key, counter], np.int64)
 
     def integer(self, counter: int) -> int:

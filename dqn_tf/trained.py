@@ -10,12 +10,12 @@ import numpy as np
 
 from dqn_tf import determinism, envs
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.compiled import Compiled
+from dqn_tf.agent.exploration import choose
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.checks import ConfigError, RunError, expect
 from dqn_tf.config import RunConfig
-from dqn_tf.learning.compiled import Compiled
-from dqn_tf.learning.exploration import choose
-from dqn_tf.networks.draws import Draws
-from dqn_tf.networks.q_network import QNetwork
 from dqn_tf.rng import Stream
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Columns, Store

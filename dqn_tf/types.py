@@ -119,7 +119,7 @@ Role = Literal["act", "predict", "target"]
 
 class ValueOutputs(NamedTuple):
     """What a network says of a state: q_values [B, A]; dist [B, A, N] (logits of atoms, or values of quantiles) and
-    taus [B, N] or [1, N] (fractions of the quantiles), or None; proposal: of fractions (values/fqf.py), or None.
+    taus [B, N] or [1, N] (fractions of the quantiles), or None; proposal: of fractions (agent/values/fqf.py), or None.
     """
 
     q_values: TensorLike

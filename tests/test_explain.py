@@ -101,7 +101,7 @@ def test_a_value_with_its_unit_source_file_equation_and_test() -> None:
     (row,) = (row for row in rows("c51_dopamine") if row.field == "value.atoms")
     assert (row.value, row.unit, row.meaning) == ("51", "atoms", "N: atoms of the distribution")
     assert row.source.endswith("num_atoms") and not row.remembered
-    assert (row.file, row.test) == ("dqn_tf/values/categorical.py", "tests/values/test_categorical.py")
+    assert (row.file, row.test) == ("dqn_tf/agent/values/categorical.py", "tests/agent/values/test_categorical.py")
     assert "arXiv 1707.06887" in row.equation
 
 

@@ -13,19 +13,19 @@ import pytest
 
 from dqn_tf import bench, flops
 from dqn_tf import lazy_tf as tf
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.networks.torsos import MLP, NatureCNN
+from dqn_tf.agent.targets.double import Double
+from dqn_tf.agent.targets.munchausen import Munchausen
+from dqn_tf.agent.values.categorical import Categorical
+from dqn_tf.agent.values.fqf import FQF
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
+from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.config import RunConfig
-from dqn_tf.learning.learner import Learner
-from dqn_tf.networks.dueling import Dueling
-from dqn_tf.networks.noisy import Noisy
-from dqn_tf.networks.torsos import MLP, NatureCNN
 from dqn_tf.training.loop import Trainer
 from dqn_tf.types import EnvironmentSpec, ObservationSpec
-from dqn_tf.values.categorical import Categorical
-from dqn_tf.values.fqf import FQF
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
-from dqn_tf.values.quantile import Quantile
 
 B, S, F, H, A = 4, 3, 5, 8, 2  # batch, size of a state, features of the torso, hidden units of the head, actions
 TORSO, HIDDEN, OUTPUT = 2 * S * F, 2 * F * H, 2 * H * A  # one state through one layer

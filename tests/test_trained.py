@@ -12,15 +12,15 @@ import pytest
 
 import dqn_tf
 from dqn_tf import determinism
+from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
-from dqn_tf.learning.learner import Learner
-from dqn_tf.networks.noisy import Noisy
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.run import Options, train
 from dqn_tf.training.stop import Interrupted
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 QUIET = Options(checkpoint_frames=30, progress=False)
 BEST = Evaluation(epsilon=0.0, episodes=3, final_episodes=4, final_network="best")

@@ -6,8 +6,8 @@ Paper: Bellemare, Dabney & Munos 2017, "A Distributional Perspective on Reinforc
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets import zoo
-from dqn_tf.values.categorical import Categorical
 
 FLAGS, AGENT = "c51/run_atari.py", "c51/agent.py"
 

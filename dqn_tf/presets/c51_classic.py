@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets.classic import twin
-from dqn_tf.values.categorical import Categorical
 
 PRESET = twin(
     "c51_classic",
@@ -13,7 +13,7 @@ PRESET = twin(
         "value": Categorical(atoms=51, v_min=0.0, v_max=100.0),
     },
     own={
-        "value": "the idea: values/categorical.py",
+        "value": "the idea: agent/values/categorical.py",
         "value.atoms": "as in c51",
         "value.v_min": "ours: no reward of CartPole-v1 is negative",
         "value.v_max": "ours: 1 / (1 - 0.99), what rewards of 1 add up to",

@@ -6,11 +6,11 @@ Source: `vwxyzjn/cleanrl@fe8d8a03`: `cleanrl/c51.py`; what the two files have in
 
 from __future__ import annotations
 
-from dqn_tf.learning.optimizers import Adam
+from dqn_tf.agent.optimizers import Adam
+from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets import sources
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.dqn_cleanrl import PRESET as DQN_CLEANRL
-from dqn_tf.values.categorical import Categorical
 
 FILE = "c51.py"
 SAME = {path: text.replace("dqn.py:", f"{FILE}:") for path, text in DQN_CLEANRL.sources.items()}

@@ -7,8 +7,8 @@ Paper: Castro et al. 2018, "Dopamine" (arXiv 1812.06110); the agent after Bellem
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets import dopamine
-from dqn_tf.values.categorical import Categorical
 
 GIN, AGENT = "c51.gin", "rainbow_agent.py"
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.networks.dueling import Dueling
-from dqn_tf.networks.noisy import Noisy
-from dqn_tf.networks.torsos import NatureCNN
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.networks.torsos import NatureCNN
+from dqn_tf.agent.targets.double import Double
+from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets import dopamine, zoo
-from dqn_tf.values.categorical import Categorical
 
 GIN, NETWORKS = "DER.gin", "jax/networks.py"
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from dqn_tf.learning.optimizers import Adam
-from dqn_tf.networks.torsos import NatureCNN
+from dqn_tf.agent.networks.torsos import NatureCNN
+from dqn_tf.agent.optimizers import Adam
 from dqn_tf.presets import Preset, sources
 from dqn_tf.presets.dqn_dopamine import PRESET as DQN_DOPAMINE
 from dqn_tf.replay.importance import Importance

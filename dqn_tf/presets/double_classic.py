@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.double import Double
+from dqn_tf.agent.targets.double import Double
 from dqn_tf.presets.classic import twin
 
 PRESET = twin(
@@ -13,6 +13,6 @@ PRESET = twin(
         "bootstrap": Double(),
     },
     own={
-        "bootstrap": "the idea: bootstraps/double.py",
+        "bootstrap": "the idea: agent/targets/double.py",
     },
 )

@@ -6,8 +6,8 @@ Paper: van Hasselt, Guez & Silver 2016, "Deep Reinforcement Learning with Double
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.networks.single import Single
+from dqn_tf.agent.networks.single import Single
+from dqn_tf.agent.targets.double import Double
 from dqn_tf.presets.zoo import preset
 
 FLAGS, AGENT, NETWORKS = "double_q/run_atari.py", "double_q/agent.py", "networks.py"

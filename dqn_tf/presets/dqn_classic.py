@@ -6,14 +6,14 @@ were chosen by experiment (docs/classic.md) and are marked so.
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.optimizers import Adam
+from dqn_tf.agent.targets.greedy import Greedy
+from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import Adam
-from dqn_tf.networks.torsos import MLP
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.values.expected import Expected
 
 DEFINITION, CHOSEN = "this project's definition of dqn_classic", "ours, by experiment: docs/classic.md"
 KINGMA = "Kingma & Ba 2015 (arXiv 1412.6980), algorithm 1"

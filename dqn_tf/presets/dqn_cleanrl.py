@@ -7,14 +7,14 @@ by 714e786d, whose `dqn.py` has the same settings.
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.optimizers import Adam
+from dqn_tf.agent.targets.greedy import Greedy
+from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import Adam
-from dqn_tf.networks.torsos import MLP
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.values.expected import Expected
 
 FILE = "dqn.py"
 TORCH = "torch.nn.Linear's default: U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases"

@@ -7,14 +7,14 @@ Paper: Castro et al. 2018, "Dopamine" (arXiv 1812.06110); sticky actions after M
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import NatureCNN
+from dqn_tf.agent.optimizers import RMSProp
+from dqn_tf.agent.targets.greedy import Greedy
+from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import RMSProp
-from dqn_tf.networks.torsos import NatureCNN
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.values.expected import Expected
 
 GIN, AGENT, NETWORK = "dqn.gin", "dqn_agent.py", "legacy_networks.py"
 

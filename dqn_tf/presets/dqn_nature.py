@@ -7,14 +7,14 @@ and Extended Data Table 1.  Where the paper is silent or at odds with its releas
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import NatureCNN
+from dqn_tf.agent.optimizers import RMSProp
+from dqn_tf.agent.targets.greedy import Greedy
+from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import RMSProp
-from dqn_tf.networks.torsos import NatureCNN
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.values.expected import Expected
 
 TABLE, METHODS, LUA, RUN = "Extended Data Table 1", "Methods", "NeuralQLearner.lua", "run_gpu"
 

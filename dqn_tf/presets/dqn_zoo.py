@@ -5,14 +5,14 @@ Source: `google-deepmind/dqn_zoo@45061f4:dqn_zoo/dqn/run_atari.py` (the flags' d
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import NatureCNN
+from dqn_tf.agent.optimizers import RMSProp
+from dqn_tf.agent.targets.greedy import Greedy
+from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import RMSProp
-from dqn_tf.networks.torsos import NatureCNN
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.values.expected import Expected
 
 FLAGS, AGENT, NETWORKS = "dqn/run_atari.py", "dqn/agent.py", "networks.py"
 

@@ -6,7 +6,7 @@ trains it with Double Q-learning (preset dueling_double); this one isolates the 
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.greedy import Greedy
+from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.dueling_double import PRESET as DUELING_DOUBLE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dqn_tf.networks.dueling import Dueling
+from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.presets.classic import CHOSEN, twin
 
 PRESET = twin(
@@ -13,7 +13,7 @@ PRESET = twin(
         "head": Dueling(),
     },
     own={
-        "head": "the idea: networks/dueling.py",
+        "head": "the idea: agent/networks/dueling.py",
         "head.hidden": CHOSEN,
         "head.torso_gradient": CHOSEN,
     },

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from dqn_tf.learning.optimizers import RMSProp
-from dqn_tf.networks.dueling import Dueling
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.optimizers import RMSProp
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.double_dqn import PRESET as DOUBLE_DQN
 from dqn_tf.presets.sources import MEMORY

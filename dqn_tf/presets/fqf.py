@@ -7,15 +7,15 @@ Paper: Yang et al. 2019, "Fully Parameterized Quantile Function for Distribution
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import Adam, RMSProp
-from dqn_tf.networks.torsos import NatureCNN
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import NatureCNN
+from dqn_tf.agent.optimizers import Adam, RMSProp
+from dqn_tf.agent.targets.double import Double
+from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.dqn_dopamine import PRESET as DQN_DOPAMINE
 from dqn_tf.presets.sources import adam
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.values.fqf import FQF
 
 ARGS, TORCH = "Tianshou-derived: atari_fqf.py", "Tianshou-derived: PyTorch's default"
 

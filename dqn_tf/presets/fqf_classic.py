@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.presets.classic import CHOSEN, twin
 from dqn_tf.presets.fqf import PRESET as FULL
-from dqn_tf.values.fqf import FQF
 
 PRESET = twin(
     "fqf_classic",
@@ -14,7 +14,7 @@ PRESET = twin(
         "value": FQF(fractions=16, first_cosine=0),
     },
     own={
-        "value": "the idea: values/fqf.py",
+        "value": "the idea: agent/values/fqf.py",
         "value.fractions": CHOSEN,
         "value.cosines": "as in fqf",
         "value.first_cosine": CHOSEN,

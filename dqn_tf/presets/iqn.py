@@ -6,8 +6,8 @@ Paper: Dabney et al. 2018, "Implicit Quantile Networks for Distributional Reinfo
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.presets import zoo
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 FLAGS, AGENT, NETWORKS = "iqn/run_atari.py", "iqn/agent.py", "networks.py"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.presets.classic import IMPLICIT, twin
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 PRESET = twin(
     "iqn_classic",
@@ -13,7 +13,7 @@ PRESET = twin(
         "value": ImplicitQuantile(samples=16, target_samples=16, policy_samples=16),
     },
     own={
-        "value": "the idea: values/implicit_quantile.py",
+        "value": "the idea: agent/values/implicit_quantile.py",
         **IMPLICIT,
     },
 )

@@ -7,8 +7,8 @@ Paper: Castro et al. 2018, "Dopamine" (arXiv 1812.06110); the agent after Dabney
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.presets import dopamine
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 GIN, AGENT, NETWORKS = "implicit_quantile.gin", "implicit_quantile_agent.py", "legacy_networks.py"
 

@@ -7,7 +7,7 @@ Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (ar
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.agent.targets.munchausen import Munchausen
 from dqn_tf.presets import dopamine
 
 GIN, AGENT = "munchausen_rl/configs/atari.gin", "m_dqn.py"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.agent.targets.munchausen import Munchausen
 from dqn_tf.presets.classic import MUNCHAUSEN, twin
 
 PRESET = twin(
@@ -13,7 +13,7 @@ PRESET = twin(
         "bootstrap": Munchausen(alpha=0.9, tau=0.03, log_policy_min=-1.0),
     },
     own={
-        "bootstrap": "the idea: bootstraps/munchausen.py",
+        "bootstrap": "the idea: agent/targets/munchausen.py",
         **MUNCHAUSEN,
     },
 )

@@ -7,9 +7,9 @@ Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (ar
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.agent.targets.munchausen import Munchausen
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.presets import dopamine
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 GIN, AGENT, NETWORKS = "munchausen_rl/configs/atari.gin", "m_iqn.py", "legacy_networks.py"
 TRAIN = "munchausen_rl/train.py"  # its flags overrule the agent's defaults; interact = 'greedy' among them

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.munchausen import Munchausen
+from dqn_tf.agent.targets.munchausen import Munchausen
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.presets.classic import IMPLICIT, MUNCHAUSEN, twin
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
 
 PRESET = twin(
     "m_iqn_classic",
@@ -15,9 +15,9 @@ PRESET = twin(
         "value": ImplicitQuantile(samples=16, target_samples=16, policy_samples=16),
     },
     own={
-        "bootstrap": "the idea: bootstraps/munchausen.py",
+        "bootstrap": "the idea: agent/targets/munchausen.py",
         **MUNCHAUSEN,
-        "value": "the idea: values/implicit_quantile.py",
+        "value": "the idea: agent/values/implicit_quantile.py",
         **IMPLICIT,
     },
 )

@@ -6,8 +6,8 @@ was not found; what the paper does not change is as in the Nature DQN.
 
 from __future__ import annotations
 
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.networks.noisy import Noisy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.dqn_nature import PRESET as DQN_NATURE
 from dqn_tf.presets.sources import MEMORY

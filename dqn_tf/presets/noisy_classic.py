@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.networks.noisy import Noisy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.presets.classic import CHOSEN, twin
 
 PRESET = twin(
@@ -15,7 +15,7 @@ PRESET = twin(
         "exploration": EpsilonGreedy(initial_epsilon=0.0, final_epsilon=0.0, decay_steps=1, random_ties=False),
     },
     own={
-        "layers": "the idea: networks/noisy.py",
+        "layers": "the idea: agent/networks/noisy.py",
         "layers.sigma_0": "Fortunato et al. 2018, section 3.2: 0.5, read where others quote it",
         "layers.distribution": CHOSEN,
         "layers.scoring": CHOSEN,

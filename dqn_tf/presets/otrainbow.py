@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.networks.torsos import NatureCNN
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import NatureCNN
+from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets import dopamine, zoo
-from dqn_tf.values.categorical import Categorical
 
 GIN, NETWORKS = "OTRainbow.gin", "jax/networks.py"
 

@@ -7,9 +7,9 @@ Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952).
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.learning.optimizers import RMSProp
-from dqn_tf.networks.single import Single
+from dqn_tf.agent.networks.single import Single
+from dqn_tf.agent.optimizers import RMSProp
+from dqn_tf.agent.targets.double import Double
 from dqn_tf.presets import zoo
 
 FLAGS, AGENT, NETWORKS = "prioritized/run_atari.py", "prioritized/agent.py", "networks.py"

@@ -6,8 +6,8 @@ Paper: Dabney et al. 2018, "Distributional Reinforcement Learning with Quantile 
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.presets import zoo
-from dqn_tf.values.quantile import Quantile
 
 FLAGS, AGENT = "qrdqn/run_atari.py", "qrdqn/agent.py"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.presets.classic import CHOSEN, twin
-from dqn_tf.values.quantile import Quantile
 
 PRESET = twin(
     "qr_dqn_classic",
@@ -13,7 +13,7 @@ PRESET = twin(
         "value": Quantile(quantiles=32),
     },
     own={
-        "value": "the idea: values/quantile.py",
+        "value": "the idea: agent/values/quantile.py",
         "value.quantiles": CHOSEN,
         "value.kappa": "as in qr_dqn",
     },

@@ -7,7 +7,7 @@ in DQN Zoo's Rainbow.
 
 from __future__ import annotations
 
-from dqn_tf.networks.noisy import Noisy
+from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.presets import zoo
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.rainbow_zoo import PRESET as RAINBOW_ZOO

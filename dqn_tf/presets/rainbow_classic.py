@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.networks.dueling import Dueling
-from dqn_tf.networks.noisy import Noisy
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.targets.double import Double
 from dqn_tf.presets.c51_classic import PRESET as C51
 from dqn_tf.presets.classic import CHOSEN, twin
 from dqn_tf.presets.noisy_classic import PRESET as NOISY
@@ -28,8 +28,8 @@ PRESET = twin(
         **{path: text for path, text in C51.sources.items() if path.startswith("value")},
         **{path: text for path, text in NOISY.sources.items() if path.startswith(("layers", "exploration"))},
         "layers.sigma_0": "ours: 0.5, the paper's, kept it from learning in time, see docs/classic.md",
-        "bootstrap": "the idea: bootstraps/double.py",
-        "head": "the idea: networks/dueling.py",
+        "bootstrap": "the idea: agent/targets/double.py",
+        "head": "the idea: agent/networks/dueling.py",
         "head.hidden": CHOSEN,
         "head.torso_gradient": CHOSEN,
         "n_step": "as in rainbow",

@@ -7,12 +7,12 @@ Paper: Hessel et al. 2018, "Rainbow: Combining Improvements in Deep Reinforcemen
 
 from __future__ import annotations
 
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.networks.dueling import Dueling
-from dqn_tf.networks.noisy import Noisy
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.targets.double import Double
+from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets import zoo
-from dqn_tf.values.categorical import Categorical
 
 FLAGS, AGENT, NETWORKS = "rainbow/run_atari.py", "rainbow/agent.py", "networks.py"
 

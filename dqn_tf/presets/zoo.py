@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import Adam
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.optimizers import Adam
 from dqn_tf.presets import Preset, sources
 from dqn_tf.presets.dqn_zoo import PRESET as DQN_ZOO
 from dqn_tf.replay.importance import Importance

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dqn_tf.agent.n_step import Accumulator
 from dqn_tf.checks import RunError
-from dqn_tf.replay.accumulator import Accumulator
 from dqn_tf.replay.device_ring import DeviceRing
 from dqn_tf.replay.ring import Foreseen, Ring, Unforeseen
 from dqn_tf.rng import Stream

@@ -52,7 +52,7 @@ class Uniform:
 
         Draws from ``random``: slots of the ring, redrawn until every one holds a usable row.  While the ring is not
         full they are drawn from as many slots as the next power of two: so what is drawn hardly ever depends on whether
-        one row more is stored, and an update can begin ahead of its turn (learning/lookahead.py).  Raises RunError if
+        one row more is stored, and an update can begin ahead of its turn (execution/pipelined.py).  Raises RunError if
         no row is usable.
         """
         slots = min(ring.capacity, 1 << (ring.head - 1).bit_length())

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from dqn_tf import envs
+from dqn_tf.agent.exploration import choose
 from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.envs.protocols import AtariProtocol
-from dqn_tf.learning.exploration import choose
 from dqn_tf.rng import Stream
 from dqn_tf.types import StepType, TimeStep
 

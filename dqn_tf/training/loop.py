@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dqn_tf import determinism, envs
+from dqn_tf.agent.exploration import Behavior
+from dqn_tf.agent.learner import Learner, UpdateOutputs
 from dqn_tf.checks import Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.learning.exploration import Behavior
-from dqn_tf.learning.learner import Learner, UpdateOutputs
-from dqn_tf.learning.lookahead import LookAhead
+from dqn_tf.execution.pipelined import LookAhead
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
 from dqn_tf.replay.uniform import Uniform

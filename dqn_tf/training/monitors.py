@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.learning.learner import Learner
+from dqn_tf.agent.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.stats import binned
 

@@ -22,7 +22,7 @@ from dqn_tf.envs import vector
 from dqn_tf.training import evaluation, tensorboard
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.concurrent import trainer_of
+from dqn_tf.training.concurrent_loop import trainer_of
 from dqn_tf.training.divergence import advice
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
 from dqn_tf.training.progress import Progress

@@ -13,23 +13,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.bootstraps.double import Double
-from dqn_tf.bootstraps.greedy import Greedy
-from dqn_tf.bootstraps.munchausen import Munchausen
-from dqn_tf.networks.dueling import combine
-from dqn_tf.networks.noisy import noisy_linear
-from dqn_tf.networks.q_network import QNetwork
-from dqn_tf.networks.torsos import MLP
-from dqn_tf.replay.accumulator import Accumulator
+from dqn_tf.agent.n_step import Accumulator
+from dqn_tf.agent.networks.dueling import combine
+from dqn_tf.agent.networks.noisy import noisy_linear
+from dqn_tf.agent.networks.q_network import QNetwork
+from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.targets.double import Double
+from dqn_tf.agent.targets.greedy import Greedy
+from dqn_tf.agent.targets.munchausen import Munchausen
+from dqn_tf.agent.values.categorical import Categorical, project
+from dqn_tf.agent.values.expected import Expected
+from dqn_tf.agent.values.fqf import FQF, Proposed, fraction_loss, fractions
+from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
+from dqn_tf.agent.values.quantile import Quantile, midpoints, quantile_losses
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.rng import Stream
 from dqn_tf.types import ObservationSpec, Transition, ValueOutputs
-from dqn_tf.values.categorical import Categorical, project
-from dqn_tf.values.expected import Expected
-from dqn_tf.values.fqf import FQF, Proposed, fraction_loss, fractions
-from dqn_tf.values.implicit_quantile import ImplicitQuantile
-from dqn_tf.values.quantile import Quantile, midpoints, quantile_losses
 
 PRECISIONS = ("float32", "float64")
 B, A, N, M, K = 16, 3, 8, 5, 6  # batch, actions, atoms or quantiles, quantiles of the target, of the policy

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from dqn_tf import fields
+from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.optimizers import Adam
 from dqn_tf.checks import ConfigError
 from dqn_tf.config import AgentConfig
-from dqn_tf.learning.optimizers import Adam
-from dqn_tf.networks.torsos import MLP
 from reproduce.places import ROOT
 
 SEAMS = ("value", "bootstrap", "head", "layers")
@@ -52,7 +52,7 @@ def page() -> str:
         "# Which ideas combine",
         "",
         "Written by `dqn-tf results combinations` from the configuration; a test trains every cell that says yes",
-        "(`tests/learning/test_combinations.py`). Each combines with every replay "
+        "(`tests/agent/test_combinations.py`). Each combines with every replay "
         f"({', '.join(samplers)}), every `n_step` and both torsos: the update does not see which of these it has.",
         "",
         "| value | bootstrap | " + " | ".join(" + ".join(c) for c in columns) + " |",

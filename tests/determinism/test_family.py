@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.config import Interleaved, RunConfig
-from dqn_tf.networks.torsos import MLP
 from dqn_tf.presets import PRESETS, load
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.loop import IterationRecord, Trainer

@@ -14,13 +14,13 @@ import gymnasium
 import numpy as np
 import pytest
 
+from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.optimizers import Adam, RMSProp
+from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig
-from dqn_tf.learning.exploration import EpsilonGreedy
-from dqn_tf.learning.optimizers import Adam, RMSProp
-from dqn_tf.networks.torsos import MLP
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.loop import EpisodeRecord, Trainer
-from dqn_tf.values.expected import Expected
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dqn_in_one_file.py"
 GRID = "OracleGrid-v0"

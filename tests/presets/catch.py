@@ -17,8 +17,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.config import Evaluation, Interleaved, RunConfig
-from dqn_tf.networks.torsos import MLP
 from dqn_tf.presets import PRESETS, load
 
 ENV_ID = "Catch-v0"

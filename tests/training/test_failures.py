@@ -19,7 +19,7 @@ from dqn_tf.config import Concurrent, Evaluation, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.concurrent import trainer_of
+from dqn_tf.training.concurrent_loop import trainer_of
 from dqn_tf.training.loop import Trainer
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run import Options, train

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.checks import RunError
 from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.envs.protocols import PROTOCOLS
-from dqn_tf.learning.exploration import EpsilonGreedy
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
 
 

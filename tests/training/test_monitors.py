@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.values.categorical import Categorical
+from dqn_tf.agent.values.fqf import FQF
+from dqn_tf.agent.values.quantile import Quantile
+from dqn_tf.agent.values.spread import SPREAD
 from dqn_tf.config import RunConfig
-from dqn_tf.networks.dueling import Dueling
-from dqn_tf.networks.noisy import Noisy
-from dqn_tf.networks.torsos import MLP
 from dqn_tf.replay.importance import MONITORED, Importance
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
@@ -24,10 +28,6 @@ from dqn_tf.training.loop import IterationRecord, Trainer
 from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.run import iteration_columns
 from dqn_tf.training.stats import EDGES, binned
-from dqn_tf.values.categorical import Categorical
-from dqn_tf.values.fqf import FQF
-from dqn_tf.values.quantile import Quantile
-from dqn_tf.values.spread import SPREAD
 
 PRIORITIZED = Prioritized(capacity=64, alpha=0.5, importance=Importance(beta=0.5, beta_final=1.0, end=20))
 RAINBOW = {

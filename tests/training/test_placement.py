@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from dqn_tf import make_config
+from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.config import Concurrent, Interleaved, RunConfig
-from dqn_tf.networks.torsos import MLP
 from dqn_tf.presets import load
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.concurrent import trainer_of
+from dqn_tf.training.concurrent_loop import trainer_of
 from dqn_tf.training.loop import Trainer
 
 STEPS = 160

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from dqn_tf import determinism, memory
+from dqn_tf.agent.learner import Learner
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.learning.learner import Learner
-from dqn_tf.learning.lookahead import LookAhead
+from dqn_tf.execution.pipelined import LookAhead
 from dqn_tf.replay.ring import Ring
 from dqn_tf.training import evaluation, run
 from dqn_tf.training.checkpoint import Store

@@ -23,15 +23,15 @@ def test_every_entry_has_a_test_that_names_what_it_tests() -> None:
 def test_every_idea_is_there() -> None:
     """A new value family, bootstrap rule or sampler without an equation is an omission."""
     found = {entry.file for entry in equations.entries()}
-    for folder in ("values", "bootstraps"):
+    for folder in ("agent/values", "agent/targets"):
         ideas = {
             p.relative_to(ROOT).as_posix() for p in (ROOT / "dqn_tf" / folder).glob("*.py") if p.stem != "__init__"
         }
-        # greedy's equation is that of values/expected.py; spread.py only watches
-        assert ideas - found <= {"dqn_tf/bootstraps/greedy.py", "dqn_tf/values/spread.py"}
+        # greedy's equation is that of agent/values/expected.py; spread.py only watches
+        assert ideas - found <= {"dqn_tf/agent/targets/greedy.py", "dqn_tf/agent/values/spread.py"}
     for name in (
-        "networks/dueling",
-        "networks/noisy",
+        "agent/networks/dueling",
+        "agent/networks/noisy",
         "replay/prioritized",
         "replay/prioritized_rank",
         "replay/importance",

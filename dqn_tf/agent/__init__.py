@@ -1,0 +1,1 @@
+"""The algorithm: networks, value families, targets, the update, exploration. No threads, no files."""

@@ -1,0 +1,54 @@
+"""Fully connected layers after the torso, and what a layer is: a call on features [B, P], and its variables."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Fans, Initializers
+from dqn_tf.types import Monitored
+
+Bias = Literal["per_output", "shared"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dense:
+    """Layers without noise: y = x W + b."""
+
+    KIND = "dense"
+    random: ClassVar[bool] = False
+    still_when_scored: ClassVar[bool] = True
+
+    def layer(
+        self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
+    ) -> DenseLayer:
+        """A layer from [B, features] to [B, units]."""
+        return DenseLayer(features, units, initializers.layer(features, units), relu, bias)
+
+
+class DenseLayer:
+    """One layer: Keras's, or the same with a single bias for all its outputs."""
+
+    monitored: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, features: int, units: int, fans: Fans, relu: bool, bias: Bias) -> None:
+        shared = bias == "shared"
+        self._bias = tf.keras.Variable(fans["bias_initializer"], shape=(1,), name="bias") if shared else None
+        own = {"kernel_initializer": fans["kernel_initializer"]} if shared else fans
+        self.keras = tf.keras.layers.Dense(units, activation="relu" if relu else None, use_bias=not shared, **own)
+        self.keras.build((None, features))
+
+    def __call__(self, x: Any, draws: Draws | None) -> Any:
+        """[B, features] -> [B, units]."""
+        y = self.keras(x)
+        return y if self._bias is None else y + self._bias
+
+    def monitors(self) -> Monitored:
+        """Nothing."""
+        return Monitored({}, {})
+
+    @property
+    def variables(self) -> list[Any]:
+        return [*self.keras.trainable_variables, *([] if self._bias is None else [self._bias])]

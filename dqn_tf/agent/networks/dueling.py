@@ -1,0 +1,81 @@
+"""Dueling streams: the value of a state and the advantages of its actions, added.
+
+Paper: Wang et al. 2016, "Dueling Network Architectures" (arXiv 1511.06581v3), equation (9):
+
+    Q(s, a; theta, alpha, beta) = V(s; theta, beta) + (A(s, a; theta, alpha) - 1/|A| sum_a' A(s, a'; theta, alpha)).
+
+Symbols: theta: the torso; alpha, beta: the two streams.  With a value family of N outputs per action the equation holds
+for each of the N (Hessel et al. 2018, arXiv 1710.02298, section "The Integrated Agent").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Initializers
+from dqn_tf.agent.networks.single import names, run, stack
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+
+
+def combine(value: Any, advantage: Any) -> Any:
+    """V [B, 1, N] and A [B, A, N] to Q [B, A, N].
+
+    >>> combine(tf.constant([[[10.0]]]), tf.constant([[[1.0], [2.0], [6.0]]])).numpy().ravel().tolist()
+    [8.0, 9.0, 13.0]
+    """
+    return value + (advantage - tf.reduce_mean(advantage, axis=1, keepdims=True))
+
+
+def scale_gradient(x: Any, scale: float) -> Any:
+    """x, with ``scale`` times its gradient."""
+    return x if scale == 1 else scale * x + (1 - scale) * tf.stop_gradient(x)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dueling:
+    """Two streams.  ``hidden``: whether each has hidden layers of its own, as in the paper, or they share them, as in
+    Dopamine (`dopamine/jax/networks.py`, FullRainbowNetwork).  ``torso_gradient``: what the gradient that enters the
+    torso is multiplied by (1/sqrt(2) in the paper's Atari experiments)."""
+
+    KIND = "dueling"
+    hidden: Literal["separate", "shared"] = setting("separate", doc="hidden layers of the two streams")
+    torso_gradient: float = setting(1.0, doc="factor on the gradient that enters the torso")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.torso_gradient > 0, "a number > 0", "head.torso_gradient", self.torso_gradient)
+
+    def build(
+        self, layers: Any, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
+    ) -> DuelingHead:
+        """shape: (actions, outputs per action)."""
+        shared, own = (hidden, ()) if self.hidden == "shared" else ((), hidden)
+        common = []
+        for width in shared:
+            common.append(layers.layer(features, width, initializers, relu=True))
+            features = width
+        value = stack(layers, features, own, shape[1], initializers, "per_output")
+        advantage = stack(layers, features, own, shape[0] * shape[1], initializers, "per_output")
+        return DuelingHead(common, value, advantage, shape, self.torso_gradient)
+
+
+class DuelingHead:
+    """[B, features] -> [B, A, N]."""
+
+    def __init__(
+        self, common: list[Any], value: list[Any], advantage: list[Any], shape: tuple[int, int], scale: float
+    ) -> None:
+        self.layers = [*common, *value, *advantage]
+        shared = [f"shared_hidden_{i}" for i in range(len(common))]
+        self.names = [*shared, *names("value_", value), *names("advantage_", advantage)]
+        self._common, self._value, self._advantage, self._shape, self._scale = common, value, advantage, shape, scale
+
+    def __call__(self, features: Any, draws: Draws | None) -> Any:
+        x = run(self._common, scale_gradient(features, self._scale), draws)
+        value = tf.reshape(run(self._value, x, draws), [-1, 1, self._shape[1]])
+        advantage = tf.reshape(run(self._advantage, x, draws), [-1, *self._shape])
+        return combine(value, advantage)

@@ -1,0 +1,100 @@
+"""Noisy networks: layers whose weights carry learned Gaussian noise, which explores in epsilon's stead.
+
+Paper: Fortunato et al. 2018, "Noisy Networks for Exploration" (arXiv 1706.10295), section 3, equations (8)-(11), with
+factorized noise:
+
+    y       = (mu^w + sigma^w * eps^w) x + mu^b + sigma^b * eps^b
+    eps^w_ij = f(eps_i) f(eps_j),   eps^b_j = f(eps_j),   f(x) = sgn(x) sqrt(|x|)
+
+    mu ~ U(-1/sqrt(p), 1/sqrt(p)),   sigma = sigma_0 / sqrt(p)   at the start (section 3.2).
+
+Symbols: p inputs, q outputs; eps_i [P] and eps_j [Q] are standard normal, one draw for a whole batch; * is elementwise.
+As the noise is a product, sigma^w * eps^w needs no matrix of noise: (x f(eps_i)) sigma^w f(eps_j).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar, Literal
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.dense import Bias
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Initializers
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.types import Monitored
+
+
+def f(x: Any) -> Any:
+    """sgn(x) sqrt(|x|)."""
+    return tf.sign(x) * tf.sqrt(tf.abs(x))
+
+
+def noisy_linear(x: Any, mu: tuple[Any, Any], sigma: tuple[Any, Any], eps: tuple[Any, Any]) -> Any:
+    """Equation (9): x [B, P] -> y [B, Q]; mu and sigma: weights [P, Q] and biases [Q]; eps: noise [P] and [Q].
+
+    >>> y = noisy_linear(tf.constant([[2.0]]), (tf.constant([[3.0]]), tf.constant([1.0])),
+    ...                  (tf.constant([[0.5]]), tf.constant([10.0])), (tf.constant([4.0]), tf.constant([-9.0])))
+    >>> float(y[0, 0])      # f(4) = 2, f(-9) = -3: (3 + 0.5 * 2 * -3) * 2 + 1 + 10 * -3
+    -29.0
+    """
+    in_noise, out_noise = f(eps[0]), f(eps[1])
+    mean = tf.linalg.matmul(x, mu[0]) + mu[1]
+    return mean + (tf.linalg.matmul(x * in_noise, sigma[0]) + sigma[1]) * out_noise
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Noisy:
+    """All layers after the torso carry noise, drawn anew for every action and for every pass of every update."""
+
+    KIND = "noisy"
+    random: ClassVar[bool] = True
+    sigma_0: float = setting(0.5, doc="initial noise, times sqrt of the layer's inputs")
+    distribution: Literal["normal", "truncated_normal"] = setting("normal", doc="of eps; truncated at 2 deviations")
+    scoring: Literal["noisy", "mean"] = setting("noisy", doc="weights when the agent is scored")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.sigma_0 >= 0, "a number >= 0", "layers.sigma_0", self.sigma_0)
+
+    @property
+    def still_when_scored(self) -> bool:
+        return self.scoring == "mean"
+
+    def layer(
+        self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
+    ) -> NoisyLayer:
+        """A layer from [B, features] to [B, units]."""
+        return NoisyLayer(self, features, units, initializers, relu)
+
+
+class NoisyLayer:
+    """One layer: mu^w, mu^b, sigma^w, sigma^b."""
+
+    monitored: ClassVar[tuple[str, ...]] = ("sigma_w_abs_mean",)
+
+    def __init__(self, config: Noisy, features: int, units: int, initializers: Initializers, relu: bool) -> None:
+        sigma = config.sigma_0 / math.sqrt(features)
+        self._shapes, self._relu = (features, units), relu
+        self._normal = getattr(tf.random, f"stateless_{config.distribution}")
+        weights, bias = initializers.fan_in(features), initializers.fan_in(features)
+        constant = tf.keras.initializers.Constant(sigma)
+        makers = (((features, units), weights, "mu_w"), ((units,), bias, "mu_b"),
+                  ((features, units), constant, "sigma_w"), ((units,), constant, "sigma_b"))  # fmt: skip
+        self.variables = [tf.keras.Variable(make, shape=shape, name=name) for shape, make, name in makers]
+
+    def monitors(self) -> Monitored:
+        """The mean of |sigma^w|: how much noise is left."""
+        return Monitored({"sigma_w_abs_mean": float(tf.reduce_mean(tf.abs(self.variables[2])))}, {})
+
+    def __call__(self, x: Any, draws: Draws | None) -> Any:
+        """[B, features] -> [B, units]; without noise if there are no draws."""
+        mu_w, mu_b, sigma_w, sigma_b = (tf.convert_to_tensor(v) for v in self.variables)
+        if draws is None or draws.still:
+            y = tf.linalg.matmul(x, mu_w) + mu_b
+        else:
+            eps_i, eps_j = (self._normal([size], draws.next()) for size in self._shapes)
+            y = noisy_linear(x, (mu_w, mu_b), (sigma_w, sigma_b), (eps_i, eps_j))
+        return tf.nn.relu(y) if self._relu else y

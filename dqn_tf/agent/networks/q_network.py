@@ -1,0 +1,63 @@
+"""Q(s, .; theta): a torso reads the observation, a head of fully connected layers gives N numbers per action, and the
+value family says what these numbers mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.dense import Dense
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Initializers
+from dqn_tf.agent.networks.single import Single
+from dqn_tf.rng import Stream
+from dqn_tf.types import ObservationSpec, Role, ValueOutputs
+
+
+class QNetwork:
+    """One set of parameters theta.
+
+    ``network``: a torso's configuration.  ``value``: a value family (agent/values/).  ``stream``: where the initial
+    weights come from; two networks made from equal streams are equal.  ``head``, ``layers``: configurations of the head
+    and of its layers.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        value: Any,
+        spec: ObservationSpec,
+        num_actions: int,
+        stream: Stream,
+        *,
+        head: Any = Single(),  # noqa: B008  frozen
+        layers: Any = Dense(),  # noqa: B008
+    ) -> None:
+        network.check_observation(spec)
+        initializers = Initializers(network.initialization, stream)
+        torso, features, hidden = network.layers(spec, initializers)
+        self.torso = tf.keras.Sequential([tf.keras.Input(spec.shape, dtype=spec.dtype), *torso] if torso else [])
+        self._value = value
+        self._parts = value.parts(features, initializers)
+        self.head = head.build(layers, features, hidden, (num_actions, value.outputs_per_action), initializers)
+
+    def __call__(self, observations: Any, role: Role = "act", draws: Draws | None = None) -> ValueOutputs:
+        """observations [B, ...] -> ValueOutputs, q_values [B, A] float32.
+
+        role: what the outputs are for, see ``types.Role``.  draws: for noise and sampled fractions; None: no noise,
+        evenly spaced fractions.
+        """
+        features = self.torso(observations) if self.torso.layers else observations
+        return self._value.outputs(features, self.head, self._parts, role, draws)
+
+    @property
+    def variables(self) -> list[Any]:
+        """theta, in the order of the layers."""
+        layers = [*self._parts, *self.head.layers]
+        return [*self.torso.trainable_variables, *(v for layer in layers for v in layer.variables)]
+
+    @property
+    def own_optimizers(self) -> list[tuple[Any, list[Any]]]:
+        """(optimizer's configuration, variables) of the parts that bring an optimizer of their own."""
+        own = [(getattr(part, "optimizer", None), part.variables) for part in self._parts]
+        return [(optimizer, variables) for optimizer, variables in own if optimizer is not None]

@@ -1,0 +1,74 @@
+"""One stream from features to outputs: the head of DQN.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Model architecture".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.dense import Bias
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Initializers
+from dqn_tf.fields import check_types, setting
+
+
+def stack(
+    layers: Any, features: int, hidden: tuple[int, ...], outputs: int, initializers: Initializers, bias: Bias
+) -> list[Any]:
+    """Fully connected layers from ``features`` through ``hidden`` (ReLU) to ``outputs`` (linear)."""
+    out = []
+    for width in hidden:
+        out.append(layers.layer(features, width, initializers, relu=True))
+        features = width
+    return [*out, layers.layer(features, outputs, initializers, bias=bias)]
+
+
+def names(stream: str, layers: list[Any]) -> list[str]:
+    """What the layers of a stream are called where they are watched.
+
+    >>> names("value_", [None, None])
+    ['value_hidden_0', 'value_output']
+    """
+    return [*(f"{stream}hidden_{i}" for i in range(len(layers) - 1)), f"{stream}output"]
+
+
+def run(layers: list[Any], x: Any, draws: Draws | None) -> Any:
+    """The layers one after the other."""
+    for layer in layers:
+        x = layer(x, draws)
+    return x
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Single:
+    """The hidden layer and the output layer of Mnih et al. 2015 (Methods, "Model architecture").
+
+    ``bias``: "shared" is one bias for all outputs of the last layer, as in van Hasselt et al. 2016 (arXiv 1509.06461,
+    "Double DQN (tuned)").
+    """
+
+    KIND = "single"
+    bias: Bias = setting("per_output", doc="biases of the output layer")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+
+    def build(
+        self, layers: Any, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
+    ) -> SingleHead:
+        """shape: (actions, outputs per action)."""
+        return SingleHead(stack(layers, features, hidden, shape[0] * shape[1], initializers, self.bias), shape)
+
+
+class SingleHead:
+    """[B, features] -> [B, A, N]."""
+
+    def __init__(self, layers: list[Any], shape: tuple[int, int]) -> None:
+        self.layers, self._shape = layers, shape
+        self.names = names("", layers)
+
+    def __call__(self, features: Any, draws: Draws | None) -> Any:
+        return tf.reshape(run(self.layers, features, draws), [-1, *self._shape])

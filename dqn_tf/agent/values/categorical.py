@@ -1,0 +1,117 @@
+"""The return's distribution on fixed atoms: the value family of C51.
+
+Paper: Bellemare, Dabney & Munos 2017, "A Distributional Perspective on Reinforcement Learning" (arXiv 1707.06887),
+equation (7) and algorithm 1:
+
+    z_i     = V_min + i dz,  dz = (V_max - V_min) / (N - 1),   p_i(s, a; theta) = softmax_i(theta(s, a)),
+    Q(s, a) = sum_i z_i p_i(s, a),
+    T z_j   = r + gamma z_j,
+    m_i     = sum_j [1 - |[T z_j]_{V_min}^{V_max} - z_i| / dz]_0^1  p_j(s', a*; theta^-),
+    loss    = -sum_i m_i log p_i(s, a; theta),   no gradient through m.
+
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t, N atoms, m [B, N].
+
+A bootstrap rule whose policy is not one-hot mixes the distributions of the actions by it and shifts the atoms by the
+mean of its bonus; for one-hot policies without a bonus that is the paper's a*.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.values import spread
+from dqn_tf.agent.values.expected import average, select_dist
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+
+
+def project(atoms: Any, probabilities: Any, support: np.ndarray) -> Any:
+    """m [B, N]: mass ``probabilities`` [B, M] at ``atoms`` [B, M], moved to its neighbors on ``support`` [N].
+
+    A sum over j as a matrix product, where algorithm 1 scatters.
+
+    >>> project(tf.constant([[0.25, 9.0]]), tf.constant([[0.4, 0.6]]), np.float32([0, 1, 2])).numpy().round(6).tolist()
+    [[0.30000001192092896, 0.10000000149011612, 0.6000000238418579]]
+    """
+    dz = float(support[1] - support[0])
+    clipped = tf.clip_by_value(atoms, float(support[0]), float(support[-1]))
+    near = 1.0 - tf.abs(clipped[:, None, :] - support[None, :, None]) / dz  # [B, N, M]
+    return tf.linalg.matvec(tf.clip_by_value(near, 0.0, 1.0), probabilities)
+
+
+def cross_entropy(m: Any, logits: Any, clip: float = 0.0) -> Any:
+    """-sum_i m_i log p_i with p = softmax(logits): [B, N], [B, N] -> [B].
+
+    clip: p_i is clipped to [clip, 1 - clip] before the logarithm, and has no gradient beyond; 0: not.
+    """
+    if clip == 0:
+        return -tf.reduce_sum(m * tf.nn.log_softmax(logits), axis=-1)
+    p = tf.clip_by_value(tf.nn.softmax(logits), clip, 1 - clip)
+    return -tf.reduce_sum(m * tf.math.log(p), axis=-1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Categorical:
+    """``atoms`` probabilities per action on evenly spaced returns from ``v_min`` to ``v_max``."""
+
+    KIND = "categorical"
+    random: ClassVar[bool] = False
+    monitored: ClassVar[tuple[str, ...]] = (*spread.SPREAD, "heldout_edge_mass_mean")
+    atoms: int = setting(51, unit="atoms", doc="N: atoms of the distribution")
+    v_min: float = setting(-10.0, unit="return", doc="return of the lowest atom")
+    v_max: float = setting(10.0, unit="return", doc="return of the highest atom")
+    log_clip: float = setting(
+        0.0, doc="probabilities are clipped to [x, 1 - x] before the logarithm of the loss; 0: not", later=True
+    )
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.atoms >= 2, "at least 2 atoms", "value.atoms", self.atoms)
+        expect(self.v_min < self.v_max, f"less than value.v_max={self.v_max}", "value.v_min", self.v_min)
+        expect(0 <= self.log_clip < 0.5, "a number in [0, 0.5)", "value.log_clip", self.log_clip)
+
+    @property
+    def outputs_per_action(self) -> int:
+        return self.atoms
+
+    @property
+    def support(self) -> np.ndarray:
+        """z [N] float32."""
+        return np.linspace(self.v_min, self.v_max, self.atoms).astype(np.float32)
+
+    def parts(self, features: int, initializers: Any) -> list[Any]:
+        """Layers of its own between torso and head: none."""
+        return []
+
+    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+        """head(features) [B, A, N] are the logits."""
+        logits = head(features, draws)
+        return ValueOutputs(tf.reduce_sum(tf.nn.softmax(logits) * self.support, axis=-1), dist=logits)
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Of the greedy action's distribution; edge_mass: the probability of the lowest and the highest atom, large
+        where returns do not fit between v_min and v_max."""
+        p = tf.nn.softmax(spread.of_greedy(values))
+        return spread.monitors(tf.broadcast_to(self.support, tf.shape(p)), p, heldout_edge_mass_mean=p[:, 0] + p[:, -1])
+
+    def losses(
+        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+    ) -> LossOutputs:
+        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B].
+
+        td_error: between the means; priority: the loss.
+        """
+        bonus = tf.reduce_sum(terms.policy * terms.value_bonus, axis=-1, keepdims=True)
+        r_t = (transitions.r_t + terms.reward_bonus)[:, None]
+        atoms = r_t + transitions.discount_t[:, None] * (self.support + bonus)
+        m = project(atoms, average(tf.nn.softmax(next_values.dist), terms.policy), self.support)
+        m = tf.stop_gradient(m)
+        logits = select_dist(values.dist, transitions.a_tm1)
+        loss = cross_entropy(m, logits, self.log_clip)
+        td_error = tf.reduce_sum((m - tf.nn.softmax(logits)) * self.support, axis=-1)
+        return LossOutputs(loss=loss, td_error=td_error, priority=loss)

@@ -1,0 +1,111 @@
+"""The return's distribution as the values of fixed quantiles: the value family of QR-DQN.
+
+Paper: Dabney et al. 2018, "Distributional Reinforcement Learning with Quantile Regression" (arXiv 1710.10044),
+equations (9) and (10) and algorithm 1:
+
+    tau_hat_i    = (2 i - 1) / (2 N),   i = 1 .. N,          Q(s, a) = 1/N sum_i theta_i(s, a),
+    T theta_j    = r + gamma theta_j(s', a*; theta^-),
+    rho_tau(u)   = |tau - 1{u < 0}| L_kappa(u) / kappa,       L_kappa: the Huber loss,
+    loss         = sum_i 1/N' sum_j rho_{tau_hat_i}(T theta_j - theta_i(s, a)),   no gradient through T theta_j.
+
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t, N = N' quantiles.
+The division by kappa is that of Dabney et al. 2018b (arXiv 1806.06923, section 2.3); at kappa = 1 both agree.
+kappa = 0 is the quantile loss itself, equation (8): |tau - 1{u < 0}| |u|.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.values import spread
+from dqn_tf.agent.values.expected import average, huber, select_dist
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+
+
+def midpoints(n: int) -> np.ndarray:
+    """tau_hat [1, N] float32.
+
+    >>> midpoints(4).tolist()
+    [[0.125, 0.375, 0.625, 0.875]]
+    """
+    return ((2 * np.arange(n) + 1) / (2 * n)).astype(np.float32)[None]
+
+
+def target_quantiles(transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms) -> Any:
+    """T theta [B, N'] = r + b_r + gamma sum_a' pi(a') (theta(s', a') + b_v(a')); the bootstrap rule's pi, b_v, b_r."""
+    backed_up = average(next_values.dist + terms.value_bonus[:, :, None], terms.policy)
+    return (transitions.r_t + terms.reward_bonus)[:, None] + transitions.discount_t[:, None] * backed_up
+
+
+def quantile_regression(target: Any, theta: Any, taus: Any, kappa: float) -> Any:
+    """loss [B] of theta [B, N] at taus [B or 1, N] on target [B, N'].
+
+    >>> q = quantile_regression(tf.constant([[0.0, 4.0]]), tf.constant([[1.0]]), tf.constant([[0.25]]), 1.0)
+    >>> float(q[0])       # u = -1: 0.75 * 0.5;  u = 3: 0.25 * 2.5;  their mean
+    0.5
+    """
+    u = target[:, None, :] - theta[:, :, None]  # [B, N, N']
+    size = huber(u, kappa) / kappa if kappa else tf.abs(u)
+    rho = tf.abs(taus[:, :, None] - tf.cast(u < 0, u.dtype)) * size
+    return tf.reduce_sum(tf.reduce_mean(rho, axis=2), axis=1)
+
+
+def quantile_losses(
+    values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms, kappa: float
+) -> LossOutputs:
+    """What every value family of quantiles regresses.  td_error: between the means; priority: the loss."""
+    y = tf.stop_gradient(target_quantiles(transitions, next_values, terms))
+    theta = select_dist(values.dist, transitions.a_tm1)
+    loss = quantile_regression(y, theta, values.taus, kappa)
+    return LossOutputs(loss=loss, td_error=tf.reduce_mean(y, 1) - tf.reduce_mean(theta, 1), priority=loss)
+
+
+def quantile_monitors(values: ValueOutputs) -> Monitored:
+    """Of N equally probable values of the greedy action's return."""
+    z = spread.of_greedy(values)
+    return spread.monitors(z, tf.ones_like(z) / z.shape[-1])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Quantile:
+    """The values of ``quantiles`` evenly spaced quantiles per action."""
+
+    KIND = "quantile"
+    random: ClassVar[bool] = False
+    monitored: ClassVar[tuple[str, ...]] = spread.SPREAD
+    quantiles: int = setting(200, unit="quantiles", doc="N: quantiles of the distribution")
+    kappa: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear; 0: no Huber loss")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(self.quantiles >= 1, "at least 1 quantile", "value.quantiles", self.quantiles)
+        expect(self.kappa >= 0, "a number >= 0", "value.kappa", self.kappa)
+
+    @property
+    def outputs_per_action(self) -> int:
+        return self.quantiles
+
+    def parts(self, features: int, initializers: Any) -> list[Any]:
+        """Layers of its own between torso and head: none."""
+        return []
+
+    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+        """head(features) [B, A, N] are the quantiles' values."""
+        theta = head(features, draws)
+        return ValueOutputs(tf.reduce_mean(theta, axis=-1), dist=theta, taus=tf.constant(midpoints(self.quantiles)))
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Of the quantiles of the greedy action."""
+        return quantile_monitors(values)
+
+    def losses(
+        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+    ) -> LossOutputs:
+        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B]."""
+        return quantile_losses(values, transitions, next_values, terms, self.kappa)

@@ -1,0 +1,40 @@
+"""How wide a predicted distribution of returns is: to be watched, never to be learned from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.values.expected import select_dist
+from dqn_tf.types import Monitored, ValueOutputs
+
+SPREAD = ("heldout_return_std_mean", "heldout_return_iqr_mean")
+
+
+def of_greedy(values: ValueOutputs) -> Any:
+    """dist [B, N] of the action whose expected return is largest."""
+    return select_dist(values.dist, tf.argmax(values.q_values, axis=-1, output_type=tf.int32))
+
+
+def quantile(returns: Any, probabilities: Any, q: float) -> Any:
+    """The smallest return at or below which at least ``q`` of the mass lies: [B, N], [B, N] -> [B].
+
+    >>> float(quantile(tf.constant([[9.0, 1.0, 4.0]]), tf.constant([[0.25, 0.5, 0.25]]), 0.75)[0])
+    4.0
+    """
+    order = tf.argsort(returns, axis=-1, stable=True)
+    mass = tf.cumsum(tf.gather(probabilities, order, batch_dims=1), axis=-1)
+    place = tf.reduce_sum(tf.cast(mass < q - 1e-6, tf.int32), axis=-1)  # sums of float32 fall short of q by rounding
+    place = tf.minimum(place, returns.shape[-1] - 1)
+    return tf.gather(tf.gather(returns, order, batch_dims=1), place, batch_dims=1)
+
+
+def monitors(returns: Any, probabilities: Any, **more: Any) -> Monitored:
+    """Standard deviation and distance between the quartiles of each of B distributions: returns, probabilities [B, N].
+
+    more: further numbers [B].
+    """
+    mean = tf.reduce_sum(probabilities * returns, axis=-1, keepdims=True)
+    std = tf.sqrt(tf.reduce_sum(probabilities * tf.square(returns - mean), axis=-1))
+    iqr = quantile(returns, probabilities, 0.75) - quantile(returns, probabilities, 0.25)
+    return Monitored(dict(zip(SPREAD, (std, iqr), strict=True)) | more, {"heldout_return": (returns, probabilities)})

@@ -1,1 +1,0 @@
-"""The update, the optimizers and exploration."""
