@@ -25,6 +25,7 @@ MONITORED = (
     *("importance_weight_mean", "importance_weight_min", "importance_beta"),
 )
 WATCHED_BATCHES = 32
+TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 def monitors(priorities: np.ndarray, draw: Callable[[int], np.ndarray], beta: float) -> Monitored:
@@ -82,7 +83,9 @@ class Importance:
         return self.beta + (self.beta_final - self.beta) * done
 
     def weights(self, chances: np.ndarray, least: float, beta: float) -> np.ndarray:
-        """w [B] float32 of draws whose N P(i) is ``chances`` [B] > 0; least: the smallest N P(j) in the replay.
+        """w [B] float32 of draws whose N P(i) is ``chances`` [B] > 0; least: the smallest N P(j) > 0 in the replay.
+
+        Finite and above 0, whatever the chances: what float32 cannot hold becomes its largest or smallest number.
 
         >>> Importance(beta=1.0).weights(np.array([0.5, 2.0, 4.0]), 0.25, 1.0).tolist()
         [1.0, 0.25, 0.125]
@@ -93,4 +96,4 @@ class Importance:
             chances = chances / chances.min()
         elif self.divided_by == "replay_max":
             chances = chances / least
-        return (chances**-beta).astype(np.float32)
+        return np.clip(chances**-beta, TINY, HUGE).astype(np.float32)

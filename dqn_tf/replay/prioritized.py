@@ -58,8 +58,11 @@ class Prioritized:
         check_stores(self)
         for name in ("alpha", "uniform_share"):
             expect(0 <= getattr(self, name) <= 1, "a number in [0, 1]", f"replay.{name}", getattr(self, name))
-        expect(self.epsilon >= 0, "a number >= 0", "replay.epsilon", self.epsilon)
-        expect(self.largest is None or self.largest > 0, "a number > 0 or none", "replay.largest", self.largest)
+        expect(0 <= self.epsilon <= 1e30, "a number in [0, 1e30]", "replay.epsilon", self.epsilon)
+        largest = self.largest
+        expect(
+            largest is None or 1e-30 <= largest <= 1e30, "a number in [1e-30, 1e30] or none", "replay.largest", largest
+        )
 
     @property
     def sampler_bytes(self) -> int:
@@ -131,7 +134,12 @@ class Proportional:
             self._pending.clear()
             self.tree.set(places, values)
             if self.smallest is not None:
-                self.smallest.set(places, np.where(self.present[places], values, np.inf))
+                self.smallest.set(places, np.where(self._drawable(self.present[places], values), values, np.inf))
+
+    def _drawable(self, present: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+        """Which leaves a draw may find.  One of zero is found only by a uniform draw: where there is none, its weight,
+        which would be infinite, is no weight of the replay."""
+        return present & ((leaves > 0) | (self.config.uniform_share > 0))
 
     # -- drawing -------------------------------------------------------------------------------------------------------
     def rows(
@@ -157,13 +165,13 @@ class Proportional:
             slots = np.where(instead, uniform % self.capacity, slots)
         rows = ring.head - 1 - (ring.head - 1 - slots) % self.capacity
         beta = rule.importance.beta_at(update, self.transitions)
-        least = self._chance(self.smallest.root, share) if self.smallest is not None else 0.0
+        least = float(self._chance(self.smallest.root, share)) if self.smallest is not None else 0.0
         return rows, rule.importance.weights(self._chance(self.tree.leaves[slots], share), least, beta)
 
     def _chance(self, leaves: Any, share: float) -> Any:
         """N P(i) of leaves, where ``share`` of the draws are uniform."""
         total = self.tree.root
-        return (1 - share) * (self.number * leaves / total if total > 0 else 0.0 * leaves) + share
+        return (1 - share) * (self.number * leaves / total if total > 0 else np.zeros_like(leaves)) + share
 
     @contextlib.contextmanager
     def supposing(self, entering: list[int], leaving: list[int]) -> Iterator[None]:
@@ -211,6 +219,6 @@ class Proportional:
         self.present[: len(present)], self.number = present, int(present.sum())
         self.tree.fill(leaves)
         if self.smallest is not None:
-            self.smallest.fill(np.where(present, leaves, np.inf))
+            self.smallest.fill(np.where(self._drawable(present, leaves), leaves, np.inf))
         self.largest, self.transitions = float(state["largest"]), int(state["transitions"])
         self._pending.clear()

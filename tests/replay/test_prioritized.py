@@ -348,3 +348,71 @@ def test_bad_settings(outcome, kind: Any, field: str, value: float) -> None:
 @pytest.mark.parametrize(("field", "value"), [("beta", -0.1), ("beta_final", 1.5), ("start", -1), ("end", 0)])
 def test_bad_schedules(outcome, field: str, value: float) -> None:
     assert f"`replay.importance.{field}`" in outcome(Importance, **{field: value})
+
+
+# -- priorities at the ends of what there is ---------------------------------------------------------------------------
+DIVIDED_BY = ["batch_max", "replay_max", "nothing"]
+
+
+@pytest.mark.parametrize("kind", [Prioritized, PrioritizedRank])
+@pytest.mark.parametrize("divided_by", DIVIDED_BY)
+@pytest.mark.parametrize("share", [0.0, 0.25])
+@PATIENT
+@given(
+    chosen=st.lists(st.sampled_from([0.0, 1e-45, 1e-20, 0.5, 1.0, 3e38]), min_size=1, max_size=8),
+    alpha=st.sampled_from([0.0, 0.6, 1.0]), beta=st.sampled_from([0.0, 0.4, 1.0]), batch=st.sampled_from([1, 16]),
+)  # fmt: skip
+def test_weights_are_finite_and_above_zero_whatever_was_learned(
+    kind: Any, divided_by: str, share: float, chosen: list[float], alpha: float, beta: float, batch: int
+) -> None:
+    """Zeros among others, zeros alone, and the smallest and largest numbers of float32; w <= 1 where it is divided."""
+    own = {"uniform_share": share} if kind is Prioritized else {}
+    rule = Importance(beta=beta, beta_final=beta, divided_by=divided_by)
+    one = replay(kind(capacity=40, alpha=alpha, importance=rule, **own), steps=20)
+    one.learned(usable(one), np.resize(np.array(chosen), len(usable(one))))
+    for update in range(5):
+        rows, weights = one.rows(batch, update)
+        assert one.ring.usable(rows).all() and weights.dtype == np.float32
+        assert np.isfinite(weights).all() and (weights > 0).all()
+        assert divided_by == "nothing" or (weights <= 1 + 1e-6).all()
+
+
+def test_a_priority_of_zero_is_no_measure_of_weights() -> None:
+    """By hand: p = 0, 1, 3 with alpha = beta = 1: N P = 0, 3/4, 9/4.  The largest weight that can come is 4/3, not 1/0,
+    so that w = 1 and 1/3; where a quarter of the draws is uniform, N P = 1/4, 13/16, 31/16, and 1/4 counts, too."""
+    rule = Importance(beta=1.0, divided_by="replay_max")
+    for share, want in ((0.0, {1: 1.0, 2: 1 / 3}), (0.25, {0: 1.0, 1: 4 / 13, 2: 4 / 31})):
+        one = replay(Prioritized(capacity=40, alpha=1.0, importance=rule, uniform_share=share), steps=3)
+        rows = usable(one)
+        one.learned(rows, np.array([0.0, 1.0, 3.0]))
+        drawn: dict[int, float] = {}
+        for update in range(40):
+            found, weights = one.rows(4, update)
+            drawn.update(zip((found - rows[0]).tolist(), weights.tolist(), strict=True))
+        assert drawn == pytest.approx(want, rel=1e-6)
+
+
+def test_zeros_alone_are_drawn_uniformly_with_weights_of_one() -> None:
+    for divided_by in DIVIDED_BY:
+        one = replay(Prioritized(capacity=40, importance=Importance(beta=1.0, divided_by=divided_by)), steps=20)
+        one.learned(usable(one), np.zeros(len(usable(one))))
+        np.testing.assert_allclose(chances(one, 500), np.full(len(usable(one)), 1 / len(usable(one))), atol=0.02)
+        assert one.rows(16, 0)[1].tolist() == [1.0] * 16
+
+
+def test_zeros_are_still_none_after_saving_and_in_foresight() -> None:
+    rule = Prioritized(capacity=40, importance=Importance(beta=1.0, divided_by="replay_max"))
+    one = replay(rule, steps=30)
+    one.learned(usable(one), np.resize([0.0, 2.0, 1.0], len(usable(one))))
+    other = rule.build()
+    other.restore(copy.deepcopy(one.sampler.state()))
+    one.rows(4, 0)
+    assert other.smallest.root == one.sampler.smallest.root == 1.0
+    nodes = one.sampler.smallest.nodes.copy()
+    one.foresee(4, 1, 2)
+    assert np.array_equal(one.sampler.smallest.nodes, nodes)
+
+
+@pytest.mark.parametrize("field", [{"epsilon": 1e308}, {"largest": 1e-320}, {"largest": 1e308}])
+def test_numbers_that_sums_cannot_hold_are_refused(outcome: Any, field: dict[str, float]) -> None:
+    assert "1e30]" in outcome(Prioritized, **field)
