@@ -30,14 +30,28 @@ from dqn_tf.fields import check_types, setting
 from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
 
 
+def evenly(low: float, high: float, number: int) -> np.ndarray:
+    """[number] float32 from low to high."""
+    return np.linspace(low, high, number).astype(np.float32)
+
+
+def contains_zero(support: np.ndarray) -> bool:
+    """Whether 0 lies between its ends.  Then no atom is larger than the distance of the ends."""
+    return bool(support[0] <= 0 <= support[-1])
+
+
 def project(atoms: Any, probabilities: Any, support: np.ndarray) -> Any:
     """m [B, N]: mass ``probabilities`` [B, M] at ``atoms`` [B, M], moved to its neighbors on ``support`` [N].
 
-    A sum over j as a matrix product, where algorithm 1 scatters.
+    A sum over j as a matrix product, where algorithm 1 scatters.  On a support that does not contain 0 distances are
+    taken from its lowest atom: far from 0, float32 rounds the atoms themselves by more than masses may be wrong.
 
     >>> project(tf.constant([[0.25, 9.0]]), tf.constant([[0.4, 0.6]]), np.float32([0, 1, 2])).numpy().round(6).tolist()
     [[0.30000001192092896, 0.10000000149011612, 0.6000000238418579]]
     """
+    if not contains_zero(support):
+        low, high = float(support[0]), float(support[-1])
+        return project(atoms - low, probabilities, evenly(0.0, high - low, len(support)))
     dz = float(support[1] - support[0])
     clipped = tf.clip_by_value(atoms, float(support[0]), float(support[-1]))
     near = 1.0 - tf.abs(clipped[:, None, :] - support[None, :, None]) / dz  # [B, N, M]
@@ -73,6 +87,15 @@ class Categorical:
         check_types(self)
         expect(self.atoms >= 2, "at least 2 atoms", "value.atoms", self.atoms)
         expect(self.v_min < self.v_max, f"less than value.v_max={self.v_max}", "value.v_min", self.v_min)
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = bool((np.diff(self.support) > 0).all())
+        expect(
+            apart,
+            f"{self.atoms} atoms that float32 can tell apart from `value.v_min` on",
+            "value.v_max",
+            self.v_max,
+            f"From {self.v_min} on, some are the same number: rewards nearer to 0 are needed.",
+        )
         expect(0 <= self.log_clip < 0.5, "a number in [0, 0.5)", "value.log_clip", self.log_clip)
 
     @property
@@ -82,7 +105,21 @@ class Categorical:
     @property
     def support(self) -> np.ndarray:
         """z [N] float32."""
-        return np.linspace(self.v_min, self.v_max, self.atoms).astype(np.float32)
+        return evenly(self.v_min, self.v_max, self.atoms)
+
+    @property
+    def _origin(self) -> float:
+        """From where returns are counted within this family: 0, or the lowest atom where the support lies beside 0."""
+        return 0.0 if contains_zero(self.support) else self.v_min
+
+    @property
+    def _distances(self) -> np.ndarray:
+        """z - origin [N] float32."""
+        return evenly(self.v_min - self._origin, self.v_max - self._origin, self.atoms)
+
+    def _mean(self, logits: Any) -> Any:
+        """sum_i (z_i - origin) p_i: [..., N] -> [...]."""
+        return tf.reduce_sum(tf.nn.softmax(logits) * self._distances, axis=-1)
 
     def parts(self, features: int, initializers: Any) -> list[Any]:
         """Layers of its own between torso and head: none."""
@@ -91,7 +128,8 @@ class Categorical:
     def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
         """head(features) [B, A, N] are the logits."""
         logits = head(features, draws)
-        return ValueOutputs(tf.reduce_sum(tf.nn.softmax(logits) * self.support, axis=-1), dist=logits)
+        mean = self._mean(logits)
+        return ValueOutputs(mean + self._origin if self._origin else mean, dist=logits)
 
     def monitors(self, values: ValueOutputs) -> Monitored:
         """Of the greedy action's distribution; edge_mass: the probability of the lowest and the highest atom, large
@@ -108,10 +146,13 @@ class Categorical:
         """
         bonus = tf.reduce_sum(terms.policy * terms.value_bonus, axis=-1, keepdims=True)
         r_t = (transitions.r_t + terms.reward_bonus)[:, None]
-        atoms = r_t + transitions.discount_t[:, None] * (self.support + bonus)
-        m = project(atoms, average(tf.nn.softmax(next_values.dist), terms.policy), self.support)
+        discount_t = transitions.discount_t[:, None]
+        if self._origin:  # r + gamma z - origin, without a sum that is large beside it
+            r_t -= (1.0 - discount_t) * self._origin
+        atoms = r_t + discount_t * (self._distances + bonus)
+        m = project(atoms, average(tf.nn.softmax(next_values.dist), terms.policy), self._distances)
         m = tf.stop_gradient(m)
         logits = select_dist(values.dist, transitions.a_tm1)
         loss = cross_entropy(m, logits, self.log_clip)
-        td_error = tf.reduce_sum((m - tf.nn.softmax(logits)) * self.support, axis=-1)
+        td_error = tf.reduce_sum((m - tf.nn.softmax(logits)) * self._distances, axis=-1)
         return LossOutputs(loss=loss, td_error=td_error, priority=loss)

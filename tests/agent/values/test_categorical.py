@@ -161,6 +161,70 @@ def test_within_the_bounds_the_clip_changes_nothing() -> None:
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-6)
 
 
+# -- supports beside zero ----------------------------------------------------------------------------------------------
+FAR = [(99_990.0, 100_000.0), (-100_000.0, -99_990.0), (0.5, 10.5), (-11.0, -1.0), (1e6, 1e6 + 100.0)]
+
+
+@pytest.mark.parametrize(("v_min", "v_max"), FAR)
+def test_mass_is_1_wherever_the_support_lies(v_min: float, v_max: float) -> None:
+    """And the projection is algorithm 1 in float64, as well as float32 can tell atoms there; 51 terms of 2^-24 each."""
+    rule, random = Categorical(v_min=v_min, v_max=v_max), np.random.default_rng(0)
+    z = np.linspace(0.0, v_max - v_min, 51)
+    atoms = (random.uniform(v_min - 2, v_max + 2, (40, 51))).astype(np.float32)
+    p = random.dirichlet(np.ones(51), 40).astype(np.float32)
+    m = project(tf.constant(atoms), tf.constant(p), rule.support).numpy()
+    np.testing.assert_allclose(m.astype(np.float64).sum(axis=1), p.astype(np.float64).sum(axis=1), atol=51 * 2**-24)
+    want = [naive_projection(atoms[b].astype(np.float64) - v_min, p[b].astype(np.float64), z) for b in range(40)]
+    np.testing.assert_allclose(m, want, atol=5e-6)
+
+
+@pytest.mark.parametrize(("v_min", "v_max"), FAR)
+def test_losses_on_such_supports(
+    made_up: Callable[..., Any], tensors: Callable[..., Any], v_min: float, v_max: float
+) -> None:
+    """Against float64: rewards that keep returns there, and discounts that end some of them."""
+    batch, rule = made_up(outputs=51), Categorical(v_min=v_min, v_max=v_max)
+    z = v_min + np.linspace(0.0, v_max - v_min, 51)
+    discount, middle = batch.transitions.discount_t.astype(np.float64), (v_min + v_max) / 2
+    r_t = ((1 - discount) * middle + batch.transitions.r_t).astype(np.float32)
+    t = batch.transitions._replace(r_t=r_t)
+    loss, error = [], []
+    for b in range(len(r_t)):
+        p = sum(batch.terms.policy[b, a] * softmax(batch.next_dist[b, a]) for a in range(3))
+        m, predicted = (
+            naive_projection(r_t[b] + discount[b] * z - v_min, p, np.linspace(0.0, v_max - v_min, 51)),
+            softmax(batch.dist[b, t.a_tm1[b]]),
+        )
+        loss.append(-sum(m * np.log(predicted)))
+        error.append(sum((z - v_min) * (m - predicted)))
+    out = rule.losses(ValueOutputs(None, tf.constant(batch.dist)), tensors(t),
+                      ValueOutputs(None, tf.constant(batch.next_dist)), tensors(batch.terms))  # fmt: skip
+    rounding = abs(middle) * 2**-23  # of the rewards, which are float32
+    np.testing.assert_allclose(out.loss, loss, rtol=1e-4, atol=20 * rounding)
+    np.testing.assert_allclose(out.td_error, error, atol=1e-4 + 2 * rounding)
+    q = rule.outputs(None, lambda f, d: tf.constant(batch.dist), [], "act", None).q_values
+    means = [[sum(z * softmax(batch.dist[b, a])) for a in range(3)] for b in range(len(r_t))]
+    np.testing.assert_allclose(q, means, rtol=2**-22, atol=1e-5)
+
+
+def test_supports_around_zero_keep_their_bits() -> None:
+    """The formula of before, to the last bit: published presets have supports like these."""
+    random = np.random.default_rng(4)
+    for rule in (Categorical(), Categorical(v_min=0.0, v_max=100.0), Categorical(v_min=-1.0, v_max=7.0, atoms=11)):
+        z, dz = rule.support, float(rule.support[1] - rule.support[0])
+        atoms = tf.constant(random.uniform(rule.v_min - 2, rule.v_max + 2, (40, len(z))).astype(np.float32))
+        p = tf.constant(random.dirichlet(np.ones(len(z)), 40).astype(np.float32))
+        clipped = tf.clip_by_value(atoms, float(z[0]), float(z[-1]))
+        near = tf.clip_by_value(1.0 - tf.abs(clipped[:, None, :] - z[None, :, None]) / dz, 0.0, 1.0)
+        assert np.array_equal(project(atoms, p, z), tf.linalg.matvec(near, p))
+        assert np.array_equal(rule._distances, z) and rule._origin == 0.0
+
+
+@pytest.mark.parametrize("ends", [(1e9, 1e9 + 10), (-1e300, 1e300), (16_777_216.0, 16_777_226.0)])
+def test_atoms_that_float32_cannot_tell_apart_are_refused(outcome, ends: tuple[float, float]) -> None:
+    assert "that float32 can tell apart" in outcome(Categorical, v_min=ends[0], v_max=ends[1])
+
+
 @pytest.mark.parametrize("value", [-0.1, 0.5])
 def test_a_clip_that_leaves_nothing_is_refused(outcome, value: float) -> None:
     assert outcome(Categorical, log_clip=value) == f"Expected a number in [0, 0.5) for `value.log_clip`, got {value}."
