@@ -11,7 +11,7 @@ from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
-from dqn_tf.agent.networks.torsos import MLP, NatureCNN
+from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.greedy import Greedy
@@ -106,7 +106,7 @@ class Concurrent:
 class AgentConfig:
     """An agent: one value for each idea of the DQN family.  A new idea is a new file and one more alternative here."""
 
-    network: NatureCNN | MLP = setting(doc="torso of the Q-network")
+    network: NatureCNN | CNN | MLP = setting(doc="torso of the Q-network")
     head: Single | Dueling = setting(Single(), doc="streams from features to outputs", later=True)
     layers: Dense | Noisy = setting(Dense(), doc="fully connected layers of the head", later=True)
     value: Expected | Categorical | Quantile | ImplicitQuantile | FQF = setting(
@@ -154,7 +154,7 @@ class AgentConfig:
                 "Expected `head.bias`=per_output with layers=noisy, got shared: a bias that all outputs share has no "
                 "noisy form in any paper. Set the one or layers=dense."
             )
-        if isinstance(self.head, Dueling) and self.head.hidden == "shared" and self.network.hidden == ():
+        if isinstance(self.head, Dueling) and self.head.hidden == "shared" and not self.network.hidden:
             raise ConfigError(
                 "Expected `head.hidden`=separate for a network with no hidden layer, got shared: there is nothing that "
                 "the two streams could share. Give the network hidden layers (--set network.hidden=128)."

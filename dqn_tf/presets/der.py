@@ -18,7 +18,7 @@ from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.presets import dopamine, zoo
 
-GIN, NETWORKS = "DER.gin", "jax/networks.py"
+GIN, NETWORKS, RAINBOW = "DER.gin", "jax/networks.py", "full_rainbow_agent.py"
 
 PRESET = dopamine.preset(
     name="der",
@@ -33,7 +33,7 @@ PRESET = dopamine.preset(
         "value": Categorical(atoms=51, v_min=-10.0, v_max=10.0),
         "bootstrap": Double(),
         "replay": dopamine.PRIORITIZED,
-        "exploration": EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.01, decay_steps=2_000, random_ties=False),
+        "exploration": EpsilonGreedy(initial_epsilon=0.0, final_epsilon=0.0, decay_steps=2_000, random_ties=False),
         "optimizer": zoo.adam(1e-4, 1.5e-4),
         "n_step": 10,
         "steps_per_update": 1,
@@ -56,6 +56,10 @@ PRESET = dopamine.preset(
         "value.v_min": "full_rainbow_agent.py: -vmax",
         "value.v_max": f"{GIN}: vmax",
         "bootstrap": f"{GIN}: double_dqn = True",
+        "exploration.initial_epsilon": f"{RAINBOW}: zero_epsilon where noisy, whatever the gin file says",
+        "exploration.final_epsilon": f"{RAINBOW}: zero_epsilon where noisy, whatever epsilon_train says",
+        "exploration.decay_steps": f"{GIN}: epsilon_decay_period; not used, epsilon is 0",
+        "exploration.decay_from": "not used: epsilon is 0",
         "optimizer": f"{GIN}: optimizer = 'adam'",
         "optimizer.learning_rate": f"{GIN}: learning_rate = 0.0001",
         "optimizer.epsilon": f"{GIN}: eps = 0.00015",
@@ -70,7 +74,11 @@ PRESET = dopamine.preset(
     deviations=(
         "Each layer and each pass has its own noise, one for a batch; Dopamine's layers share a key, each example has "
         "its own.",
-        "The paper's data-efficient network (hidden layer of 256, larger strides) is not Dopamine's, nor this one.",
+        "The paper's data-efficient network (hidden layer of 256, larger strides) is not Dopamine's, nor this one, but "
+        "that of der_paper.",
+        "When rliable's runs were published (August 2021) the same file had a constant epsilon of 0.01 "
+        "(google/dopamine@ffb4f36, identity_epsilon) and DER.gin a target period of 8,000 steps, corrected in November "
+        "(c67e2c3); which of them those runs had is not known. `der_2021` of the protocol atari100k has the epsilon.",
     ),
     episodes=None,
     frames=None,

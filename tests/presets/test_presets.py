@@ -11,7 +11,15 @@ from dqn_tf.presets import PRESETS, load
 # Words of the checklist; "return" and "per agent step" scale values rather than count time.
 UNITS = {
     *("", "frames", "agent steps", "transitions", "units", "episodes", "iterations", "threads", "return", "updates"),
-    *("per agent step", "as in the protocol", "atoms", "quantiles", "as in replay.importance.clock"),
+    *(
+        "filters",
+        "pixels",
+        "per agent step",
+        "as in the protocol",
+        "atoms",
+        "quantiles",
+        "as in replay.importance.clock",
+    ),
 }
 
 
@@ -56,7 +64,7 @@ def test_a_preset_knows_its_name_its_reference_and_its_protocol(preset: presets.
 def test_what_is_only_remembered_says_so() -> None:
     """The papers whose values were not read in a source; ``explain`` prints the sources."""
     remembered = {name for name in PRESETS if any("remembered" in text for text in load(name).sources.values())}
-    assert {"dueling", "dueling_double", "noisy"} <= remembered
+    assert {"dueling", "dueling_double", "noisy", "der_paper"} <= remembered
     assert not remembered & {"double_dqn", "prioritized", "prioritized_rank", "c51", "c51_dopamine", "qr_dqn", "iqn",
                              "m_dqn", "m_iqn", "rainbow", "rainbow_zoo", "rainbow_dopamine", "der",
                              "otrainbow", "dqn_cleanrl", "c51_cleanrl"}  # fmt: skip
@@ -201,6 +209,30 @@ def test_an_unknown_preset_names_the_nearest(outcome) -> None:
                 "optimizer.learning_rate": 1e-4,
                 "head.hidden": "shared",
                 "updates_at_once": 1,
+                "exploration.initial_epsilon": 0.0,
+                "exploration.final_epsilon": 0.0,
+            },
+        ),
+        (
+            "der_paper",
+            {
+                "network.channels": (32, 64),
+                "network.kernels": (5, 5),
+                "network.strides": (5, 5),
+                "network.hidden": 256,
+                "head.hidden": "separate",
+                "layers.sigma_0": 0.1,
+                "n_step": 20,
+                "steps_per_update": 1,
+                "min_replay_steps": 1_600,
+                "target_update_steps": 2_000,
+                "replay.importance.beta": 0.4,
+                "replay.importance.beta_final": 1.0,
+                "replay.importance.end": 98_400,
+                "optimizer.learning_rate": 1e-4,
+                "optimizer.epsilon": 1.5e-4,
+                "max_grad_norm": 10.0,
+                "exploration.initial_epsilon": 0.0,
             },
         ),
         ("otrainbow", {"updates_at_once": 8, "steps_per_update": 1, "target_update_steps": 500, "layers": "dense"}),

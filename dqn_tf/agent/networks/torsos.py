@@ -58,12 +58,78 @@ class NatureCNN:
         for filters, kernel, stride in CONVOLUTIONS:
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
             layers.append(tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation="relu", **fans))
-            height, width = (self._size(x, kernel, stride) for x in (height, width))
+            height, width = (_size(x, kernel, stride, self.padding) for x in (height, width))
             channels = filters
         return [*layers, tf.keras.layers.Flatten()], height * width * channels, (self.hidden,)
 
-    def _size(self, x: int, kernel: int, stride: int) -> int:
-        return -(-x // stride) if self.padding == "same" else (x - kernel) // stride + 1
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CNN:
+    """Convolutions of any number and size, NHWC, then one hidden layer, all ReLU.
+
+    Input [B, H, W, C]: uint8, divided by 255 inside; bool, as 0 and 1; or float32, as it is.  ``channels``, ``kernels``
+    and ``strides`` have a number for each convolution.  The hidden layer is part of the head, as in ``NatureCNN``;
+    none: the head's output layers read the features.
+    """
+
+    KIND = "cnn"
+    channels: tuple[int, ...] = setting((32, 64, 64), unit="filters", doc="filters of each convolution")
+    kernels: tuple[int, ...] = setting((8, 4, 3), unit="pixels", doc="side of each convolution's square kernel")
+    strides: tuple[int, ...] = setting((4, 2, 1), unit="pixels", doc="stride of each convolution")
+    padding: Literal["valid", "same"] = setting("valid", doc="padding of the convolutions")
+    hidden: int | None = setting(512, unit="units", doc="width of the hidden layer; none: there is no such layer")
+    initialization: Initialization = setting("fan_in_uniform", doc="distribution of the initial weights")
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("channels", "kernels", "strides"):
+            values = getattr(self, name)
+            expect(bool(values) and min(values) >= 1, "numbers of at least 1", f"network.{name}", values)
+        if not len(self.channels) == len(self.kernels) == len(self.strides):
+            raise ConfigError(
+                "Expected a number for each convolution in `network.channels`, `network.kernels` and "
+                f"`network.strides`, got {len(self.channels)}, {len(self.kernels)} and {len(self.strides)}."
+            )
+        expect(self.hidden is None or self.hidden >= 1, "at least 1 unit or none", "network.hidden", self.hidden)
+
+    def check_observation(self, spec: ObservationSpec) -> None:
+        """Raises ConfigError unless the observation is an image that the convolutions can cover."""
+        if len(spec.shape) != 3 or spec.dtype not in ("uint8", "bool", "float32"):
+            raise ConfigError(
+                f"Expected images [H, W, C] of uint8, bool or float32 for network=cnn, got {spec.dtype} "
+                f"{list(spec.shape)}. Vector observations take --set network=mlp."
+            )
+        if self.padding == "valid" and min(*self.sizes(spec)[-1]) < 1:
+            raise ConfigError(
+                f"Expected images that the convolutions cover for network=cnn, got {list(spec.shape)}: kernels of "
+                f"{list(self.kernels)} with strides of {list(self.strides)} leave nothing. Make them smaller, or set "
+                "network.padding=same."
+            )
+
+    def sizes(self, spec: ObservationSpec) -> list[tuple[int, int]]:
+        """(rows, columns) of the image and after each convolution; below 1 where a kernel does not fit."""
+        sizes = [(spec.shape[0], spec.shape[1])]
+        for kernel, stride in zip(self.kernels, self.strides, strict=True):
+            height, width = (_size(x, kernel, stride, self.padding) for x in sizes[-1])
+            sizes.append((height, width))
+        return sizes
+
+    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int, tuple[int, ...]]:
+        """The Keras layers, the number of features they give, and the widths of the head's hidden layers."""
+        layers: list[Any] = [tf.keras.layers.Rescaling(1.0 / 255.0 if spec.dtype == "uint8" else 1.0)]
+        channels = spec.shape[2]
+        for filters, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
+            fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
+            layers.append(tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation="relu", **fans))
+            channels = filters
+        height, width = self.sizes(spec)[-1]
+        hidden = () if self.hidden is None else (self.hidden,)
+        return [*layers, tf.keras.layers.Flatten()], height * width * channels, hidden
+
+
+def _size(x: int, kernel: int, stride: int, padding: str) -> int:
+    """Rows or columns of a convolution's output."""
+    return -(-x // stride) if padding == "same" else (x - kernel) // stride + 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.networks.q_network import QNetwork
-from dqn_tf.agent.networks.torsos import MLP, NatureCNN
+from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.rng import Stream
 from dqn_tf.types import ObservationSpec
@@ -98,6 +98,60 @@ def test_a_batch_is_its_observations_one_by_one(nature: QNetwork) -> None:
     assert values.shape == (3, 4) and values.dtype == tf.float32
     singly = np.concatenate([nature(images[i : i + 1]).q_values for i in range(3)])
     np.testing.assert_allclose(values, singly, atol=1e-6)
+
+
+# -- convolutions of any size ------------------------------------------------------------------------------------------
+def test_its_defaults_are_the_nature_network(nature: QNetwork) -> None:
+    general = network(CNN(), ATARI, 4)
+    assert digest(general.variables) == digest(nature.variables)
+    images = np.random.default_rng(2).integers(0, 256, (2, 84, 84, 4), dtype=np.uint8)
+    assert np.array_equal(general(images).q_values, nature(images).q_values)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_sizes_are_those_of_the_layers(padding: Any) -> None:
+    torso = CNN(channels=(3, 2), kernels=(4, 3), strides=(3, 2), padding=padding, hidden=5)
+    spec = ObservationSpec((17, 20, 3), "float32")
+    layers = network(torso, spec, 2).torso.layers
+    assert [tuple(layer.output.shape[1:3]) for layer in layers[:-1]] == torso.sizes(spec)
+    height, width = torso.sizes(spec)[-1]
+    assert layers[-1].output.shape[1] == height * width * 2
+
+
+def test_the_data_efficient_network() -> None:
+    """Kaixhin/Rainbow's model.py, architecture data-efficient: 576 features from two 5 x 5 convolutions of stride 5."""
+    torso = CNN(channels=(32, 64), kernels=(5, 5), strides=(5, 5), hidden=256)
+    shapes = [tuple(layer.output.shape[1:]) for layer in network(torso, ATARI, 4).torso.layers]
+    assert shapes == [(84, 84, 4), (16, 16, 32), (3, 3, 64), (576,)]
+
+
+def test_planes_of_bits_are_zeros_and_ones() -> None:
+    """One kernel of one weight w on one plane: relu(w x) is w where the bit is set, and 0 elsewhere."""
+    torso = network(
+        CNN(channels=(1,), kernels=(1,), strides=(1,), hidden=2), ObservationSpec((2, 2, 1), "bool"), 2
+    ).torso
+    kernel, bias = torso.trainable_variables
+    kernel.assign([[[[7.0]]]])
+    bias.assign([0.0])
+    bits = np.array([[[[True], [False]], [[False], [True]]]])
+    assert torso(bits).numpy().tolist() == [[7.0, 0.0, 0.0, 7.0]]
+
+
+def test_without_a_hidden_layer_the_head_reads_the_features() -> None:
+    q = network(CNN(channels=(2,), kernels=(3,), strides=(1,), padding="same", hidden=None),
+                ObservationSpec((10, 10, 4), "bool"), 3)  # fmt: skip
+    assert [tuple(v.shape) for v in q.variables] == [(3, 3, 4, 2), (2,), (200, 3), (3,)]
+
+
+def test_convolutions_that_make_no_sense_are_refused(outcome) -> None:
+    assert outcome(CNN, channels=(8, 8)) == (
+        "Expected a number for each convolution in `network.channels`, `network.kernels` and `network.strides`, got 2, "
+        "3 and 3."
+    )
+    assert "`network.strides`" in outcome(CNN, strides=(4, 0, 1)) and "`network.hidden`" in outcome(CNN, hidden=0)
+    small = CNN(channels=(8,), kernels=(5,), strides=(1,))
+    assert "leave nothing" in outcome(small.check_observation, ObservationSpec((4, 9), "uint8", 4))
+    assert "got float32 [3]" in outcome(small.check_observation, VECTOR)
 
 
 # -- the MLP -----------------------------------------------------------------------------------------------------------
