@@ -128,16 +128,15 @@ RLax {v["rlax"]} (JAX {v["jax"]}) and Tianshou {v["tianshou"]} (PyTorch {v["torc
 Here: TensorFlow {v["tensorflow"]}, on {found["cpu"]}.
 Batches of {B}, {A} actions, {N} atoms or quantiles.
 
-Each line has the largest absolute difference over all numbers compared, beside the largest such number. In float64
-what is left is rounding: the equations are the same. Training runs in float32; there it is float32's rounding on both
-sides. Where a library has another convention, the last column says which, and how its numbers were converted.
+Each line has the largest absolute difference over all numbers compared, and the largest such number. In float64 only
+rounding is left, so the equations are the same. Training runs in float32, where both sides round. Where a library has
+another convention, the last column says which, and how its numbers were converted.
 
 {table}
-Both libraries' answers are kept in `tests/independent/`, and a test compares with them whenever the suite runs. To ask
-anew: `dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have
-them.
+The answers of both libraries are kept in `tests/independent/`, and the tests compare with them. To compute them again:
+`dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have the libraries.
 
-Compared with nothing: rank-based prioritized replay, which neither library has.
+Rank-based prioritized replay is not compared, as neither library has it.
 """
 
 

@@ -1,13 +1,13 @@
-"""docs/twins.md: every preset for vector states on CartPole-v1, one run for each of five seeds.
+"""docs/classic_results.md: every preset for vector states on CartPole-v1, one run for each of five seeds.
 
     dqn-tf results classic [--jobs N]     # runs what is missing of the protocol `classic`, then writes the table
     dqn-tf results classic --table        # the table alone, of the runs that are complete
     dqn-tf results classic --smoke        # tiny budgets, to see that all of it works; the table stays with the runs
 
 Which agents, seeds and budget: reproduce/protocols/classic.toml.  Writes results/classic/cartpole.csv, a row for each
-complete run, and docs/twins.md from it.  Rows of earlier calls stay while the protocol asks for the same settings, and
-agents that have all of theirs are not run again: the runs may be spread over machines.  Exit codes: those of
-`dqn-tf reproduce`.
+complete run, and docs/classic_results.md from it.  Rows of earlier calls stay while the protocol asks for the same
+settings, and agents that have all of theirs are not run again: the runs may be spread over machines.  Exit codes: those
+of `dqn-tf reproduce`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from reproduce.records import runs
 ENVIRONMENT = "CartPole-v1"
 SOLVED_RETURN = 475.0  # Gymnasium: reward_threshold of CartPole-v1
 FOUND = ROOT / "results" / "classic" / "cartpole.csv"
-PAGE = ROOT / "docs" / "twins.md"
+PAGE = ROOT / "docs" / "classic_results.md"
 # score: mean of the final evaluation's greedy episodes; last_network: that of the last network, where the score is
 # that of the best one; network_frames: when the network that was scored was trained so far.
 COLUMNS = (
@@ -106,19 +106,19 @@ def page(asked: Protocol, found: pd.DataFrame) -> str:
     codes = found["code_sha256"].nunique()
     several = f" {codes} versions of the code ran them (`code_sha256` in the CSV)." if codes > 1 else ""
     rows = [_line(agent, grid.seeds, found[found["agent"] == agent]) for agent in grid.agents]
-    return f"""# The twins on {ENVIRONMENT}
+    return f"""# The classic presets on {ENVIRONMENT}
 
 Written by `dqn-tf results classic`, which also runs what is missing of the protocol `{asked.id}`, from
 `results/classic/{FOUND.name}`. {done}{several}
 
-Every preset for vector states, {grid.budget_frames:,} frames on each of {len(grid.seeds)} seeds. A seed's number is
-its score: {asked.score.note}
-Solved: at least {SOLVED_RETURN:g}, Gymnasium's threshold. "last network" counts the seeds whose last network, too, is
-solved.
+Every preset for vector states, {grid.budget_frames:,} frames on each of {len(grid.seeds)} seeds. The number of a seed
+is its score: {asked.score.note}
+Solved means at least {SOLVED_RETURN:g}, Gymnasium's threshold. "last network" counts the seeds whose last network is
+solved too.
 
-Each is `dqn_classic` with one idea changed; none was tuned but `fqf_classic` and `rainbow_classic`, which had one
-thing looked at on other seeds (docs/classic.md). The table says whether an idea learns; it says nothing about which
-is better.
+Each preset is `dqn_classic` with one idea changed. None was tuned, except that one setting of `fqf_classic` and one of
+`rainbow_classic` were chosen on other seeds ([classic.md](classic.md)). The table shows whether an idea learns; it
+does not show which is better.
 
 {formatting.markdown(rows)}"""
 
@@ -169,6 +169,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = cli.main([*words, *(["--smoke"] if options.smoke else [])])
         print(write(asked, folder, csv, text), flush=True)
     except (ConfigError, RunError, OSError) as error:
-        print(f"twins: {error}", file=sys.stderr)
+        print(f"classic: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     return code

@@ -1,13 +1,12 @@
 """Which ideas combine: the cells of docs/combinations.md, taken from the configuration itself.
 
-dqn-tf results combinations        # writes the page anew
+dqn-tf results docs        # writes the page anew
 """
 
 from __future__ import annotations
 
 import itertools
 import typing
-from collections.abc import Sequence
 from typing import Any
 
 from dqn_tf import fields
@@ -51,7 +50,7 @@ def page() -> str:
     lines = [
         "# Which ideas combine",
         "",
-        "Written by `dqn-tf results combinations` from the configuration; a test trains every cell that says yes",
+        "Written by `dqn-tf results docs` from the configuration; a test trains every cell that says yes",
         "(`tests/agent/test_combinations.py`). Each combines with every replay "
         f"({', '.join(samplers)}), every `n_step` and both torsos: the update does not see which of these it has.",
         "",
@@ -68,8 +67,3 @@ def page() -> str:
     lines += ["", "Refused, as settings of these:", "", "| with | not | because |", "|---|---|---|"]
     lines += [f"| `{a}` | `{b}` | {why} |" for a, b, why in refused]
     return "\n".join(lines) + "\n"
-
-
-def main(argv: Sequence[str] = ()) -> int:
-    PAGE.write_text(page())
-    return 0

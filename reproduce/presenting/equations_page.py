@@ -1,13 +1,11 @@
 """docs/equations.md: each paper's equations, the file and the functions that say them, and the test of that file.
 
-    dqn-tf results equations        # writes the page anew
+    dqn-tf results docs        # writes the page anew
 
 Everything comes from the docstrings of the modules (dqn_tf/equations.py).
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from dqn_tf.equations import entries
 from reproduce.places import ROOT
@@ -20,7 +18,7 @@ def page() -> str:
     lines = [
         "# Equations",
         "",
-        "Written by `dqn-tf results equations` from the docstrings. Each equation stands in one file.",
+        "Written by `dqn-tf results docs` from the docstrings. Each equation stands in one file.",
     ]
     for e in entries():
         lines += ["", f"## {e.title}", "", f"{e.paper}", "", "```text", e.equations, "```", ""]
@@ -28,8 +26,3 @@ def page() -> str:
             lines += [f"Symbols: {e.symbols}", ""]
         lines += [f"In `{e.file}`: {', '.join(f'`{f}`' for f in e.functions)}. Test: `{e.test}`."]
     return "\n".join(lines) + "\n"
-
-
-def main(argv: Sequence[str] = ()) -> int:
-    PAGE.write_text(page())
-    return 0

@@ -80,7 +80,7 @@ def test_wholly_compiled(cell: str, tiny_agent: Callable[..., Any], vectors: Cal
 
 def test_the_table_in_the_docs_is_what_the_code_says() -> None:
     page = Path(__file__).parents[2] / "docs" / "combinations.md"
-    assert page.read_text() == combinations_page.page(), "Run: dqn-tf results combinations"
+    assert page.read_text() == combinations_page.page(), "Run: dqn-tf results docs"
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

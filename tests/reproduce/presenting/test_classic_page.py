@@ -1,4 +1,4 @@
-"""The table of the twins: what is counted, what is not, and that it says so."""
+"""The table of the classic presets: what is counted, what is not, and that it says so."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_run_of_other_settings_is_refused(done: Callable[..., Job], tmp_path: 
 def test_runs_of_another_machine_stay_while_their_settings_are_asked_for(
     done: Callable[..., Job], tmp_path: Path
 ) -> None:
-    csv, page = tmp_path / "cartpole.csv", tmp_path / "twins.md"
+    csv, page = tmp_path / "cartpole.csv", tmp_path / "classic_results.md"
     asked = protocol_files.load("classic")
     for seed in range(1, 6):
         done("noisy_classic", seed, (490.0,))
@@ -144,9 +144,9 @@ def test_the_smoke_twin_s_table_stays_with_its_runs(
         monkeypatch.setattr(classic_page, name, tmp_path / "docs" / getattr(classic_page, name).name)
     assert classic_page.main(["--smoke", "--table", "--runs", str(tmp_path)]) == 0
     assert "1,300 frames" in capsys.readouterr().out
-    assert (tmp_path / "classic-smoke" / "twins.md").exists() and not (tmp_path / "docs").exists()
+    assert (tmp_path / "classic-smoke" / "classic_results.md").exists() and not (tmp_path / "docs").exists()
     assert classic_page.main(["--table", "--runs", str(tmp_path)]) == 0
-    assert (tmp_path / "docs" / "twins.md").exists() and (tmp_path / "docs" / "cartpole.csv").exists()
+    assert (tmp_path / "docs" / "classic_results.md").exists() and (tmp_path / "docs" / "cartpole.csv").exists()
 
 
 def test_the_page_in_the_docs_is_that_of_the_table() -> None:

@@ -1,0 +1,123 @@
+"""The documentation site, from README.md, docs/ and results/tables/:
+
+    python -m sphinx -W -b html -c docs . build/site
+
+The whole repository is the source folder, so that the pages' links to tables, figures and code are those that work on
+a code host too.  Nothing is fetched, neither while building nor while reading.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+project = "dqn_tf"
+author = copyright = "the dqn_tf authors"
+version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+root_doc = "README"
+include_patterns = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/*.md",
+    "docs/*/*.md",
+    "results/*.md",
+    "results/*/*.md",
+]
+nitpicky = False  # types of TensorFlow and NumPy have no pages here
+
+# The left column.  A page that is missing here is a warning, and so an error.
+NAVIGATION = {
+    "Begin": ["docs/worked_example", "docs/glossary", "docs/reproduce", "docs/cluster", "docs/docker"],
+    "Agents": ["docs/agents/index", "docs/equations", "docs/combinations", "docs/independent"],
+    "Results": [
+        *("results/README", "docs/classic_results", "docs/classic", "docs/evidence/early", "docs/evidence/family"),
+        *("docs/figures", "docs/metrics", "docs/statistics"),
+    ],
+    "How it works": [
+        *("docs/determinism", "docs/evidence/env_restore", "docs/replay", "docs/speed", "docs/peers"),
+        *("docs/what_was_tried", "docs/api"),
+    ],
+    "Project": ["CONTRIBUTING", "CHANGELOG"],
+}
+AGENTS = tomllib.loads((ROOT / "reproduce" / "presenting" / "agents.toml").read_text())
+BELOW = {  # pages that have pages of their own
+    "docs/agents/index": [f"/docs/agents/{name}" for name in AGENTS],
+    "results/README": ["/results/*/*"],
+}
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+default_role = "code"
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 100
+
+html_theme = "pydata_sphinx_theme"
+templates_path = ["_templates"]
+html_sidebars = {"**": ["contents"]}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_title = f"dqn_tf {release}"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options: dict[str, Any] = {
+    "navbar_center": [],
+    "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["search-button"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_nav_level": 1,
+    "show_prev_next": True,
+}
+
+
+def _toctree(pages: list[str], *options: str) -> str:
+    return "\n".join(["", "```{toctree}", ":hidden:", *options, "", *pages, "```", ""])
+
+
+def _read(app: Any, name: str, text: list[str]) -> None:
+    """The pages have no words for the site in them: its navigation is added while they are read."""
+    if name == root_doc:
+        text[0] += "".join(_toctree(pages, f":caption: {caption}") for caption, pages in NAVIGATION.items())
+    elif name in BELOW:
+        text[0] += _toctree(BELOW[name], ":glob:")
+
+
+def _finish(app: Any, error: Exception | None) -> None:
+    if error is None and app.builder.name == "html":
+        shutil.copy(Path(app.outdir) / f"{root_doc}.html", Path(app.outdir) / "index.html")
+
+
+def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings here are written like these pages: fenced and indented code becomes reStructuredText's."""
+    out: list[str] = []
+    fence = ""
+    for line in lines:
+        text, before = line.strip(), out[-1].strip() if out else ""
+        indent = line[: len(line) - len(line.lstrip())]
+        if text.startswith("```"):
+            out += [] if fence else [f"{indent}.. code-block:: {text[3:] or 'text'}", ""]
+            fence = "" if fence else indent + "    "
+        elif fence:
+            out.append(("    " if text else "") + line)
+        elif text and indent and not before and out[-2:] and not out[-2].startswith(("    ", "..", "::")):
+            out += ["::", "", line]
+        else:
+            out.append(line)
+    lines[:] = out
+
+
+def setup(app: Any) -> None:
+    app.connect("source-read", _read)
+    app.connect("autodoc-process-docstring", _docstring, priority=400)  # before napoleon
+    app.connect("build-finished", _finish)

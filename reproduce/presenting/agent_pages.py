@@ -1,0 +1,210 @@
+"""docs/agents/: one page per agent, from the presets, the docstrings and results/.
+
+agents.toml beside this file says which presets belong to a page, and a few sentences about the idea.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import importlib
+import inspect
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dqn_tf import equations, explain, fields, presets
+from reproduce.places import RESULTS, ROOT
+
+FOLDER = ROOT / "docs" / "agents"
+COMMAND = "dqn-tf results docs"
+STARTS = {"noop": "no-op starts", "human": "human starts", "sticky": "sticky actions"}
+FRAMES = {"atari100k": 400_000}  # budgets of Atari protocols; the others have 200M
+SOLVED = 475.0  # CartPole-v1: Gymnasium's reward_threshold
+
+
+@functools.cache
+def agents() -> dict[str, dict[str, Any]]:
+    """Page -> title, text, presets, published, figures."""
+    return tomllib.loads((Path(__file__).parent / "agents.toml").read_text())
+
+
+def pages() -> dict[Path, str]:
+    """Every page and its text."""
+    return {FOLDER / "index.md": index(), **{FOLDER / f"{name}.md": page(name) for name in agents()}}
+
+
+def index() -> str:
+    """The list of agents."""
+    about = f"Written by `{COMMAND}`. One page per agent: its equations, results, and settings with their sources."
+    rows = [
+        (f"[{agent['title']}]({name}.md)", presets.load(agent["presets"][0]).reference, _codes(agent["presets"]))
+        for name, agent in agents().items()
+    ]
+    return "\n\n".join(["# Agents", about, _table(("agent", "source of the first preset", "presets"), rows)]) + "\n"
+
+
+def page(name: str) -> str:
+    """One agent's page, with a newline at its end."""
+    agent = agents()[name]
+    main = presets.load(agent["presets"][0])
+    parts = [
+        f"# {agent['title']}",
+        f"Written by `{COMMAND}` from the presets, the docstrings and `results/`.",
+        agent["text"].strip(),
+        "\n".join(map(_preset_line, agent["presets"])),
+        "\n".join(["```sh", _command(main), "```"]),
+        "## Equations",
+        *_equations(main),
+        "## Results",
+        *_results(agent),
+        "## What a run records",
+        _columns(main),
+        "## Known differences from the sources",
+        *_differences(agent["presets"]),
+        "## Settings",
+        *_settings(agent["presets"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _preset_line(name: str) -> str:
+    preset = presets.load(name)
+    protocol = f" Atari protocol `{preset.protocol}`." if preset.protocol else ""
+    return f"- `{name}`: {preset.summary}. Source: {preset.reference}.{protocol}"
+
+
+def _command(preset: presets.Preset) -> str:
+    frames = FRAMES.get(str(preset.protocol), 200_000_000)
+    return f"dqn-tf train {preset.name} breakout --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
+
+
+# -- equations --------------------------------------------------------------------------------------------------------
+def modules(preset: presets.Preset) -> list[str]:
+    """The modules that a preset is made of, in the order of its fields: "values/expected" and the like."""
+    return list(dict.fromkeys(module for *_, module in fields.owned_leaves(preset.agent)))
+
+
+def own_modules(preset: presets.Preset) -> list[str]:
+    """Those that plain DQN has not, and n-step returns where there are several steps; DQN's own for DQN itself."""
+    dqn = presets.load("dqn_nature")
+    if preset == dqn:
+        return modules(dqn)
+    steps = _module_of_n_step() if preset.agent.n_step > 1 else ""
+    return [module for module in modules(preset) if module not in modules(dqn) or module == steps]
+
+
+def _module_of_n_step() -> str:
+    return next(
+        module for path, *_, module in fields.owned_leaves(presets.load("dqn_nature").agent) if path == "n_step"
+    )
+
+
+def _equations(preset: presets.Preset) -> Iterator[str]:
+    found = [e for e in map(equations.entry, own_modules(preset)) if e.paper and e.equations]
+    for e in found:
+        yield f"**{e.title.rstrip('.')}.** {e.paper}."
+        yield f"```text\n{e.equations}\n```"
+        yield f"{f'Symbols: {e.symbols} ' if e.symbols else ''}Code: `{e.file}`. Test: `{e.test}`."
+    yield "The equations of all parts are in [equations.md](../equations.md)."
+
+
+# -- results ----------------------------------------------------------------------------------------------------------
+def _results(agent: dict[str, Any]) -> Iterator[str]:
+    atari = [name for name in agent["presets"] if presets.load(name).protocol]
+    compared = [name for name in atari if (RESULTS / "tables" / f"{name}.md").is_file()]
+    for name in compared:
+        table = f"[table](../../results/tables/{name}.md)"
+        yield f"Our runs of `{name}` beside the published curve ({table}):"
+        for plot in sorted((RESULTS / "plots").glob(f"{name}_*.png")):
+            yield f"![{name}, training returns of ours and published]({_from_folder(plot)})"
+    missing = [name for name in atari if name not in compared]
+    if missing:
+        yield f"No Atari run of {_codes(missing)} is in `results/` yet."
+    yield from _cartpole([name for name in agent["presets"] if name not in atari])
+    yield from _published(agent)
+
+
+def _cartpole(names: list[str]) -> Iterator[str]:
+    with (RESULTS / "classic" / "cartpole.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name in names:
+        scores = [float(row["score"]) for row in rows if row["agent"] == name]
+        if scores:
+            solved = sum(score >= SOLVED for score in scores)
+            table = "[all presets](../classic_results.md)"
+            yield f"CartPole-v1: `{name}` solves it in {solved} of {len(scores)} seeds ({table})."
+
+
+def _published(agent: dict[str, Any]) -> Iterator[str]:
+    with (RESULTS / "published" / "aggregate_published.csv").open(newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["agent"] in agent["published"] and r["kind"] != "speed"]
+    if rows:
+        yield "Published summaries of human-normalized scores (HNS), for comparison; none of these runs is ours:"
+        yield _table(("agent", "metric", "value", "games", "starts", "paper"), map(_published_row, rows))
+    for name, caption in agent.get("figures", {}).items():
+        yield f"![{caption}]({_from_folder(RESULTS / 'plots' / 'published' / name)})"
+        yield f"*{caption}.*"
+
+
+def _published_row(row: dict[str, str]) -> tuple[str, ...]:
+    place = row["table"] if row["table"].startswith(row["paper"]) else f"{row['paper']}, {row['table']}"
+    value = f"{row['value']} {row['unit'].replace('x human', '× human')}"
+    start = STARTS.get(row["start"], "")
+    return row["agent"], row["metric"], value, f"{float(row['n_games']):.0f}", start, place
+
+
+def _from_folder(path: Path) -> str:
+    return f"../../{path.relative_to(ROOT).as_posix()}"
+
+
+# -- metrics, differences, settings -----------------------------------------------------------------------------------
+def _columns(preset: presets.Preset) -> str:
+    """The columns of iterations.csv that the agent's ideas add."""
+    found: list[str] = []
+    for module in modules(preset):
+        loaded = importlib.import_module(f"dqn_tf.{module.replace('/', '.')}")
+        own = [c for c in vars(loaded).values() if inspect.isclass(c) and c.__module__ == loaded.__name__]
+        found += [f"{n}_..." if "networks" in module else n for c in own for n in vars(c).get("monitored", ())]
+    every = "The columns that every run has are described in [metrics.md](../metrics.md)."
+    if not found:
+        return f"{every} This agent adds none."
+    return f"{every} This agent adds to `iterations.csv`: {', '.join(f'`{name}`' for name in dict.fromkeys(found))}."
+
+
+def _differences(names: list[str]) -> Iterator[str]:
+    told = {name: presets.load(name).deviations for name in names}
+    for name, deviations in told.items():
+        if deviations:
+            yield "\n".join([f"`{name}`:", "", *(f"- {text}" for text in deviations)])
+    if not any(told.values()):
+        yield "None is known."
+
+
+def _settings(names: list[str]) -> Iterator[str]:
+    first, *others = names
+    yield f"All settings of `{first}`, as `dqn-tf explain {first}` shows them with the file and test of each:"
+    yield _setting_table(explain.rows(first))
+    known = {row.field: row for row in explain.rows(first)}
+    for name in others:
+        rows = [row for row in explain.rows(name) if row.field not in known or known[row.field].value != row.value]
+        yield f"### `{name}`"
+        yield f"Where it differs from `{first}`:"
+        yield _setting_table(rows)
+
+
+def _setting_table(rows: list[explain.Row]) -> str:
+    values = [row.value if row.value == "none" else f"{row.value} {row.unit}".rstrip() for row in rows]
+    cells = [(f"`{row.field}`", value, row.source) for row, value in zip(rows, values, strict=True)]
+    return _table(("field", "value", "source"), cells)
+
+
+# -- Markdown ---------------------------------------------------------------------------------------------------------
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _codes(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
