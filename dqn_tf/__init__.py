@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dqn_tf.checks import ConfigError, RunError
     from dqn_tf.config import AgentConfig, Evaluation, RunConfig
     from dqn_tf.envs import PROTOCOLS
+    from dqn_tf.fields import setting
     from dqn_tf.presets import PRESETS
     from dqn_tf.trained import TrainedAgent, load
     from dqn_tf.training.rescore import digest_of, evaluate
@@ -35,6 +36,7 @@ _HOMES = {
     "evaluate": "training.rescore",
     "load": "trained",
     "make_config": "api",
+    "setting": "fields",
     "train": "training.run",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "evaluate",
     "load",
     "make_config",
+    "setting",
     "train",
 ]
 

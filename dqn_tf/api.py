@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dqn_tf import envs, presets
 from dqn_tf.checks import ConfigError, unknown
-from dqn_tf.config import RunConfig
+from dqn_tf.config import AgentConfig, RunConfig
 
 
 def make_config(
@@ -17,14 +19,22 @@ def make_config(
     seed: int = 0,
     protocol: str | None = None,
     settings: Sequence[str] = (),
+    agent: Mapping[str, object] | None = None,
 ) -> RunConfig:
-    """The configuration of one run.
+    """The configuration of one run: a preset on an environment.
 
-    preset: see ``presets.PRESETS``.  environment: "breakout", "ALE/Breakout-v5" or a Gymnasium id.  frames: training
-    budget.  protocol: an id of ``envs.PROTOCOLS``; None is the preset's own.  settings: "path=value" texts.
+    Args:
+        preset: one of ``PRESETS``.
+        environment: "breakout", "ALE/Breakout-v5" or a Gymnasium id.
+        frames: training budget, in frames.
+        seed: the one seed of every random stream.
+        protocol: of Atari games, an id of ``PROTOCOLS``; None is the preset's own.
+        settings: "path=value" texts, as after ``--set``.
+        agent: values of fields of ``AgentConfig``, parts of your own among them; set before ``settings``.
 
-    Raises ConfigError: an unknown name (with the nearest ones), a value of the wrong type or out of range, or an agent
-    that cannot play the environment.
+    Raises:
+        ConfigError: an unknown name (with the nearest ones), a value of the wrong type or out of range, or an agent
+            that cannot play the environment.
     """
     loaded = presets.load(preset)
     name = envs.check_environment(environment)
@@ -41,7 +51,7 @@ def make_config(
         )
     config = RunConfig(
         preset=preset,
-        agent=loaded.agent,
+        agent=_changed(loaded.agent, agent or {}),
         environment=name,
         protocol=envs.PROTOCOLS[chosen] if atari and chosen else None,
         evaluation=loaded.evaluation,
@@ -51,6 +61,14 @@ def make_config(
     ).with_settings(list(settings))
     config.agent.network.check_observation(envs.observation_spec(name, config.protocol))
     return config
+
+
+def _changed(agent: AgentConfig, values: Mapping[str, Any]) -> AgentConfig:
+    known = [field.name for field in dataclasses.fields(agent)]
+    for name in values:
+        if name not in known:
+            raise unknown("field of AgentConfig", name, known)
+    return dataclasses.replace(agent, **values)
 
 
 def _atari_presets() -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 from dqn_tf import fields
+from dqn_tf.agent.contracts import Head, Layers, TargetRule, Torso, ValueFamily
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.dueling import Dueling
@@ -104,15 +105,19 @@ class Concurrent:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AgentConfig:
-    """An agent: one value for each idea of the DQN family.  A new idea is a new file and one more alternative here."""
+    """An agent: one value for each idea of the DQN family.
 
-    network: NatureCNN | CNN | MLP = setting(doc="torso of the Q-network")
-    head: Single | Dueling = setting(Single(), doc="streams from features to outputs", later=True)
-    layers: Dense | Noisy = setting(Dense(), doc="fully connected layers of the head", later=True)
-    value: Expected | Categorical | Quantile | ImplicitQuantile | FQF = setting(
+    Where a contract stands among the alternatives (agent/contracts.py), a class of your own may take their place; a
+    new idea of this package is a new file and one more alternative here.
+    """
+
+    network: NatureCNN | CNN | MLP | Torso = setting(doc="torso of the Q-network")
+    head: Single | Dueling | Head = setting(Single(), doc="streams from features to outputs", later=True)
+    layers: Dense | Noisy | Layers = setting(Dense(), doc="fully connected layers of the head", later=True)
+    value: Expected | Categorical | Quantile | ImplicitQuantile | FQF | ValueFamily = setting(
         Expected(), doc="how the return is represented and regressed"
     )
-    bootstrap: Greedy | Double | Munchausen = setting(Greedy(), doc="what the target backs up")
+    bootstrap: Greedy | Double | Munchausen | TargetRule = setting(Greedy(), doc="what the target backs up")
     replay: Uniform | Prioritized | PrioritizedRank = setting(Uniform(), doc="experience replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
     optimizer: RMSProp | Adam = setting(doc="gradient step")
@@ -154,7 +159,8 @@ class AgentConfig:
                 "Expected `head.bias`=per_output with layers=noisy, got shared: a bias that all outputs share has no "
                 "noisy form in any paper. Set the one or layers=dense."
             )
-        if isinstance(self.head, Dueling) and self.head.hidden == "shared" and not self.network.hidden:
+        widths = getattr(self.network, "hidden", True)  # a torso of one's own need not name them
+        if isinstance(self.head, Dueling) and self.head.hidden == "shared" and not widths:
             raise ConfigError(
                 "Expected `head.hidden`=separate for a network with no hidden layer, got shared: there is nothing that "
                 "the two streams could share. Give the network hidden layers (--set network.hidden=128)."

@@ -2,6 +2,9 @@
 
 A *path* names a leaf: ``optimizer.learning_rate``.  Where a field may hold one of several dataclasses
 (``network: NatureCNN | MLP``), the value is chosen by the class's name in snake case (``network=mlp``).
+
+A field whose annotation also names a contract, a ``Protocol`` (``network: NatureCNN | MLP | Torso``), is open: it holds
+any frozen dataclass that satisfies it, from any module, chosen by its place (``network=my_project.torsos:Wide``).
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeVar, Union
+from typing import Any, Literal, TypeVar, Union, cast
 
+from dqn_tf import outside
 from dqn_tf.checks import ConfigError, expect, unknown
 
 T = TypeVar("T")
@@ -57,6 +61,17 @@ def choices(annotation: Any) -> dict[str, type]:
     return {kind(m): m for m in _members(annotation) if dataclasses.is_dataclass(m) and isinstance(m, type)}
 
 
+def contract(annotation: Any) -> type | None:
+    """The contract that an open field names; None if the field is not open."""
+    return next(filter(outside.is_contract, _members(annotation)), None)
+
+
+def name_of(annotation: Any, value: Any) -> str:
+    """By what the dataclass ``value`` of a field is chosen: its kind, or the place of a class from outside."""
+    outsider = contract(annotation) is not None and type(value) not in _members(annotation)
+    return outside.place(type(value)) if outsider else kind(value)
+
+
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
     """(path, value, field) of every leaf, depth first; a dataclass among alternatives first yields its kind."""
     return ((path, value, field) for path, value, field, _ in owned_leaves(config, prefix))
@@ -70,7 +85,7 @@ def owned_leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, data
         value, path = getattr(config, field.name), prefix + field.name
         if dataclasses.is_dataclass(value):
             if len(_members(hints[field.name])) > 1:
-                yield path, kind(value), field, _module(value)
+                yield path, name_of(hints[field.name], value), field, _module(value)
             yield from owned_leaves(value, path + ".")
         else:
             yield path, value, field, field.metadata.get("at") or _module(config)
@@ -92,9 +107,11 @@ def to_json(config: Any, *, whole: bool = False) -> dict[str, Any]:
         value = getattr(config, field.name)
         if field.metadata.get("later") and value == field.default and not whole:
             continue
-        out[field.name] = (
-            to_json(value, whole=whole) if dataclasses.is_dataclass(value) else _plain(hints[field.name], value)
-        )
+        annotation = hints[field.name]
+        if dataclasses.is_dataclass(value):
+            out[field.name] = {**to_json(value, whole=whole), "kind": name_of(annotation, value)}
+        else:
+            out[field.name] = _plain(annotation, value)
     return out
 
 
@@ -133,28 +150,43 @@ def completed(cls: type, data: Any) -> Any:
 
 
 def _value_from_json(annotation: Any, value: Any, path: str) -> Any:
-    options = choices(annotation)
-    if options and isinstance(value, dict):
-        chosen = str(value.get("kind"))
-        if chosen not in options:
-            raise unknown(path, chosen, options)
-        return from_json(options[chosen], value, path + ".")
-    if isinstance(value, list):
+    if choices(annotation) and isinstance(value, dict):
+        value = from_json(_class_of(annotation, str(value.get("kind")), path), value, path + ".")
+    elif isinstance(value, list):
         value = tuple(value)
     check_type(annotation, value, path)
     return value
+
+
+def _class_of(annotation: Any, text: str, path: str) -> type:
+    """The dataclass that ``text`` chooses for a field: a kind, or, where the field is open, a place."""
+    options = choices(annotation)
+    if text in options:
+        return options[text]
+    if contract(annotation) is None or ":" not in text:
+        own = "" if contract(annotation) is None else "Or name a class of your own: module:Class."
+        raise unknown(path, text, options, own)
+    found = outside.found(text, path)
+    expect(isinstance(found, type) and dataclasses.is_dataclass(found), "a frozen dataclass", path, text)
+    return cast(type, found)
 
 
 # -- types -----------------------------------------------------------------------------------------------------------
 def check_type(annotation: Any, value: Any, path: str) -> None:
     """Raise ConfigError unless ``value`` fits ``annotation`` (bool is not an int here; an int is a float)."""
     if not any(_fits(m, value) for m in _members(annotation)):
-        raise ConfigError(f"Expected {describe(annotation)} for `{path}`, got {value!r} ({type(value).__name__}).")
+        needed = contract(annotation)
+        lacks = f" It lacks: {', '.join(outside.lacks(needed, value))}." if needed else ""
+        raise ConfigError(
+            f"Expected {describe(annotation)} for `{path}`, got {value!r} ({type(value).__name__}).{lacks}"
+        )
 
 
 def _fits(annotation: Any, value: Any) -> bool:
     if annotation is type(None) or annotation is None:
         return value is None
+    if outside.is_contract(annotation):
+        return not outside.lacks(annotation, value)
     if typing.get_origin(annotation) is Literal:
         return value in typing.get_args(annotation)
     if typing.get_origin(annotation) is tuple:
@@ -185,6 +217,8 @@ def describe(annotation: Any) -> str:
             parts.append("numbers separated by commas")
         elif dataclasses.is_dataclass(member):
             parts.append(kind(member))
+        elif outside.is_contract(member):
+            parts.append(f"a {member.__name__} of your own")
         else:
             parts.append(words.get(member, str(member)))
     return " or ".join(parts)
@@ -199,16 +233,20 @@ def check_types(config: Any) -> None:
 
 def parse(annotation: Any, text: str, path: str) -> Any:
     """The value that ``text`` spells for a field: 1e-4, 5_000, true, none, 128,128, or a kind."""
-    options = choices(annotation)
-    if options and text in options:
-        return options[text]()
-    if options:
-        raise unknown(path, text, options)
+    if choices(annotation):
+        return _with_defaults(_class_of(annotation, text, path), path)
     for member in _members(annotation):
         for value in _readings(member, text):
             if _fits(member, value):
                 return value
     raise ConfigError(f"Expected {describe(annotation)} for `{path}`, got {text!r}.")
+
+
+def _with_defaults(cls: type, path: str) -> Any:
+    try:
+        return cls()
+    except TypeError as error:
+        raise ConfigError(f"Expected a default for every field of `{path}`={outside.place(cls)}: {error}.") from error
 
 
 def _readings(member: Any, text: str) -> Iterator[Any]:
@@ -263,7 +301,8 @@ def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") 
 def _chosen(config: Any, name: str, text: str, root: str) -> Any:
     """The value that ``text`` spells for the field ``name`` itself."""
     value, annotation = getattr(config, name), _hints(type(config))[name]
-    if dataclasses.is_dataclass(value) and text not in choices(annotation):
+    own_class = contract(annotation) is not None and ":" in text
+    if dataclasses.is_dataclass(value) and text not in choices(annotation) and not own_class:
         inner = ", ".join(f"{root}{name}.{f.name}" for f in dataclasses.fields(value))
         raise ConfigError(
             f"Expected {describe(annotation)} for `{root}{name}`, got {text!r}. Its own fields are: {inner}."

@@ -90,15 +90,6 @@ def load(
     Raises:
         ConfigError: there is no run, another version of dqn_tf wrote it, or it keeps no best network.
         RunError: there is no checkpoint, or none that verifies.
-
-    Example:
-        ```python
-        import dqn_tf
-
-        agent = dqn_tf.load("runs/cartpole")
-        action = agent.act(observation)  # of one observation: an index into agent.spec.action_names
-        q_values = agent.q_values(observations)  # [B, ...] -> [B, A]
-        ```
     """
     expect(network in (None, "last", "best"), "last or best", "network", network)
     saved = read(run_dir, say, pieces=False)

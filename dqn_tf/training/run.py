@@ -99,15 +99,6 @@ def train(
         RunError: the run cannot go on, or a callback raised an exception; one clear sentence says why.
         OSError: the disk fails.
         Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
-
-    Example:
-        ```python
-        import dqn_tf
-
-        config = dqn_tf.make_config("dqn_classic", "CartPole-v1", seed=1, frames=50_000)
-        summary = dqn_tf.train(config, "runs/cartpole", on_iteration=lambda record: print(dict(record.row)))
-        print(summary["final_evaluation"]["return_mean"])
-        ```
     """
     options, summary = options or Options(), Path(run_dir) / "summary.json"
     if not summary.exists():

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import Head, Layers, Torso, ValueFamily
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
@@ -24,14 +25,14 @@ class QNetwork:
 
     def __init__(
         self,
-        network: Any,
-        value: Any,
+        network: Torso,
+        value: ValueFamily,
         spec: ObservationSpec,
         num_actions: int,
         stream: Stream,
         *,
-        head: Any = Single(),  # noqa: B008  frozen
-        layers: Any = Dense(),  # noqa: B008
+        head: Head = Single(),  # noqa: B008  frozen
+        layers: Layers = Dense(),  # noqa: B008
     ) -> None:
         network.check_observation(spec)
         initializers = Initializers(network.initialization, stream)

@@ -1,0 +1,233 @@
+"""What an agent is made of, as contracts: what a class needs to stand in a configuration as one of its parts.
+
+    observation [B, ...] -> Torso -> features [B, F] -> Head of Layers -> numbers [B, A, N] -> ValueFamily -> Q [B, A]
+    TargetRule: what the loss of the value family regresses on
+
+Each part is a frozen dataclass with the methods of its contract, whose fields are plain values (``fields.setting``).
+The built-in ones stand in values/, targets/ and networks/; a class of your own may come from any module:
+
+    AgentConfig(value=my_project.MyFamily(), ...)         # or: --set value=my_project:MyFamily
+
+Its place ("my_project:MyFamily") and the values of its fields become part of the run's identity.  Nothing has to be
+inherited; docs/guides shows one of each.
+
+Axes: B batch, A actions, N numbers per action (atoms, quantiles), F features.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from dqn_tf.types import Tensor, TensorLike, Variable
+
+if TYPE_CHECKING:
+    from dqn_tf.agent.networks.dense import Bias, Dense
+    from dqn_tf.agent.networks.draws import Draws
+    from dqn_tf.agent.networks.dueling import Dueling
+    from dqn_tf.agent.networks.initializers import Initialization, Initializers
+    from dqn_tf.agent.networks.noisy import Noisy
+    from dqn_tf.agent.networks.single import Single
+    from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
+    from dqn_tf.agent.targets.double import Double
+    from dqn_tf.agent.targets.greedy import Greedy
+    from dqn_tf.agent.targets.munchausen import Munchausen
+    from dqn_tf.agent.values.categorical import Categorical
+    from dqn_tf.agent.values.expected import Expected
+    from dqn_tf.agent.values.fqf import FQF
+    from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
+    from dqn_tf.agent.values.quantile import Quantile
+    from dqn_tf.types import (
+        BootstrapTerms,
+        KerasLayer,
+        LossOutputs,
+        Monitored,
+        ObservationSpec,
+        Role,
+        Transition,
+        ValueOutputs,
+    )
+
+
+# -- what is built -----------------------------------------------------------------------------------------------------
+class Layer(Protocol):
+    """One fully connected layer, built: [B, P] -> [B, Q]."""
+
+    @property
+    def monitored(self) -> tuple[str, ...]:
+        """Names of the numbers that ``monitors`` gives; may be empty."""
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Its part of theta, always in the same order."""
+
+    def __call__(self, x: TensorLike, draws: Draws | None) -> Tensor:
+        """Graph code.
+
+        Args:
+            x: [B, P] float32.
+            draws: seeds of its random numbers, in a fixed order; None: it draws none, and gives its mean.
+
+        Returns:
+            [B, Q] float32.
+        """
+
+    def monitors(self) -> Monitored:
+        """What is to be watched of it, once per iteration; numbers only."""
+
+
+class BuiltHead(Protocol):
+    """A head, built: [B, F] -> [B, A, N]."""
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All its layers, always in the same order."""
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called where they are watched, one each."""
+
+    def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
+        """Graph code: features [B, F] float32 -> [B, A, N] float32."""
+
+
+# -- what a configuration holds ----------------------------------------------------------------------------------------
+class Torso(Protocol):
+    """From an observation to features (``AgentConfig.network``)."""
+
+    @property
+    def initialization(self) -> Initialization:
+        """How the initial weights of the whole network are drawn."""
+
+    def check_observation(self, spec: ObservationSpec) -> None:
+        """Raises ConfigError unless it can read such observations."""
+
+    def layers(
+        self, spec: ObservationSpec, initializers: Initializers
+    ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
+        """What the network begins with.
+
+        Args:
+            spec: the observation; the layers read [B, *spec.shape] of spec.dtype.
+            initializers: whose ``layer(fan_in, fan_out)`` gives initializers to each layer that has weights, in order.
+
+        Returns:
+            Keras layers in sequence; F, the number of features [B, F] float32 that they give; and the widths of the
+            hidden layers after them, which belong to the head.
+        """
+
+
+class Layers(Protocol):
+    """The kind of all fully connected layers after the torso (``AgentConfig.layers``)."""
+
+    @property
+    def random(self) -> bool:
+        """Whether they draw random numbers."""
+
+    @property
+    def still_when_scored(self) -> bool:
+        """Whether they draw none where the agent is scored."""
+
+    def layer(
+        self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
+    ) -> Layer:
+        """One layer from [B, features] to [B, units].  bias: one for each output, or one that they share."""
+
+
+class Head(Protocol):
+    """From features to N numbers per action (``AgentConfig.head``)."""
+
+    def build(
+        self, layers: Layers, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
+    ) -> BuiltHead:
+        """A head of these layers.
+
+        Args:
+            layers: makes each layer.
+            features: F.
+            hidden: widths of the hidden layers, which are ReLU.
+            shape: (A, N).
+            initializers: to be handed to ``layers.layer``.
+        """
+
+
+class ValueFamily(Protocol):
+    """How a return is represented, predicted and regressed (``AgentConfig.value``)."""
+
+    @property
+    def random(self) -> bool:
+        """Whether ``outputs`` draws random numbers."""
+
+    @property
+    def outputs_per_action(self) -> int:
+        """N: the numbers that the head gives for each action."""
+
+    @property
+    def monitored(self) -> tuple[str, ...]:
+        """Names of the numbers that ``monitors`` gives, columns of iterations.csv; may be empty."""
+
+    def parts(self, features: int, initializers: Initializers) -> list[Layer]:
+        """Layers of its own, with weights of theta; may be none.  features: F."""
+
+    def outputs(
+        self, features: TensorLike, head: BuiltHead, parts: list[Layer], role: Role, draws: Draws | None
+    ) -> ValueOutputs:
+        """Graph code: what the network says of B states.
+
+        Args:
+            features: [B, F] float32, from the torso.
+            head: [B, F] -> [B, A, N]; to be called with ``draws``.
+            parts: what ``parts`` made.
+            role: what the outputs are for.
+            draws: seeds of random numbers; None: nothing is drawn.
+
+        Returns:
+            q_values [B, A] float32, and whatever ``losses`` needs.
+        """
+
+    def monitors(self, values: ValueOutputs) -> Monitored:
+        """Graph code: what is to be watched of outputs for "predict"; a number per state [B] for each name."""
+
+    def losses(
+        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+    ) -> LossOutputs:
+        """Graph code: the loss of each transition, not yet weighted; no gradient may go through the target.
+
+        Args:
+            values: of s_tm1 by the online network, for "predict".
+            transitions: r_t, discount_t [B] float32, a_tm1 [B] int32.
+            next_values: of s_t by the target network, for "target".
+            terms: what the target rule backs up.
+
+        Returns:
+            loss, td_error, priority: [B] float32.
+        """
+
+
+class TargetRule(Protocol):
+    """What the target backs up (``AgentConfig.bootstrap``)."""
+
+    @property
+    def states(self) -> tuple[tuple[str, str], ...]:
+        """Which (network, state) it looks at beside ("target", "s_t"): of "online" and "target", "s_tm1" and "s_t"."""
+
+    def terms(
+        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: TensorLike
+    ) -> BootstrapTerms:
+        """Graph code: policy and bonuses.
+
+        Args:
+            next_values: of s_t by the target network; q_values [B, A] float32.
+            others: what ``states`` asks for, by the same names; q_values only.
+            a_tm1: [B] int32, the actions taken.
+
+        Returns:
+            policy [B, A] float32 over the next actions, value_bonus [B, A] and reward_bonus [B] float32.
+        """
+
+
+if TYPE_CHECKING:  # type checkers hold every built-in part against its contract
+    _torsos: list[Torso] = [NatureCNN(), CNN(), MLP()]
+    _layers: list[Layers] = [Dense(), Noisy()]
+    _heads: list[Head] = [Single(), Dueling()]
+    _values: list[ValueFamily] = [Expected(), Categorical(), Quantile(), ImplicitQuantile(), FQF()]
+    _targets: list[TargetRule] = [Greedy(), Double(), Munchausen()]

@@ -1,0 +1,76 @@
+"""What a configuration may name that is not of this package: classes and functions, by where they are imported from."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from dqn_tf.checks import ConfigError
+
+
+def place(thing: Any) -> str:
+    """Where a class or function can be imported from, in any process: "module:Name".
+
+    What a script defines is named by the script's file ("my_script:Name").
+
+    Raises:
+        ConfigError: it is not at the top of a module, or was defined in an interactive session.
+
+    >>> place(Path)
+    'pathlib:Path'
+    """
+    module, name = thing.__module__, thing.__qualname__
+    if module == "__main__":
+        module = _name_of_main()
+    if not module or not name.replace(".", "").isidentifier():
+        where = "at the top of a module" if module else "in a file that can be imported by its name"
+        raise ConfigError(
+            f"Expected what another process can import, got {name} of {thing.__module__}. Define it {where}: a run is "
+            "known by where its parts come from."
+        )
+    return f"{module}:{name}"
+
+
+def found(place: str, path: str) -> Any:
+    """What stands at ``place``, as ``place(...)`` writes it.  path: whose value it is, for the error.
+
+    Raises:
+        ConfigError: there is nothing.
+
+    >>> found("pathlib:Path", "network")
+    <class 'pathlib.Path'>
+    """
+    module, _, names = place.partition(":")
+    try:
+        start = sys.modules["__main__"] if module == _name_of_main() else importlib.import_module(module)
+        return functools.reduce(getattr, names.split("."), start)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"Expected module:Name for `{path}`, got {place!r}: {error}. Its module must be on Python's path "
+            "(PYTHONPATH)."
+        ) from error
+
+
+def _name_of_main() -> str:
+    """By which name others can import the script that runs; "" of an interactive session."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    stem = Path(getattr(main, "__file__", None) or "").stem
+    return str(spec.name) if spec else stem if stem.isidentifier() else ""
+
+
+# -- contracts ---------------------------------------------------------------------------------------------------------
+def is_contract(annotation: Any) -> bool:
+    """Whether a member of a field's annotation is a ``Protocol``, which makes the field open."""
+    return bool(getattr(annotation, "_is_protocol", False))
+
+
+def lacks(contract: type, value: Any) -> list[str]:
+    """What ``value`` lacks to satisfy a contract in a configuration: members by name, or to be a frozen dataclass."""
+    asked = {*vars(contract), *contract.__annotations__}
+    missing = sorted(name for name in asked if not name.startswith("_") and not hasattr(value, name))
+    frozen = getattr(getattr(type(value), "__dataclass_params__", None), "frozen", False)
+    return missing if frozen else [*missing, "to be a frozen dataclass"]

@@ -1,0 +1,45 @@
+"""A target rule of one's own: Expected SARSA, which backs up what the agent will do instead of the best it could do.
+
+    python examples/own_target_rule.py runs/expected_sarsa --frames 20000
+
+Paper: van Seijen, van Hasselt, Whiteson & Wiering 2009, "A theoretical and empirical analysis of Expected Sarsa"
+(doi 10.1109/ADPRL.2009.4927542):
+
+    y = r + gamma sum_a' pi(a'|s') Q(s', a'; theta^-),   pi: epsilon-greedy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+import dqn_tf
+from dqn_tf.types import BootstrapTerms, ValueOutputs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExpectedSarsa:
+    """The epsilon-greedy policy of the target network, and no bonuses.  epsilon = 0 is DQN's rule."""
+
+    states: ClassVar[tuple[tuple[str, str], ...]] = ()  # nothing but Q(s_t, .; theta^-) is looked at
+    epsilon: float = dqn_tf.setting(0.1, doc="probability of a random action")
+
+    def terms(self, next_values: ValueOutputs, others: dict[tuple[str, str], Any], a_tm1: Any) -> BootstrapTerms:
+        q = next_values.q_values  # [B, A]
+        actions = q.shape[-1]
+        greedy = tf.one_hot(tf.argmax(q, axis=-1), actions, dtype=q.dtype)
+        policy = (1.0 - self.epsilon) * greedy + self.epsilon / actions
+        return BootstrapTerms(policy, value_bonus=tf.zeros_like(q), reward_bonus=tf.zeros_like(q[:, 0]))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run_dir")
+    parser.add_argument("--frames", type=int, default=20_000)
+    given = parser.parse_args()
+    config = dqn_tf.make_config("dqn_classic", "CartPole-v1", frames=given.frames, agent={"bootstrap": ExpectedSarsa()})
+    summary = dqn_tf.train(config, given.run_dir)
+    print(config.to_json()["agent"]["bootstrap"], summary["final_evaluation"]["return_mean"])
