@@ -1,0 +1,49 @@
+"""The files of examples/ do what they say, as a reader starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dqn_tf
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LINES = 60  # at most, of an example that a guide ends in
+
+
+def run(script: str, *words: object) -> str:
+    """What the script prints."""
+    environment = {**os.environ, "MPLBACKEND": "Agg"}
+    done = subprocess.run([sys.executable, EXAMPLES / script, *map(str, words)], capture_output=True, text=True,
+                          check=False, env=environment, cwd=EXAMPLES.parent)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "field", "kind"),
+    [
+        ("own_value_family.py", "value", "own_value_family:LogCosh"),
+        ("own_target_rule.py", "bootstrap", "own_target_rule:ExpectedSarsa"),
+        ("own_network.py", "network", "own_network:Normalized"),
+    ],
+)
+def test_a_part_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, field: str, kind: str
+) -> None:
+    """A script trains with its own class; what it left can be used by any process that can import the script."""
+    assert kind in run(script, tmp_path / "run", "--frames", 1_500)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    config = dqn_tf.load(tmp_path / "run").config
+    assert config.to_json()["agent"][field]["kind"] == kind
+    assert dqn_tf.make_config("dqn_classic", "CartPole-v1", frames=1_500, settings=[f"{field}={kind}"]).frames == 1_500
+
+
+def test_examples_of_guides_are_short() -> None:
+    found = {path.name: len(path.read_text().splitlines()) for path in EXAMPLES.glob("*.py")}
+    del found["dqn_in_one_file.py"]
+    assert len(found) >= 3 and max(found.values()) <= LINES, found
