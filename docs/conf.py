@@ -31,6 +31,7 @@ include_patterns = [
     "results/*/*.md",
 ]
 nitpicky = False  # types of TensorFlow and NumPy have no pages here
+highlight_language = "text"
 
 # The left column.  A page that is missing here is a warning, and so an error.
 NAVIGATION = {

@@ -1,4 +1,4 @@
-"""What the pages name: code spans, command lines and links of README.md, CONTRIBUTING.md and docs/."""
+"""What README.md, CONTRIBUTING.md, results/README.md and docs/ name: code spans, command lines and links."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Named(NamedTuple):
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    single = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")]
+    return [*single, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def _blank(match: re.Match[str]) -> str:
