@@ -8,6 +8,7 @@ a code host too.  Nothing is fetched, neither while building nor while reading.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -33,7 +34,7 @@ include_patterns = [
 nitpicky = False  # types of TensorFlow and NumPy have no pages here
 highlight_language = "text"
 
-# The left column.  A page that is missing here is a warning, and so an error.
+# The left column.  Pages of docs/ that are not named here come under "More".
 NAVIGATION = {
     "Begin": ["docs/worked_example", "docs/glossary", "docs/reproduce", "docs/cluster", "docs/docker"],
     "Agents": ["docs/agents/index", "docs/equations", "docs/combinations", "docs/independent"],
@@ -48,6 +49,10 @@ NAVIGATION = {
     "Project": ["CONTRIBUTING", "CHANGELOG"],
 }
 AGENTS = tomllib.loads((ROOT / "reproduce" / "presenting" / "agents.toml").read_text())
+PLACED = {page for pages in NAVIGATION.values() for page in pages}
+GUIDES = sorted(f"docs/guides/{path.stem}" for path in (ROOT / "docs" / "guides").glob("*.md"))
+MORE = sorted({f"docs/{path.stem}" for path in (ROOT / "docs").glob("*.md")} - PLACED)
+NAVIGATION |= {caption: pages for caption, pages in (("Guides", GUIDES), ("More", MORE)) if pages}
 BELOW = {  # pages that have pages of their own
     "docs/agents/index": [f"/docs/agents/{name}" for name in AGENTS],
     "results/README": ["/results/*/*"],
@@ -114,8 +119,14 @@ def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
         elif text and indent and not before and out[-2:] and not out[-2].startswith(("    ", "..", "::")):
             out += ["::", "", line]
         else:
-            out.append(line)
+            out.append(_escaped(line))
     lines[:] = out
+
+
+def _escaped(line: str) -> str:
+    """Outside of code, characters that reStructuredText would read as marks."""
+    parts = re.split(r"(`+[^`]*`+)", line)
+    return "".join(part if i % 2 else re.sub(r"[*|]|(?<=\w)_(?!\w)", r"\\\g<0>", part) for i, part in enumerate(parts))
 
 
 def setup(app: Any) -> None:
