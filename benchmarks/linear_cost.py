@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import bisect
-import json
 import signal
 import subprocess
 import sys
@@ -32,7 +31,7 @@ import numpy as np
 import pandas as pd
 import processes
 
-from dqn_tf import envs
+from dqn_tf import envs, plain_json
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.determinism import cpu_model
@@ -63,7 +62,7 @@ def main() -> int:
         return 1
     print(table(found))
     if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        options.out.write_text(plain_json.dumps(found, indent=1) + "\n")
     return 0
 
 

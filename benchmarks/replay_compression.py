@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import statistics
 import time
 import zlib
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf import envs
+from dqn_tf import envs, plain_json
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import games
 from dqn_tf.envs.protocols import PROTOCOLS
@@ -59,7 +58,7 @@ def main() -> None:
         cuts = {f"{q} %": float(np.quantile(sizes, q / 100)) for q in (50, 75, 90, 100)}
         print("bytes per frame over games: " + ", ".join(f"{name} {value:.0f}" for name, value in cuts.items()))
     if options.out:
-        options.out.write_text(json.dumps({"frames": options.frames, "results": results}, indent=1) + "\n")
+        options.out.write_text(plain_json.dumps({"frames": options.frames, "results": results}, indent=1) + "\n")
 
 
 def line(name: str, r: dict[str, float]) -> str:

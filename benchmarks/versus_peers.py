@@ -41,6 +41,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import processes
 
+from dqn_tf import plain_json
 from dqn_tf.determinism import cpu_model
 
 HERE = Path(__file__).resolve().parent
@@ -176,7 +177,7 @@ def main() -> int:
             told["work"][work] = results
             if options.out:  # so that nothing is lost when it is stopped
                 options.out.parent.mkdir(parents=True, exist_ok=True)
-                options.out.write_text(json.dumps(told, indent=1) + "\n")
+                options.out.write_text(plain_json.dumps(told, indent=1) + "\n")
         print("\n" + table(work, told["work"].get(work, {})) + "\n", flush=True)
     for text in failed:
         print(text, file=sys.stderr)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import shlex
 import shutil
@@ -235,7 +234,7 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     print(
         f"{arguments.run_dir}: complete, {summary['frames']:,} frames, {summary['updates']:,} updates, "
-        f"{summary['episodes']:,} episodes, {words(summary['final_evaluation'])}, "
+        f"{summary['episodes']:,} episodes, {words(summary['final_evaluation'], summary['updates'])}, "
         f"state {summary['state_digest'][:16]}"
     )
     return 0
@@ -318,10 +317,11 @@ def _bench(arguments: argparse.Namespace) -> int:
     from dqn_tf.api import make_config
 
     config = make_config(arguments.preset, arguments.environment, seed=0, frames=10**9, settings=arguments.settings)
+    from dqn_tf import plain_json
     from dqn_tf.bench import measure, table
 
     measured = measure(config, arguments.seconds, lambda text: print(text, file=sys.stderr, flush=True))
-    print(json.dumps(measured) if arguments.json else table(config, measured))
+    print(plain_json.dumps(measured) if arguments.json else table(config, measured))
     return 0
 
 

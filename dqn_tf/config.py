@@ -344,6 +344,17 @@ class RunConfig:
         return -(-self.frames // self.frame_skip)
 
     @property
+    def updates(self) -> int:
+        """Updates that are due within the budget; 0: nothing is learned."""
+        agent, first = self.agent, self.agent.min_replay_steps
+        if isinstance(agent.execution, Concurrent):
+            first = -(-first // agent.target_update_steps) * agent.target_update_steps
+            times = self.steps // agent.steps_per_update - first // agent.steps_per_update
+        else:
+            times = self.steps // agent.steps_per_update - (first - 1) // agent.steps_per_update
+        return max(0, times) * agent.updates_at_once
+
+    @property
     def iteration_steps(self) -> int:
         """Agent steps of one iteration."""
         return -(-self.iteration_frames // self.frame_skip)
@@ -360,6 +371,7 @@ class RunConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
         """The inverse of ``to_json``.  Raises ConfigError if the schema is another one or a field does not fit."""
+        expect(isinstance(data, dict), "named fields", "config.json", data, "The file is damaged.")
         expect(
             data.get("schema") == SCHEMA,
             f"schema {SCHEMA}",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 import textwrap
 from typing import Any, NamedTuple
 
-from dqn_tf import envs, equations, fields, presets
+from dqn_tf import envs, equations, fields, plain_json, presets
 from dqn_tf.presets.sources import MEMORY
 
 LEAST_WIDTH = 80  # of a page, in characters
@@ -104,7 +103,7 @@ def as_json(name: str) -> str:
     preset = presets.load(name)
     table = [row._asdict() for row in rows(name)]
     whole = {"preset": name, "summary": preset.summary, "reference": preset.reference, "fields": table}
-    return json.dumps({**whole, "deviations": list(preset.deviations)})
+    return plain_json.dumps({**whole, "deviations": list(preset.deviations)})
 
 
 def as_csv(name: str) -> str:

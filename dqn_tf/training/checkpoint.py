@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -287,6 +288,8 @@ def _split(tree: Any, path: str, arrays: Columns) -> Any:
         return {key: _split(value, f"{path}.{key}" if path else str(key), arrays) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
         return [_split(value, f"{path}.{i}", arrays) for i, value in enumerate(tree)]
+    if isinstance(tree, float) and not math.isfinite(tree):
+        return {"$float": str(tree)}  # JSON has no such number; a sum of large returns may be one
     return tree
 
 
@@ -294,6 +297,8 @@ def _join(tree: Any, arrays: Columns) -> Any:
     if isinstance(tree, dict):
         if set(tree) == {"$array"}:
             return arrays[tree["$array"]]
+        if set(tree) == {"$float"}:
+            return float(tree["$float"])
         return {key: _join(value, arrays) for key, value in tree.items()}
     if isinstance(tree, list):
         return [_join(value, arrays) for value in tree]

@@ -200,10 +200,13 @@ def play(
     return [score for lane in lanes for score in lane.scores]
 
 
-def words(final: dict[str, Any]) -> str:
-    """A run's final evaluation, as in its summary.json, in a phrase."""
+def words(final: dict[str, Any], updates: int) -> str:
+    """A run's final evaluation, as in its summary.json, in a phrase.  updates: that the run has made."""
     whose = f" of the best network, from {final['network_frames']:,} frames," if "network" in final else ""
-    return f"final evaluation{whose} {final['return_mean']:.2f} over {final['episodes']} episodes{cut_off_words(final)}"
+    if not updates:
+        whose = " of a network that was NEVER TRAINED (no update was made)"
+    mean = "not a number" if final["return_mean"] is None else f"{final['return_mean']:.2f}"
+    return f"final evaluation{whose} {mean} over {final['episodes']} episodes{cut_off_words(final)}"
 
 
 def cut_off_words(found: dict[str, Any]) -> str:

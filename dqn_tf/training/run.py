@@ -26,7 +26,7 @@ from dqn_tf.training.concurrent_loop import trainer_of
 from dqn_tf.training.divergence import advice
 from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
 from dqn_tf.training.progress import Progress
-from dqn_tf.training.run_dir import RunDir, Table, read_json, write_json
+from dqn_tf.training.run_dir import RunDir, Table, read_manifest, read_summary, write_json
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.training.stop import Interrupted, StopRequests
 
@@ -109,7 +109,7 @@ def train(
     run = RunDir(Path(run_dir), config)
     try:
         if summary.exists():
-            return dict(read_json(summary))
+            return read_summary(summary)
         return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run()
     finally:
         run.close()
@@ -142,6 +142,12 @@ class _Session:
             with StopRequests() as stop:  # a signal while starting waits for the first step
                 if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
                     self.warn(text)  # before they are started, which may take long
+                if not config.updates:
+                    self.warn(
+                        f"Nothing will be learned: the budget of {config.steps:,} steps is over before the first "
+                        f"update, which is due after {config.agent.min_replay_steps:,} (`min_replay_steps`). The score "
+                        "will be that of an untrained network."
+                    )
                 trainer = self._trainer()
                 trainer.say = self.log
                 columns = iteration_columns(trainer.monitors.columns)
@@ -256,7 +262,7 @@ class _Session:
         }
         if deviation := getattr(self.config.agent.execution, "DEVIATION", None):
             now["deviations"] = [deviation]
-        manifest = read_json(path) if path.exists() else {**now, "sessions": []}
+        manifest = read_manifest(path) if path.exists() else {**now, "sessions": []}
         if differing := fields.differences(manifest["scope"], scope):
             text = "\n".join(f"  {name}: {old!r} then, {new!r} now" for name, old, new in differing)
             if not self.options.outside_scope:
@@ -284,7 +290,7 @@ class _Session:
         if self.status == "withdrawn":
             return
         path = self.run_dir.path / "manifest.json"
-        manifest = read_json(path)
+        manifest = read_manifest(path)
         manifest["status"] = self.status
         manifest["sessions"][-1].update(ended=_now(), status=self.status)
         write_json(path, manifest)
@@ -292,7 +298,7 @@ class _Session:
     def _resume(self, trainer: Trainer) -> None:
         loaded = self.store.load(self.warn)
         if loaded is None:
-            if read_json(self.run_dir.path / "manifest.json").get("checkpointed"):
+            if read_manifest(self.run_dir.path / "manifest.json").get("checkpointed"):
                 raise RunError(
                     f"{self.run_dir.path} had checkpoints, and {self.store.folder.name}/ holds none now. Restore the "
                     "folder from a copy, or start again in a new directory."
@@ -374,7 +380,7 @@ class _Session:
         if not self._saved_before:
             self._saved_before = True
             path = self.run_dir.path / "manifest.json"
-            write_json(path, {**read_json(path), "checkpointed": True})
+            write_json(path, {**read_manifest(path), "checkpointed": True})
         self._saved_frames, self._saved_at = trainer.counters.frames, time.monotonic()
         self._checkpoint_seconds += time.perf_counter() - clock
 
@@ -404,7 +410,7 @@ class _Session:
         final = summary["final_evaluation"]
         self.log(
             f"Complete: {counters.frames:,} frames, {counters.updates:,} updates, {counters.episodes:,} episodes; "
-            f"{evaluation.words(final)}. {self.run_dir.path}"
+            f"{evaluation.words(final, counters.updates)}. {self.run_dir.path}"
         )
         return summary
 

@@ -17,14 +17,13 @@ import csv
 import fcntl
 import hashlib
 import io
-import json
 import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dqn_tf import fields
+from dqn_tf import fields, plain_json
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.training.checkpoint import sync
@@ -109,8 +108,8 @@ def check_same(found: dict[str, Any], config: RunConfig, path: Path) -> None:
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
 def write_json(path: Path, data: Any) -> None:
-    """Write durably and atomically."""
-    write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+    """Write durably and atomically; a number that is not finite becomes null."""
+    write_bytes(path, (plain_json.dumps(data, indent=2) + "\n").encode())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -131,9 +130,47 @@ def write_bytes(path: Path, data: bytes) -> None:
 def read_json(path: Path) -> Any:
     """Raises RunError if the file is missing or is not JSON."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        return plain_json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"Expected JSON in {path}: {error}") from error
+
+
+_Kinds = dict[str, type | tuple[type, ...]]
+COUNTERS: _Kinds = {"frames": int, "steps": int, "updates": int, "episodes": int, "iterations": int}
+SUMMARY: _Kinds = {"config_hash": str, "state_digest": str, "final_evaluation": dict, **COUNTERS}
+SCORE: _Kinds = {"return_mean": (int, float, type(None)), "episodes": int}
+MANIFEST: _Kinds = {"config_hash": str, "scope": dict, "sessions": list}
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """A summary.json with all that is asked of it.  Raises RunError saying what is wrong and what to do."""
+    do = "Remove the file: the command that made the run writes it anew, from the last checkpoint."
+    found = _checked(path, read_json(path), SUMMARY, "", do)
+    for name in ("final_evaluation", "last_network_evaluation"):
+        if name in found:
+            _checked(path, found[name], SCORE, f"{name}.", do)
+    return found
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A manifest.json with all that is asked of it.  Raises RunError saying what is wrong and what to do."""
+    do = "Restore it from a copy, or remove it: then nothing is known of the versions that earlier sessions had."
+    found = _checked(path, read_json(path), MANIFEST, "", do)
+    for i, session in enumerate(found["sessions"]):
+        _checked(path, session, {"code_sha256": str}, f"sessions.{i}.", do)
+    return found
+
+
+def _checked(path: Path, data: Any, kinds: _Kinds, prefix: str, do: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        name = prefix.rstrip(".") or "the file"
+        raise RunError(f"Expected named fields in {path}, got {type(data).__name__} for {name}: it is damaged. {do}")
+    for name, kind in kinds.items():
+        value = data.get(name)
+        if name not in data or not isinstance(value, kind) or isinstance(value, bool):
+            what = "none" if name not in data else repr(value)
+            raise RunError(f"Expected the field `{prefix}{name}` in {path}, got {what}: it is damaged. {do}")
+    return data
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

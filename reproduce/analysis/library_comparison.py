@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf import determinism
+from dqn_tf import determinism, plain_json
 from dqn_tf import lazy_tf as tf
 from reproduce import formatting
 from reproduce.analysis.library_ideas import IDEAS, PRECISIONS, A, B, N, inputs
@@ -102,7 +102,7 @@ def measure(rlax: Path, tianshou: Path) -> None:
         "differences": compare(),
     }
     FOUND.parent.mkdir(parents=True, exist_ok=True)
-    FOUND.write_text(json.dumps(found, indent=1) + "\n")
+    FOUND.write_text(plain_json.dumps(found, indent=1) + "\n")
 
 
 def page() -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from dqn_tf.checks import ConfigError
+from dqn_tf.checks import ConfigError, RunError
 from reproduce.places import ROOT
 from reproduce.planning.job import Job
 
@@ -112,7 +112,7 @@ def start(outcome: Outcome) -> None:
             outcome.log.write(f"-- attempt {outcome.attempts + 1} --\n".encode())
             outcome.log.flush()
         outcome.process = _popen(job, outcome.log)
-    except (ConfigError, OSError) as error:
+    except (ConfigError, RunError, OSError) as error:
         _close_log(outcome)
         outcome.state, outcome.message = "failed", str(error)
         return

@@ -163,8 +163,14 @@ def record(home: Path, jobs: Iterable[Job]) -> None:
 def _evidence(job: Job) -> tuple[str, ...]:
     summary, manifest = read_json(job.run_dir / "summary.json"), read_json(job.run_dir / "manifest.json")
     hashes = [hashlib.sha256((job.run_dir / name).read_bytes()).hexdigest() for name in HASHED]
-    code = manifest["sessions"][-1]["code_sha256"]
-    return (*_key(job), str(summary["config_hash"]), str(code), str(summary["state_digest"]), *hashes)
+    try:
+        told = summary["config_hash"], manifest["sessions"][-1]["code_sha256"], summary["state_digest"]
+    except (KeyError, IndexError, TypeError) as error:
+        raise RunError(
+            f"Expected summary.json and manifest.json as training writes them in {job.run_dir}: {error!r}. A summary "
+            "that is removed is written anew, from the last checkpoint."
+        ) from error
+    return (*_key(job), *map(str, told), *hashes)
 
 
 def _key(job: Job) -> tuple[str, str, str]:

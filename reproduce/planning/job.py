@@ -65,7 +65,8 @@ class Job:
         return self.config.agent.execution.cores
 
     def is_complete(self) -> bool:
-        """Whether this very run is done.  Raises ConfigError if its directory holds another one."""
+        """Whether this very run is done.  Raises ConfigError if its directory holds another one, RunError if what it
+        holds is damaged."""
         try:
             found = read_json(self.run_dir / "config.json")
         except RunError:
@@ -75,7 +76,11 @@ class Job:
                 f"{self.run_dir} holds a run of other settings (made by an older version?). "
                 "Remove it, or name another folder with --runs."
             )
-        return (self.run_dir / "summary.json").exists()
+        summary = self.run_dir / "summary.json"
+        if not summary.exists():
+            return False
+        read_json(summary)
+        return True
 
     def owner(self) -> str | None:
         """Who holds the run at this moment; None if nobody does."""

@@ -280,7 +280,7 @@ def test_an_episode_that_ends_with_the_cap_is_not_cut_off(scores: Play, cartpole
 def test_what_was_cut_off_is_said(endless: Play) -> None:
     found = summary(endless(episodes=3))
     assert found["cut_off"] == 3
-    words = evaluation.words({**found, "network": "best", "network_frames": 300})
+    words = evaluation.words({**found, "network": "best", "network_frames": 300}, updates=1)
     assert words.endswith("over 3 episodes (3 of them cut off by `evaluation.max_steps_per_episode`)")
     assert "cut_off" not in summary([Score(1.0, 4, 1, True)])  # the environment's own limit is no news
 

@@ -21,7 +21,7 @@ import pytest
 from dqn_tf import determinism, memory
 from dqn_tf.agent.learner import Learner
 from dqn_tf.checks import ConfigError, RunError
-from dqn_tf.config import RunConfig
+from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.execution.pipelined import LookAhead
 from dqn_tf.replay.ring import Ring
 from dqn_tf.training import evaluation, run
@@ -238,3 +238,67 @@ def test_a_run_that_is_over_leaves_no_replay_behind(
     train(cartpole(), tmp_path, QUIET)
     gc.collect()
     assert len(rings) == 1 and rings[0]() is None
+
+
+# -- a summary that was damaged ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"frames": 100}', "null"])
+def test_a_damaged_summary_is_named_and_written_anew(
+    outcome, tmp_path: Path, cartpole: Callable[..., RunConfig], expect_whole: Callable[[Path], None], text: str
+) -> None:
+    train(cartpole(), tmp_path / "run", QUIET)
+    path = tmp_path / "run" / "summary.json"
+    path.write_text(text)
+    message = outcome(train, cartpole(), tmp_path / "run", QUIET)
+    assert str(path) in message
+    path.unlink()
+    train(cartpole(), tmp_path / "run", QUIET)
+    expect_whole(tmp_path / "run")
+
+
+# -- a budget without updates ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("agent", "frames", "updates"),
+    [
+        ({"min_replay_steps": 8, "steps_per_update": 4}, 100, 24),  # steps 8, 12, ... 100
+        ({"min_replay_steps": 9, "steps_per_update": 4}, 100, 23),
+        ({"min_replay_steps": 100 - 64, "steps_per_update": 64, "updates_at_once": 3}, 100, 3),
+        ({"min_replay_steps": 60, "steps_per_update": 64}, 63, 0),
+        ({"min_replay_steps": 40}, 39, 0),
+        ({"min_replay_steps": 40}, 40, 1),
+    ],
+)
+def test_how_many_updates_are_due(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., Any], agent: dict[str, int],
+    frames: int, updates: int,
+) -> None:  # fmt: skip
+    """Worked out beforehand, and made."""
+    config = cartpole(agent=tiny_agent(**agent), frames=frames, iteration_frames=frames)
+    assert config.updates == updates
+    assert train(config, tmp_path, QUIET)["updates"] == updates
+
+
+def test_side_by_side_as_many_are_due_as_are_made(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., Any]
+) -> None:
+    execution = Concurrent(environments=2, workers=0, threads=1, xla="none")
+    config = cartpole(agent=tiny_agent(execution=execution))  # from step 20 on, the first multiple of 20 from 8 on
+    assert train(config, tmp_path, QUIET)["updates"] == config.updates == 20
+
+
+def test_a_run_that_learns_nothing_says_so(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., Any]
+) -> None:
+    """At the start, and in the score, which is no best network's; to score an untrained agent is a legal wish."""
+    config = cartpole(agent=tiny_agent(min_replay_steps=60), frames=40, iteration_frames=20)
+    config = config.with_settings(["evaluation.final_network=best"])
+    summary = train(config, tmp_path, QUIET)
+    log = (tmp_path / "log.txt").read_text()
+    assert "Nothing will be learned: the budget of 40 steps is over before the first update" in log
+    words = evaluation.words(summary["final_evaluation"], summary["updates"])
+    assert words.startswith("final evaluation of a network that was NEVER TRAINED (no update was made) ")
+    assert words in log
+
+
+def test_a_score_that_is_no_number_is_said() -> None:
+    final = {"return_mean": None, "episodes": 3}
+    assert evaluation.words(final, 5) == "final evaluation not a number over 3 episodes"

@@ -10,12 +10,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.training.run_dir import RunDir, Table, read_json, read_table, write_json
+from dqn_tf.training.run_dir import (
+    RunDir,
+    Table,
+    read_json,
+    read_manifest,
+    read_summary,
+    read_table,
+    write_json,
+)
 
 
 @contextlib.contextmanager
@@ -303,3 +313,64 @@ def test_read_table_survives_any_flipped_bit(tmp_path: Path) -> None:
             path.write_bytes(damaged)
             with contextlib.suppress(RunError):
                 assert all(list(row) for row in read_table(path))
+
+
+# -- damaged records ---------------------------------------------------------------------------------------------------
+SCORE = {"return_mean": 1.0, "episodes": 2}
+SUMMARY = {
+    "config_hash": "a",
+    "state_digest": "b",
+    "final_evaluation": SCORE,
+    "last_network_evaluation": SCORE,
+} | dict.fromkeys(("frames", "steps", "updates", "episodes", "iterations"), 1)
+MANIFEST = {"config_hash": "a", "scope": {}, "sessions": [{"code_sha256": "c"}]}
+
+
+def test_numbers_that_are_not_finite_are_written_as_missing_and_read_as_missing(tmp_path: Path) -> None:
+    """JSON has no NaN; files of older versions have, and are read all the same."""
+    write_json(tmp_path / "new.json", {"mean": float("nan"), "returns": (1.0, float("-inf")), "n": np.float64("inf")})
+    assert json.loads((tmp_path / "new.json").read_text(), parse_constant=pytest.fail) == {
+        "mean": None, "returns": [1.0, None], "n": None
+    }  # fmt: skip
+    (tmp_path / "old.json").write_text('{"mean": NaN, "high": Infinity, "low": -Infinity}')
+    assert read_json(tmp_path / "old.json") == {"mean": None, "high": None, "low": None}
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda d: [d], "got list for the file"),
+        (lambda d: {k: v for k, v in d.items() if k != "frames"}, "the field `frames` in "),
+        (lambda d: {**d, "updates": None}, "the field `updates` in "),
+        (lambda d: {**d, "updates": True}, "got True"),
+        (lambda d: {**d, "final_evaluation": 3}, "the field `final_evaluation` in "),
+        (lambda d: {**d, "final_evaluation": {"episodes": 1}}, "the field `final_evaluation.return_mean` in "),
+        (lambda d: {**d, "last_network_evaluation": []}, "got list for last_network_evaluation"),
+    ],
+)
+def test_a_damaged_summary_says_what_to_do(outcome, tmp_path: Path, damage: Callable[[Any], Any], said: str) -> None:
+    path = tmp_path / "summary.json"
+    write_json(path, SUMMARY)
+    assert read_summary(path) == SUMMARY
+    write_json(path, {**SUMMARY, "final_evaluation": {**SCORE, "return_mean": None}})  # which is legal
+    assert read_summary(path)["final_evaluation"]["return_mean"] is None
+    write_json(path, damage(SUMMARY))
+    message = outcome(read_summary, path)
+    assert said in message and "Remove the file: the command that made the run writes it anew" in message
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda d: None, lambda d: {**d, "sessions": {}}, lambda d: {**d, "sessions": [1]}, lambda d: {}]
+)
+def test_a_damaged_manifest_says_what_to_do(outcome, tmp_path: Path, damage: Callable[[Any], Any]) -> None:
+    path = tmp_path / "manifest.json"
+    write_json(path, MANIFEST)
+    assert read_manifest(path) == MANIFEST
+    write_json(path, damage(MANIFEST))
+    assert "it is damaged. Restore it from a copy, or remove it" in outcome(read_manifest, path)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"[" * 100_000, b"{", b"\0\0"])
+def test_what_is_no_json_is_named(outcome, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "summary.json").write_bytes(data)
+    assert f"Expected JSON in {tmp_path / 'summary.json'}" in outcome(read_json, tmp_path / "summary.json")

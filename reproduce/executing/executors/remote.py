@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Mapping
 
-from dqn_tf.checks import ConfigError
+from dqn_tf.checks import ConfigError, RunError
 from reproduce.executing.jobs import Outcome, StopAll, run_one
 from reproduce.planning.job import Job
 
@@ -34,7 +34,7 @@ def settle(outcome: Outcome) -> None:
     try:
         if outcome.job.is_complete():
             outcome.state, outcome.already, outcome.frames = "complete", True, outcome.job.frames
-    except ConfigError as error:
+    except (ConfigError, RunError) as error:
         outcome.state, outcome.message = "failed", str(error)
 
 
