@@ -96,9 +96,14 @@ class Ring:
         oldest = self.oldest if oldest is None else oldest
         return (self.columns["ahead"][slots] > 0) & (rows - self.columns["age"][slots] >= oldest)
 
-    def newest_in(self, slots: np.ndarray) -> np.ndarray:
-        """The row in each of these slots [B], int64; a number below 0 where there is none yet."""
-        return newest_in(slots, self.head, self.capacity)
+    def in_slots(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The row in each of these slots [B] int64, and whether it is usable: bool [B].  Where there is no row yet, any
+        number and False."""
+        usable = self.columns["ahead"][slots] > 0
+        if self.head <= self.capacity:  # row i lies in slot i, and all frames are held
+            return slots, usable
+        rows = newest_in(slots, self.head, self.capacity)
+        return rows, usable if self.spec.stack is None else usable & (rows - self.columns["age"][slots] >= self.oldest)
 
     def displaced(self, oldest: int) -> list[int]:
         """Rows that cannot be sampled once row ``oldest`` is the oldest held, and could be just before: the row before
@@ -195,9 +200,10 @@ class Foreseen:
     def __len__(self) -> int:
         return self.head - self.oldest
 
-    def newest_in(self, slots: np.ndarray) -> np.ndarray:
-        """As ``Ring.newest_in``, then."""
-        return newest_in(slots, self.head, self.capacity)
+    def in_slots(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As ``Ring.in_slots``, then."""
+        rows = newest_in(slots, self.head, self.capacity)
+        return rows, self.usable(rows)
 
     def usable(self, rows: np.ndarray) -> np.ndarray:
         """As ``Ring.usable``, then."""

@@ -56,11 +56,12 @@ class Uniform:
         no row is usable.
         """
         slots = min(ring.capacity, 1 << (ring.head - 1).bit_length())
-        drawn = lambda number: ring.newest_in(random.integers(0, slots, (number,)))  # noqa: E731
-        rows, redraws = drawn(batch_size), 0
-        while not (usable := ring.usable(rows)).all():
+        rows, usable = ring.in_slots(random.integers(0, slots, (batch_size,)))
+        wrong, redraws = np.flatnonzero(~usable), 0
+        while len(wrong):
             redraws += 1  # looking through the whole ring costs milliseconds, so it waits until there is cause
             if redraws % 100 == 0 and not ring.usable(np.arange(ring.oldest, ring.head)).any():
                 raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
-            rows[~usable] = drawn(int((~usable).sum()))
+            rows[wrong], usable = ring.in_slots(random.integers(0, slots, (len(wrong),)))
+            wrong = wrong[~usable]
         return rows, np.ones(batch_size, np.float32)

@@ -360,7 +360,7 @@ class Trainer:
 
 def check_finite(loss: float, grad_norm: float, update: int, step: int) -> None:
     """Raises Diverged if an update has."""
-    if not (np.isfinite(loss) and np.isfinite(grad_norm)):
+    if not (math.isfinite(loss) and math.isfinite(grad_norm)):
         raise Diverged(
             f"The loss is {loss} and the gradient norm {grad_norm} at update {update} (step {step}): the network has "
             "diverged. What was saved before is kept."

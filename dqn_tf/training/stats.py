@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -26,6 +27,33 @@ def binned(values: np.ndarray, weights: np.ndarray, most: int = 1_000_000) -> np
     return np.round(sums / max(mass.sum(), 1e-300) * most).astype(np.int64)
 
 
+def bin_of(values: np.ndarray) -> np.ndarray:
+    """The number of the bin of each value, int64, in the shape of ``values`` (finite): how many edges are <= it.
+
+    >>> bin_of(np.array([-3.0, 0.0, 1.0])).tolist() == np.searchsorted(EDGES, [-3.0, 0.0, 1.0], side="right").tolist()
+    True
+    """
+    if values.dtype != np.float32:
+        return np.searchsorted(EDGES, values, side="right")
+    cells = np.ascontiguousarray(values).view(np.uint32) >> _CELL_BITS
+    lowest, edge = _cells()
+    return lowest[cells] + (values >= edge[cells])
+
+
+_CELL_BITS = 16  # of a float32 that do not decide its cell: cells are 0.8 % wide, so that each has one edge at most
+
+
+@functools.cache
+def _cells() -> tuple[np.ndarray, np.ndarray]:
+    """Of each cell of float32 numbers that agree in sign, exponent and 7 bits: how many edges are <= all of them, and
+    the edge within the cell (infinity: there is none).  A look-up instead of a search: a twentieth of the time."""
+    first = np.arange(1 << (32 - _CELL_BITS), dtype=np.uint32) << _CELL_BITS
+    with np.errstate(invalid="ignore"):  # some cells are of nan
+        ends = np.sort(np.stack([first, first | (1 << _CELL_BITS) - 1]).view(np.float32).astype(np.float64), axis=0)
+    lowest, highest = (np.searchsorted(EDGES, end, side="right") for end in ends)
+    return lowest, np.where(highest > lowest, np.append(EDGES, np.inf)[lowest], np.inf)
+
+
 class Distribution:
     """Mean, deviation, extremes, and quantiles (to within the width of a bin, 4.7 %) of a stream of numbers."""
 
@@ -36,11 +64,16 @@ class Distribution:
 
     def add(self, values: np.ndarray) -> None:
         """values: any shape, finite."""
-        flat = np.asarray(values, np.float64).ravel()
-        self.counts += np.bincount(np.searchsorted(EDGES, flat, side="right"), minlength=len(self.counts))
-        self.total += float(flat.sum())
-        self.squares += float(flat @ flat)
-        self.low, self.high = min(self.low, float(flat.min())), max(self.high, float(flat.max()))
+        self.add_each(np.asarray(values).reshape(1, -1))
+
+    def add_each(self, values: np.ndarray) -> None:
+        """``add`` each row of values [K, n], finite, in turn: the same sums to the last bit, one look-up for all."""
+        self.counts += np.bincount(bin_of(values).ravel(), minlength=len(self.counts))
+        rows = np.ascontiguousarray(values, np.float64)
+        for row, total in zip(rows, rows.sum(axis=1).tolist(), strict=True):
+            self.total += total
+            self.squares += float(row @ row)
+        self.low, self.high = min(self.low, float(rows.min())), max(self.high, float(rows.max()))
 
     @property
     def number(self) -> int:
@@ -122,18 +155,47 @@ class Moments:
 
 
 class IterationStats:
-    """The sums of the iteration under way."""
+    """The sums of the iteration under way.
+
+    What an update says of its batch is kept until there is enough of it to be counted at once, or until somebody
+    looks: whatever is read, summary and state too, is as if each update had been counted alone.
+    """
+
+    AT_ONCE = 64  # updates
 
     def __init__(self) -> None:
         self.returns, self.loss, self.grad_norm = Moments(), Moments(), Moments()
-        self.td_error, self.q_value = Distribution(), Distribution()
+        self._td_error, self._q_value = Distribution(), Distribution()
+        self._uncounted: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add_update(self, loss: float, grad_norm: float, td_error: np.ndarray, q_values: np.ndarray) -> None:
-        """One update: loss and gradient norm, td_error [B], q_values [B, A] of s_tm1."""
+        """One update: loss and gradient norm, td_error [B], q_values [B, A] of s_tm1 (kept: not to be written to)."""
         self.loss.add(loss)
         self.grad_norm.add(grad_norm)
-        self.td_error.add(td_error)
-        self.q_value.add(q_values)
+        self._uncounted.append((td_error, q_values))
+        if len(self._uncounted) >= self.AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        uncounted, self._uncounted = self._uncounted, []
+        for distribution, values in zip((self._td_error, self._q_value), zip(*uncounted, strict=True), strict=False):
+            if len({np.shape(v) for v in values}) == 1:
+                distribution.add_each(np.stack(values).reshape(len(values), -1))
+            else:
+                for v in values:
+                    distribution.add(v)
+
+    @property
+    def td_error(self) -> Distribution:
+        """Of the TD errors."""
+        self._count()
+        return self._td_error
+
+    @property
+    def q_value(self) -> Distribution:
+        """Of the online network's Q-values of s_tm1, all actions."""
+        self._count()
+        return self._q_value
 
     def summary(self) -> dict[str, float]:
         """The columns of iterations.csv that come from sums."""
@@ -149,7 +211,8 @@ class IterationStats:
         }
 
     def _parts(self) -> dict[str, Any]:
-        return vars(self)
+        names = ("returns", "loss", "grad_norm", "td_error", "q_value")
+        return {name: getattr(self, name) for name in names}
 
     def state(self) -> dict[str, Any]:
         return {name: part.state() for name, part in self._parts().items()}

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from dqn_tf.training.stats import EDGES, QUANTILES, Distribution, IterationStats, Moments
+from dqn_tf.training.stats import EDGES, QUANTILES, Distribution, IterationStats, Moments, bin_of
 
 BIN = float(EDGES[-1] / EDGES[-2])  # 1.047: the ratio of a bin's ends
 
@@ -79,6 +79,27 @@ def test_every_value_is_in_one_bin() -> None:
     assert (np.diff(EDGES) > 0).all() and 0.0 in EDGES
 
 
+def test_bins_of_float32_are_those_of_a_search() -> None:
+    """On edges and their neighbors, zeros, the smallest and largest numbers, and all magnitudes between."""
+    near = EDGES.astype(np.float32)
+    far = np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))
+    ends = np.array([0.0, -0.0, 3e38, -3e38, 1e-45, -1e-45], np.float32)
+    random = np.random.default_rng(1)
+    wide = (random.normal(size=100_000) * 10 ** random.uniform(-9, 9, 100_000)).astype(np.float32)
+    values = np.concatenate([near, *far, ends, wide])
+    assert np.array_equal(bin_of(values), np.searchsorted(EDGES, values.astype(np.float64), side="right"))
+
+
+@pytest.mark.parametrize("size", [1, 7, 128, 129, 600])
+def test_many_rows_at_once_are_one_after_the_other_to_the_last_bit(size: int) -> None:
+    rows = normal(33 * size).astype(np.float32).reshape(33, size)
+    one, other = filled(rows[0], parts=1), Distribution()
+    for row in rows[1:]:
+        one.add(row)
+    other.add_each(rows)
+    assert repr(one.state()) == repr(other.state()) and np.array_equal(one.counts, other.counts)
+
+
 def test_nothing_added_is_not_a_number() -> None:
     assert all(math.isnan(v) for v in Distribution().summary("x").values())
 
@@ -117,6 +138,17 @@ def test_one_update_after_another() -> None:
     assert summary["td_error_mean"] == pytest.approx(2 * normal(8)[:4].mean())
     assert summary["q_mean"] == pytest.approx(2 * normal(8).mean())
     assert summary["train_episodes"] == 0 and math.isnan(summary["train_return_mean"])
+
+
+def test_what_is_read_does_not_depend_on_when_it_was_counted() -> None:
+    """More updates than are counted at once, batches of two sizes, and somebody who looks after each of them."""
+    one, other = IterationStats(), IterationStats()
+    for i in range(IterationStats.AT_ONCE + 5):
+        values = (normal(8) * (i + 1)).astype(np.float32)[: 4 if i % 3 else 8]
+        for stats in (one, other):
+            stats.add_update(float(i), 1.0, values, values.reshape(-1, 2))
+        assert other.td_error.number == sum(4 if k % 3 else 8 for k in range(i + 1))
+    assert repr(one.state()) == repr(other.state()) and np.array_equal(one.q_value.counts, other.q_value.counts)
 
 
 @pytest.mark.parametrize("updates", [0, 3])
