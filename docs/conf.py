@@ -34,9 +34,11 @@ include_patterns = [
 nitpicky = False  # types of TensorFlow and NumPy have no pages here
 highlight_language = "text"
 
+GUIDES = ("own_network", "own_target_rule", "own_value_family", "read_results")
 # The left column.  Pages of docs/ that are not named here come under "More".
 NAVIGATION = {
     "Begin": ["docs/worked_example", "docs/glossary", "docs/reproduce", "docs/cluster", "docs/docker"],
+    "From Python": ["docs/api", *(f"docs/guides/{name}" for name in GUIDES)],
     "Agents": ["docs/agents/index", "docs/equations", "docs/combinations", "docs/independent"],
     "Results": [
         *("results/README", "docs/classic_results", "docs/classic", "docs/evidence/early", "docs/evidence/family"),
@@ -44,7 +46,7 @@ NAVIGATION = {
     ],
     "How it works": [
         *("docs/determinism", "docs/evidence/env_restore", "docs/replay", "docs/speed", "docs/peers"),
-        *("docs/what_was_tried", "docs/api"),
+        "docs/what_was_tried",
     ],
     "Project": ["CONTRIBUTING", "CHANGELOG"],
 }

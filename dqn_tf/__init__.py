@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from dqn_tf.fields import setting
     from dqn_tf.presets import PRESETS
     from dqn_tf.trained import TrainedAgent, load
+    from dqn_tf.training.loop import EpisodeRecord, IterationRecord
     from dqn_tf.training.rescore import digest_of, evaluate
     from dqn_tf.training.run import Options, train
 
 _HOMES = {
     "AgentConfig": "config",
     "ConfigError": "checks",
+    "EpisodeRecord": "training.loop",
     "Evaluation": "config",
+    "IterationRecord": "training.loop",
     "Options": "training.run",
     "PRESETS": "presets",
     "PROTOCOLS": "envs",
@@ -45,7 +48,9 @@ __all__ = [
     "PROTOCOLS",
     "AgentConfig",
     "ConfigError",
+    "EpisodeRecord",
     "Evaluation",
+    "IterationRecord",
     "Options",
     "RunConfig",
     "RunError",

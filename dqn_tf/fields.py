@@ -30,9 +30,13 @@ def setting(
 ) -> Any:
     """A dataclass field that knows its unit and meaning.
 
-    at: the module that carries it out ("training/loop"), if it is not that of the dataclass.
-    later: it came after the first runs were made, and its default is what the code did before.  It is left out of JSON
-    where it has its default, so that those runs keep their identity.
+    Args:
+        default: the value where none is given.
+        unit: what it is counted in, "agent steps" for example.
+        doc: its meaning, in a few words.
+        later: it came after the first runs were made, and its default is what the code did before.  It is left out of
+            JSON where it has its default, so that those runs keep their identity.
+        at: the module that carries it out ("training/loop"), if it is not that of the dataclass.
     """
     return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc, "later": later, "at": at})
 

@@ -161,8 +161,11 @@ class TrainedAgent:
 
     @property
     def noise(self) -> Literal["none", "off", "on"]:
-        """Whether the weights carry noise when the agent plays, as in the run's evaluations: "none" if it has no noisy
-        layers, "off" if it plays with their means (`layers.scoring=mean`), "on" if noise is drawn for every call."""
+        """Whether the weights carry noise when the agent plays, which is so as in the run's evaluations.
+
+        "none" if it has no noisy layers, "off" if it plays with their means (`layers.scoring=mean`), "on" if noise is
+        drawn for every call.
+        """
         if not self.config.agent.layers.random:
             return "none"
         return "off" if self.config.agent.layers.still_when_scored else "on"

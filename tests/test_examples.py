@@ -43,6 +43,26 @@ def test_a_part_of_ones_own(
     assert dqn_tf.make_config("dqn_classic", "CartPole-v1", frames=1_500, settings=[f"{field}={kind}"]).frames == 1_500
 
 
+def test_results_are_read_and_drawn(tmp_path: Path) -> None:
+    """The iterations of the published runs, and a picture."""
+    published = EXAMPLES.parent / "results" / "runs"
+    said = run("read_results.py", published, "--out", tmp_path / "returns.png").splitlines()
+    assert said[0].split()[:5] == ["agent", "game", "seed", "frames", "train_return_mean"]
+    assert len(said) - 2 == sum(len(p.read_text().splitlines()) - 1 for p in published.rglob("iterations.csv"))
+    assert (tmp_path / "returns.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_curves_are_means_within_a_run_and_a_stretch_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import pandas as pd
+    import read_results
+
+    rows = [("a", "g", 0, 10, 1.0), ("a", "g", 0, 50, 3.0), ("a", "g", 0, 51, 5.0), ("a", "g", 1, 100, 7.0)]
+    episodes = pd.DataFrame(rows, columns=["agent", "game", "seed", "frames", "return_raw"])
+    means = read_results.curves(episodes, bins=2)
+    assert means[["seed", "frames", "return_raw"]].values.tolist() == [[0, 25, 2.0], [0, 75, 5.0], [1, 75, 7.0]]
+
+
 def test_examples_of_guides_are_short() -> None:
     found = {path.name: len(path.read_text().splitlines()) for path in EXAMPLES.glob("*.py")}
     del found["dqn_in_one_file.py"]

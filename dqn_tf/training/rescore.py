@@ -14,7 +14,13 @@ from dqn_tf.training import evaluation
 def digest_of(run_dir: str | Path, say: trained.Say = print) -> str:
     """SHA-256 of the state in the newest checkpoint of a run, recomputed from its bytes; needs no TensorFlow.
 
-    Raises ConfigError if this is no run, RunError if there is no checkpoint, or none that verifies.
+    Args:
+        run_dir: the directory of the run.
+        say: told of every checkpoint that is skipped, and why.
+
+    Raises:
+        ConfigError: there is no run.
+        RunError: there is no checkpoint, or none that verifies.
     """
     _, state, blob = trained.read(run_dir, say)
     for name in {*state["replay"]["segments"], *filter(None, [state["heldout"]])}:
@@ -31,13 +37,26 @@ def evaluate(
     network: Literal["last", "best"] | None = None,
     say: trained.Say = print,
 ) -> dict[str, Any]:
-    """Play ``episodes`` episodes with a network of the newest checkpoint, under the run's evaluation protocol.
+    """Play episodes with a network of the newest checkpoint, under the run's evaluation protocol.
 
-    epsilon, seed: the run's own by default; streams are "evaluate/...", so the scores are new ones.  video: record the
-    first episode there (needs the extra ``video``).  network: "last", or the "best" of the evaluations so far; by
-    default the one that the run's final evaluation is of.  Returns return_mean, _std, _min, _max, episodes, epsilon,
-    seed, network, frames (of its training).  Nothing is written to the run.  Raises ConfigError, before anything is
-    played, if the run keeps no best network.
+    Random streams are "evaluate/...", so the scores are new ones.  Nothing is written to the run.
+
+    Args:
+        run_dir: the directory of the run.
+        episodes: how many to play.
+        epsilon: probability of a random action; the run's own by default.
+        seed: of the random streams; the run's own by default.
+        video: a file for a recording of the first episode (needs the extra ``video``).
+        network: as for ``load``.
+        say: told of every checkpoint that is skipped, and why.
+
+    Returns:
+        return_mean, return_std, return_min, return_max (raw, undiscounted), episodes, epsilon, seed, network, and
+        frames (of its training).
+
+    Raises:
+        ConfigError: before anything is played: there is no run, or it keeps no best network.
+        RunError: there is no checkpoint, or none that verifies.
     """
     config = trained.read_config(run_dir)
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon

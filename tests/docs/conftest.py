@@ -81,7 +81,10 @@ def command_lines() -> list[Named]:
 
 @pytest.fixture(scope="session")
 def unmarked() -> list[Named]:
-    """Every other line that looks like code: of an indented block, or of a fenced block with another mark."""
+    """Every other line that looks like code: of an indented block, or of a fenced block with another mark.
+
+    But not of Python, where commands stand in docstrings.
+    """
     found = []
     for page in pages():
         text = page.read_text()
@@ -91,7 +94,7 @@ def unmarked() -> list[Named]:
             if line.startswith("    ")
         ]
         for block in FENCE.finditer(text):
-            if block[1] != "sh":
+            if block[1] not in ("sh", "python"):
                 first = _line(text, block.start(2))
                 found += [Named(page, first + i, line.strip()) for i, line in enumerate(block[2].splitlines())]
     return found
