@@ -28,8 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
             raise unknown("command", argv[0], COMMANDS, "`dqn-tf --help` explains each.")
-        if argv[:1] == ["results"]:
-            return _results(argv[1:])
         arguments = _parser().parse_args(argv)
         arguments.command = f"{_program()} {shlex.join(argv)}"
         code: int = arguments.call(arguments)
@@ -159,8 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     options.add_reproduce(command("reproduce", _reproduce, text), _count)
     options.add_status(command("status", _status, "How far the runs of a sweep are; from another terminal too."))
 
-    text = "Tables and figures of results/, made again or checked: `dqn-tf results --help`."
-    command("results", _nothing, text)
+    text = "Write the tables, figures and pages of this repository again, or check them (docs/figures.md)."
+    options.add_results(command("results", _results, text), _count)
     report = command("report", _report, "One HTML page about a folder of runs: scores, plots, claims, manifests.")
     report.add_argument("folder", type=Path, metavar="DIR", help="a run directory, or a folder that contains some")
     report.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: DIR/report.html)")
@@ -345,11 +343,7 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _results(words: Sequence[str]) -> int:
+def _results(arguments: argparse.Namespace) -> int:
     from reproduce import results
 
-    return results.main(words)
-
-
-def _nothing(arguments: argparse.Namespace) -> int:
-    raise AssertionError("`results` is parsed by reproduce.results")
+    return results.results(arguments)

@@ -1,11 +1,34 @@
-"""Where things are: the checkout, and what is written."""
+"""Where things are: the code, what comes with it, and what is written.
+
+In a checkout everything lies in it.  Installed from a wheel, protocols and published numbers are in the package, and
+what is written goes below the present folder.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "results"
+from dqn_tf.checks import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent  # holds the packages dqn_tf and reproduce: the checkout or site-packages
+IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 PROTOCOLS = ROOT / "reproduce" / "protocols"
-OUTPUT = Path(os.environ.get("DQN_TF_OUTPUT") or ROOT).absolute()  # holds runs/ and results/; the image's volume
+# Published numbers and measured speeds, in the layout of results/.
+DATA = ROOT / "results" if IN_CHECKOUT else ROOT / "reproduce" / "data"
+# Holds runs/ and results/.  DQN_TF_OUTPUT: the volume of the container image.
+OUTPUT = Path(os.environ.get("DQN_TF_OUTPUT") or (ROOT if IN_CHECKOUT else ".")).absolute()
+RESULTS = ROOT / "results" if IN_CHECKOUT else OUTPUT / "results"
+
+
+def checkout(purpose: str) -> Path:
+    """The checkout.  Raises ConfigError if the package was installed without one; purpose: what needs it."""
+    if not IN_CHECKOUT:
+        raise ConfigError(f"Expected a checkout of the repository for {purpose}, got an installed package in {ROOT}.")
+    return ROOT
+
+
+def python_path() -> str:
+    """PYTHONPATH of processes that must import the same code as this one."""
+    known = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join(filter(None, [str(ROOT), known])) if IN_CHECKOUT else known

@@ -1,30 +1,21 @@
-"""Our training returns beside the published curves: tables, verdicts worked out by code, and plots.
-
-    dqn-tf results comparison     results/runs/ + results/published/ -> results/tables/ and results/plots/
-
-A pure function of its inputs: run again, it writes the same bytes.
-"""
+"""Our training returns beside the published curves: numbers, and verdicts worked out by code."""
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dqn_tf import fields, presets
-from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.checks import RunError
 from dqn_tf.envs import games
 from dqn_tf.envs.protocols import PROTOCOLS
-from reproduce import formatting, places
+from reproduce import formatting
 from reproduce.analysis.statistics import Interval, Sample, difference_interval, judge
 from reproduce.formatting import number
-from reproduce.records import peer_reruns, published, runs
-from reproduce.records.peer_reruns import Rerun
+from reproduce.records import published
 from reproduce.records.published import DOPAMINE_ITERATION_FRAMES
 from reproduce.records.runs import Run
 
@@ -36,22 +27,6 @@ COUNTERPARTS = {  # agent -> (agent, variant) of the curves that Dopamine publis
     "iqn_dopamine": ("IQN", "default"),
 }
 TOO_SHORT = "not comparable"  # the status of an iteration that a run has not finished
-
-COLUMNS = {
-    "environment": "game",
-    "seed": "seed",
-    "iteration": "iteration",
-    "span": "frames (M)",
-    "episodes": "episodes",
-    "return_mean": "our mean return",
-    "published_mean": "published mean",
-    "published_std": "std",
-    "published_min": "min",
-    "published_max": "max",
-    "published_n_runs": "runs",
-    "prediction": "95 % prediction interval",
-    "verdict": "verdict",
-}
 
 
 def by_iteration(episodes: pd.DataFrame, iteration_frames: int = DOPAMINE_ITERATION_FRAMES) -> pd.DataFrame:
@@ -96,7 +71,7 @@ def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFr
             "return_mean": ours["return_mean"],
             "return_std": ours["return_std"],
         }
-        rows.append(row | _beside(ours["return_mean"], curve.get(k), k, run.frames >= end, run.frames - begin))
+        rows.append(row | beside(ours["return_mean"], curve.get(k), k, run.frames >= end, run.frames - begin))
     return pd.DataFrame(rows)
 
 
@@ -105,7 +80,7 @@ def _settings(run: Run) -> str:
     return fields.digest({k: v for k, v in run.settings.items() if k not in ("seed", "frames")})
 
 
-def _beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
+def beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
     """The published half of a row, and the verdict with its sentence."""
     if point is None:
         nothing = dict.fromkeys(("published_mean", "published_std", "published_min", "published_max"), math.nan)
@@ -175,114 +150,21 @@ def deviations(run: Run) -> list[str]:
     return [f"{name.removeprefix('agent.')}: {new} (preset: {old})" for name, old, new in differing]
 
 
-# -- the whole of results/ ---------------------------------------------------------------------------------------------
-def comparable(paths: Iterable[Path]) -> list[Run]:
-    """The runs among ``paths`` whose preset and game have a published counterpart, sorted by game and seed."""
-    found = [runs.load(path) for path in paths]
-    kept = [r for r in found if r.agent in COUNTERPARTS and r.game
-            and published.has_dopamine_curve(r.game, *COUNTERPARTS[r.agent])]  # fmt: skip
-    return sorted(kept, key=lambda r: (r.agent, r.environment, r.seed, str(r.path)))
+def is_comparable(run: Run) -> bool:
+    """Whether the run's preset and game have a published curve."""
+    return bool(
+        run.agent in COUNTERPARTS and run.game and published.has_dopamine_curve(run.game, *COUNTERPARTS[run.agent])
+    )
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The table for people, and under it one sentence per row."""
-    rows = [
-        {**row, "span": f"{row['begin_frames'] / 1e6:g} to {row['end_frames'] / 1e6:g}",
-         "prediction": f"{number(row['prediction_low'])} to {number(row['prediction_high'])}"}
-        for row in formatting.records(table)
-    ]  # fmt: skip
-    sentences = [
-        f"- {games.camel_case(r['environment'])}, seed {r['seed']}, iteration {r['iteration']}: {r['explanation']}"
-        for r in rows
-    ]
-    return formatting.markdown(rows, COLUMNS) + "\n" + "\n".join(sentences) + "\n"
-
-
-def again(found: Sequence[Rerun], table: pd.DataFrame) -> str:
-    """The published project's own code, run here: its table, and a sentence on each run."""
-    if not found:
-        return ""
-    sentences = []
-    for rerun in found:
-        curve = published.dopamine_curve(rerun.game, *COUNTERPARTS[rerun.agent])
-        beside = _beside(rerun.row["return_mean"], formatting.records(curve)[0], 0, True, DOPAMINE_ITERATION_FRAMES)
-        same = (table["environment"] == rerun.game) & (table["iteration"] == 0) & (table["verdict"] != TOO_SHORT)
-        ours = ", ".join(map(number, table[same].drop_duplicates("seed")["return_mean"])) or "none"
-        name = f"{games.camel_case(rerun.game)}, {rerun.row['code']}, seed {rerun.row['seed']}"
-        sentences.append(f"- {name}: {beside['explanation']} Ours: {ours}.")
-    return f"""
-The published project's own code, run on this kind of machine for one iteration (tests/independent/dopamine_rerun.py;
-results/reruns/):
-
-{peer_reruns.markdown(found)}
-{chr(10).join(sentences)}
-"""
-
-
-def report(group: Sequence[Run], table: pd.DataFrame, found: Sequence[Rerun] = ()) -> str:
-    """The Markdown page of one preset."""
-    agent, variant = COUNTERPARTS[group[0].agent]
-    judged = table[table["verdict"] != TOO_SHORT]
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in judged["verdict"].value_counts(sort=False).items())
-    notes = [f"- {r.environment}, seed {r.seed}: " + ("; ".join(deviations(r)) or "none") for r in group]
-    several = together(table)
-    chance = f" ({len(several)} intervals; of 20, one misses by chance)" if len(several) > 1 else ""
-    more = f"\nAll seeds of a game as one sample{chance}:\n\n" + "\n".join(several) + "\n" if several else ""
-    return f"""# {group[0].agent} beside Dopamine's published {agent} curves
-
-Written by `dqn-tf results comparison` from results/runs/ and results/published/; do not edit.
-
-Our numbers are mean raw returns of the training episodes that ended in an iteration of 1M frames (250,000 agent
-steps). The published ones are of the same kind (agent "{agent}", variant "{variant}"; results/published/PROVENANCE.md
-says where they come from and why they are training returns). Verdicts, over all runs and finished iterations:
-{counts or "none yet"}.
-
-How to read a verdict: a run like the published ones falls between the lowest and the highest of five only two times
-in three, so that is the stricter, not the fairer, comparison; it falls within the 95 % prediction interval
-(mean ± t × std × √(1 + 1/n), t for n - 1 degrees of freedom) 19 times in 20. With one seed and a few iterations this
-can show a gross error; it cannot show that two implementations are equal.
-
-{markdown(table)}{more}{again(found, table)}
-Settings that differ from the preset's:
-
-{chr(10).join(notes)}
-"""
+def by_preset(comparable: Iterable[Run]) -> dict[str, list[Run]]:
+    """Runs that are comparable, in order: preset -> its runs by game and seed."""
+    groups: dict[str, list[Run]] = {}
+    for run in sorted(comparable, key=lambda r: (r.agent, r.environment, r.seed, str(r.path))):
+        groups.setdefault(run.agent, []).append(run)
+    return groups
 
 
 def table_of(group: Sequence[Run]) -> pd.DataFrame:
     """``compare`` for runs of one preset with its counterpart, one below the other."""
     return pd.concat([compare(r, *COUNTERPARTS[r.agent]) for r in group], ignore_index=True)
-
-
-def regenerate(results: Path = places.RESULTS, to: Path | None = None) -> list[Path]:
-    """Write every table and plot from ``results``/runs to ``to`` (default: ``results``); returns the files.
-
-    Raises RunError for a damaged run.
-    """
-    from reproduce.presenting import plots  # matplotlib takes a second to import
-
-    everything, to, written = comparable(runs.find(results / "runs")), to or results, []
-    for preset in sorted({r.agent for r in everything}):
-        group = [r for r in everything if r.agent == preset]
-        table = table_of(group)
-        written += [to / "tables" / f"{preset}.csv", to / "tables" / f"{preset}.md"]
-        formatting.write_csv(table, written[-2])
-        formatting.write_text(report(group, table, peer_reruns.find(results, preset)), written[-1])
-        for game in sorted({r.environment for r in group}):
-            same = [r for r in group if r.environment == game]
-            figure = plots.training_beside_published(same, table[table["environment"] == game], COUNTERPARTS[preset])
-            written += plots.save(figure, to / "plots" / f"{preset}_{game}")
-    return written
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dqn-tf results comparison", description=__doc__.split("\n")[0])
-    parser.add_argument("--results", type=Path, default=places.RESULTS, help="default: results/ of this checkout")
-    arguments = parser.parse_args(argv)
-    try:
-        written = regenerate(arguments.results)
-    except (ConfigError, RunError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print("\n".join(map(str, written)) or f"No comparable run in {arguments.results / 'runs'}.")
-    return 0

@@ -1,7 +1,5 @@
 """Prove that Atari environments save and restore exactly, and that every episode begins in a state of its own.
 
-    dqn-tf results env-restore --processes 2 --markdown docs/evidence/env_restore.md
-
 Restore: random play under two protocols (dopamine: sticky actions; nature2015: no-ops, lives as episodes), snapshots
 at random moments, each restored in a fresh object or in one that has played something else.  From there 60 further
 answers (observation, frame, raw reward, discount, flags, lives, frames), the emulator's RAM after each of them and the
@@ -9,13 +7,10 @@ RGB screen at the end must be the same bytes.
 
 Begin: three ways of beginning a game again after other play, each compared with a fresh emulator over 600 frames of
 random actions, after three different pasts: RAM, lives and reward of every frame, RGB screen of every fifth.
-
-Exit code 0 if every restore was exact and every game begins exactly the way the package begins it.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import multiprocessing
 from collections.abc import Iterable
@@ -29,6 +24,7 @@ from dqn_tf.envs import PROTOCOLS, games
 from dqn_tf.envs.atari import AtariEnvironment
 from dqn_tf.envs.emulator import CLONE_IS_EXACT, Emulator
 from dqn_tf.types import StepType
+from reproduce import formatting
 
 RESTORE_PROTOCOLS = ("dopamine", "nature2015")
 BEGINNINGS = ("reset", "clone", "reload")
@@ -162,7 +158,7 @@ def report(rows: list[Row]) -> str:
         "# Exact save and restore of Atari environments",
         "",
         "Written by `dqn-tf results env-restore --markdown docs/evidence/env_restore.md`; what is compared "
-        "stands at the top of that script.",
+        "stands at the top of reproduce/analysis/env_restore.py.",
         "",
         f"ale-py {ale_py.__version__}, {len(rows)} games: {exact} of {total} snapshots restored exactly; "
         + ", ".join(f"beginning by {b} exact in {sum(r.begins[b] for r in rows)}" for b in BEGINNINGS)
@@ -184,20 +180,12 @@ def _examined(names: Iterable[str], processes: int) -> list[Row]:
     return rows
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit code."""
-    parser = argparse.ArgumentParser(description="Prove exact save and restore of Atari environments.")
-    parser.add_argument("--games", nargs="+", default=list(games.ATARI57), help="which (default: the 57)")
-    parser.add_argument("--all", action="store_true", help="every game that ale-py ships")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--markdown", type=Path, help="write the report here")
-    options = parser.parse_args(arguments)
-    names = games.ALL if options.all else [games.resolve(name) for name in options.games]
+def prove(names: Iterable[str], processes: int, markdown: Path | None = None) -> bool:
+    """Print a line per game as it is examined, and write the report to ``markdown``; returns whether all is exact."""
     print(*HEADER, sep="\t", flush=True)
-    rows = _examined(names, options.processes)
-    if options.markdown:
-        options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text(report(rows))
+    rows = _examined(names, processes)
+    if markdown:
+        formatting.write_text(report(rows), markdown)
     failed = [row.game for row in rows if not row.holds]
     print(f"{len(rows) - len(failed)} of {len(rows)} games hold." + (f" Failed: {failed}" if failed else ""))
-    return 1 if failed else 0
+    return not failed

@@ -1,21 +1,15 @@
-"""docs/independent.md: this project's equations beside those of RLax and Tianshou, on the same random numbers.
+"""This project's functions and those of RLax and Tianshou on the same random numbers: the differences.
 
-    dqn-tf results independent --rlax PYTHON --tianshou PYTHON     # asks both, compares, writes everything anew
-    dqn-tf results independent                                     # the page alone, from what was found
-
-PYTHON: interpreters of environments of their own, with rlax and with tianshou (docs/independent.md names the versions).
-The scripts that run there are tests/independent/*_answers.py; their answers are kept beside them, so that the suite
-compares with them again and again without either library.
+The scripts tests/independent/*_answers.py run in environments of those libraries (docs/independent.md names the
+versions); their answers are kept beside them, so that the suite compares with them without either library.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +17,11 @@ import numpy as np
 
 from dqn_tf import determinism, plain_json
 from dqn_tf import lazy_tf as tf
-from reproduce import formatting
-from reproduce.analysis.library_ideas import IDEAS, PRECISIONS, A, B, N, inputs
-from reproduce.places import ROOT
+from reproduce.analysis.library_ideas import IDEAS, inputs
+from reproduce.places import RESULTS, ROOT
 
 ANSWERS = ROOT / "tests" / "independent"
-FOUND = ROOT / "results" / "independent" / "differences.json"
-PAGE = ROOT / "docs" / "independent.md"
+FOUND = RESULTS / "independent" / "differences.json"
 
 
 def ours(idea: str, precision: str, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -103,51 +95,3 @@ def measure(rlax: Path, tianshou: Path) -> None:
     }
     FOUND.parent.mkdir(parents=True, exist_ok=True)
     FOUND.write_text(plain_json.dumps(found, indent=1) + "\n")
-
-
-def page() -> str:
-    """The page's text."""
-    found = json.loads(FOUND.read_text())
-    v, rows = found["versions"], []
-    for name, idea in IDEAS.items():
-        of = [row for row in found["differences"] if row["idea"] == name]
-        row = {"idea": idea.title, "compared": ", ".join(dict.fromkeys(r["quantity"] for r in of)).replace("_", " ")}
-        row["largest"] = formatting.number(max(r["largest"] for r in of))
-        for precision in PRECISIONS:
-            differences = [r["largest_difference"] for r in of if r["precision"] == precision]
-            row[precision] = f"{max(differences):.1e}" if differences else formatting.NONE
-        rows.append({**row, "with": f"{idea.peer}: {idea.theirs}"})
-    columns = {"idea": "idea", "compared": "compared", "largest": "largest number"}
-    table = formatting.markdown(rows, {**columns, **{p: p for p in PRECISIONS}, "with": "with"})
-    return f"""# Compared with independent implementations
-
-Written by `dqn-tf results independent` from `results/independent/differences.json`.
-
-The same random numbers went into this project's functions and into those of two libraries that share no code with it:
-RLax {v["rlax"]} (JAX {v["jax"]}) and Tianshou {v["tianshou"]} (PyTorch {v["torch"]}).
-Here: TensorFlow {v["tensorflow"]}, on {found["cpu"]}.
-Batches of {B}, {A} actions, {N} atoms or quantiles.
-
-Each line has the largest absolute difference over all numbers compared, and the largest such number. In float64 only
-rounding is left, so the equations are the same. Training runs in float32, where both sides round. Where a library has
-another convention, the last column says which, and how its numbers were converted.
-
-{table}
-The answers of both libraries are kept in `tests/independent/`, and the tests compare with them. To compute them again:
-`dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have the libraries.
-
-Rank-based prioritized replay is not compared, as neither library has it.
-"""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dqn-tf results independent", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rlax", type=Path, metavar="PYTHON", help="interpreter of an environment with rlax")
-    parser.add_argument("--tianshou", type=Path, metavar="PYTHON", help="interpreter of an environment with tianshou")
-    options = parser.parse_args(argv)
-    if bool(options.rlax) != bool(options.tianshou):
-        parser.error("expected --rlax and --tianshou together, or neither")
-    if options.rlax:
-        measure(options.rlax.absolute(), options.tianshou.absolute())
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0

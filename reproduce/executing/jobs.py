@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dqn_tf.checks import ConfigError, RunError
-from reproduce.places import ROOT
+from reproduce.places import python_path
 from reproduce.planning.job import Job
 
 TAIL_LINES = 12
@@ -146,8 +146,12 @@ _LIBC = ctypes.CDLL(None)
 
 def environment() -> dict[str, str]:
     """Of the processes: this checkout's code, a quiet TensorFlow, and the CPU unless a GPU is named by the caller."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    own = {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    own = {
+        "PYTHONPATH": python_path(),
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONUNBUFFERED": "1",
+    }
     return {"CUDA_VISIBLE_DEVICES": "-1", **os.environ, **own}
 
 

@@ -16,6 +16,7 @@ import argparse
 import csv
 import fcntl
 import hashlib
+import importlib
 import io
 import socket
 import sys
@@ -32,11 +33,13 @@ from reproduce import formatting
 from reproduce.executing import executors, progress
 from reproduce.executing.executors import Options
 from reproduce.executing.jobs import STATES, Outcome, StopAll
+from reproduce.places import PROTOCOLS
 from reproduce.planning import cost, plan, protocol_files
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Plan, Selection
 
 SCHEMA = 1
+REPORTS = {"quickstart": "reproduce.presenting.quickstart_report"}  # by protocol; matplotlib takes a second
 PLAN_COLUMNS = ("agent", "environment", "seed", "frames")
 HASHED = ("config.json", "episodes.csv", "iterations.csv", "summary.json")
 MANIFEST_COLUMNS = (*PLAN_COLUMNS[:3], "config_hash", "code_sha256", "state_digest", *(f"sha256 {n}" for n in HASHED))
@@ -75,7 +78,16 @@ def reproduce(arguments: argparse.Namespace) -> int:
         print("Stopped; the runs are saved and the same command continues them.", file=sys.stderr, flush=True)
         return stop.exit_code
     record(home, planned.jobs)
-    return tell(outcomes)
+    return max(tell(outcomes), _report(planned, home))
+
+
+def _report(planned: Plan, home: Path) -> int:
+    """Write the report of a protocol that has one of its own; returns the exit code."""
+    module = REPORTS.get(planned.protocol.path.stem)
+    if module is None or planned.protocol.path.parent != PROTOCOLS:
+        return 0
+    code: int = importlib.import_module(module).after_sweep(planned.jobs, home)
+    return code
 
 
 def tell(outcomes: Sequence[Outcome]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dqn_tf import memory
 from dqn_tf.config import RunConfig
 from reproduce.formatting import plain, runs
-from reproduce.places import ROOT
+from reproduce.places import DATA
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Plan
 
@@ -30,7 +30,7 @@ class Speed:
     source: str
 
 
-def measured_speed(config: RunConfig, results: Path = ROOT / "results") -> Speed | None:
+def measured_speed(config: RunConfig, results: Path = DATA) -> Speed | None:
     """What results/ has to say about the speed of such a run; None if nothing."""
     try:
         if config.protocol is not None:

@@ -30,9 +30,9 @@ def agents() -> dict[str, dict[str, Any]]:
     return tomllib.loads((Path(__file__).parent / "agents.toml").read_text())
 
 
-def pages() -> dict[Path, str]:
-    """Every page and its text."""
-    return {FOLDER / "index.md": index(), **{FOLDER / f"{name}.md": page(name) for name in agents()}}
+def pages() -> dict[str, str]:
+    """Every page: its path below docs/, and its text."""
+    return {"agents/index.md": index(), **{f"agents/{name}.md": page(name) for name in agents()}}
 
 
 def index() -> str:

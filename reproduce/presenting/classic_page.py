@@ -1,29 +1,20 @@
 """docs/classic_results.md: every preset for vector states on CartPole-v1, one run for each of five seeds.
 
-    dqn-tf results classic [--jobs N]     # runs what is missing of the protocol `classic`, then writes the table
-    dqn-tf results classic --table        # the table alone, of the runs that are complete
-    dqn-tf results classic --smoke        # tiny budgets, to see that all of it works; the table stays with the runs
-
-Which agents, seeds and budget: reproduce/protocols/classic.toml.  Writes results/classic/cartpole.csv, a row for each
-complete run, and docs/classic_results.md from it.  Rows of earlier calls stay while the protocol asks for the same
-settings, and agents that have all of theirs are not run again: the runs may be spread over machines.  Exit codes: those
-of `dqn-tf reproduce`.
+Which agents, seeds and budget: reproduce/protocols/classic.toml.  results/classic/cartpole.csv has a row for each
+complete run, and the page is a function of it.  Rows of earlier runs stay while the protocol asks for the same
+settings, so the runs may be spread over machines.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dqn_tf import cli
-from dqn_tf.checks import ConfigError, RunError
 from reproduce import formatting
-from reproduce.places import OUTPUT, ROOT
+from reproduce.places import RESULTS, checkout
 from reproduce.planning import plan, protocol, protocol_files
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Selection
@@ -32,8 +23,8 @@ from reproduce.records import runs
 
 ENVIRONMENT = "CartPole-v1"
 SOLVED_RETURN = 475.0  # Gymnasium: reward_threshold of CartPole-v1
-FOUND = ROOT / "results" / "classic" / "cartpole.csv"
-PAGE = ROOT / "docs" / "classic_results.md"
+FOUND = RESULTS / "classic" / "cartpole.csv"
+PAGE = "classic_results.md"
 # score: mean of the final evaluation's greedy episodes; last_network: that of the last network, where the score is
 # that of the best one; network_frames: when the network that was scored was trained so far.
 COLUMNS = (
@@ -80,6 +71,12 @@ def missing(planned: Sequence[Job], found: pd.DataFrame) -> tuple[str, ...]:
     return tuple(dict.fromkeys(job.preset for job in planned if (job.preset, job.seed) not in there))
 
 
+def missing_now(folder: Path) -> tuple[str, ...]:
+    """The agents of which runs are missing, both below ``folder`` and in results/classic/cartpole.csv."""
+    planned = jobs(protocol_files.load("classic"), folder.absolute())
+    return missing(planned, collect(planned, FOUND))
+
+
 def _row(job: Job, run: runs.Run) -> dict[str, Any]:
     summary = run.summary or {}
     final = summary["final_evaluation"]
@@ -108,8 +105,8 @@ def page(asked: Protocol, found: pd.DataFrame) -> str:
     rows = [_line(agent, grid.seeds, found[found["agent"] == agent]) for agent in grid.agents]
     return f"""# The classic presets on {ENVIRONMENT}
 
-Written by `dqn-tf results classic`, which also runs what is missing of the protocol `{asked.id}`, from
-`results/classic/{FOUND.name}`. {done}{several}
+Written by `dqn-tf results classic` from `results/classic/{FOUND.name}`, the runs of `dqn-tf reproduce {asked.id}`.
+{done}{several}
 
 Every preset for vector states, {grid.budget_frames:,} frames on each of {len(grid.seeds)} seeds. The number of a seed
 is its score: {asked.score.note}
@@ -136,39 +133,26 @@ def _line(agent: str, seeds: Sequence[int], found: pd.DataFrame) -> dict[str, An
     }
 
 
+def page_of_results() -> str:
+    """The page of results/classic/cartpole.csv as it is."""
+    return page(protocol_files.load("classic"), pd.read_csv(FOUND).reindex(columns=list(COLUMNS)))
+
+
+def update(folder: Path, smoke: bool = False) -> str:
+    """Add the complete runs below ``folder`` to results/classic/ and docs/classic_results.md; returns the page.
+
+    smoke: of the protocol with tiny budgets; both files are then written to its folder.  Raises as ``collect``.
+    """
+    asked = protocol_files.load("classic")
+    asked = asked.smoke_twin() if smoke else asked
+    home = folder.absolute() / asked.id
+    csv, text = (home / FOUND.name, home / PAGE) if smoke else (FOUND, checkout("docs/") / "docs" / PAGE)
+    return write(asked, folder.absolute(), csv, text)
+
+
 def write(asked: Protocol, folder: Path, csv: Path, text: Path) -> str:
-    """Write the CSV and the page of the runs below ``folder``; returns the page."""
+    """Write the table and the page of the runs below ``folder``; returns the page."""
     found = collect(jobs(asked, folder), csv)
     formatting.write_csv(found, csv)
     formatting.write_text(page(asked, found), text)
     return page(asked, found)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="dqn-tf results classic",
-        description=(__doc__ or "").split("\n")[0],
-        allow_abbrev=False,
-    )
-    parser.add_argument("--runs", type=Path, default=OUTPUT / "runs", metavar="DIR", help="where runs live")
-    parser.add_argument("--jobs", metavar="N", help="runs at a time (default: what cores and memory hold)")
-    parser.add_argument("--agent", metavar="A,B", help="run only these now (default: all)")
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--smoke", action="store_true", help="tiny budgets; the table is written to --runs")
-    options = parser.parse_args(argv)
-    asked = protocol_files.load("classic")
-    asked = asked.smoke_twin() if options.smoke else asked
-    folder, code = options.runs.absolute(), 0
-    csv, text = (folder / asked.id / FOUND.name, folder / asked.id / PAGE.name) if options.smoke else (FOUND, PAGE)
-    try:
-        planned = jobs(asked, folder)
-        agents = options.agent or ",".join(missing(planned, collect(planned, csv)))
-        if agents and not options.table:
-            words = ["reproduce", "classic", "--games", ENVIRONMENT, "--runs", str(options.runs), "--agent", agents]
-            words += ["--jobs", options.jobs] if options.jobs else []
-            code = cli.main([*words, *(["--smoke"] if options.smoke else [])])
-        print(write(asked, folder, csv, text), flush=True)
-    except (ConfigError, RunError, OSError) as error:
-        print(f"classic: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    return code

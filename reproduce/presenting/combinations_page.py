@@ -14,10 +14,8 @@ from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
 from dqn_tf.checks import ConfigError
 from dqn_tf.config import AgentConfig
-from reproduce.places import ROOT
 
 SEAMS = ("value", "bootstrap", "head", "layers")
-PAGE = ROOT / "docs" / "combinations.md"
 
 
 def cells() -> dict[tuple[str, ...], dict[str, Any]]:

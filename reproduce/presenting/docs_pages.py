@@ -1,52 +1,29 @@
-"""The pages of docs/ that are written from code and data, made again or checked.
-
-dqn-tf results docs             write them
-dqn-tf results docs --check     write nothing; say which would be different, and exit with 1
-"""
+"""The pages of docs/ that are written from the code and from results/: which there are, and what writes each."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from reproduce.analysis import library_comparison
-from reproduce.places import ROOT
-from reproduce.presenting import agent_pages, combinations_page, equations_page
+from reproduce import formatting
+from reproduce.presenting import agent_pages, classic_page, combinations_page, equations_page, independent_page
+
+INDEPENDENT = "independent.md"
 
 
-def pages() -> dict[Path, str]:
-    """Every such page and its text."""
+def pages() -> dict[str, str]:
+    """Every such page: its path below docs/, and its text."""
     return {
-        equations_page.PAGE: equations_page.page(),
-        combinations_page.PAGE: combinations_page.page(),
-        library_comparison.PAGE: library_comparison.page(),
+        "equations.md": equations_page.page(),
+        "combinations.md": combinations_page.page(),
+        INDEPENDENT: independent_page.page(),
+        classic_page.PAGE: classic_page.page_of_results(),
         **agent_pages.pages(),
     }
 
 
-def stale() -> list[str]:
-    """What is wrong with docs/ as it is: pages that would be different, and pages of agents that are no more."""
-    made = pages()
-    different = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]
-    left = [path for path in sorted(agent_pages.FOLDER.glob("*.md")) if path not in made]
-    return [
-        *(f"{path.relative_to(ROOT)} is not what the code says" for path in different),
-        *(f"{path.relative_to(ROOT)} is written by nothing; remove it" for path in left),
-    ]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dqn-tf results docs", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page would be different")
-    if parser.parse_args(argv).check:
-        wrong = stale()
-        print(
-            "\n".join([*wrong, "Run: dqn-tf results docs"]) if wrong else f"{len(pages())} pages of docs/ are the same."
-        )
-        return 1 if wrong else 0
-    for path, text in pages().items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        print(path, flush=True)
-    return 0
+def write(folder: Path) -> Iterator[Path]:
+    """Write all of them below ``folder``; yields each file."""
+    for name, text in pages().items():
+        formatting.write_text(text, folder / name)
+        yield folder / name

@@ -8,9 +8,6 @@ Everything comes from the docstrings of the modules (dqn_tf/equations.py).
 from __future__ import annotations
 
 from dqn_tf.equations import entries
-from reproduce.places import ROOT
-
-PAGE = ROOT / "docs" / "equations.md"
 
 
 def page() -> str:

@@ -1,23 +1,13 @@
-"""Which figures there are of the published numbers alone, and what goes into each.
-
-    dqn-tf results figures [--out DIR] [NAME ...]     default: results/plots/published/, all of them
-
-docs/figures.md shows what each says.  The figures of our runs are drawn by ``dqn-tf results`` and ``dqn-tf report``.
-"""
+"""Which figures there are of the published numbers alone, and what goes into each (docs/figures.md shows them)."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dqn_tf.checks import ConfigError, RunError, unknown
-from reproduce import places
 from reproduce.analysis import learning_curves, score_aggregates
 from reproduce.analysis.statistics import aggregate
 from reproduce.presenting import plots
@@ -66,19 +56,6 @@ def published_figures() -> dict[str, Callable[[], Figure]]:
     }
 
 
-def write(folder: Path, names: Sequence[str] = ()) -> Iterator[Path]:
-    """Draw the figures ``names`` (all of them by default) into ``folder``; yields each file when it is written.
-
-    Raises ConfigError: an unknown name, before anything is drawn.
-    """
-    known = published_figures()
-    for name in names:
-        if name not in known:
-            raise unknown("figure", name, known)
-    for name in names or known:
-        yield plots.save_one(known[name](), folder / name)
-
-
 def no_op_scores(agents: Sequence[str] = tuple(NO_OP_AGENTS.values())) -> pd.DataFrame:
     """Published no-op scores, a row per agent and game: label, game, published, score, normalized (percent)."""
     table = published.per_game()
@@ -124,17 +101,3 @@ def _improvement(agent: str, over: str) -> Figure:
 
 def _plain(name: str) -> str:
     return name.lower().replace(" ", "_")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dqn-tf results figures", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(published_figures())}")
-    parser.add_argument("--out", type=Path, default=places.RESULTS / "plots" / "published", metavar="DIR")
-    arguments = parser.parse_args(argv)
-    try:
-        for path in write(arguments.out, arguments.names):
-            print(path, flush=True)
-    except (ConfigError, RunError) as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    return 0

@@ -16,9 +16,12 @@ import pandas as pd
 
 from reproduce import formatting
 from reproduce.analysis import curve_comparison
+from reproduce.places import OUTPUT
+from reproduce.planning import plan, protocol_files
 from reproduce.planning.job import Job
+from reproduce.planning.plan import Selection
 from reproduce.presenting import plots
-from reproduce.records import published
+from reproduce.records import published, runs
 from reproduce.records.runs import Run
 
 SOLVED_RETURN = 475.0  # Gymnasium's reward_threshold of CartPole-v1, over 100 episodes
@@ -48,10 +51,41 @@ class Report(NamedTuple):
     ok: bool
 
 
+def of_runs(folder: Path, out: Path | None = None, smoke: bool = False) -> int:
+    """Report on the runs of the protocol ``quickstart`` below ``folder``, and print the report.
+
+    out: by default results/quickstart; the folder of the runs for ``smoke``, whose budgets are too small to judge.
+    Returns 0 if every run is complete and CartPole is solved, 1 if not.
+    """
+    asked = protocol_files.load("quickstart")
+    asked = asked.smoke_twin() if smoke else asked
+    planned = plan.make(asked, folder.absolute(), Selection()).jobs
+    out = out or (folder.absolute() / asked.id if smoke else OUTPUT / "results" / "quickstart")
+    return _report(planned, out, judged=not smoke)
+
+
+def after_sweep(planned: Sequence[Job], home: Path) -> int:
+    """Report on the runs that ``dqn-tf reproduce quickstart`` was asked for; ``home``: their folder.
+
+    All of the protocol's runs are reported in results/quickstart.  Fewer of them, or other budgets, are not judged and
+    are reported in ``home``.  Returns as ``of_runs``.
+    """
+    usual = plan.make(protocol_files.load("quickstart"), home.parent, Selection()).jobs
+    whole = tuple(planned) == usual
+    return _report(planned, OUTPUT / "results" / "quickstart" if whole else home, judged=whole)
+
+
+def _report(planned: Sequence[Job], out: Path, judged: bool) -> int:
+    complete = [runs.load(job.run_dir) for job in planned if job.is_complete()]
+    report = write(planned, complete, out, judged)
+    print(f"\n{report.text}\nTable and plots: {out}", flush=True)
+    return 0 if report.ok else 1
+
+
 def write(planned: Sequence[Job], complete: Sequence[Run], folder: Path, judged: bool = True) -> Report:
     """Write summary.csv, summary.md, times.csv and the plots to ``folder``.
 
-    complete: the finished runs among ``planned``.  judged: False for budgets too small to judge (--quick).
+    complete: the finished runs among ``planned``.  judged: False for runs that are not those of the protocol.
     """
     by_seed = {(r.agent, r.environment, r.seed): r for r in complete}
     rows = [_row(job, by_seed.get((job.preset, job.environment, job.seed)), judged) for job in planned]
@@ -172,7 +206,7 @@ def _terminal(rows: Sequence[dict[str, Any]], sentences: Sequence[str]) -> str:
 def _page(rows: Sequence[dict[str, Any]], sentences: Sequence[str], images: str, atari: Sequence[Run]) -> str:
     return f"""# The main job
 
-Written by `dqn-tf results quickstart`; do not edit. Same seeds, same machine, same software: same bytes
+Written by `dqn-tf reproduce quickstart`; do not edit. Same seeds, same machine, same software: same bytes
 (times.csv excepted).
 
 {formatting.markdown(rows, COLUMNS)}
@@ -195,7 +229,7 @@ Written by `dqn-tf results quickstart`; do not edit. Same seeds, same machine, s
 - results/tables/ and results/plots/: longer runs beside the published numbers.
 - `dqn-tf train dqn_dopamine breakout --seed 1 --frames 2_000_000 --run-dir runs/breakout` trains for two published
   points (an hour or more on a CPU); then `dqn-tf results export mine runs/breakout` and
-  `dqn-tf results comparison` put it beside them.
+  `dqn-tf results` put it beside them.
 - `dqn-tf explain dqn_dopamine`: every setting and where it was read. docs/: what the columns of the tables mean, what
   is promised about equal bytes, how `dqn_classic` was chosen.
 """

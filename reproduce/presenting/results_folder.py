@@ -1,88 +1,166 @@
-"""results/tables/ and results/plots/, made again from results/runs/ and results/published/.
+"""results/tables/, results/plots/ and the generated pages of docs/: written from the records, or compared with them.
 
-    dqn-tf results             write them
-    dqn-tf results --check     write nothing; say which files would be different, and exit with 1
-
-Plots depend on the versions of the packages that draw them; those are compared only where the locked versions
-(requirements/) are installed.  Tables are compared everywhere.
+The runs are read once, whatever is made of them.  Figures depend on the versions of the packages that draw them; they
+are compared only where the locked versions (requirements/) are installed.  Tables and pages are compared everywhere.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.checks import RunError, expect
 from reproduce import places
-from reproduce.analysis import collecting, curve_comparison
-from reproduce.presenting import plots, published_figures, run_figures, table_files
+from reproduce.analysis import collecting, curve_comparison, score_aggregates, scores, statistics
+from reproduce.analysis.collecting import Collected
+from reproduce.presenting import docs_pages, figure_files, table_files
 from reproduce.records import published
+from reproduce.records.runs import Run
 
-MADE = ("tables", "plots")  # folders of results/ in which every file is written here
+PARTS = ("tables", "figures", "docs")
+FOLDERS = {"tables": "tables", "figures": "plots", "docs": "agents"}  # no file in them is written by hand
 PICTURES = (".svg", ".png")
 DRAWN_BY = ("matplotlib", "numpy", "pandas", "contourpy", "kiwisolver", "pillow")
-REQUIREMENTS = places.ROOT / "requirements"
-
-# What is written, in order: (folder with runs/, folder to write to) -> the files, as they are written.
-Step = Callable[[Path, Path], Iterable[Path]]
 
 
-def _of_published(results: Path, to: Path) -> Iterator[Path]:
-    return published_figures.write(to / "plots" / "published")
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Of the score tables.  window: iterations that final_window and training_return are means over."""
+
+    window: int = scores.WINDOW
+    normalization: str = score_aggregates.NORMALIZATION
+    resamples: int = statistics.RESAMPLES
+
+    def __post_init__(self) -> None:
+        published.check_means(self.normalization)
+        expect(self.window >= 1, "at least 1 iteration", "window", self.window)
+        expect(self.resamples >= 1, "at least 1 resample", "resamples", self.resamples)
 
 
-def _scores(results: Path, to: Path) -> list[Path]:
-    """Raises RunError: runs that could not be counted."""
-    written, problems = table_files.write([results / "runs"], to)
-    if problems:
-        raise RunError("\n".join(problems))
-    return written
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What tables and figures are made from.
+
+    results: the results folder.  found: scores and curves of the runs.  comparable: runs with a published counterpart.
+    """
+
+    results: Path
+    found: Collected
+    comparable: list[Run] = field(default_factory=list)
 
 
-def _of_runs(results: Path, to: Path) -> Iterator[Path]:
-    for drawn in run_figures.drawn(collecting.collect([results / "runs"])):
-        yield plots.save_one(drawn.figure, to / "plots" / drawn.collection / drawn.name)
+def read(results: Path, folders: Sequence[Path] = (), window: int = scores.WINDOW) -> Records:
+    """Read the runs in ``folders`` (default: ``results``/runs), each once.
+
+    Raises RunError: the published numbers are not those of SHA256SUMS.
+    """
+    if wrong := published.verify():
+        raise RunError(f"Expected the published numbers as SHA256SUMS has them: {', '.join(wrong)}. Restore them.")
+    comparable: list[Run] = []
+
+    def watch(path: Path, run: Run | str) -> None:
+        if isinstance(run, Run) and curve_comparison.is_comparable(run):
+            comparable.append(run)
+
+    found = collecting.collect(folders or [results / "runs"], window, watch)
+    return Records(results=results, found=found, comparable=comparable)
 
 
-STEPS: tuple[Step, ...] = (_scores, curve_comparison.regenerate, _of_runs, _of_published)
+# -- writing -----------------------------------------------------------------------------------------------------------
+def write(records: Records, to: Path, parts: Iterable[str] = PARTS, docs: Path | None = None) -> Iterator[Path]:
+    """Write ``parts`` below the results folder ``to``, and pages to ``docs`` (default: docs/ of the checkout)."""
+    for part in parts:
+        if part == "tables":
+            yield from tables(records, to / "tables")
+        elif part == "figures":
+            yield from figures(records, to / "plots")
+        else:
+            yield from docs_pages.write(docs or places.checkout("the pages of docs/") / "docs")
 
 
-def write(results: Path, to: Path) -> Iterator[Path]:
-    """Write everything below ``to``; yields each file.  Raises RunError: a damaged run, published numbers changed."""
-    wrong = published.verify()
-    if wrong:
-        raise RunError(f"results/published is not what SHA256SUMS says: {', '.join(wrong)}. Restore it first.")
-    for step in STEPS:
-        yield from step(results, to)
+def tables(records: Records, folder: Path, settings: Settings | None = None) -> Iterator[Path]:
+    """Write every table; removes score tables (scores_*) of runs that are gone."""
+    settings = settings or Settings()
+    written = table_files.score_files(records.found, folder, settings.normalization, settings.resamples)
+    for stale in set(folder.glob("scores_*")) - set(written):
+        stale.unlink()
+    yield from table_files.published_tables(folder)
+    yield from written
+    yield from table_files.comparison_files(records.comparable, records.results, folder)
 
 
-def check(results: Path, say: Callable[[str], None]) -> int:
-    """Compare ``results`` with what would be written; returns the number of files that differ, each told to ``say``."""
-    versions = other_versions()
+def figures(records: Records, folder: Path) -> Iterator[Path]:
+    """Draw every figure."""
+    yield from figure_files.comparison(records.comparable, folder)
+    yield from figure_files.of_runs(records.found, folder)
+    yield from figure_files.published(folder / "published")
+
+
+# -- checking ----------------------------------------------------------------------------------------------------------
+def check(results: Path, say: Callable[[str], None], parts: Sequence[str] = PARTS, docs: Path | None = None) -> int:
+    """Compare what is there with what would be written; returns the number of files that differ, each told to ``say``.
+
+    Raises RunError: runs that cannot be counted, published numbers that were changed.
+    """
+    docs = docs or (places.checkout("the pages of docs/") / "docs" if "docs" in parts else Path())
+    records = read(results) if {"tables", "figures"} & set(parts) else None
+    if records and records.found.problems:
+        raise RunError("\n".join(records.found.problems))
+    versions = other_versions() if "figures" in parts else []
     if versions:
-        say(f"Plots are not compared, because they were drawn with other versions: {'; '.join(versions)}.")
-    count = 0
+        say(f"Figures are not compared, because they were drawn with other versions: {'; '.join(versions)}.")
+    count, total = 0, 0
     with tempfile.TemporaryDirectory() as scratch:
-        fresh = Path(scratch)
-        written = {path.relative_to(fresh) for path in write(results, fresh)}
-        there = {p.relative_to(results) for name in MADE for p in (results / name).rglob("*") if p.is_file()}
-        compared = [n for n in sorted(written & there) if not (versions and n.suffix in PICTURES)]
-        for name in compared:
-            if difference := differs((results / name).read_bytes(), (fresh / name).read_bytes()):
-                say(f"{name}: {difference}")
-                count += 1
-        for name in sorted(written ^ there):
-            say(f"{name}: {'missing' if name in written else 'not written by anything; remove it'}")
-            count += 1
-    say(
-        f"{len(compared)} files compared, {count} to be put right." if count else f"{len(compared)} files are the same."
-    )
+        for part in parts:
+            there, fresh = (docs, Path(scratch) / "docs") if part == "docs" else (results, Path(scratch) / "results")
+            written = set(_write_fresh(part, records, fresh))
+            known = _files(there, FOLDERS[part])
+            known |= written if part == "docs" else set()  # the others are written by hand
+            compared = [n for n in sorted(written & known) if not (versions and n.suffix in PICTURES)]
+            total += len(compared)
+            count += _compare(there, fresh, compared, say)
+            count += _missing(written, known, say)
+    say(f"{total} files compared, {count} to be put right." if count else f"{total} files are the same.")
     return count
+
+
+def _write_fresh(part: str, records: Records | None, fresh: Path) -> Iterator[Path]:
+    """The files of one part, written below ``fresh``: their names."""
+    if part == "docs":
+        made = docs_pages.write(fresh)
+    else:
+        assert records is not None
+        made = write(records, fresh, [part])
+    return (path.relative_to(fresh) for path in made)
+
+
+def _files(root: Path, folder: str) -> set[Path]:
+    return {path.relative_to(root) for path in (root / folder).rglob("*") if path.is_file()}
+
+
+def _compare(there: Path, fresh: Path, names: Iterable[Path], say: Callable[[str], None]) -> int:
+    """The number of files in ``there`` that differ from or lack in ``fresh``'s."""
+    count = 0
+    for name in names:
+        if not (there / name).is_file():
+            difference = "missing"
+        else:
+            difference = differs((there / name).read_bytes(), (fresh / name).read_bytes())
+        if difference:
+            say(f"{name}: {difference}")
+            count += 1
+    return count
+
+
+def _missing(written: set[Path], known: set[Path], say: Callable[[str], None]) -> int:
+    for name in sorted(written ^ known):
+        say(f"{name}: {'missing' if name in written else 'written by no command; remove it'}")
+    return len(written ^ known)
 
 
 def differs(here: bytes, fresh: bytes) -> str:
@@ -109,7 +187,7 @@ def other_versions(locked: str | None = None) -> list[str]:
     locked: the text of a requirements file; by default that of this Python.
     """
     if locked is None:
-        path = REQUIREMENTS / f"py{sys.version_info.major}{sys.version_info.minor}-dev.txt"
+        path = places.ROOT / "requirements" / f"py{sys.version_info.major}{sys.version_info.minor}-dev.txt"
         if not path.is_file():
             return [f"there is no {path.name}"]
         locked = path.read_text(encoding="utf-8")
@@ -119,19 +197,3 @@ def other_versions(locked: str | None = None) -> list[str]:
         if found and (here := metadata.version(name)) != found[1]:
             out.append(f"{name} {here}, locked {found[1]}")
     return out
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dqn-tf results", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would be different")
-    parser.add_argument("--results", type=Path, default=places.RESULTS, metavar="DIR", help="default: results/")
-    arguments = parser.parse_args(argv)
-    try:
-        if arguments.check:
-            return 1 if check(arguments.results, lambda text: print(text, flush=True)) else 0
-        for path in write(arguments.results, arguments.results):
-            print(path, flush=True)
-    except (ConfigError, RunError, OSError) as error:
-        print(f"regenerate: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    return 0

@@ -1,25 +1,19 @@
-"""Every score table, from runs and published numbers: a pure function, which writes the same bytes when run again.
-
-    dqn-tf results tables                       results/runs/ + results/published/ -> results/tables/
-    dqn-tf results tables --runs DIR --out NEW  runs from elsewhere, into NEW/tables/
-
-It leaves out what cannot be counted, lists it, and then exits with 1.
-"""
+"""Every table of results/tables/ as files: the same bytes each time they are written from the same records."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from dqn_tf.checks import ConfigError, RunError, expect
-from reproduce import formatting, places
-from reproduce.analysis import collecting, published_summaries, score_aggregates, scores, statistics
-from reproduce.presenting import score_tables
-from reproduce.records import published
+from dqn_tf.checks import RunError
+from reproduce import formatting
+from reproduce.analysis import curve_comparison, published_summaries, score_aggregates, statistics
+from reproduce.analysis.collecting import Collected
+from reproduce.presenting import comparison_tables, score_tables
+from reproduce.records import peer_reruns, published
+from reproduce.records.runs import Run
 
 
 def published_tables(folder: Path) -> list[Path]:
@@ -45,7 +39,7 @@ def published_tables(folder: Path) -> list[Path]:
     return written
 
 
-def score_files(found: collecting.Collected, folder: Path, normalization: str = score_aggregates.NORMALIZATION,
+def score_files(found: Collected, folder: Path, normalization: str = score_aggregates.NORMALIZATION,
                 resamples: int = statistics.RESAMPLES) -> list[Path]:  # fmt: skip
     """Write the tables of our runs; returns the files.
 
@@ -71,23 +65,17 @@ def score_files(found: collecting.Collected, folder: Path, normalization: str = 
     return written
 
 
-def write(
-    folders: Iterable[Path],
-    out: Path,
-    window: int = scores.WINDOW,
-    normalization: str = score_aggregates.NORMALIZATION,
-    resamples: int = statistics.RESAMPLES,
-) -> tuple[list[Path], list[str]]:
-    """All tables into ``out``/tables; returns the files, and what was left out.  Removes other scores_* files there."""
-    published.check_means(normalization)
-    expect(window >= 1, "at least 1 iteration", "window", window)
-    expect(resamples >= 1, "at least 1 resample", "resamples", resamples)
-    found = collecting.collect(folders, window)
-    folder = out / "tables"
-    written = published_tables(folder) + score_files(found, folder, normalization, resamples)
-    for stale in set(folder.glob("scores_*")) - set(written):
-        stale.unlink()
-    return written, found.problems
+def comparison_files(comparable: Sequence[Run], reruns: Path, folder: Path) -> list[Path]:
+    """Write <preset>.csv and .md: our training returns beside the published curves; returns the files.
+
+    reruns: the folder with runs of the published project's own code (``peer_reruns``).
+    """
+    written = []
+    for preset, group in curve_comparison.by_preset(comparable).items():
+        table = curve_comparison.table_of(group)
+        page = comparison_tables.page(group, table, peer_reruns.find(reruns, preset))
+        written += [_csv(table, folder / f"{preset}.csv"), _text(page, folder / f"{preset}.md")]
+    return written
 
 
 def _csv(table: pd.DataFrame, path: Path) -> Path:
@@ -98,32 +86,3 @@ def _csv(table: pd.DataFrame, path: Path) -> Path:
 def _text(text: str, path: Path) -> Path:
     formatting.write_text(text, path)
     return path
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dqn-tf results tables", description=__doc__.split("\n")[0])
-    parser.add_argument("--runs", nargs="+", type=Path, metavar="DIR", help="run directories, or folders with some; "
-                        "default: runs/ in --out")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=places.RESULTS, help="default: results/ of this checkout")
-    parser.add_argument("--window", type=int, default=scores.WINDOW, help="iterations that final_window and "
-                        "training_return are of; default: %(default)s")  # fmt: skip
-    parser.add_argument("--normalization", default=score_aggregates.NORMALIZATION, help="random and human scores: "
-                        f"{', '.join(published.NORMALIZATIONS)}; default: %(default)s")  # fmt: skip
-    parser.add_argument("--resamples", type=int, default=statistics.RESAMPLES, help="default: %(default)s")
-    arguments = parser.parse_args(argv)
-    folders = arguments.runs or [arguments.out / "runs"]
-    try:
-        if missing := [str(f) for f in arguments.runs or [] if not f.is_dir()]:
-            raise ConfigError(f"Expected folders with runs for --runs, got {', '.join(missing)}.")
-        written, problems = write(
-            folders, arguments.out, arguments.window, arguments.normalization, arguments.resamples
-        )
-    except (ConfigError, RunError) as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    print("\n".join(map(str, written)))
-    if not any(path.name.startswith("scores_") for path in written):
-        print(f"No run that can be counted in {', '.join(map(str, folders))}: published numbers only.")
-    if problems:
-        print("\n".join(problems), file=sys.stderr)
-    return 1 if problems else 0

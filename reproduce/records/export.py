@@ -6,19 +6,16 @@ SHA256SUMS; the command line in its manifest keeps no path of the machine it ran
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.checks import ConfigError
 from dqn_tf.training.run_dir import write_json
 from reproduce.places import RESULTS
-from reproduce.records.runs import find, load
+from reproduce.records.runs import load
 
 FILES = ("config.json", "manifest.json", "summary.json", "episodes.csv", "iterations.csv", "timing.csv")
 SUMS = "SHA256SUMS"
@@ -84,21 +81,3 @@ def _without_path(text: str, names: dict[str, str]) -> str:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dqn-tf results export", description="Take runs along into results/runs/.")
-    parser.add_argument("name", help="the folder below results/runs/")
-    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="run directories, or folders with some")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="default: results/ of this checkout")
-    arguments = parser.parse_args(None if argv is None else list(argv))
-    try:
-        paths = find(*arguments.folders)
-        if not paths:
-            raise ConfigError(f"Expected run directories in {', '.join(map(str, arguments.folders))}, found none.")
-        for path in paths:
-            print(export(path, arguments.name, arguments.results))
-    except (ConfigError, RunError) as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    return 0

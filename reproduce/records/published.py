@@ -14,9 +14,9 @@ import pandas as pd
 
 from dqn_tf.checks import ConfigError, RunError, unknown
 from dqn_tf.envs import games
-from reproduce.places import ROOT
+from reproduce.places import DATA
 
-PUBLISHED = ROOT / "results" / "published"
+PUBLISHED = DATA / "published"
 RUNS_100K, SMALL = "atari100k_run_level.csv.gz", "small_budget_published.csv"
 CURVES, SCORES, SUMS = "dopamine_curves.csv.gz", "atari_human_random.csv", "SHA256SUMS"
 PER_GAME, PER_GAME_100K, AGGREGATES = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,11 +75,6 @@ def test_wholly_compiled(cell: str, tiny_agent: Callable[..., Any], vectors: Cal
     learner = Learner(agent, vectors(), seed=0)
     losses = [float(learner.update(batch(), update).loss) for update in range(3)]
     assert np.isfinite(losses).all() and learner.traces == 1
-
-
-def test_the_table_in_the_docs_is_what_the_code_says() -> None:
-    page = Path(__file__).parents[2] / "docs" / "combinations.md"
-    assert page.read_text() == combinations_page.page(), "Run: dqn-tf results docs"
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import importlib.util
 import re
 import runpy
@@ -20,7 +19,6 @@ import pytest
 from dqn_tf import cli
 from dqn_tf.api import make_config
 from dqn_tf.checks import ConfigError
-from reproduce import results
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOLS = {path.stem for path in (ROOT / "reproduce" / "protocols").glob("*.toml")}
@@ -96,22 +94,12 @@ def problem(command: str, whole: bool) -> str:
     program = words[0].removeprefix("./").removeprefix(".venv/bin/")
     if program == "dqn-tf" or words[1:3] == ["-m", "dqn_tf"]:
         words = words[1 if program == "dqn-tf" else 3 :]
-        return _results(words[1:], whole) if words[:1] == ["results"] else _parsed(cli._parser(), words, whole)
+        return _parsed(cli._parser(), words, whole)
     if re.fullmatch(PYTHON, words[0]):
         return _python(words[1:], whole)
     if program.endswith(".sh") or program == ".ci/run":
         return _script(program, words[1:], whole)
     return "" if program in OTHERS else f"{program} is no program that tests/docs/test_commands.py knows"
-
-
-def _results(words: list[str], whole: bool) -> str:
-    """`dqn-tf results` leaves its words to the part that they name."""
-    part = words.pop(0) if words and not words[0].startswith("-") else ""
-    if part and part not in results.PARTS:
-        return f"there is no part of results called {part}"
-    module = importlib.import_module(f"reproduce.{results.PARTS.get(part, 'presenting.results_folder')}")
-    parser = _stopped(lambda: module.main([]))
-    return _parsed(parser, words, whole) if parser else f"{part} takes no options" if words else ""
 
 
 def _python(words: list[str], whole: bool) -> str:
@@ -136,7 +124,7 @@ def _script(program: str, words: list[str], whole: bool) -> str:
     path = ROOT / program
     if not path.is_file():
         return f"there is no {program}"
-    if path.stem in PROTOCOLS and path.stem != "quickstart":
+    if path.stem in PROTOCOLS:
         return _parsed(cli._parser(), ["reproduce", path.stem, *words], whole)
     if program == "tests/run.sh":
         return ""  # what follows are pytest's options
@@ -173,10 +161,10 @@ def _configured(arguments: argparse.Namespace) -> None:
 
 def _options(parser: argparse.ArgumentParser, words: list[str]) -> str:
     """For a command that is only named, such as `dqn-tf train`: its subcommand and its options exist."""
-    if words and (commands := subcommands(parser)) and not words[0].startswith("-"):
+    while words and (commands := subcommands(parser)) and not words[0].startswith("-"):
         if words[0] not in commands:
             return f"there is no command {words[0]}"
-        parser = commands[words[0]]
+        parser, words = commands[words[0]], words[1:]
     known = {option for action in parser._actions for option in action.option_strings}
     unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
     return f"there is no option {unknown}" if unknown else ""
@@ -223,11 +211,12 @@ def scripts() -> str:
 
 def _our_parsers(names: list[Any]) -> Iterator[argparse.ArgumentParser]:
     """Of `dqn-tf`'s commands, and of the scripts in ``names``."""
-    yield from subcommands(cli._parser()).values()
+    for parser in subcommands(cli._parser()).values():
+        yield from (parser, *subcommands(parser).values())
     for named in names:
         script = re.match(rf"{PYTHON} (\w\S*\.py)", named.text)
-        if script and (parser := parser_of(ROOT / script[1])):
-            yield parser
+        if script and (its := parser_of(ROOT / script[1])):
+            yield its
 
 
 def test_no_command_stands_where_it_is_not_checked(unmarked: list[Any]) -> None:

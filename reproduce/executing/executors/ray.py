@@ -20,7 +20,7 @@ from dqn_tf.checks import ConfigError
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options, remote
 from reproduce.executing.jobs import Outcome
-from reproduce.places import ROOT
+from reproduce.places import python_path
 from reproduce.planning.job import Job
 
 REQUESTS = "DQN_TF_RAY"  # more for each task: num_gpus=0.25 resources and so on, as ray.remote understands them
@@ -137,11 +137,10 @@ def _connected() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     try:
         ray.init(
             address=os.environ.get("RAY_ADDRESS") or "auto",
-            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            runtime_env={"env_vars": {"PYTHONPATH": python_path()}},
             log_to_driver=False,
             logging_level="ERROR",
         )

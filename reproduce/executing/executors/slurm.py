@@ -23,7 +23,7 @@ from dqn_tf.checks import ConfigError, RunError
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options, remote
 from reproduce.executing.jobs import Outcome
-from reproduce.places import ROOT
+from reproduce.places import python_path
 from reproduce.planning.job import Job
 
 REQUESTS = "DQN_TF_SLURM"  # more for each task: partition=long time=2880 gres=gpu:1 and so on, as sbatch calls them
@@ -144,7 +144,7 @@ class _Tasks:
             "mem": f"{gigabytes}GB",
             "signal_delay_s": WARNING_SECONDS,
             "stderr_to_stdout": True,
-            "setup": [f"export PYTHONPATH={shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}"],
+            "setup": [f"export PYTHONPATH={shlex.quote(python_path())}"],
         }
         own = executor._valid_parameters()
         more = {name: value for name, value in self.requests.items() if name not in own}

@@ -9,10 +9,10 @@ import pytest
 
 from dqn_tf.checks import RunError
 from dqn_tf.envs.protocols import PROTOCOLS
-from reproduce import formatting, places
+from reproduce import places
 from reproduce.analysis import curve_comparison
 from reproduce.analysis.statistics import OUTSIDE, WITHIN_PREDICTION, WITHIN_RUNS
-from reproduce.records import export, peer_reruns, published, runs
+from reproduce.records import export, published, runs
 
 
 def episodes(*rows):
@@ -112,7 +112,7 @@ def test_beyond_the_published_curve(run_dir):
 def test_a_game_without_a_published_curve(run_dir, outcome):
     path = run_dir("a", environment="surround")
     assert "Unknown published game 'surround'" in outcome(curve_comparison.compare, runs.load(path))
-    assert curve_comparison.comparable([path]) == []
+    assert not curve_comparison.is_comparable(runs.load(path))
 
 
 def test_deviations(run_dir):
@@ -133,62 +133,11 @@ def test_a_deviation_in_a_field_that_came_later_has_both_values(run_dir):
     ]
 
 
-def test_regenerate_writes_the_same_bytes_twice(run_dir, tmp_path):
-    for seed in (1, 0):
-        export.export(
-            run_dir(f"b{seed}", ((400_000, 1.6), (1_000_000, 1.7), (1_500_000, 3.0)), seed=seed), "x", tmp_path
-        )
-    export.export(run_dir("p", environment="pong", frames=400), "x", tmp_path)
-    export.export(run_dir("c", preset="dqn_classic", environment="CartPole-v1", frames=400), "x", tmp_path)
-    for path in (tmp_path / "runs").iterdir():
-        if path.name != "x":
-            path.rename(tmp_path / f"elsewhere_{path.name}")
-    written = curve_comparison.regenerate(tmp_path)
-    assert [p.relative_to(tmp_path).as_posix() for p in written] == [
-        "tables/dqn_dopamine.csv", "tables/dqn_dopamine.md", "plots/dqn_dopamine_breakout.svg",
-        "plots/dqn_dopamine_breakout.png", "plots/dqn_dopamine_pong.svg", "plots/dqn_dopamine_pong.png",
-    ]  # fmt: skip
-    before = [p.read_bytes() for p in written]
-    assert [p.read_bytes() for p in curve_comparison.regenerate(tmp_path)] == before
-    table = pd.read_csv(written[0])
-    assert table["environment"].tolist() == ["breakout"] * 4 + ["pong"] * 2
-    assert table["seed"].tolist() == [0, 0, 1, 1, 0, 0]
-    page = written[1].read_text()
-    assert "4 within the published runs" in page and "- Breakout, seed 1, iteration 0: 1.65 is between" in page
-    assert b"Date" not in before[2] and b"matplotlib" not in before[3]
-
-
-def test_nothing_to_compare(tmp_path, capsys):
-    assert curve_comparison.main(["--results", str(tmp_path)]) == 0
-    assert "No comparable run" in capsys.readouterr().out
-
-
-def test_a_damaged_run_is_an_error(run_dir, tmp_path, capsys):
-    (run_dir("a") / "episodes.csv").write_text("frames\n1")
-    assert curve_comparison.main(["--results", str(tmp_path)]) == 1
-    assert "half a row" in capsys.readouterr().err
-
-
 # -- what is committed -------------------------------------------------------------------------------------------------
 def test_committed_runs_are_whole():
     for path in runs.find(places.RESULTS / "runs"):
         assert export.verify_export(path) == [], path
         assert runs.load(path).complete, path
-
-
-def test_committed_tables_are_what_the_committed_runs_give(tmp_path):
-    """The same bytes from results/runs and results/published; plots may differ in bits between font libraries."""
-    everything = curve_comparison.comparable(runs.find(places.RESULTS / "runs"))
-    for preset in {r.agent for r in everything}:
-        group = [r for r in everything if r.agent == preset]
-        table = curve_comparison.table_of(group)
-        formatting.write_csv(table, tmp_path / "t.csv")
-        assert (tmp_path / "t.csv").read_bytes() == (places.RESULTS / "tables" / f"{preset}.csv").read_bytes()
-        page = curve_comparison.report(group, table, peer_reruns.find(places.RESULTS, preset))
-        formatting.write_text(page, tmp_path / "t.md")
-        assert (tmp_path / "t.md").read_bytes() == (places.RESULTS / "tables" / f"{preset}.md").read_bytes()
-        for game in {r.environment for r in group}:
-            assert (places.RESULTS / "plots" / f"{preset}_{game}.svg").exists()
 
 
 def test_every_counterpart_exists():

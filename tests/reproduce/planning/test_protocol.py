@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from dqn_tf import presets
-from reproduce.executing import quickstart
 from reproduce.places import RESULTS, ROOT
 from reproduce.planning import plan, protocol, protocol_files
 from reproduce.planning.plan import Selection
@@ -76,12 +75,12 @@ def test_claims_say_what_was_published(name):
         assert float(rows[claim.data["column"]].iloc[0]) == pytest.approx(claim.published, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", [n for n in SHIPPED if n != "quickstart"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_protocol_has_a_door(name):
     assert os.access(ROOT / "reproduce" / f"{name}.sh", os.X_OK)
 
 
-@pytest.mark.parametrize("name", [n for n in SHIPPED if n != "quickstart"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_what_a_door_calls(name, tmp_path):
     """The environment's Python, from whatever folder; runs in the checkout; all words handed on as they are."""
     folder = tmp_path / "a checkout" / "reproduce"
@@ -115,13 +114,24 @@ def test_an_atari57_sweep_of_the_whole_family_has_3420_runs():
     assert len(grid.agents) * len(protocol.environments(grid)) * len(grid.seeds) == 3420
 
 
-def test_quickstart_is_the_grid_of_the_quick_start(tmp_path):
-    """Same runs, same folders: what one has begun the other continues."""
-    ours = {j.run_dir: j for j in plan.make(load("quickstart"), tmp_path, Selection()).jobs}
-    theirs = {j.run_dir: j for j in quickstart.plan(tmp_path / "quickstart")}
-    assert ours.keys() == theirs.keys()
-    assert all(ours[d].config == theirs[d].config for d in ours)
-    assert all(ours[d].checkpoint_frames == theirs[d].checkpoint_frames for d in ours)
+def test_the_quick_start_asks_for_the_runs_that_its_results_are_of(tmp_path):
+    """results/quickstart/summary.csv has the hashes of their configurations, and the longest run comes first."""
+    planned = plan.make(load("quickstart"), tmp_path, Selection()).jobs
+    rows = pd.read_csv(RESULTS / "quickstart" / "summary.csv")
+    assert [(j.environment, j.preset, j.seed, j.config.hash) for j in planned] == list(
+        zip(rows["environment"], rows["agent"], rows["seed"], rows["config_hash"], strict=True)
+    )
+
+
+def test_the_quick_start_learns_what_the_preset_learns(tmp_path):
+    """What is set for Breakout changes what is measured and kept: the replay is never full, learning starts in time."""
+    config = plan.make(load("quickstart"), tmp_path, Selection()).jobs[0].config
+    assert config.agent.min_replay_steps < config.steps <= config.agent.replay.capacity
+    agent = {s.partition("=")[0] for s in load("quickstart").grid[0].settings} - {"iteration_frames"}
+    assert {name for name in agent if not name.startswith("evaluation")} == {
+        "replay.capacity",
+        "protocol.max_frames_per_evaluation_episode",
+    }
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dqn_tf import cli
 from dqn_tf.checks import ConfigError
 from dqn_tf.presets import PRESETS, load
 from reproduce.planning import protocol_files
@@ -97,7 +98,7 @@ def test_a_run_of_other_settings_is_refused(done: Callable[..., Job], tmp_path: 
     done("c51_classic", 1, (500.0,), extra=("batch_size=64",))
     with pytest.raises(ConfigError, match="other settings"):
         table(tmp_path / "runs")
-    assert classic_page.main(["--table", "--runs", str(tmp_path / "runs")]) == 2
+    assert cli.main(["results", "classic", "--runs", str(tmp_path / "runs")]) == 2
 
 
 def test_runs_of_another_machine_stay_while_their_settings_are_asked_for(
@@ -137,19 +138,17 @@ def test_a_run_under_way_is_not_counted(done: Callable[..., Job], tmp_path: Path
     assert "Not run yet" in classic_page.page(protocol_files.load("classic"), table(tmp_path / "runs"))
 
 
-def test_the_smoke_twin_s_table_stays_with_its_runs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FOUND", "PAGE"):
-        monkeypatch.setattr(classic_page, name, tmp_path / "docs" / getattr(classic_page, name).name)
-    assert classic_page.main(["--smoke", "--table", "--runs", str(tmp_path)]) == 0
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs with tiny budgets are written beside themselves; the others to results/ and docs/."""
+    monkeypatch.setattr(classic_page, "FOUND", tmp_path / "results" / "cartpole.csv")
+    monkeypatch.setattr("reproduce.places.ROOT", tmp_path)
+    command = ["results", "classic", "--runs", str(tmp_path)]
+    assert cli.main([*command, "--smoke"]) == 0
     assert "1,300 frames" in capsys.readouterr().out
-    assert (tmp_path / "classic-smoke" / "classic_results.md").exists() and not (tmp_path / "docs").exists()
-    assert classic_page.main(["--table", "--runs", str(tmp_path)]) == 0
-    assert (tmp_path / "docs" / "classic_results.md").exists() and (tmp_path / "docs" / "cartpole.csv").exists()
-
-
-def test_the_page_in_the_docs_is_that_of_the_table() -> None:
-    """Rounding to the CSV's digits is done before, so the page is a function of the file."""
-    found = pd.read_csv(classic_page.FOUND).reindex(columns=list(classic_page.COLUMNS))
-    assert classic_page.PAGE.read_text() == classic_page.page(protocol_files.load("classic"), found).rstrip("\n") + "\n"
+    home, page = tmp_path / "classic-smoke", classic_page.PAGE
+    assert (home / page).exists() and (home / "cartpole.csv").exists() and not (tmp_path / "docs").exists()
+    assert cli.main(command) == 0
+    assert (tmp_path / "docs" / page).exists() and (tmp_path / "results" / "cartpole.csv").exists()
+    capsys.readouterr()
+    assert cli.main([*command, "--missing"]) == 0
+    assert capsys.readouterr().out.strip().split(",") == VECTORS

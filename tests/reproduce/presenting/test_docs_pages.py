@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dqn_tf import presets
 from reproduce.places import RESULTS
-from reproduce.presenting import agent_pages, docs_pages
+from reproduce.presenting import agent_pages, docs_pages, results_folder
 
 
-def test_every_page_is_what_the_code_says() -> None:
-    assert docs_pages.stale() == [], "Run: dqn-tf results docs"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All pages as they are written now."""
+    folder = tmp_path_factory.mktemp("docs")
+    assert len(list(docs_pages.write(folder))) == len(docs_pages.pages())
+    return folder
 
 
-def test_a_page_that_was_edited_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = docs_pages.pages()
-    one = next(iter(made))
-    monkeypatch.setattr(docs_pages, "pages", lambda: {**made, one: made[one] + "more"})
-    assert len(docs_pages.stale()) == 1 and docs_pages.main(["--check"]) == 1
+def test_a_page_that_was_edited_or_left_over_is_noticed(made: Path, tmp_path: Path) -> None:
+    """``dqn-tf results docs --check``: docs/ as it is, then with one page edited, one left over and one removed."""
+    said: list[str] = []
+    assert results_folder.check(RESULTS, said.append, ["docs"]) == 0, said
+    docs = tmp_path / "docs"
+    shutil.copytree(made, docs)
+    assert results_folder.check(RESULTS, said.append, ["docs"], docs) == 0
+    (docs / "equations.md").write_text("mine")
+    (docs / "agents" / "old.md").write_text("left over")
+    (docs / "independent.md").unlink()
+    assert results_folder.check(RESULTS, said.append, ["docs"], docs) == 3
+    text = "\n".join(said)
+    assert "equations.md: line 1 is 'mine'" in text and "agents/old.md: written by no command; remove it" in text
+    assert "independent.md: missing" in text
 
 
 def test_every_preset_stands_on_one_page() -> None:

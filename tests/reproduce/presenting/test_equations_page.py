@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from dqn_tf import equations
 from reproduce.places import ROOT
-from reproduce.presenting import equations_page as page
-
-
-def test_the_page_is_what_the_docstrings_say() -> None:
-    assert page.PAGE.read_text() == page.page(), "Run: dqn-tf results docs"
 
 
 def test_every_entry_has_a_test_that_names_what_it_tests() -> None:

@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import pytest
 
-from reproduce.presenting import results_folder
+from dqn_tf import cli
+from reproduce.analysis import curve_comparison
+from reproduce.presenting import docs_pages, figure_files, results_folder
+from reproduce.records import runs
 
 FILES = 22  # of which 4 are pictures
+PARTS = ("tables", "figures")
 
 
 @pytest.fixture
 def results(run_dir, tmp_path, monkeypatch):
     """A results folder with two runs, and what is made of them.  The published figures are left to .ci/run."""
-    monkeypatch.setattr(
-        results_folder, "STEPS", tuple(s for s in results_folder.STEPS if s is not results_folder._of_published)
-    )
+    monkeypatch.setattr(figure_files, "published", lambda folder: iter(()))
     ends = [(4000 * (i + 1), float(i % 5)) for i in range(300)]
     for seed in (0, 1):
         run_dir(f"set/dqn_dopamine/breakout/seed_{seed}", ends, frames=1_000_000, seed=seed)
-    written = {p.relative_to(tmp_path).as_posix() for p in results_folder.write(tmp_path, tmp_path)}
+    written = {
+        p.relative_to(tmp_path).as_posix() for p in results_folder.write(results_folder.read(tmp_path), tmp_path, PARTS)
+    }
     assert len(written) == FILES and written >= {
         "tables/published_medians.csv", "tables/scores_per_game.csv",
         "tables/scores_set_dqn_dopamine_final_evaluation.md",
@@ -29,7 +33,7 @@ def results(run_dir, tmp_path, monkeypatch):
 
 def checked(results):
     said = []
-    return results_folder.check(results, said.append), "\n".join(said)
+    return results_folder.check(results, said.append, PARTS), "\n".join(said)
 
 
 def test_nothing_differs_then_everything_that_does_is_named(results):
@@ -44,7 +48,7 @@ def test_nothing_differs_then_everything_that_does_is_named(results):
     assert count == 4 and f"{FILES - 1} files compared, 4 to be put right." in said
     assert "tables/dqn_dopamine.csv: line 2 is 'dqn_dopamine,pong," in said
     assert "plots/dqn_dopamine_breakout.png: " in said and "would be" in said
-    assert "tables/old.csv: not written by anything; remove it" in said
+    assert "tables/old.csv: written by no command; remove it" in said
     assert "plots/set/curves_breakout.svg: missing" in said
 
 
@@ -54,7 +58,9 @@ def test_pictures_are_compared_only_with_the_locked_versions(results, monkeypatc
         path.write_text("another version drew this")
     count, said = checked(results)
     assert count == 0 and f"{FILES - 4} files are the same." in said
-    assert "Plots are not compared, because they were drawn with other versions: matplotlib 3.0, locked 3.11.2." in said
+    assert (
+        "Figures are not compared, because they were drawn with other versions: matplotlib 3.0, locked 3.11.2." in said
+    )
 
 
 def test_versions():
@@ -65,16 +71,55 @@ def test_versions():
     assert results_folder.other_versions("matplotlib==0.1 \\\n") == [f"matplotlib {here}, locked 0.1"]
 
 
+def command(*words):
+    return cli.main(["results", *map(str, words)])
+
+
 def test_runs_that_cannot_be_counted_stop_it(results, run_dir, capsys):
     run_dir("set/dqn_dopamine/pong/seed_0", ((4000, 1.0),), environment="pong", settings=["discount=0.5"])
-    assert results_folder.main(["--check", "--results", str(results)]) == 1
+    assert command("tables", "--check", "--results", results) == 1
     assert "2 different configurations would stand in one table" in capsys.readouterr().err
 
 
 def test_the_command(results, capsys):
-    assert results_folder.main(["--check", "--results", str(results)]) == 0
+    for part in PARTS:
+        assert command(part, "--check", "--results", results) == command("--results", results, "--check", part) == 0
     (results / "tables" / "dqn_dopamine.md").unlink()
-    assert results_folder.main(["--check", "--results", str(results)]) == 1
-    assert results_folder.main(["--results", str(results)]) == 0
-    assert results_folder.main(["--check", "--results", str(results)]) == 0
+    assert command("tables", "--check", "--results", results) == 1
+    assert command("figures", "--check", "--results", results) == 0
+    assert command("tables", "--results", results) == command("tables", "--check", "--results", results) == 0
     assert "dqn_dopamine.md: missing" in capsys.readouterr().out
+
+
+def test_without_a_part_it_is_all_of_them(results, capsys, monkeypatch, tmp_path):
+    pages = {"a.md": lambda: "a", "b.md": lambda: "b"}
+    monkeypatch.setattr(docs_pages, "PAGES", pages)
+    monkeypatch.setattr(docs_pages.write, "__defaults__", (tuple(pages),))
+    monkeypatch.setattr("reproduce.places.ROOT", tmp_path)
+    assert command("--results", results) == 0
+    assert capsys.readouterr().out.count("\n") == FILES + 2
+    assert command("--check", "--results", results) == 0
+    (tmp_path / "docs" / "b.md").write_text("c\n")
+    assert command("--check", "--results", results) == command("docs", "--check") == 1
+    assert "b.md: line 1 is 'c', would be 'b'" in capsys.readouterr().out
+
+
+def test_every_run_is_read_once(results, monkeypatch):
+    read = []
+    real = runs.load
+    monkeypatch.setattr(runs, "load", lambda path: (read.append(path), real(path))[1])
+    assert len(results_folder.read(results).comparable) == 2
+    assert len(read) == len(set(read)) == 2
+
+
+def test_nothing_to_compare(tmp_path):
+    """Published tables, and not one more."""
+    written = [path.name for path in results_folder.tables(results_folder.read(tmp_path), tmp_path / "tables")]
+    assert len(written) == 8 and all(name.startswith("published_") for name in written)
+
+
+def test_runs_of_one_preset_stand_together_by_game_and_seed(run_dir):
+    names = [("pong", 0), ("breakout", 1), ("breakout", 0)]
+    loaded = [runs.load(run_dir(f"{game}{seed}", environment=game, seed=seed)) for game, seed in names]
+    (group,) = curve_comparison.by_preset(loaded).values()
+    assert [(r.environment, r.seed) for r in group] == [("breakout", 0), ("breakout", 1), ("pong", 0)]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dqn_tf import cli
 from dqn_tf.checks import RunError
 from dqn_tf.training.run_dir import write_json
 from reproduce import places
@@ -195,6 +196,6 @@ def test_command(run_dir, tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=places.ROOT)
     assert done.returncode == 0 and done.stdout.strip().endswith(os.path.join("breakout", "seed_0"))
-    assert export.main(["early", str(tmp_path / "none"), "--results", str(tmp_path)]) == 2
+    assert cli.main(["results", "export", "early", str(tmp_path / "none"), "--results", str(tmp_path)]) == 2
     (tmp_path / "runs" / "a" / "episodes.csv").write_text("frames\n1")
-    assert export.main(["early", str(tmp_path / "runs"), "--results", str(tmp_path)]) == 1
+    assert cli.main(["results", "export", "early", str(tmp_path / "runs"), "--results", str(tmp_path)]) == 1

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -8,42 +7,13 @@ import sys
 import pandas as pd
 import pytest
 
+from dqn_tf import cli
 from reproduce import places
-from reproduce.executing import jobs, quickstart
+from reproduce.planning import plan, protocol_files
 from reproduce.planning.job import Job
+from reproduce.planning.plan import Selection
 from reproduce.presenting import quickstart_report
 from reproduce.records import runs
-
-
-# -- planning ----------------------------------------------------------------------------------------------------------
-def test_plan(tmp_path):
-    """Five fixed seeds of CartPole as the preset is, and one Atari game; the longest run first."""
-    planned = quickstart.plan(tmp_path)
-    assert [j.environment for j in planned] == ["breakout", *["CartPole-v1"] * 5]
-    assert [j.seed for j in planned] == [1, 1, 2, 3, 4, 5]
-    assert all(j.frames == quickstart.CARTPOLE_FRAMES and j.settings == () for j in planned[1:])
-    assert len({j.run_dir for j in planned}) == 6 and all(tmp_path in j.run_dir.parents for j in planned)
-    assert [j.frames for j in quickstart.plan(tmp_path, seeds=1, atari_frames=99)] == [99, quickstart.CARTPOLE_FRAMES]
-
-
-def test_the_atari_run_is_the_preset_within_its_budget(tmp_path):
-    """What is set other than the preset changes what is measured and kept, not what is learned: the replay is never
-    full, and learning starts within the budget."""
-    config = quickstart.plan(tmp_path)[0].config
-    assert config.steps <= config.agent.replay.capacity
-    assert config.agent.min_replay_steps < config.steps
-    assert config.agent.min_replay_steps * config.frame_skip == quickstart.ATARI_WARM_UP_FRAMES
-    agent = {s.split("=")[0] for s in quickstart.ATARI_SETTINGS if not s.startswith(("evaluation", "iteration"))}
-    assert agent == {"execution.threads", "replay.capacity", "protocol.max_frames_per_evaluation_episode"}
-
-
-def test_words_of_the_command_line():
-    arguments = quickstart._parser().parse_args(["--seeds", "2", "--jobs", "1", "--frames", "1e5", "--runs", "x"])
-    assert (arguments.seeds, arguments.jobs, arguments.frames, str(arguments.runs)) == (2, 1, 100_000, "x")
-    for bad in (["--seeds", "0"], ["--jobs", "-1"], ["--frames", "1.5"], ["--sed", "1"], ["--frames", "many"]):
-        with pytest.raises(SystemExit) as left:
-            quickstart._parser().parse_args(bad)
-        assert left.value.code == 2
 
 
 # -- the report, on recorded runs --------------------------------------------------------------------------------------
@@ -122,54 +92,46 @@ def test_the_same_bytes_twice_and_no_path_of_the_machine(recorded, tmp_path):
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
-def test_a_directory_of_another_run_is_refused_before_anything_starts(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(jobs, "start", lambda *_: pytest.fail("something was started"))
-    folder = quickstart.plan(tmp_path)[3].run_dir
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"schema": 1}))
-    assert quickstart.main(["--runs", str(tmp_path)]) == 2
-    assert "other settings" in capsys.readouterr().err
+def planned_in(tmp_path, selection):
+    return plan.make(protocol_files.load("quickstart"), tmp_path / "runs", selection).jobs
 
 
-@pytest.mark.parametrize("code", [130, 143])
-def test_stopped(tmp_path, capsys, monkeypatch, code):
-    def stop(*_):
-        raise jobs.StopAll(code - 128)
+@pytest.mark.parametrize(("selection", "whole"), [(Selection(), True), (Selection(seeds=2), False)])
+def test_only_the_whole_protocol_is_judged_and_goes_to_results(tmp_path, monkeypatch, capsys, selection, whole):
+    monkeypatch.setattr(quickstart_report, "OUTPUT", tmp_path)
+    home = tmp_path / "runs" / "quickstart"
+    assert quickstart_report.after_sweep(planned_in(tmp_path, selection), home) == 1
+    to = tmp_path / "results" / "quickstart" if whole else home
+    assert sorted(p.name for p in to.iterdir()) == ["summary.csv", "summary.md", "times.csv"]
+    said = capsys.readouterr().out
+    assert ("NOT SOLVED: 0 of 5 seeds" in said) == whole and "Failed: " in said and str(to) in said
 
-    monkeypatch.setattr(jobs, "start", stop)
-    assert quickstart.main(["--runs", str(tmp_path)]) == code
-    assert "same command continues" in capsys.readouterr().err
+
+def test_the_report_of_runs_that_are_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(quickstart_report, "OUTPUT", tmp_path)
+    words = ["results", "quickstart", "--runs", str(tmp_path / "runs")]
+    assert cli.main(words) == 1
+    assert len(pd.read_csv(tmp_path / "results" / "quickstart" / "summary.csv")) == 6
+    assert cli.main([*words, "--smoke"]) == 1
+    assert len(pd.read_csv(tmp_path / "runs" / "quickstart-smoke" / "summary.csv")) == 2
+    assert cli.main([*words, "--out", str(tmp_path / "here")]) == 1
+    assert (tmp_path / "here" / "summary.md").exists() and "Table and plots" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_end_to_end(tmp_path):
     """CartPole and Breakout, one seed and 2,000 frames each, through the real commands; then again: nothing to do."""
-    command = [
-        sys.executable,
-        "-m",
-        "dqn_tf",
-        "results",
-        "quickstart",
-        "--quick",
-        "--seeds",
-        "1",
-        "--jobs",
-        "2",
-        "--runs",
-        str(tmp_path),
-    ]
+    command = [sys.executable, "-m", "dqn_tf", "reproduce", "quickstart", "--smoke", "--runs", str(tmp_path)]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(command, cwd=places.ROOT, env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (
-        "0 of 2 runs are done" in done.stdout
-        and "Tiny budgets" in done.stdout
-        and "tensorflow" not in done.stdout.lower()
-    )
-    table = pd.read_csv(tmp_path / "summary.csv")
+    assert "2 runs" in done.stdout and "Tiny budgets" in done.stdout and "tensorflow" not in done.stdout.lower()
+    home = tmp_path / "quickstart-smoke"
+    table = pd.read_csv(home / "summary.csv")
     assert table["environment"].tolist() == ["breakout", "CartPole-v1"] and table["frames"].tolist() == [2000, 2000]
     assert table["state_digest"].str.len().tolist() == [64, 64] and "run failed" not in table["verdict"].tolist()
-    before = {p.name: p.read_bytes() for p in tmp_path.glob("*.*")}
+    names = ["summary.csv", "summary.md", "times.csv", "breakout.svg", "cartpole-v1.png"]
+    before = [(home / name).read_bytes() for name in names]
     again = subprocess.run(command, cwd=places.ROOT, env=environment, capture_output=True, text=True, timeout=100)
-    assert again.returncode == 0 and "2 of 2 runs are done" in again.stdout and "done before" in again.stdout
-    assert {p.name: p.read_bytes() for p in tmp_path.glob("*.*")} == before
+    assert again.returncode == 0 and "2 of them before" in again.stdout
+    assert [(home / name).read_bytes() for name in names] == before
