@@ -79,7 +79,8 @@ def learner_and_batch(preset: str, where: str = "host") -> tuple[Any, Any]:
         replay.add_first(environment.reset())
         for _ in range(50):
             replay.add(0, 0.0, environment.step(0))
-        return Learner(config.agent, environment.spec, 0, replay.recall), replay.sample(config.agent.batch_size, 0)
+        learner = Learner(config.agent, environment.spec, 0, replay.gather_in_graph)
+        return learner, replay.sample(config.agent.batch_size, 0)
     spec, size, random = environment.spec, config.agent.batch_size, np.random.default_rng(0)
     environment.close()
     s_tm1, s_t = random.integers(0, 256, (2, size, *spec.observation.shape), dtype=np.uint8)

@@ -19,6 +19,7 @@ import numpy as np
 
 from dqn_tf import determinism, envs, make_config
 from dqn_tf.agent.learner import Learner
+from dqn_tf.execution.blocks import UpdateBlock
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import StepType, TimeStep
@@ -45,17 +46,17 @@ def build(preset: str, placement: Literal["host", "device"]) -> tuple[Replay, Le
             replay.add_first(answer)
         else:
             replay.add(row % spec.num_actions, float(random.normal()), answer)
-    return replay, Learner(agent, spec, 0, replay.recall)
+    return replay, Learner(agent, spec, 0, replay.gather_in_graph)
 
 
 def one_by_one(replay: Replay, learner: Learner, first: int, number: int, size: int) -> None:
     for update in range(first, first + number):
-        learner.update(replay.gather(*replay.rows(size, update)), update).loss.numpy()
+        learner.update(replay.gather(replay.sample_indices(size, update)), update).loss.numpy()
 
 
-def in_calls(replay: Replay, learner: Learner, first: int, number: int, size: int, per_call: int) -> None:
+def in_calls(replay: Replay, block: UpdateBlock, first: int, number: int, size: int, per_call: int) -> None:
     for begin in range(first, first + number, per_call):
-        learner.updates(replay.draws(size, begin, per_call), begin).loss.numpy()
+        block.run(replay.sample_indices_ahead(size, begin, per_call), begin)
 
 
 def main() -> None:
@@ -71,18 +72,19 @@ def main() -> None:
         "device": build(options.preset, "device"),
         f"device, {options.per_call} per call": build(options.preset, "device"),
     }
+    blocks = {name: UpdateBlock(learner) for name, (_, learner) in makers.items()}
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in makers}
     for round_ in range(options.rounds + 1):
         for name, (replay, learner) in makers.items():
             size = learner.config.batch_size
             wall, core = time.perf_counter(), time.process_time()
             if "per call" in name:
-                in_calls(replay, learner, round_ * number, number, size, options.per_call)
+                in_calls(replay, blocks[name], round_ * number, number, size, options.per_call)
             else:
                 one_by_one(replay, learner, round_ * number, number, size)
             if round_:  # the first compiles
                 seconds[name].append((time.perf_counter() - wall, time.process_time() - core))
-    digests = {determinism.digest(learner.state()) for _, learner in makers.values()}
+    digests = {determinism.digest(learner.parameters.state()) for _, learner in makers.values()}
     base = np.array(seconds["host"])
     for name, found in seconds.items():
         times, ratios = np.median(1e3 * np.array(found) / number, axis=0), np.array(found) / base

@@ -119,15 +119,15 @@ def _parts(trainer: Trainer) -> dict[str, float]:
         environment.step(int(random.integers(environment.spec.num_actions)))
 
     def draw_and_learn() -> None:  # each draw finds the priorities that the one before it brought
-        drawn, _ = replay.rows(agent.batch_size, 0)
-        replay.learned(drawn, random.random(agent.batch_size))
+        sampled = replay.sample_indices(agent.batch_size, 0)
+        replay.update_priorities(sampled.indices, random.random(agent.batch_size))
 
     return {
         "update_seconds": _median(lambda: learner.update(sample).loss.numpy(), 40),
         "action_seconds": _median(lambda: learner.act(observation), 200),
         "step_seconds": _median(step, 400),
         "sample_seconds": _median(lambda: replay.sample(agent.batch_size, 0), 100),
-        "priorities_seconds": _median(draw_and_learn, 100) if replay.sampler.listens else 0.0,
+        "priorities_seconds": _median(draw_and_learn, 100) if replay.sampler.has_priorities else 0.0,
         "emulation_frames_per_s": emulation_rate(trainer.config.environment),
     }
 

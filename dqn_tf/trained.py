@@ -13,7 +13,7 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.exploration import choose
 from dqn_tf.agent.networks.draws import Draws
-from dqn_tf.agent.networks.q_network import QNetwork
+from dqn_tf.agent.parameters import build_network
 from dqn_tf.checks import ConfigError, RunError, expect
 from dqn_tf.config import RunConfig
 from dqn_tf.rng import Stream
@@ -129,7 +129,7 @@ class TrainedAgent:
     def __init__(
         self, config: RunConfig, network: Literal["last", "best"], frames: int, theta: dict[str, np.ndarray], seed: int
     ) -> None:
-        """theta: the weights by their places, as in ``Learner.theta``.
+        """theta: the weights by their places, as in ``Parameters.theta``.
 
         Raises:
             ValueError: the weights are those of another network.
@@ -139,15 +139,7 @@ class TrainedAgent:
         environment.close()
         self.config, self.network, self.frames, self.seed = config, network, frames, seed
         agent, observation = config.agent, self.spec.observation
-        self._q_network = QNetwork(
-            agent.network,
-            agent.value,
-            observation,
-            self.spec.num_actions,
-            Stream(config.seed, "weights"),
-            head=agent.head,
-            layers=agent.layers,
-        )
+        self._q_network = build_network(agent, self.spec, config.seed)
         _assign(self._q_network.variables, theta)
         self._random = agent.value.random or agent.layers.random
         self._draws, self._calls = Stream(seed, "evaluate/network"), 0

@@ -106,11 +106,11 @@ class Sample(NamedTuple):
     weights: TensorLike
 
 
-class Draw(NamedTuple):
-    """Which rows [B] int64 a batch has, and their importance weights [B] float32: all that a replay on the device needs
-    to be told, for it makes the ``Sample`` itself."""
+class SampleIndices(NamedTuple):
+    """What a sampler draws: rows of the replay [B] int64 and their importance weights [B] float32.  A replay on the
+    device makes the ``Sample`` of them itself."""
 
-    rows: TensorLike
+    indices: TensorLike
     weights: TensorLike
 
 

@@ -14,6 +14,7 @@ import dqn_tf
 from dqn_tf import determinism
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.parameters import Parameters
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
 from dqn_tf.replay.replay import Replay
@@ -60,8 +61,8 @@ def test_the_agent_says_what_evaluation_computes(
     loaded = Store(tmp_path / "run" / "checkpoints", config.hash).load(print)
     assert loaded is not None
     learner = Learner(config.agent, agent.spec, config.seed)
-    learner.restore(loaded[1]["run"]["learner"])
-    learner.set_theta(loaded[1]["run"]["best"]["theta"] if network == "best" else {})
+    learner.parameters.restore(loaded[1]["run"]["learner"])
+    learner.parameters.set_theta(loaded[1]["run"]["best"]["theta"] if network == "best" else {})
     scorer = learner.scorer("evaluate")
     for _ in range(3):
         np.testing.assert_array_equal(agent.q_values(states(8)), scorer(states(8)).numpy())
@@ -141,10 +142,10 @@ def test_an_unfinished_run_and_a_damaged_replay_do(
 ) -> None:
     """The weights are all that is read: neither is a replay allocated nor its pieces opened."""
 
-    def stop(self: Learner) -> None:
+    def stop(self: Parameters) -> None:
         raise Interrupted(15)
 
-    monkeypatch.setattr(Learner, "sync_target", stop)
+    monkeypatch.setattr(Parameters, "sync_target", stop)
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", QUIET)
     for piece in (tmp_path / "run" / "checkpoints" / "pieces").iterdir():

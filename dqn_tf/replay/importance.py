@@ -28,14 +28,14 @@ WATCHED_BATCHES = 32
 TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
-def monitors(priorities: np.ndarray, draw: Callable[[int], np.ndarray], beta: float) -> Monitored:
+def monitors(priorities: np.ndarray, weights_of: Callable[[int], np.ndarray], beta: float) -> Monitored:
     """Of the priorities [N] in the replay, and of the weights of the batches that would come next if nothing changed.
 
-    draw: a function (k) -> the weights of the k-th of them.  Nothing is known (nan) of an empty replay.
+    weights_of: a function (k) -> the weights of the k-th of them.  Nothing is known (nan) of an empty replay.
     """
     if not len(priorities):
         return Monitored({}, {})
-    weights = np.concatenate([draw(k) for k in range(WATCHED_BATCHES)]).astype(np.float64)
+    weights = np.concatenate([weights_of(k) for k in range(WATCHED_BATCHES)]).astype(np.float64)
     numbers = (
         *(priorities.mean(), *np.quantile(priorities, (0.05, 0.5, 0.95)), priorities.max()),
         *(weights.mean(), weights.min(), beta),

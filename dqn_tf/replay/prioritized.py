@@ -29,10 +29,10 @@ from dqn_tf.fields import check_types, setting
 from dqn_tf.replay import importance
 from dqn_tf.replay.frames import check_stores
 from dqn_tf.replay.importance import Importance
-from dqn_tf.replay.ring import Foreseen, Ring
+from dqn_tf.replay.sampler import RingView
 from dqn_tf.replay.sum_tree import Tree, tree_bytes
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.types import Monitored
+from dqn_tf.types import Monitored, SampleIndices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def checked(priorities: np.ndarray) -> np.ndarray:
 class Proportional:
     """The priorities of a replay's rows, by slot (row % capacity); a slot that cannot be drawn has a leaf of zero."""
 
-    listens: ClassVar[bool] = True
+    has_priorities: ClassVar[bool] = True
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
     def __init__(self, config: Prioritized) -> None:
@@ -101,8 +101,8 @@ class Proportional:
         self.largest, self.transitions = 1.0, 0  # the largest priority seen; transitions that ever entered
         self._pending: dict[int, float] = {}  # leaves to be set before the next draw
 
-    # -- what the replay tells -----------------------------------------------------------------------------------------
-    def entered(self, row: int) -> None:
+    # -- what the replay reports ---------------------------------------------------------------------------------------
+    def on_insert(self, row: int) -> None:
         """A transition is complete: it gets the largest priority seen so far."""
         slot = row % self.capacity
         self.number += not self.present[slot]
@@ -110,7 +110,7 @@ class Proportional:
         self.transitions += 1
         self._pending[slot] = self.largest**self.config.alpha
 
-    def left(self, rows: list[int]) -> None:
+    def on_evict(self, rows: list[int]) -> None:
         """These rows can no longer be drawn."""
         for row in rows:
             slot = row % self.capacity
@@ -119,7 +119,7 @@ class Proportional:
                 self.number -= 1
                 self._pending[slot] = 0.0
 
-    def learned(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+    def update_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
         """An update found these priorities [B] for these rows [B]."""
         found = checked(priorities) + self.config.epsilon
         if self.config.largest is not None:
@@ -127,7 +127,7 @@ class Proportional:
         self.largest = max(self.largest, float(found.max()))
         self._pending.update(zip((rows % self.capacity).tolist(), (found**self.config.alpha).tolist(), strict=True))
 
-    def _settle(self) -> None:
+    def _apply_pending(self) -> None:
         if self._pending:
             places = np.fromiter(self._pending, np.int64, len(self._pending))
             values = np.fromiter(self._pending.values(), np.float64, len(self._pending))
@@ -142,15 +142,15 @@ class Proportional:
         return present & ((leaves > 0) | (self.config.uniform_share > 0))
 
     # -- drawing -------------------------------------------------------------------------------------------------------
-    def rows(
-        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator, update: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sample_indices(
+        self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
+    ) -> SampleIndices:
         """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
 
         Draws from ``random``: B uniform numbers; with a uniform share, B more and the rows of a uniform draw.
         Raises RunError if no row can be drawn.
         """
-        self._settle()
+        self._apply_pending()
         rule, total, number = self.config, self.tree.root, self.number
         if not number:
             raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
@@ -161,12 +161,13 @@ class Proportional:
         slots = self.tree.find(draws * total)
         if share > 0:
             instead = random.random(batch_size) < share
-            uniform = Uniform(capacity=self.capacity).rows(ring, batch_size, random)[0]
+            uniform = Uniform(capacity=self.capacity).sample_indices(ring, batch_size, random).indices
             slots = np.where(instead, uniform % self.capacity, slots)
         rows = ring.head - 1 - (ring.head - 1 - slots) % self.capacity
         beta = rule.importance.beta_at(update, self.transitions)
         least = float(self._chance(self.smallest.root, share)) if self.smallest is not None else 0.0
-        return rows, rule.importance.weights(self._chance(self.tree.leaves[slots], share), least, beta)
+        weights = rule.importance.weights(self._chance(self.tree.leaves[slots], share), least, beta)
+        return SampleIndices(rows, weights)
 
     def _chance(self, leaves: Any, share: float) -> Any:
         """N P(i) of leaves, where ``share`` of the draws are uniform."""
@@ -174,33 +175,33 @@ class Proportional:
         return (1 - share) * (self.number * leaves / total if total > 0 else np.zeros_like(leaves)) + share
 
     @contextlib.contextmanager
-    def supposing(self, entering: list[int], leaving: list[int]) -> Iterator[None]:
-        """As if these rows had entered and left already.  What was, is again afterwards, to the last bit."""
-        self._settle()
-        slots = np.unique(np.array([*entering, *leaving], np.int64) % self.capacity)
+    def as_if(self, inserted: list[int], evicted: list[int]) -> Iterator[None]:
+        """A context in which these rows have been inserted and evicted; afterwards all is as before, bit for bit."""
+        self._apply_pending()
+        slots = np.unique(np.array([*inserted, *evicted], np.int64) % self.capacity)
         leaves, present = self.tree.leaves[slots].copy(), self.present[slots].copy()
         number, transitions = self.number, self.transitions
-        self.left(leaving)  # first: a new row may take the slot of one of these
-        for row in entering:
-            self.entered(row)
+        self.on_evict(evicted)  # first: a new row may take the slot of one of these
+        for row in inserted:
+            self.on_insert(row)
         try:
             yield
         finally:
             self.present[slots], self.number, self.transitions = present, number, transitions
             self._pending = dict(zip(slots.tolist(), leaves.tolist(), strict=True))
-            self._settle()
+            self._apply_pending()
 
-    def monitors(self, draw: Callable[[int], np.ndarray], update: int) -> Monitored:
+    def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
         """Of the priorities as they are in the tree (cut, with epsilon); with alpha = 0 the tree does not know them."""
-        self._settle()
+        self._apply_pending()
         leaves, alpha = self.tree.leaves[self.present], self.config.alpha
         priorities = leaves ** (1 / alpha) if alpha else np.full_like(leaves, np.nan)
-        return importance.monitors(priorities, draw, self.config.importance.beta_at(update, self.transitions))
+        return importance.monitors(priorities, weights_of, self.config.importance.beta_at(update, self.transitions))
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         """The leaves as far as they were ever used; the trees follow from them."""
-        self._settle()
+        self._apply_pending()
         used = int(np.max(np.flatnonzero(self.present), initial=-1)) + 1
         return {
             "leaves": self.tree.leaves[:used].copy(),

@@ -26,8 +26,8 @@ from dqn_tf.replay import importance
 from dqn_tf.replay.frames import check_stores
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import checked
-from dqn_tf.replay.ring import Foreseen, Ring
-from dqn_tf.types import Monitored
+from dqn_tf.replay.sampler import RingView
+from dqn_tf.types import Monitored, SampleIndices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class PrioritizedRank:
 class Ranked:
     """A heap of the slots (row % capacity) that can be drawn, largest priority first."""
 
-    listens: ClassVar[bool] = True
+    has_priorities: ClassVar[bool] = True
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
     def __init__(self, config: PrioritizedRank) -> None:
@@ -75,8 +75,8 @@ class Ranked:
         self.number, self.updates, self.transitions, self.largest = 0, 0, 0, 1.0
         self._c = np.cumsum(np.arange(1, config.capacity + 1, dtype=np.float64) ** -config.alpha)
 
-    # -- what the replay tells -----------------------------------------------------------------------------------------
-    def entered(self, row: int) -> None:
+    # -- what the replay reports ---------------------------------------------------------------------------------------
+    def on_insert(self, row: int) -> None:
         """A transition is complete: it gets the largest priority seen so far."""
         slot = row % self.capacity
         if self.place[slot] < 0:
@@ -85,7 +85,7 @@ class Ranked:
         self.transitions += 1
         self._change(slot, self.largest)
 
-    def left(self, rows: list[int]) -> None:
+    def on_evict(self, rows: list[int]) -> None:
         """These rows can no longer be drawn."""
         for row in rows:
             slot = row % self.capacity
@@ -98,7 +98,7 @@ class Ranked:
                     self._put(place, last)
                     self._change(last, float(self.priority[last]))
 
-    def learned(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+    def update_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
         """An update found these priorities [B] for these rows [B]."""
         found = checked(priorities)
         self.largest = max(self.largest, float(found.max()))
@@ -136,9 +136,9 @@ class Ranked:
         self._put(place, slot)
 
     # -- drawing -------------------------------------------------------------------------------------------------------
-    def rows(
-        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator, update: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sample_indices(
+        self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
+    ) -> SampleIndices:
         """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
 
         Draws from ``random``: B uniform numbers.  Raises RunError if no row can be drawn.
@@ -151,12 +151,12 @@ class Ranked:
         rows = ring.head - 1 - (ring.head - 1 - self.heap[ranks - 1]) % self.capacity
         chances = n * ranks.astype(np.float64) ** -self.config.alpha / total
         least = n * float(n) ** -self.config.alpha / total
-        return rows, rule.weights(chances, least, rule.beta_at(update, self.transitions))
+        return SampleIndices(rows, rule.weights(chances, least, rule.beta_at(update, self.transitions)))
 
-    def monitors(self, draw: Callable[[int], np.ndarray], update: int) -> Monitored:
+    def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
         """Of the priorities by which the heap is ordered."""
         priorities = self.priority[self.heap[: self.number]]
-        return importance.monitors(priorities, draw, self.config.importance.beta_at(update, self.transitions))
+        return importance.monitors(priorities, weights_of, self.config.importance.beta_at(update, self.transitions))
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf.checks import ConfigError
-from dqn_tf.replay.device_ring import DeviceFrames
+from dqn_tf.replay.device_frames import DeviceFrames
 from dqn_tf.replay.frames import STORES, Frames
 from dqn_tf.types import ObservationSpec, Transition
 
@@ -30,8 +30,8 @@ def row_bytes(spec: ObservationSpec) -> int:
 class Ring:
     """Storage for ``capacity`` rows; the oldest are overwritten.
 
-    compression: how frames are kept, see frames.py; placement: where, see device_ring.py.  Neither changes anything of
-    what comes out, not even a segment's name.
+    compression: how frames are kept, see frames.py; placement: where, see device_frames.py.  Neither changes anything
+    of what comes out, not even a segment's name.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Ring:
         rows = newest_in(slots, self.head, self.capacity)
         return rows, usable if self.spec.stack is None else usable & (rows - self.columns["age"][slots] >= self.oldest)
 
-    def displaced(self, oldest: int) -> list[int]:
+    def evicted_by(self, oldest: int) -> list[int]:
         """Rows that cannot be sampled once row ``oldest`` is the oldest held, and could be just before: the row before
         it, and those whose stacks need that one."""
         if oldest == 0:
@@ -180,36 +180,6 @@ class Ring:
         for name, column in self.columns.items():
             column[start : start + rows] = columns[name]
         self.frames.fill(start, columns["frame"])
-
-
-class Unforeseen(Exception):
-    """A draw fell on rows that are not there yet."""
-
-
-class Foreseen:
-    """A ring as a sampler will see it once ``new_rows`` more rows are stored.
-
-    Rows from ``settled`` on may still change or do not exist yet: to ask for one raises Unforeseen.
-    """
-
-    def __init__(self, ring: Ring, new_rows: int, settled: int) -> None:
-        self._ring, self._settled = ring, settled
-        self.head, self.capacity = ring.head + new_rows, ring.capacity
-        self.oldest = max(0, self.head - self.capacity)
-
-    def __len__(self) -> int:
-        return self.head - self.oldest
-
-    def in_slots(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As ``Ring.in_slots``, then."""
-        rows = newest_in(slots, self.head, self.capacity)
-        return rows, self.usable(rows)
-
-    def usable(self, rows: np.ndarray) -> np.ndarray:
-        """As ``Ring.usable``, then."""
-        if (rows >= self._settled).any():
-            raise Unforeseen
-        return self._ring.usable(rows, self.oldest)
 
 
 def newest_in(slots: np.ndarray, head: int, capacity: int) -> np.ndarray:

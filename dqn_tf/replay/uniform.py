@@ -14,8 +14,8 @@ import numpy as np
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay.frames import check_stores
-from dqn_tf.replay.ring import Foreseen, Ring
-from dqn_tf.types import Monitored
+from dqn_tf.replay.sampler import RingView
+from dqn_tf.types import Monitored, SampleIndices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Uniform:
     """Uniform sampling, with replacement, over the usable rows of a ring of ``capacity`` rows."""
 
     KIND = "uniform"
-    listens: ClassVar[bool] = False  # to what is stored and learned
+    has_priorities: ClassVar[bool] = False
     monitored: ClassVar[tuple[str, ...]] = ()
     sampler_bytes: ClassVar[int] = 0
     capacity: int = setting(
@@ -41,19 +41,21 @@ class Uniform:
         """The sampler of one replay: there is nothing to remember."""
         return self
 
-    def monitors(self, draw: Callable[[int], np.ndarray], update: int) -> Monitored:
+    def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
         """Nothing."""
         return Monitored({}, {})
 
-    def rows(
-        self, ring: Ring | Foreseen, batch_size: int, random: np.random.Generator, update: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sample_indices(
+        self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
+    ) -> SampleIndices:
         """Rows [B] int64 and importance weights [B] float32 (ones).
 
         Draws from ``random``: slots of the ring, redrawn until every one holds a usable row.  While the ring is not
         full they are drawn from as many slots as the next power of two: so what is drawn hardly ever depends on whether
-        one row more is stored, and an update can begin ahead of its turn (execution/pipelined.py).  Raises RunError if
-        no row is usable.
+        one row more is stored, which lets updates begin early.
+
+        Raises:
+            RunError: no row is usable.
         """
         slots = min(ring.capacity, 1 << (ring.head - 1).bit_length())
         rows, usable = ring.in_slots(random.integers(0, slots, (batch_size,)))
@@ -64,4 +66,4 @@ class Uniform:
                 raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
             rows[wrong], usable = ring.in_slots(random.integers(0, slots, (len(wrong),)))
             wrong = wrong[~usable]
-        return rows, np.ones(batch_size, np.float32)
+        return SampleIndices(rows, np.ones(batch_size, np.float32))

@@ -18,20 +18,20 @@ take minutes; a run can be stopped, saved and continued there as anywhere.
 from __future__ import annotations
 
 import functools
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 
 from dqn_tf.agent.exploration import Behavior
-from dqn_tf.agent.learner import Learner, UpdateOutputs
+from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault, RunError
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
+from dqn_tf.execution.background import ThreadUpdater
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.loop import Best, EpisodeRecord, IterationRecord, Trainer, check_finite
@@ -39,7 +39,6 @@ from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, StepType, TimeStep
 
-FIRST_CALL_SECONDS = 600.0  # allowed for a call of many updates while it is not known how long one takes
 LOOK_SECONDS = 0.2  # while acting waits for learning, whether the run is to stop is looked at so often
 
 
@@ -65,7 +64,7 @@ class ConcurrentTrainer(Trainer):
         spec = self.environments.spec
         try:
             self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
-            self.learner = Learner(agent, spec, config.seed, self.replay.recall)
+            self.learner = Learner(agent, spec, config.seed, self.replay.gather_in_graph)
         except BaseException:
             self.environments.close()
             raise
@@ -79,12 +78,10 @@ class ConcurrentTrainer(Trainer):
         self._returns, self._lengths = [0.0] * len(streams), [0] * len(streams)
         self._pending: list[EpisodeRecord] = []  # of the last round, not yet yielded
         self._waits = False  # the step is a boundary, and what happens there has not yet
-        self._updates = 0  # made; counters.updates says the same whenever the learner rests
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="learner")
-        self._learning: Future[None] | None = None
-        self._rest = threading.Event()
+        self._background = ThreadUpdater(
+            self.learner, self.replay, self._note_in_background, execution.updates_per_call
+        )
         self._compiled = False
-        self._slowest_update: float | None = None  # seconds, of those that this process has made
 
     # -- the loop --------------------------------------------------------------------------------------------------
     def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | None]:
@@ -120,10 +117,10 @@ class ConcurrentTrainer(Trainer):
         steps = self.counters.steps
         while self._learns(self._due(steps), LOOK_SECONDS):
             each_step()
-        self._wait_for_learner()
+        self._finish_updates(self._background.finish)
         if steps % self.config.agent.target_update_steps == 0:
             self._flush()
-            self.learner.sync_target()
+            self.learner.parameters.sync_target()
         self._waits = False
 
     def _boundary(self) -> int:
@@ -194,82 +191,42 @@ class ConcurrentTrainer(Trainer):
             self.heldout = self._choose_heldout()
         self._spend("replay", clock)
 
-    # -- the learner's thread --------------------------------------------------------------------------------------
+    # -- learning ----------------------------------------------------------------------------------------------------
     def _let_learn(self, until: int) -> None:
-        """See to it that the learner is on its way to so many updates; raises what it raised."""
-        if self._learning is not None and self._learning.done():
-            self._learning.result()
-            self._learning = None
-        if self._learning is None and self._updates < until:
-            if not self._compiled:  # in this thread, before there are two that compile
-                self.learner.act_target(self.environments.observations, 0)
-                self._compiled = True
-            self._rest.clear()
-            self._learning = self._thread.submit(self._learn_until, until)
+        """See to it that updates are under way, up to so many."""
+        if until > self._background.made and not self._compiled:  # in this thread, before there are two that compile
+            self.learner.act_target(self.environments.observations, 0)
+            self._compiled = True
+        self._background.start(until)
 
-    def _learn_until(self, until: int) -> None:
-        execution = self.config.agent.execution
-        assert isinstance(execution, Concurrent)
-        while self._updates < until and not self._rest.is_set():
-            at_once = execution.updates_per_call if execution.updates_per_call <= until - self._updates else 1
-            clock = time.perf_counter()
-            told = self._make_updates(at_once)
-            seconds = (time.perf_counter() - clock) / at_once
-            self._slowest_update = max(self._slowest_update or 0.0, seconds)
-            for out in told:
-                loss, grad_norm = float(out.loss), float(out.grad_norm)
-                check_finite(loss, grad_norm, self._updates, self.counters.steps)
-                self.stats.add_update(loss, grad_norm, np.asarray(out.td_error), np.asarray(out.q_values))
-                self._updates += 1
-
-    def _make_updates(self, number: int) -> list[UpdateOutputs]:
-        """What the next ``number`` updates tell; more than one are one call."""
-        first, batch_size = self._updates, self.config.agent.batch_size
-        if number == 1:
-            rows, weights = self.replay.rows(batch_size, first)
-            out = self.learner.update(self.replay.gather(rows, weights), first)
-            self.replay.learned(rows, out.priority)
-            return [out]
-        told = [part.numpy() for part in self.learner.updates(self.replay.draws(batch_size, first, number), first)]
-        return [UpdateOutputs(*parts) for parts in zip(*told, strict=True)]
+    def _note_in_background(self, out: UpdateOutputs, number: int) -> None:
+        """Called in the updater's thread."""
+        loss, grad_norm = float(out.loss), float(out.grad_norm)
+        check_finite(loss, grad_norm, number, self.counters.steps)
+        self.stats.add_update(loss, grad_norm, np.asarray(out.td_error), np.asarray(out.q_values))
 
     def _learns(self, until: int, seconds: float) -> bool:
-        """Whether the learner is, after so many seconds at most, still on its way to so many updates."""
+        """Whether, after so many seconds at most, updates up to so many are still under way."""
         self._let_learn(until)
         clock = time.perf_counter()
-        running = self._learning is not None and bool(wait([self._learning], seconds).not_done)
+        running = self._background.running(seconds)
         self._spend("update", clock)
         return running
 
-    def _wait_for_learner(self) -> None:
+    def _finish_updates(self, how: Callable[[], None]) -> None:
         clock = time.perf_counter()
-        if self._learning is not None:
-            learning, self._learning = self._learning, None
-            learning.result()
-        self.counters = self.counters._replace(updates=self._updates)
+        how()
+        self.counters = self.counters._replace(updates=self._background.made)
         self._spend("update", clock)
-
-    def _pause(self) -> None:
-        """Let the learner finish its update and rest; the next round wakes it."""
-        self._rest.set()
-        self._wait_for_learner()
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def settling_seconds(self) -> float:
         """See ``Trainer.settling_seconds``."""
-        execution = self.config.agent.execution
-        assert isinstance(execution, Concurrent)
-        if execution.updates_per_call == 1:
-            return 0.0
-        return (
-            FIRST_CALL_SECONDS
-            if self._slowest_update is None
-            else 3 * execution.updates_per_call * self._slowest_update
-        )
+        return self._background.pause_seconds()
 
     def state(self) -> dict[str, Any]:
         """See ``Trainer.state``.  In mid-period it tells how far each side has come, and what is kept aside."""
-        self._pause()
+        self._finish_updates(self._background.pause)
         return {
             **self._shared_state(),
             **({"waits": True} if self._waits else {}),  # left out where it says nothing: digests stay what they were
@@ -293,11 +250,10 @@ class ConcurrentTrainer(Trainer):
         self._over = [bool(over) for over in episode["over"]]
         self._returns, self._lengths = list(map(float, episode["return_raw"])), list(map(int, episode["length_frames"]))
         self._pending = [EpisodeRecord(*record) for record in state["pending"]]
-        self._updates = self.counters.updates
+        self._background.restart(self.counters.updates)
         self._waits = bool(state.get("waits", False))
 
     def close(self) -> None:
         """See ``Trainer.close``."""
-        self._rest.set()
-        self._thread.shutdown(cancel_futures=True)
+        self._background.close()
         self.environments.close()

@@ -16,10 +16,11 @@ import numpy as np
 
 from dqn_tf import determinism, envs
 from dqn_tf.agent.exploration import Behavior
-from dqn_tf.agent.learner import Learner, UpdateOutputs
+from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.execution.pipelined import LookAhead
+from dqn_tf.execution.updater import make_updater
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
 from dqn_tf.replay.uniform import Uniform
@@ -51,7 +52,7 @@ class IterationRecord(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The best-scored network so far: its mean return, when it was scored, and theta (as in ``Learner.theta``)."""
+    """The best-scored network so far: its mean return, when it was scored, and theta (as in ``Parameters.theta``)."""
 
     return_mean: float
     frames: int
@@ -72,8 +73,8 @@ class Trainer:
         self.environment = envs.make(config.environment, config.protocol, config.seed, "train", training=True)
         spec = self.environment.spec
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
-        self.learner = Learner(agent, spec, config.seed, self.replay.recall)
-        self.ahead = LookAhead(self.learner, self.replay, agent.batch_size, agent.execution.threads)
+        self.learner = Learner(agent, spec, config.seed, self.replay.gather_in_graph)
+        self.updater = make_updater(config, self.learner, self.replay)
         self.monitors = Monitors(self.learner, self.replay)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.heldout: np.ndarray | None = None
@@ -151,30 +152,19 @@ class Trainer:
         update_is_due = steps % agent.steps_per_update == 0
         if update_is_due:
             for _ in range(agent.updates_at_once - 1):
-                self._note_update(self._update(None))
-            out = self._update(self._rows_to_come())
+                self._note_update(self._update(last=False))
+            out = self._update(last=True)
         if steps % agent.target_update_steps == 0:
-            self.learner.sync_target()
+            self.learner.parameters.sync_target()
         if update_is_due:
-            self.ahead.begin()
+            self.updater.prefetch()
             self._note_update(out)
 
-    def _update(self, rows_to_come: int | None) -> UpdateOutputs:
+    def _update(self, last: bool) -> UpdateOutputs:
         clock = time.perf_counter()
-        out = self.ahead.update(self.counters.updates, rows_to_come)
+        out = self.updater.update(self.counters.updates, self.counters.steps, last)
         self._spend("update", clock)
         return out
-
-    def _rows_to_come(self) -> int | None:
-        """Rows of the replay until the next update; None if it should not begin ahead of its turn: the target network
-        changes before, or the budget ends."""
-        agent, steps = self.config.agent, self.counters.steps
-        due = steps + agent.steps_per_update
-        rests = (due - 1) // agent.target_update_steps == steps // agent.target_update_steps
-        if not rests or due > self.config.steps:
-            return None
-        over = self._timestep is not None and self._timestep.step_type == StepType.LAST
-        return agent.steps_per_update + over  # a new episode's first frame takes a row
 
     def _note_update(self, out: UpdateOutputs) -> None:
         loss, grad_norm = float(out.loss), float(out.grad_norm)
@@ -184,10 +174,10 @@ class Trainer:
 
     def _choose_heldout(self) -> np.ndarray:
         """States of the random policy, fixed before learning starts (Mnih et al. 2013, section 5.1).  [n, ...]"""
-        rows, _ = Uniform(capacity=self.replay.ring.capacity).rows(
+        sampled = Uniform(capacity=self.replay.ring.capacity).sample_indices(
             self.replay.ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0)
         )
-        return self.replay.ring.observations(rows)
+        return self.replay.ring.observations(sampled.indices)
 
     def _finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
         self.stats.returns.add(self._return)
@@ -255,7 +245,7 @@ class Trainer:
             self.say(f"Evaluation {iteration}: {found['episodes']} episodes{words}.")
         mean = found["return_mean"]
         if how.final_network == "best" and math.isfinite(mean) and (not self.best or mean >= self.best.return_mean):
-            self.best = Best(mean, self.counters.frames, self.learner.theta())
+            self.best = Best(mean, self.counters.frames, self.learner.parameters.theta())
         return found
 
     def _heldout_max_q(self) -> float:
@@ -274,12 +264,12 @@ class Trainer:
         """New episodes of the best-scored network; only where there is one.  The learner is left as it was."""
         if self.best is None:
             raise RunError("Expected a network that was scored during training, there is none.")
-        last = self.learner.theta()
-        self.learner.set_theta(self.best.theta)
+        last = self.learner.parameters.theta()
+        self.learner.parameters.set_theta(self.best.theta)
         try:
             return self._play_to_the_end("evaluation/best", each_step)
         finally:
-            self.learner.set_theta(last)
+            self.learner.parameters.set_theta(last)
 
     def _play_to_the_end(self, phase: str, each_step: Callable[[], None]) -> list[evaluation.Score]:
         episodes = self.config.evaluation.final_episodes
@@ -312,7 +302,7 @@ class Trainer:
         return {
             **({"best": self.best and self.best._asdict()} if keeps_best else {}),
             "counters": self.counters._asdict(),
-            "learner": self.learner.state(),
+            "learner": self.learner.parameters.state(),
             "replay": self.replay.state(),
             "stats": self.stats.state(),
             "heldout": None if heldout is None else segment_digest({"states": heldout}),
@@ -330,7 +320,7 @@ class Trainer:
 
     def restore(self, state: dict[str, Any], blob: Callable[[str], dict[str, np.ndarray]]) -> None:
         """The inverse of ``state``; ``blob`` gives a piece by its hash."""
-        self.ahead.forget()
+        self.updater.discard()
         self._restore_shared(state, blob)
         if state["started"]:
             self.environment.restore(state["environment"])
@@ -339,7 +329,7 @@ class Trainer:
         self._length = int(state["episode"]["length_frames"])
 
     def _restore_shared(self, state: dict[str, Any], blob: Callable[[str], dict[str, np.ndarray]]) -> None:
-        self.learner.restore(state["learner"])
+        self.learner.parameters.restore(state["learner"])
         for index, name in enumerate(state["replay"]["segments"]):
             self.replay.ring.restore_segment(index, blob(name))
         self.replay.restore(state["replay"])
@@ -350,7 +340,7 @@ class Trainer:
 
     def close(self) -> None:
         """Let go of threads and environments."""
-        self.ahead.close()
+        self.updater.close()
         self.environment.close()
 
     def digest(self) -> str:

@@ -228,11 +228,11 @@ def _prioritized(x: Numbers) -> Numbers:
     """The sampler's own numbers: float64, weights float32."""
     size, sampler = PRIORITIZED.capacity, PRIORITIZED.build()
     for row in range(size):
-        sampler.entered(row)
-    sampler.learned(np.arange(size), np.asarray(x["prio_found"], np.float64))
+        sampler.on_insert(row)
+    sampler.update_priorities(np.arange(size), np.asarray(x["prio_found"], np.float64))
     draws: Any = types.SimpleNamespace(random=lambda n: np.asarray(x["prio_draws"], np.float64))
     ring: Any = types.SimpleNamespace(head=size)
-    rows, weights = sampler.rows(ring, B, draws)
+    rows, weights = sampler.sample_indices(ring, B, draws)
     return {"places": rows.astype(np.float64), "weights": weights.astype(np.float64)}
 
 

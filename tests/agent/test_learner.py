@@ -16,9 +16,10 @@ from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import Interleaved
+from dqn_tf.execution.blocks import UpdateBlock
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.types import Draw, EnvironmentSpec, ObservationSpec, Sample, StepType, TimeStep, Transition
+from dqn_tf.types import EnvironmentSpec, ObservationSpec, Sample, SampleIndices, StepType, TimeStep, Transition
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def batch(seed: int = 0, size: int = 4, weights: Any = None) -> Sample:
 
 def gradient_of(learner: Learner, sample: Sample) -> np.ndarray:
     """The gradient that the update hands to its optimizer, flat [number of weights]; nothing is changed."""
-    return flat(learner.gradients(sample).values)
+    return flat(learner.gradients(sample).gradients)
 
 
 def flat(variables: list[Any]) -> np.ndarray:
@@ -199,8 +200,8 @@ def test_one_trace_and_the_same_result_however_it_is_compiled(learner: Callable[
         for seed in range(20):
             losses.append(float(one.update(batch(seed)).loss))
             if seed == 9:
-                one.sync_target()
-                saved = one.state()
+                one.parameters.sync_target()
+                saved = one.parameters.state()
                 before = {name: value.tobytes() for name, value in saved.items()}
         assert one.traces == 1
         assert {name: value.tobytes() for name, value in saved.items()} == before  # a state is not a view
@@ -229,13 +230,16 @@ def test_updates_in_one_call_are_those_of_single_calls(tiny_agent: Callable[...,
         kind = StepType.FIRST if step == 0 else StepType.MID
         answer = TimeStep(frame, frame, 1.0, 1.0, kind, False, False, 1, 1)
         replay.add(int(random.integers(2)), float(random.normal()), answer) if step else replay.add_first(answer)
-    one, other = (Learner(agent, spec, 0, replay.recall) for _ in range(2))
-    draws = [replay.gather(*replay.rows(4, update)) for update in range(5, 11)]
+    one, other = (Learner(agent, spec, 0, replay.gather_in_graph) for _ in range(2))
+    draws = [replay.gather(replay.sample_indices(4, update)) for update in range(5, 11)]
     single = [one.update(draw, update) for update, draw in enumerate(draws, 5)]
-    block = other.updates(Draw(*map(np.stack, zip(*draws, strict=True))), 5)
-    for name, parts in zip(block._fields, zip(*single, strict=True), strict=True):
-        assert np.stack(parts).tobytes() == getattr(block, name).numpy().tobytes(), name
-    assert {n: v.tobytes() for n, v in one.state().items()} == {n: v.tobytes() for n, v in other.state().items()}
+    block = UpdateBlock(other).run(SampleIndices(*map(np.stack, zip(*draws, strict=True))), 5)
+    for alone, of_block in zip(single, block, strict=True):
+        for name, part in alone._asdict().items():
+            assert part.numpy().tobytes() == getattr(of_block, name).tobytes(), name
+    assert {n: v.tobytes() for n, v in one.parameters.state().items()} == {
+        n: v.tobytes() for n, v in other.parameters.state().items()
+    }
     assert one.traces == other.traces == 1
 
 
@@ -252,7 +256,7 @@ def test_the_networks_start_equal_and_a_copy_makes_them_equal_again(learner: Cal
     assert np.array_equal(flat(one.online.variables), flat(one.target.variables))
     one.update(batch())
     assert not np.array_equal(flat(one.online.variables), flat(one.target.variables))
-    one.sync_target()
+    one.parameters.sync_target()
     assert np.array_equal(flat(one.online.variables), flat(one.target.variables))
     one.update(batch())  # the copy is a copy, not the same memory
     assert not np.array_equal(flat(one.online.variables), flat(one.target.variables))
@@ -271,25 +275,27 @@ def test_state_and_restore_give_the_same_future(learner: Callable[..., Learner],
     one, other = (learner(optimizer=optimizer) for _ in range(2))
     for seed in range(3):
         one.update(batch(seed))
-    saved = one.state()
-    other.restore(saved)
+    saved = one.parameters.state()
+    other.parameters.restore(saved)
     for seed in range(3, 6):
         assert float(one.update(batch(seed)).loss) == float(other.update(batch(seed)).loss)
-    assert {n: v.tobytes() for n, v in one.state().items()} == {n: v.tobytes() for n, v in other.state().items()}
+    assert {n: v.tobytes() for n, v in one.parameters.state().items()} == {
+        n: v.tobytes() for n, v in other.parameters.state().items()
+    }
 
 
 def test_a_saved_state_does_not_change_with_the_learner(learner: Callable[..., Learner]) -> None:
     one = learner()
-    saved = one.state()
+    saved = one.parameters.state()
     before = {name: value.tobytes() for name, value in saved.items()}
     one.update(batch())
-    one.sync_target()
+    one.parameters.sync_target()
     assert {name: value.tobytes() for name, value in saved.items()} == before
 
 
 def test_the_state_is_all_of_it(learner: Callable[..., Learner]) -> None:
     """Two networks of four variables; RMSProp's two slots for each, its count of steps and its rate."""
-    names = sorted(learner(optimizer=RMSProp()).state())
+    names = sorted(learner(optimizer=RMSProp()).parameters.state())
     assert [sum(n.startswith(part) for n in names) for part in ("online/", "target/", "optimizer/")] == [4, 4, 10]
 
 
@@ -299,7 +305,7 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_is_assigned(
 ) -> None:
     one = learner()
     before = flat(one.online.variables)
-    state = {name: value + 1 for name, value in one.state().items()}
+    state = {name: value + 1 for name, value in one.parameters.state().items()}
     if damage == "missing":
         del state["target/03"]
     elif damage == "extra":
@@ -307,7 +313,7 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_is_assigned(
     else:
         state["target/03"] = np.zeros(5, np.float32)
     with pytest.raises(ValueError, match="Expected the variables of this network, got others at"):
-        one.restore(state)
+        one.parameters.restore(state)
     assert np.array_equal(flat(one.online.variables), before)
 
 

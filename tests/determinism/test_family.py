@@ -64,7 +64,7 @@ def test_stopped_and_continued(preset: str, tmp_path: Path, cartpole: Callable[.
     run(whole, STOP)
     store = Store(tmp_path / "checkpoints", "identity")
     store.save(STOP, {"run": whole.state()}, whole.blobs())
-    at_stop = whole.learner.state()
+    at_stop = whole.learner.parameters.state()
     continued = Trainer(small(cartpole(), preset, threads=1))
     loaded = Store(tmp_path / "checkpoints", "identity").load(pytest.fail)
     assert loaded is not None
@@ -77,15 +77,15 @@ def test_stopped_and_continued(preset: str, tmp_path: Path, cartpole: Callable[.
     assert rows[0] == rows[1] and len(rows[0]) == 2
     assert set(whole.monitors.columns) <= set(next(r for r in records if isinstance(r, IterationRecord)).row)
     assert continued.digest() == whole.digest() and continued.counters == whole.counters
-    assert continued.ahead.hits == 0
+    assert continued.updater.hits == 0
     # What could have differed occurred after the stop: updates, a copy, ends of episodes, a wrap, an evaluation.
     assert whole.counters.updates >= 30 and whole.counters.episodes >= 3 and whole.replay.ring.head > 2 * 70
     assert any(isinstance(r, IterationRecord) and r.row["eval_episodes"] > 0 for r in records)
-    now = whole.learner.state()
+    now = whole.learner.parameters.state()
     for part in ("online", "target", "optimizer"):
         names = [name for name in now if name.startswith(f"{part}/")]
         assert any(not np.array_equal(now[name], at_stop[name]) for name in names), part
-    if whole.replay.sampler.listens:
+    if whole.replay.sampler.has_priorities:
         assert whole.replay.sampler.transitions == END - len(whole.replay._accumulator)
         assert whole.replay.sampler.largest != 1.0 or "priority" in str(whole.replay.sampler.state().keys())
     for trainer in (whole, continued):

@@ -12,13 +12,13 @@ import pytest
 import tensorflow as tf
 
 from dqn_tf import presets
-from dqn_tf.agent.learner import Gate
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import RunConfig
 from dqn_tf.envs.protocols import PROTOCOLS
+from dqn_tf.execution.gate import Gate
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.loop import Trainer
@@ -67,7 +67,7 @@ def test_the_same_bytes_with_and_without(trainer: Callable[..., Trainer], case: 
         if plain.counters.steps % 20 == 0:  # also while gradients are on their way
             assert ahead.digest() == plain.digest(), plain.counters
     assert ahead.digest() == plain.digest() and ahead.counters == plain.counters
-    assert plain.ahead.hits == 0 and 0 < ahead.ahead.hits < ahead.counters.updates  # both ways were taken
+    assert plain.updater.hits == 0 and 0 < ahead.updater.hits < ahead.counters.updates  # both ways were taken
 
 
 @pytest.mark.parametrize("xla", ["none", "optimizer", "update"])
@@ -107,7 +107,7 @@ def _compare(ahead: Trainer, plain: Trainer) -> None:
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
         pass
     assert ahead.digest() == plain.digest() and ahead.counters == plain.counters
-    assert ahead.ahead.hits > 0 and plain.counters.updates > 20
+    assert ahead.updater.hits > 0 and plain.counters.updates > 20
 
 
 def _after_three_updates(one: Trainer) -> Iterator[Any]:
@@ -129,18 +129,18 @@ def test_an_error_in_the_background_is_raised_in_its_turn(
     """
     one = trainer(2, replay=sampler(capacity=500), min_replay_steps=100)
     records = _after_three_updates(one)
-    working = one.learner.update_behind
+    working = one.updater._thread.gated.run
 
     def fails(*given: Any) -> None:
         if after:
             working(*given)
         raise FloatingPointError("from the worker")
 
-    one.learner.update_behind = fails
+    one.updater._thread.gated.run = fails
     with pytest.raises(FloatingPointError, match="from the worker"):
         for _ in records:
             pass
-    one.learner.update_behind = working
+    one.updater._thread.gated.run = working
     for _ in one.records(lambda: None):
         pass
     assert one.counters.steps == STEPS
@@ -152,7 +152,7 @@ def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
     """The update failed when its priorities were told already, and then telling fails, too."""
     one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
     records = _after_three_updates(one)
-    working = one.learner.update_behind
+    working = one.updater._thread.gated.run
 
     def fails(*given: Any) -> None:
         working(*given)
@@ -161,8 +161,8 @@ def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
     def refuses(self: Gate) -> None:
         raise MemoryError
 
-    one.learner.update_behind = fails
-    monkeypatch.setattr(Gate, "tell_nothing", refuses)
+    one.updater._thread.gated.run = fails
+    monkeypatch.setattr(Gate, "report_failure", refuses)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)  # of the thread's own end
     with pytest.raises(FloatingPointError, match="from the worker"):
         for _ in records:
@@ -172,7 +172,7 @@ def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
 def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer: Callable[..., Trainer]) -> None:
     """It may come between any two instructions.  What was begun is not let through by the next answer."""
     ahead, plain = (trainer(n, replay=Prioritized(capacity=500), min_replay_steps=100) for n in (2, 1))
-    worker: Any = ahead.ahead._worker
+    worker: Any = ahead.updater._thread
     begin = worker.begin
 
     def interrupted(*given: Any) -> Any:
@@ -181,11 +181,13 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer:
 
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
         if plain.counters.updates and plain.counters.steps % 7 == 0:
-            ahead.ahead.forget()
-            ahead.ahead._ahead = ahead.ahead._gather(10_000, 0)  # another update than the one that will be due
+            ahead.updater.discard()
+            ahead.updater._next = ahead.updater._gather_next(
+                10_000, ahead.counters.steps
+            )  # another update than the one that will be due
             worker.begin = interrupted
             with pytest.raises(KeyboardInterrupt):
-                ahead.ahead.begin()
+                ahead.updater.prefetch()
             worker.begin = begin
     assert ahead.digest() == plain.digest()
 
@@ -194,9 +196,9 @@ def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[
     """Theta has not changed yet, and the next batch is gathered: that is what they are told early for."""
     one = trainer(2, replay=Prioritized(capacity=500), min_replay_steps=100)
     records = _after_three_updates(one)
-    learned, gather, heard, in_time = one.replay.learned, one.replay.gather, [], []
+    update_priorities, gather, heard, in_time = one.replay.update_priorities, one.replay.gather, [], []
     step = threading.Event()
-    working = one.learner.update_behind
+    working = one.updater._thread.gated.run
 
     def slow(*given: Any) -> Any:
         out = working(*given)
@@ -204,22 +206,22 @@ def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[
         return out
 
     def noted(rows: Any, priorities: Any) -> None:
-        learned(rows, priorities)
+        update_priorities(rows, priorities)
         heard.append(len(priorities))
 
-    def gathered(rows: Any, weights: Any) -> Any:
-        sample = gather(rows, weights)
+    def gathered(sampled: Any) -> Any:
+        sample = gather(sampled)
         if heard:
             step.set()
         return sample
 
-    one.ahead.forget()  # the next one is begun below, whether this one's thread has come to it or not
-    one.learner.update_behind, one.replay.learned, one.replay.gather = slow, noted, gathered
+    one.updater.discard()  # the next one is begun below, whether this one's thread has come to it or not
+    one.updater._thread.gated.run, one.replay.update_priorities, one.replay.gather = slow, noted, gathered
     while one.counters.updates < 6:
         step.clear()
         next(records)
     assert len(in_time) == 3 and all(in_time) and set(heard) == {one.config.agent.batch_size}
-    one.learner.update_behind = working
+    one.updater._thread.gated.run = working
 
 
 def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[..., Trainer]) -> None:
@@ -227,9 +229,10 @@ def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[...,
     ahead, plain = (trainer(n, replay=Uniform(capacity=500), min_replay_steps=100) for n in (2, 1))
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
         if plain.counters.steps == 150:
-            ahead.ahead.forget()
+            ahead.updater.discard()
             for one in (ahead, plain):
-                one.learner.set_theta({name: 2 * value for name, value in one.learner.theta().items()})
+                parameters = one.learner.parameters
+                parameters.set_theta({name: 2 * value for name, value in parameters.theta().items()})
     assert ahead.digest() == plain.digest()
 
 

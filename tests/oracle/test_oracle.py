@@ -118,8 +118,8 @@ def composed(s: Any) -> Any:
     """The oracle's trace, made by the package's Trainer, Learner, Replay and Behavior."""
     trainer, trace = Trainer(composed_config(s)), oracle.Trace()
     sampled: list[list[int]] = []
-    learner, act, rows, update, sync = (trainer.learner, trainer.behavior.action, trainer.replay.rows,
-                                      trainer.learner.update, trainer.learner.sync_target)  # fmt: skip
+    learner, act, rows = trainer.learner, trainer.behavior.action, trainer.replay.sample_indices
+    update, sync = learner.update, learner.parameters.sync_target
 
     def recording_act(q_values: Any, step: int) -> int:
         trace.actions.append(act(q_values, step))
@@ -140,8 +140,8 @@ def composed(s: Any) -> Any:
         sync()
         trace.target_updates += 1
 
-    trainer.behavior.action, trainer.replay.rows = recording_act, recording_rows  # type: ignore[method-assign]
-    learner.update, learner.sync_target = recording_update, recording_sync  # type: ignore[method-assign]
+    trainer.behavior.action, trainer.replay.sample_indices = recording_act, recording_rows  # type: ignore[method-assign]
+    learner.update, learner.parameters.sync_target = recording_update, recording_sync  # type: ignore[method-assign]
     for record in trainer.records(lambda: None):
         if isinstance(record, EpisodeRecord):
             trace.episodes.append((record.steps, record.return_raw, bool(record.truncated)))

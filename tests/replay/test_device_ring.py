@@ -14,16 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.replay import device_ring as module
+from dqn_tf.execution import prediction
+from dqn_tf.replay import device_frames as module
 from dqn_tf.replay import ring as ring_module
-from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES, DeviceFrames, DeviceRing
+from dqn_tf.replay.device_frames import DeviceFrames
+from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES, DeviceRing
 from dqn_tf.replay.frames import RawFrames
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import Ring
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.types import Draw, ObservationSpec, Sample, StepType, TimeStep
+from dqn_tf.types import ObservationSpec, Sample, SampleIndices, StepType, TimeStep
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PADDINGS = ("zeros_before", "zeros_after", "repeat_first")
@@ -71,12 +73,12 @@ class Pair:
     def check(self, update: int) -> None:
         """The same draw, and the same batch."""
         draw, sample = self.device.sample(BATCH, update), self.host.sample(BATCH, update)
-        assert isinstance(draw, Draw) and isinstance(sample, Sample)
+        assert isinstance(draw, SampleIndices) and isinstance(sample, Sample)
         assert isinstance(self.device.on_device, DeviceRing) and self.host.on_device is None
-        same(sample, self.device.on_device.recall(draw))
+        same(sample, self.device.on_device.gather_in_graph(draw))
         priorities = self.random.random(BATCH)
         for replay in (self.host, self.device):
-            replay.learned(sample.indices, priorities)
+            replay.update_priorities(sample.indices, priorities)
 
     def has_transitions(self) -> bool:
         ring = self.host.ring
@@ -146,7 +148,7 @@ def test_a_checkpoint_of_either_restores_either(spec: Any, before: int, wrote: s
             copy.ring.restore_segment(index, {k: np.array(v) for k, v in source.ring.segment(index).items()})
         copy.restore(state)
         assert copy.state() == pair.host.state() == pair.device.state()
-        copy._ended = pair.host._ended
+        copy.episode_over = pair.host.episode_over
         setattr(pair, reads, copy)
         for update in range(3):
             if pair.has_transitions():
@@ -163,18 +165,18 @@ def test_what_is_foreseen_is_read_whenever_it_is_read(spec: Any, steps: int, see
         patch.setattr(module, "BLOCK", 2)
         pair = Pair(Uniform, spec, 25, 1, seed)
         pair.play(steps)
-        foreseen = pair.device.foresee(BATCH, 7, 4)
+        foreseen = prediction.predict(pair.device, BATCH, 7, 4)
         if foreseen is None:
             return
-        draw, seen = pair.device.gather(*foreseen), []
-        assert isinstance(draw, Draw) and pair.device.recall is not None
+        draw, seen = pair.device.gather(foreseen), []
+        assert isinstance(draw, SampleIndices) and pair.device.gather_in_graph is not None
         for _ in range(5):
-            seen.append(pair.device.recall(draw))
+            seen.append(pair.device.gather_in_graph(draw))
             pair.step()
-        rows, _ = pair.host.rows(BATCH, 7)
-        if pair.host.ring.head == pair.device.ring.head and np.array_equal(rows, draw.rows):
+        rows, _ = pair.host.sample_indices(BATCH, 7)
+        if pair.host.ring.head == pair.device.ring.head and np.array_equal(rows, draw.indices):
             for sample in seen:
-                same(pair.host.gather(*foreseen), sample)
+                same(pair.host.gather(foreseen), sample)
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------
@@ -219,7 +221,7 @@ def test_memory_is_taken_as_the_ring_fills_and_never_twice() -> None:
     replay.add_first(timestep)
     for _ in range(200):
         replay.add(0, 0.0, timestep)
-    read = lambda: replay.on_device.recall(replay.sample(32, 0))  # noqa: E731
+    read = lambda: replay.on_device.gather_in_graph(replay.sample(32, 0))  # noqa: E731
     read()
     before = resident()
     replay.ring.segments()

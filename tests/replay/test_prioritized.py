@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dqn_tf.checks import RunError
 from dqn_tf.determinism import digest
+from dqn_tf.execution import prediction
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
@@ -68,7 +69,7 @@ def usable(one: Replay) -> np.ndarray:
 def give(one: Replay, seed: int = 1) -> np.ndarray:
     """Random priorities for all usable rows; returns them."""
     priorities = np.random.default_rng(seed).gamma(1.0, size=len(usable(one)))
-    one.learned(usable(one), priorities)
+    one.update_priorities(usable(one), priorities)
     return priorities
 
 
@@ -89,7 +90,7 @@ def test_exactly_the_usable_rows_can_be_drawn(sampler: Any, spec: Any, n: int, s
     assert np.flatnonzero(present).tolist() == sorted(usable(one) % 40)
     assert own.number == len(usable(one)) == present.sum()
     if own.number:
-        rows, weights = one.rows(16, update=0)
+        rows, weights = one.sample_indices(16, update=0)
         assert one.ring.usable(rows).all() and np.isfinite(weights).all() and (weights > 0).all()
 
 
@@ -102,8 +103,8 @@ def test_the_heap_is_a_heap(steps: int, seed: int) -> None:
         player.step()
         own = player.replay.sampler
         if own.number > 4 and i % 2:
-            rows, _ = player.replay.rows(4, i)
-            player.replay.learned(rows, player.random.gamma(1.0, size=4))
+            rows, _ = player.replay.sample_indices(4, i)
+            player.replay.update_priorities(rows, player.random.gamma(1.0, size=4))
         order = own.priority[own.heap[: own.number]]
         assert all(order[(k - 1) // 2] >= order[k] for k in range(1, own.number))
         assert own.place[own.heap[: own.number]].tolist() == list(range(own.number))
@@ -114,7 +115,7 @@ def test_the_heap_is_a_heap(steps: int, seed: int) -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_an_empty_replay_has_nothing_to_draw(sampler: Any) -> None:
     with pytest.raises(RunError, match="Expected transitions in the replay"):
-        replay(sampler, steps=0).rows(4, 0)
+        replay(sampler, steps=0).sample_indices(4, 0)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -123,11 +124,11 @@ def test_a_new_transition_enters_with_the_largest_priority_seen(sampler: Any) ->
     one = replay(sampler, steps=4)
     own = one.sampler
     first = usable(one)
-    one.learned(first, np.array([7.0, *[0.5] * (len(first) - 1)]))
-    one.learned(first, np.full(len(first), 0.25))
+    one.update_priorities(first, np.array([7.0, *[0.5] * (len(first) - 1)]))
+    one.update_priorities(first, np.full(len(first), 0.25))
     Player(one, seed=5).step()
     newest = int(usable(one)[-1])
-    one.rows(2, 0)
+    one.sample_indices(2, 0)
     found = own.tree.leaves[newest % 40] if isinstance(sampler, Prioritized) else own.priority[newest % 40]
     assert found == (7.0**0.6 if isinstance(sampler, Prioritized) else 7.0)
 
@@ -135,7 +136,7 @@ def test_a_new_transition_enters_with_the_largest_priority_seen(sampler: Any) ->
 # -- chances and weights -----------------------------------------------------------------------------------------------
 def chances(one: Replay, batches: int = 2000) -> np.ndarray:
     """How often each usable row is drawn, as a share."""
-    drawn = np.concatenate([one.rows(16, update)[0] for update in range(batches)])
+    drawn = np.concatenate([one.sample_indices(16, update)[0] for update in range(batches)])
     return np.array([(drawn == row).mean() for row in usable(one)])
 
 
@@ -146,7 +147,7 @@ def test_proportional_chances_and_weights(stratified: bool) -> None:
     p = give(one) ** 0.7
     want = p / p.sum()
     np.testing.assert_allclose(chances(one), want, atol=5 * np.sqrt(want.max() / 32_000))
-    rows, weights = one.rows(16, 0)
+    rows, weights = one.sample_indices(16, 0)
     order = {int(row): i for i, row in enumerate(usable(one))}
     np.testing.assert_allclose(weights, [1 / (len(p) * want[order[int(r)]]) for r in rows], rtol=1e-6)
 
@@ -159,7 +160,7 @@ def test_rank_chances_and_weights() -> None:
     ranks = np.argsort(np.argsort(-p)) + 1.0
     want = ranks**-0.7 / (ranks**-0.7).sum()
     np.testing.assert_allclose(chances(one), want, atol=5 * np.sqrt(want.max() / 32_000))
-    rows, weights = one.rows(16, 0)
+    rows, weights = one.sample_indices(16, 0)
     order = {int(row): i for i, row in enumerate(usable(one))}
     np.testing.assert_allclose(weights, [1 / (len(p) * want[order[int(r)]]) for r in rows], rtol=1e-6)
 
@@ -169,16 +170,16 @@ def test_with_alpha_zero_it_is_uniform(sampler: Any) -> None:
     one = replay(sampler, steps=20)
     give(one)
     np.testing.assert_allclose(chances(one), np.full(len(usable(one)), 1 / len(usable(one))), atol=0.01)
-    assert one.rows(16, 0)[1].tolist() == [1.0] * 16
+    assert one.sample_indices(16, 0)[1].tolist() == [1.0] * 16
 
 
 def test_stratified_draws_come_from_every_part() -> None:
     """With 20 equal priorities and a batch of 20, each is drawn exactly once."""
     one = replay(Prioritized(capacity=40), steps=20, seed=3)
-    rows, _ = one.rows(len(usable(one)), 0)
+    rows, _ = one.sample_indices(len(usable(one)), 0)
     assert sorted(rows) == usable(one).tolist()
     one = replay(PrioritizedRank(capacity=40, alpha=0.0), steps=20, seed=3)
-    assert sorted(one.rows(len(usable(one)), 0)[0]) == usable(one).tolist()
+    assert sorted(one.sample_indices(len(usable(one)), 0)[0]) == usable(one).tolist()
 
 
 def test_a_share_of_uniform_draws() -> None:
@@ -186,12 +187,12 @@ def test_a_share_of_uniform_draws() -> None:
     one = replay(Prioritized(capacity=40, alpha=1.0, uniform_share=0.25, importance=NO_WEIGHTS), steps=20)
     p = give(one)
     p[0] = 0.0
-    one.learned(usable(one), p)
+    one.update_priorities(usable(one), p)
     want = 0.75 * p / p.sum() + 0.25 / len(p)
     np.testing.assert_allclose(chances(one), want, atol=5 * np.sqrt(want.max() / 32_000))
-    one.learned(usable(one), np.zeros(len(p)))  # nothing is left to prefer
+    one.update_priorities(usable(one), np.zeros(len(p)))  # nothing is left to prefer
     np.testing.assert_allclose(chances(one), np.full(len(p), 1 / len(p)), atol=0.01)
-    np.testing.assert_allclose(one.rows(16, 0)[1], np.ones(16), rtol=1e-6)
+    np.testing.assert_allclose(one.sample_indices(16, 0)[1], np.ones(16), rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [Prioritized, PrioritizedRank])
@@ -201,7 +202,7 @@ def test_what_the_weights_are_divided_by(kind: Any, divided_by: str) -> None:
     raw_one, one = (replay(kind(capacity=40, importance=Importance(beta=0.5, divided_by=d)), steps=20)
                     for d in ("nothing", divided_by))  # fmt: skip
     p = give(raw_one), give(one)
-    (rows, raw), (again, weights) = raw_one.rows(16, 0), one.rows(16, 0)
+    (rows, raw), (again, weights) = raw_one.sample_indices(16, 0), one.sample_indices(16, 0)
     assert np.array_equal(rows, again)
     np.testing.assert_allclose(weights / weights[0], raw / raw[0], rtol=1e-5)
     if divided_by == "batch_max":
@@ -225,8 +226,8 @@ def test_beta_grows_with_the_clock_of_its_choice() -> None:
 def test_epsilon_and_the_largest_priority() -> None:
     one = replay(Prioritized(capacity=40, alpha=1.0, epsilon=0.5, largest=3.0), steps=3)
     rows = usable(one)
-    one.learned(rows, np.array([0.0, 1.0, 100.0]))
-    one.rows(2, 0)
+    one.update_priorities(rows, np.array([0.0, 1.0, 100.0]))
+    one.sample_indices(2, 0)
     assert one.sampler.tree.leaves[rows % 40].tolist() == [0.5, 1.5, 3.0]
     assert one.sampler.largest == 3.0
 
@@ -238,7 +239,7 @@ def test_a_priority_that_is_none_is_refused_before_it_enters(sampler: Any, bad: 
     one = replay(sampler)
     before = digest(one.sampler.state())
     with pytest.raises(RunError, match=r"Expected finite priorities >= 0, got .* the network has diverged"):
-        one.learned(usable(one)[:3], np.array([1.0, bad, 2.0]))
+        one.update_priorities(usable(one)[:3], np.array([1.0, bad, 2.0]))
     assert digest(one.sampler.state()) == before
 
 
@@ -252,24 +253,24 @@ def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None
     player = Player(Replay(sampler, spec, n, 0.9, seed=0), seed=2, mean_length=15)
     one, foreseen, right = player.play(20), 0, 0
     for update in range(300):
-        rows, _ = one.rows(4, update)
-        one.learned(rows, player.random.gamma(1.0, size=4))
+        rows, _ = one.sample_indices(4, update)
+        one.update_priorities(rows, player.random.gamma(1.0, size=4))
         over = player.left == 0
         before = digest(one.sampler.state())
         nodes = one.sampler.tree.nodes.copy()
-        ahead = one.foresee(4, update + 1, 2 + over)
+        ahead = prediction.predict(one, 4, update + 1, 2 + over)
         assert digest(one.sampler.state()) == before and np.array_equal(one.sampler.tree.nodes, nodes)
-        batch = None if ahead is None else one.gather(*ahead)
+        batch = None if ahead is None else one.gather(ahead)
         ended = player.step()
         ended |= player.step()  # which completes the n-step returns that were open
         if ahead is not None:
             foreseen += 1
-            now = one.rows(4, update + 1)
+            now = one.sample_indices(4, update + 1)
             same = all(np.array_equal(a, b) for a, b in zip(ahead, now, strict=True))
             assert same or ended
             if same:
                 right += 1
-                assert digest(list(one.gather(*now).transitions)) == digest(list(batch.transitions))
+                assert digest(list(one.gather(now).transitions)) == digest(list(batch.transitions))
     assert foreseen > 50 and right > 0.6 * foreseen  # in a ring this small many draws fall on rows to come
 
 
@@ -279,12 +280,12 @@ def test_a_draw_that_could_not_be_made_is_not_foreseen() -> None:
     one, told = player.play(20), []
     for update in range(200):
         player.step()
-        told.append(one.foresee(3, update, 2))  # raises nothing
+        told.append(prediction.predict(one, 3, update, 2))  # raises nothing
     assert None in told
 
 
 def test_ranks_are_not_foreseen() -> None:
-    assert replay(SAMPLERS[1]).foresee(4, 1, 2) is None
+    assert prediction.predict(replay(SAMPLERS[1]), 4, 1, 2) is None
 
 
 # -- saving ------------------------------------------------------------------------------------------------------------
@@ -295,7 +296,7 @@ def test_state_and_restore_give_the_same_future(sampler: Any) -> None:
     player = Player(Replay(sampler, IMAGE, 3, 0.9, seed=0))
     one = player.play(70)
     for update in range(5):
-        one.learned(one.rows(8, update)[0], player.random.gamma(1.0, size=8))
+        one.update_priorities(one.sample_indices(8, update)[0], player.random.gamma(1.0, size=8))
     other = Replay(sampler, IMAGE, 3, 0.9, seed=0)
     state = copy.deepcopy(one.state())
     for index in range(len(state["segments"])):
@@ -306,11 +307,11 @@ def test_state_and_restore_give_the_same_future(sampler: Any) -> None:
     for update in range(5, 40):
         for each in (player, twin):
             each.play(3)
-        (rows, weights), (rows_too, weights_too) = one.rows(8, update), other.rows(8, update)
+        (rows, weights), (rows_too, weights_too) = one.sample_indices(8, update), other.sample_indices(8, update)
         assert np.array_equal(rows, rows_too) and np.array_equal(weights, weights_too)
         found = np.random.default_rng(update).gamma(1.0, size=8)
-        one.learned(rows, found)
-        other.learned(rows, found)
+        one.update_priorities(rows, found)
+        other.update_priorities(rows, found)
     assert digest(one.state()) == digest(other.state())
 
 
@@ -369,9 +370,9 @@ def test_weights_are_finite_and_above_zero_whatever_was_learned(
     own = {"uniform_share": share} if kind is Prioritized else {}
     rule = Importance(beta=beta, beta_final=beta, divided_by=divided_by)
     one = replay(kind(capacity=40, alpha=alpha, importance=rule, **own), steps=20)
-    one.learned(usable(one), np.resize(np.array(chosen), len(usable(one))))
+    one.update_priorities(usable(one), np.resize(np.array(chosen), len(usable(one))))
     for update in range(5):
-        rows, weights = one.rows(batch, update)
+        rows, weights = one.sample_indices(batch, update)
         assert one.ring.usable(rows).all() and weights.dtype == np.float32
         assert np.isfinite(weights).all() and (weights > 0).all()
         assert divided_by == "nothing" or (weights <= 1 + 1e-6).all()
@@ -384,10 +385,10 @@ def test_a_priority_of_zero_is_no_measure_of_weights() -> None:
     for share, want in ((0.0, {1: 1.0, 2: 1 / 3}), (0.25, {0: 1.0, 1: 4 / 13, 2: 4 / 31})):
         one = replay(Prioritized(capacity=40, alpha=1.0, importance=rule, uniform_share=share), steps=3)
         rows = usable(one)
-        one.learned(rows, np.array([0.0, 1.0, 3.0]))
+        one.update_priorities(rows, np.array([0.0, 1.0, 3.0]))
         drawn: dict[int, float] = {}
         for update in range(40):
-            found, weights = one.rows(4, update)
+            found, weights = one.sample_indices(4, update)
             drawn.update(zip((found - rows[0]).tolist(), weights.tolist(), strict=True))
         assert drawn == pytest.approx(want, rel=1e-6)
 
@@ -395,21 +396,21 @@ def test_a_priority_of_zero_is_no_measure_of_weights() -> None:
 def test_zeros_alone_are_drawn_uniformly_with_weights_of_one() -> None:
     for divided_by in DIVIDED_BY:
         one = replay(Prioritized(capacity=40, importance=Importance(beta=1.0, divided_by=divided_by)), steps=20)
-        one.learned(usable(one), np.zeros(len(usable(one))))
+        one.update_priorities(usable(one), np.zeros(len(usable(one))))
         np.testing.assert_allclose(chances(one, 500), np.full(len(usable(one)), 1 / len(usable(one))), atol=0.02)
-        assert one.rows(16, 0)[1].tolist() == [1.0] * 16
+        assert one.sample_indices(16, 0)[1].tolist() == [1.0] * 16
 
 
 def test_zeros_are_still_none_after_saving_and_in_foresight() -> None:
     rule = Prioritized(capacity=40, importance=Importance(beta=1.0, divided_by="replay_max"))
     one = replay(rule, steps=30)
-    one.learned(usable(one), np.resize([0.0, 2.0, 1.0], len(usable(one))))
+    one.update_priorities(usable(one), np.resize([0.0, 2.0, 1.0], len(usable(one))))
     other = rule.build()
     other.restore(copy.deepcopy(one.sampler.state()))
-    one.rows(4, 0)
+    one.sample_indices(4, 0)
     assert other.smallest.root == one.sampler.smallest.root == 1.0
     nodes = one.sampler.smallest.nodes.copy()
-    one.foresee(4, 1, 2)
+    prediction.predict(one, 4, 1, 2)
     assert np.array_equal(one.sampler.smallest.nodes, nodes)
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dqn_tf.checks import RunError
+from dqn_tf.execution import prediction
 from dqn_tf.replay import ring as ring_module
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.uniform import Uniform
@@ -244,13 +245,13 @@ def test_what_is_foreseen_comes_true(twins: Any, spec: Any, script: Any, capacit
     now = max(0, len(steps) - ahead)
     for kind, step in steps[:now]:
         both.step(kind, *step)
-    told = [both.replay.foresee(2, update, len(steps) - now) for update in range(20)]
-    batches = [None if t is None else both.replay.gather(*t) for t in told]
+    told = [prediction.predict(both.replay, 2, update, len(steps) - now) for update in range(20)]
+    batches = [None if t is None else both.replay.gather(t) for t in told]
     for kind, step in steps[now:]:
         both.step(kind, *step)
     for update, (foreseen, batch) in enumerate(zip(told, batches, strict=True)):
         if foreseen is not None:
-            assert np.array_equal(both.replay.rows(2, update)[0], foreseen[0])
+            assert np.array_equal(both.replay.sample_indices(2, update)[0], foreseen[0])
             expect_same(batch, both.naive)
 
 
@@ -263,7 +264,7 @@ def test_most_of_a_large_replay_is_foreseen_and_unsettled_rows_are_not(twins: Ca
     both.play([[(0, 0.0, 1.0)] * 50] * 4)
     both.step(StepType.FIRST)
     both.step(StepType.MID)
-    told = [both.replay.foresee(2, update, 4) for update in range(200)]
+    told = [prediction.predict(both.replay, 2, update, 4) for update in range(200)]
     foreseen = [t[0] for t in told if t is not None]
     unsettled = 200 - len(foreseen)
     assert 195 < np.concatenate(foreseen).max() < 203  # 203 ends an episode, 204 and 205 are open, 206.. to come

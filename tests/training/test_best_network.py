@@ -40,7 +40,7 @@ def test_the_highest_evaluation_is_kept_and_of_equals_the_latest(config: RunConf
     seen: list[tuple[float, int, dict[str, np.ndarray]]] = []
     for record in trainer.records(lambda: None):
         if isinstance(record, IterationRecord):
-            seen.append((record.row["eval_return_mean"], record.row["frames"], trainer.learner.theta()))
+            seen.append((record.row["eval_return_mean"], record.row["frames"], trainer.learner.parameters.theta()))
     highest = max(mean for mean, _, _ in seen)
     assert len(seen) == 10 and highest > seen[-1][0], "the last network is the best: this shows nothing"
     mean, frames, theta = [row for row in seen if row[0] == highest][-1]
@@ -51,7 +51,7 @@ def test_the_highest_evaluation_is_kept_and_of_equals_the_latest(config: RunConf
     before = trainer.digest()
     scores = trainer.best_scores(lambda: None)
     assert trainer.digest() == before, "scoring the best network changed the state"
-    trainer.learner.set_theta(theta)
+    trainer.learner.parameters.set_theta(theta)
     again = evaluation.play(
         config, trainer.learner.scorer("evaluation/best"), "evaluation/best", episodes=BEST.final_episodes
     )

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 
 from dqn_tf import determinism, make_config
-from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.exploration import EpsilonGreedy, choose
 from dqn_tf.agent.learner import Learner
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.envs.vector import Plan
+from dqn_tf.execution.blocks import UpdateBlock
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.replay import Replay
@@ -115,12 +115,12 @@ class Twin:
                 for _ in range(due * agent.updates_at_once):
                     sample = self.replay.sample(agent.batch_size, self.updates)
                     out = self.learner.update(sample, self.updates)
-                    self.replay.learned(sample.indices, out.priority)
+                    self.replay.update_priorities(sample.indices, out.priority)
                     self.updates += 1
             if end % agent.target_update_steps == 0:
                 for feed in self.feeds:
                     feed.flush(self.replay)
-                self.learner.sync_target()
+                self.learner.parameters.sync_target()
 
     def round(self) -> None:
         lasts = []
@@ -150,7 +150,7 @@ def untimed(record: Any) -> Any:
 
 
 def same_learner(one: Learner, other: Learner) -> bool:
-    a, b = one.state(), other.state()
+    a, b = one.parameters.state(), other.parameters.state()
     return list(a) == list(b) and all(a[k].tobytes() == b[k].tobytes() for k in a)
 
 
@@ -188,24 +188,24 @@ def test_several_updates_per_call_are_bounded_and_traced_once(
     """Blocks of one size, single updates for what is over: asked for while they run, the learner rests after its
     block."""
     one = trainer(**CASES["several updates per call"])
-    updates, blocks = one.learner.updates, []
+    block, blocks = one._background._block, []
+    run = block.run
 
-    def slow(draws: Any, first: int) -> Any:
-        blocks.append((first, len(draws.rows)))
+    def slow(sampled: Any, first: int) -> Any:
+        blocks.append((first, len(sampled.indices)))
         time.sleep(0.02)
-        return updates(draws, first)
+        return run(sampled, first)
 
-    monkeypatch.setattr(one.learner, "updates", slow)
+    monkeypatch.setattr(block, "run", slow)
     for _ in one.records(lambda: None):
         before = len(blocks)
         one.state()
         assert len(blocks) <= before + 1
     assert {size for _, size in blocks} == {4} and 4 * len(blocks) < one.counters.updates == 90
     learner = one.learner
-    compiled = (learner._gradients_of, learner._gradients_of_batch, learner._step_by)
-    assert [learner.traces, *(f.traces for f in compiled), learner._one_by_one.experimental_get_tracing_count()] == [
-        1
-    ] * 5
+    compiled = (learner._gradients_of, learner._gradients_of_batch, learner._apply)
+    traces = [learner.traces, *(f.traces for f in compiled), block._compiled.experimental_get_tracing_count()]
+    assert traces == [1] * 5
 
 
 def test_saved_between_calls_and_continued(trainer: Callable[..., Any], tmp_path: Path) -> None:
@@ -227,13 +227,17 @@ def test_saved_between_calls_and_continued(trainer: Callable[..., Any], tmp_path
 
 def test_an_update_that_diverges_in_mid_call_is_named(trainer: Callable[..., Any], monkeypatch) -> None:
     one = trainer(**CASES["several updates per call"])
-    updates = one.learner.updates
+    block = one._background._block
+    run = block.run
 
-    def bad(draws: Any, first: int) -> Any:
-        out = updates(draws, first)
-        return out._replace(grad_norm=tf.where(np.arange(first, first + 4) == 7, np.float32(np.inf), out.grad_norm))
+    def bad(sampled: Any, first: int) -> Any:
+        reported = run(sampled, first)
+        return [
+            out._replace(grad_norm=np.float32(np.inf)) if update == 7 else out
+            for update, out in enumerate(reported, first)
+        ]
 
-    monkeypatch.setattr(one.learner, "updates", bad)
+    monkeypatch.setattr(block, "run", bad)
     with pytest.raises(RunError, match=r"the gradient norm inf at update 7 .*diverged"):
         list(one.records(lambda: None))
 
@@ -337,16 +341,16 @@ def test_a_block_of_updates_may_take_longer_than_a_hung_call(
     config, ended, blocks = concurrent(cartpole(), **CASES["several updates per call"]), [], []
     monkeypatch.setattr("dqn_tf.training.stop.GRACE_SECONDS", 1.0)
     monkeypatch.setattr(os, "_exit", ended.append)
-    updates = Learner.updates
+    run = UpdateBlock.run
 
-    def slow(self: Learner, draws: Any, first: int) -> Any:
+    def slow(self: UpdateBlock, indices: Any, first: int) -> Any:
         blocks.append(first)
         if len(blocks) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(2.5 if len(blocks) in (2, 3) else 0.0)
-        return updates(self, draws, first)
+        return run(self, indices, first)
 
-    monkeypatch.setattr(Learner, "updates", slow)
+    monkeypatch.setattr(UpdateBlock, "run", slow)
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", Options(progress=False))
     assert len(blocks) == 3 and not ended

@@ -59,7 +59,7 @@ def watched(one: Trainer, owner: Any, name: str) -> list[int]:
 def test_when_it_learns_and_copies(trainer: Callable[..., Trainer]) -> None:
     """min_replay_steps = 8, an update every 4 steps, a copy every 20: Mnih et al. 2015, algorithm 1."""
     one = trainer()
-    updates, copies = watched(one, one.ahead, "update"), watched(one, one.learner, "sync_target")
+    updates, copies = watched(one, one.updater, "update"), watched(one, one.learner.parameters, "sync_target")
     run(one)
     assert updates == list(range(8, 101, 4))
     assert copies == [20, 40, 60, 80, 100]
@@ -68,7 +68,7 @@ def test_when_it_learns_and_copies(trainer: Callable[..., Trainer]) -> None:
 
 def test_no_copy_before_learning_starts(trainer: Callable[..., Trainer]) -> None:
     one = trainer(agent={"min_replay_steps": 50, "steps_per_update": 1})
-    updates, copies = watched(one, one.ahead, "update"), watched(one, one.learner, "sync_target")
+    updates, copies = watched(one, one.updater, "update"), watched(one, one.learner.parameters, "sync_target")
     run(one)
     assert updates == list(range(50, 101)) and copies == [60, 80, 100]
 
@@ -76,8 +76,8 @@ def test_no_copy_before_learning_starts(trainer: Callable[..., Trainer]) -> None
 def test_each_batch_is_drawn_from_its_own_counter(trainer: Callable[..., Trainer]) -> None:
     one = trainer()
     drawn: list[tuple[int, int]] = []
-    rows = one.replay.rows
-    one.replay.rows = lambda size, update: drawn.append((size, update)) or rows(size, update)
+    rows = one.replay.sample_indices
+    one.replay.sample_indices = lambda size, update: drawn.append((size, update)) or rows(size, update)
     run(one)
     assert drawn == [(4, update) for update in range(24)]
 

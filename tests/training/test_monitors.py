@@ -106,12 +106,12 @@ def test_watching_twice_says_the_same_and_leaves_the_next_batch(trainer: Callabl
     one = trainer(**RAINBOW)
     iterations(one)
     before, update = one.digest(), one.counters.updates
-    batch = one.replay.rows(4, update)
+    batch = one.replay.sample_indices(4, update)
     first, again = (one.monitors.measure(one.heldout, update) for _ in range(2))
     assert first[0] == again[0]
     assert all(np.array_equal(first[1][name], again[1][name]) for name in first[1])
     assert one.digest() == before
-    for drawn, now in zip(batch, one.replay.rows(4, update), strict=True):
+    for drawn, now in zip(batch, one.replay.sample_indices(4, update), strict=True):
         np.testing.assert_array_equal(drawn, now)
 
 
@@ -146,11 +146,11 @@ def test_priorities_and_weights(trainer: Callable[..., Trainer], kind: Any) -> N
             break
     rows = np.flatnonzero(one.replay.ring.usable(np.arange(one.replay.ring.head)))
     given = np.random.default_rng(0).random(len(rows)) + 0.1
-    one.replay.learned(rows, given)
+    one.replay.update_priorities(rows, given)
     numbers, histograms = one.monitors.measure(None, 50)
     wanted = (given.mean(), *np.quantile(given, (0.05, 0.5, 0.95)), given.max())
     assert [numbers[name] for name in MONITORED[:5]] == pytest.approx(wanted, rel=1e-9)
-    weights = np.concatenate([one.replay.rows(4, 50 + k)[1] for k in range(32)])
+    weights = np.concatenate([one.replay.sample_indices(4, 50 + k)[1] for k in range(32)])
     assert numbers["importance_weight_mean"] == pytest.approx(weights.mean(), rel=1e-6)
     assert numbers["importance_weight_min"] == weights.min() < 1
     assert numbers["importance_beta"] == pytest.approx(0.75)

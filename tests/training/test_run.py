@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from dqn_tf import determinism, memory
-from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.parameters import Parameters
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import Concurrent, RunConfig
-from dqn_tf.execution.pipelined import LookAhead
+from dqn_tf.execution.sequential import SequentialUpdater
 from dqn_tf.replay.ring import Ring
 from dqn_tf.training import evaluation, run
 from dqn_tf.training.checkpoint import Store
@@ -99,8 +99,8 @@ def test_stopped_by_a_signal_and_continued(
     monkeypatch: pytest.MonkeyPatch, number: int, code: int,
 ) -> None:  # fmt: skip
     """In the middle of an episode, between two checkpoints."""
-    path, update = tmp_path / "run", Learner.sync_target
-    monkeypatch.setattr(Learner, "sync_target", lambda self: (update(self), os.kill(os.getpid(), number))[0])
+    path, update = tmp_path / "run", Parameters.sync_target
+    monkeypatch.setattr(Parameters, "sync_target", lambda self: (update(self), os.kill(os.getpid(), number))[0])
     with pytest.raises(Interrupted) as caught:
         train(cartpole(), path, QUIET)
     assert caught.value.exit_code == code
@@ -119,20 +119,20 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The run fails with one message; the checkpoint before it is good and can be continued from."""
-    path, update, calls = tmp_path / "run", LookAhead.update, []
+    path, update, calls = tmp_path / "run", SequentialUpdater.update, []
 
-    def diverge(self: LookAhead, *arguments: Any) -> Any:
+    def diverge(self: SequentialUpdater, *arguments: Any) -> Any:
         calls.append(1)
         out = update(self, *arguments)
         return out._replace(loss=float("nan")) if len(calls) == 20 else out
 
-    monkeypatch.setattr(LookAhead, "update", diverge)
+    monkeypatch.setattr(SequentialUpdater, "update", diverge)
     with pytest.raises(RunError, match="The loss is nan and the gradient norm "):
         train(cartpole(), path, QUIET)
     assert read_json(path / "manifest.json")["status"] == "failed"
     store = Store(path / "checkpoints", cartpole().hash)
     assert store.load(print) is not None and [p.name for p in store.found()] == ["000000000060", "000000000030"]
-    monkeypatch.setattr(LookAhead, "update", update)
+    monkeypatch.setattr(SequentialUpdater, "update", update)
     train(cartpole(), path, QUIET)
     expect_whole(path)
 

@@ -1,0 +1,74 @@
+"""What an agent has learned: theta, theta^- and what the optimizer remembers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dqn_tf.agent.networks.q_network import QNetwork
+from dqn_tf.agent.optimizers import Optimizers
+from dqn_tf.config import AgentConfig
+from dqn_tf.rng import Stream
+from dqn_tf.types import EnvironmentSpec
+
+
+def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> QNetwork:
+    """A Q-network with its initial weights, from stream "weights" of ``seed``: equal seeds, equal weights."""
+    return QNetwork(
+        agent.network,
+        agent.value,
+        spec.observation,
+        spec.num_actions,
+        Stream(seed, "weights"),
+        head=agent.head,
+        layers=agent.layers,
+    )
+
+
+class Parameters:
+    """Online network (theta), target network (theta^-), optimizer; the two networks start equal."""
+
+    def __init__(self, agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
+        self.online, self.target = (build_network(agent, spec, seed) for _ in range(2))
+        own, xla = self.online.own_optimizers, agent.execution.xla
+        self.optimizer = Optimizers(agent.optimizer, self.online.variables, own, xla)
+
+    def sync_target(self) -> None:
+        """theta^- <- theta."""
+        for to, source in zip(self.target.variables, self.online.variables, strict=True):
+            to.assign(source)
+
+    # -- saving ----------------------------------------------------------------------------------------------------
+    def _named(self) -> dict[str, Any]:
+        parts = {
+            "online": self.online.variables,
+            "target": self.target.variables,
+            "optimizer": self.optimizer.variables,
+        }
+        return {f"{part}/{i:02d}": v for part, variables in parts.items() for i, v in enumerate(variables)}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every variable as an array, by part and place: "online/00" is the first layer's kernel."""
+        return {name: np.asarray(v) for name, v in self._named().items()}
+
+    def theta(self) -> dict[str, np.ndarray]:
+        """The online network's part of ``state``, as a copy."""
+        return {name: np.asarray(v).copy() for name, v in self._named().items() if name.startswith("online/")}
+
+    def set_theta(self, theta: dict[str, np.ndarray]) -> None:
+        """Make these weights the online network's; target network and optimizer are left as they are."""
+        self.restore({**self.state(), **theta})
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """The inverse of ``state``.
+
+        Raises:
+            ValueError: names or shapes differ; nothing has been assigned.
+        """
+        named = self._named()
+        wrong = [n for n in {*named, *state} if n not in named or n not in state or state[n].shape != named[n].shape]
+        if wrong:
+            raise ValueError(f"Expected the variables of this network, got others at {sorted(wrong)[:5]}.")
+        for name, variable in named.items():
+            variable.assign(state[name])

@@ -1,0 +1,96 @@
+"""THE update: the last lines of algorithm 1, as pure functions of a batch and of the networks.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
+
+    y     = r + gamma max_a' Q^(s', a'; theta^-),    y = r where the episode ends at s'
+    loss  = (y - Q(s, a; theta))^2,   its mean over a minibatch;   a gradient step on it, with respect to theta.
+
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the episode ends) = discount_t, s' = s_t; Q^ (with theta^-): the
+target network, Q (with theta): the online network.
+
+What runs has a place for every idea of the family.  A target rule (targets/) says how the actions at s' are averaged,
+and what is added; a value family (values/) makes y of that, and the loss of each transition.  With the rule ``Greedy``
+and the family ``Expected`` it specializes to the paper's line:
+
+    next_outputs.q_values        Q^(s', .; theta^-)                                                  [B, A]
+    terms.policy                 1 for argmax_a' Q^(s', a'; theta^-), 0 for the others               [B, A]
+    y (values/expected.py)       r_t + discount_t * sum_a' policy(a') Q^(s', a') = r + gamma max Q^   [B]
+    losses.td_error              delta = y - Q(s, a; theta)                                          [B]
+    losses.loss                  delta^2, or Huber's of delta, whose slope is delta clipped to 1     [B]
+    loss                         the mean of weights * losses.loss; the weights of uniform replay are 1
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.q_network import QNetwork
+from dqn_tf.agent.optimizers import Optimizers
+from dqn_tf.config import AgentConfig
+from dqn_tf.types import Sample
+
+
+class Gradients(NamedTuple):
+    """The first half of an update: d loss / d theta, one tensor per variable, and what is reported of the batch.
+
+    loss []: weighted mean over the batch.  td_error, priority [B].  q_values [B, A]: of s_tm1 by the online network.
+    """
+
+    gradients: list[Any]
+    loss: Any
+    td_error: Any
+    priority: Any
+    q_values: Any
+
+
+class UpdateOutputs(NamedTuple):
+    """What one update reports: as in ``Gradients``, and grad_norm [], the global norm before clipping."""
+
+    loss: Any
+    td_error: Any
+    priority: Any
+    grad_norm: Any
+    q_values: Any
+
+
+def compute_gradients(
+    agent: AgentConfig, online: QNetwork, target: QNetwork, sample: Sample, draws: Draws | None
+) -> Gradients:
+    """The gradients of the batch's loss with respect to theta; none goes through the target network.
+
+    Args:
+        agent: the target rule (``bootstrap``) and the value family (``value``).
+        online: Q, whose parameters are theta.
+        target: Q^, whose parameters are theta^-.
+        sample: transitions [B, ...] and their importance weights [B].
+        draws: random numbers for noise and sampled fractions; None where the agent has neither.
+    """
+    networks, transitions = {"online": online, "target": target}, sample.transitions
+    next_outputs = target(transitions.s_t, "target", draws)
+    others = {
+        (network, state): networks[network](getattr(transitions, state), "act", draws)
+        for network, state in agent.bootstrap.states
+    }
+    terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1)
+    with tf.GradientTape() as tape:
+        outputs = online(transitions.s_tm1, "predict", draws)
+        losses = agent.value.losses(outputs, transitions, next_outputs, terms)
+        loss = tf.reduce_mean(sample.weights * losses.loss)
+    gradients = tape.gradient(loss, online.variables)
+    return Gradients(gradients, loss, losses.td_error, losses.priority, outputs.q_values)
+
+
+def apply_gradients(optimizer: Optimizers, gradients: list[Any], max_grad_norm: float | None) -> Any:
+    """One step of the optimizer on theta, by gradients clipped to the global norm ``max_grad_norm``.
+
+    Returns:
+        The global norm [] before clipping.
+    """
+    grad_norm = tf.linalg.global_norm(gradients)
+    if max_grad_norm is not None:
+        scale = max_grad_norm / tf.maximum(grad_norm, max_grad_norm)
+        gradients = [gradient * scale for gradient in gradients]
+    optimizer.apply(gradients)
+    return grad_norm

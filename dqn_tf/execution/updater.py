@@ -1,0 +1,88 @@
+"""What a loop relies on: the contracts of those who carry out updates.
+
+Whoever carries them out, update number k is the same function of (theta, theta^-, the replay when it is due, the seed,
+k), and updates take effect in the order of their numbers.  An execution may begin work early, on another thread or on
+a device; it may never let that show in a bit of the results.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.config import RunConfig
+from dqn_tf.execution.pipelined import PipelinedUpdater
+from dqn_tf.execution.sequential import SequentialUpdater
+from dqn_tf.replay.replay import Replay
+
+
+class Updater(Protocol):
+    """Carries out updates between the steps of a loop that acts and learns in turn."""
+
+    @property
+    def hits(self) -> int:
+        """Updates so far whose work had begun before they were due."""
+
+    def update(self, number: int, step: int, last: bool) -> UpdateOutputs:
+        """Carry out an update, and give the replay the priorities that it found.
+
+        Args:
+            number: of the update, from 0.
+            step: agent steps made so far.
+            last: no further update is due at this step.
+
+        Raises:
+            Whatever the update raised; then nothing is under way any more.
+        """
+
+    def prefetch(self) -> None:
+        """Begin the next update if that is possible.
+
+        The loop says by this call that theta and theta^- will not change until the next ``update``.
+        """
+
+    def discard(self) -> None:
+        """Drop what was begun early: theta, theta^- or the replay are about to be replaced."""
+
+    def close(self) -> None:
+        """Drop what was begun, and let go of threads."""
+
+
+class BackgroundUpdater(Protocol):
+    """Carries out updates beside a loop that goes on acting meanwhile.
+
+    Between ``start`` and ``finish`` the loop changes neither theta^- nor the replay.
+    """
+
+    @property
+    def made(self) -> int:
+        """Updates carried out so far."""
+
+    def start(self, until: int) -> None:
+        """See to it that updates are under way, up to number ``until``; raises what an earlier one raised."""
+
+    def running(self, seconds: float) -> bool:
+        """Whether, after so many seconds at most, updates are still under way."""
+
+    def finish(self) -> None:
+        """Wait for what was started; raises what it raised."""
+
+    def pause(self) -> None:
+        """Let the update that is under way end, and start no other; ``start`` goes on from there."""
+
+    def pause_seconds(self) -> float:
+        """About how long ``pause`` may take; 0: no longer than an update."""
+
+    def restart(self, made: int) -> None:
+        """Go on from another state, after ``made`` updates."""
+
+    def close(self) -> None:
+        """Drop what is left to do, and end the thread."""
+
+
+def make_updater(config: RunConfig, learner: Learner, replay: Replay) -> Updater:
+    """The updater of a loop that acts and learns in turn: with more than one of `execution.threads`, pipelined."""
+    if config.agent.execution.threads > 1:
+        return PipelinedUpdater(config, learner, replay)
+    return SequentialUpdater(learner, replay)

@@ -1,0 +1,99 @@
+"""The contract of a sampler: who chooses which transitions an update learns from.
+
+A sampling rule is a frozen dataclass (uniform.py, prioritized.py, prioritized_rank.py): the fields of a configuration.
+Its ``build`` makes the sampler of one replay, which may remember priorities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from dqn_tf.types import Monitored, SampleIndices
+
+
+class RingView(Protocol):
+    """What a sampler sees of a ring: which rows there are, and which of them start a transition.
+
+    Rows are counted from 0 for ever; row i lies in slot i % capacity.
+    """
+
+    capacity: int
+    head: int
+
+    @property
+    def oldest(self) -> int:
+        """The oldest row that is still held; the newest is head - 1."""
+
+    def __len__(self) -> int:
+        """Rows held."""
+
+    def in_slots(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The row in each of these slots [B] int64, and whether it is usable: bool [B].  Where there is no row yet, any
+        number and False."""
+
+    def usable(self, rows: np.ndarray) -> np.ndarray:
+        """Which of these rows [B] start a transition all of whose frames are held: bool [B]."""
+
+
+class Sampler(Protocol):
+    """Chooses the rows of a batch.
+
+    ``has_priorities``: whether it remembers anything of the rows.  Only then are ``on_insert``, ``on_evict``,
+    ``update_priorities``, ``state`` and ``restore`` called.  It may also have
+
+        as_if(inserted, evicted)    a context in which it samples as if these rows had been inserted and evicted
+
+    which an execution needs to begin updates early; without, it is given every batch in its turn.
+    """
+
+    has_priorities: ClassVar[bool]
+    monitored: ClassVar[tuple[str, ...]]
+
+    def sample_indices(
+        self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
+    ) -> SampleIndices:
+        """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
+
+        A pure function of its arguments and of what it remembers.
+
+        Raises:
+            RunError: no row can be drawn.
+        """
+
+    def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
+        """What is to be watched when update number ``update`` is the next.
+
+        Args:
+            weights_of: gives the importance weights [B] of update ``update`` + k, as if nothing changed until then.
+            update: number of the next update.
+        """
+
+
+class PrioritySampler(Sampler, Protocol):
+    """A sampler with priorities (``has_priorities``)."""
+
+    def on_insert(self, row: int) -> None:
+        """A transition is complete, and may be drawn from now on."""
+
+    def on_evict(self, rows: list[int]) -> None:
+        """These rows can no longer be drawn."""
+
+    def update_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+        """An update found these priorities [B] >= 0 for these rows [B].
+
+        Raises:
+            Diverged: a priority is not finite; none has been taken.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """All that it remembers: numbers and arrays."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``, for a new sampler.
+
+        Raises:
+            ValueError: the state does not fit.
+        """
