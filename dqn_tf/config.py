@@ -134,7 +134,7 @@ class AgentConfig:
     min_replay_steps: int = setting(
         50_000, unit="agent steps", doc="steps before learning starts and epsilon decays", at="training/loop"
     )
-    max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="agent/learner")
+    max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="agent/update")
     execution: Interleaved | Concurrent = setting(Interleaved(), doc="order and means of acting and learning")
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""THE update: the last lines of algorithm 1, as pure functions of a batch and of the networks.
+"""The update: the last lines of algorithm 1, as pure functions of a batch and of the networks.
 
 Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
 
