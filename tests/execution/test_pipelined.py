@@ -18,7 +18,9 @@ from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import RunConfig
 from dqn_tf.envs.protocols import PROTOCOLS
+from dqn_tf.execution import prediction
 from dqn_tf.execution.gate import Gate
+from dqn_tf.execution.pipelined import _Next
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.loop import Trainer
@@ -182,9 +184,10 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer:
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
         if plain.counters.updates and plain.counters.steps % 7 == 0:
             ahead.updater.discard()
-            ahead.updater._next = ahead.updater._gather_next(
-                10_000, ahead.counters.steps
-            )  # another update than the one that will be due
+            sampled = prediction.predict(ahead.replay, 4, 10_000, 0)
+            assert sampled is not None
+            following = _Next(10_000, sampled, ahead.replay.gather(sampled))  # not the update that will be due
+            ahead.updater._next = following
             worker.begin = interrupted
             with pytest.raises(KeyboardInterrupt):
                 ahead.updater.prefetch()

@@ -167,11 +167,11 @@ def test_an_error_of_ours_keeps_its_type_and_says_what_is_kept(
     """The state may be that of half a step: nothing is saved, the last checkpoint counts."""
     update, calls = Trainer._update, []
 
-    def broken(self: Trainer, *arguments: Any) -> Any:
+    def broken(self: Trainer, *arguments: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) == 12:
             raise ZeroDivisionError("ours")
-        return update(self, *arguments)
+        return update(self, *arguments, **named)
 
     monkeypatch.setattr(Trainer, "_update", broken)
     with pytest.raises(ZeroDivisionError) as caught:
