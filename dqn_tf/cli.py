@@ -112,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="M",
         help="minutes between checkpoints, where that is sooner (default 10; no byte of a result depends on it)",
     )
+    train.add_argument(
+        "--extend",
+        type=Path,
+        metavar="DIR",
+        help="begin with the finished run in DIR, whose budget was smaller, as if it had been this one",
+    )
     train.add_argument("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
     train.add_argument("--outside-scope", action="store_true", help="resume although versions or hardware changed")
     train.add_argument("--quiet", action="store_true", help="no progress")
@@ -225,6 +231,7 @@ def _train(arguments: argparse.Namespace) -> int:
             checkpoint_frames=arguments.checkpoint_frames,
             checkpoint_minutes=arguments.checkpoint_minutes,
             command=arguments.command,
+            extend=arguments.extend,
             tensorboard=arguments.tensorboard,
             progress=not arguments.quiet,
             outside_scope=arguments.outside_scope,

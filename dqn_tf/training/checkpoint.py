@@ -134,22 +134,29 @@ class Store:
         return sorted(named, key=_order, reverse=True)
 
     def load(
-        self, say: Callable[[str], None], *, pieces: bool = True
+        self,
+        say: Callable[[str], None],
+        *,
+        pieces: bool = True,
+        suits: Callable[[dict[str, Any]], bool] = lambda state: True,
     ) -> tuple[Path, dict[str, Any], Callable[[str], Columns]] | None:
-        """(folder, state, blob reader) of the newest checkpoint that verifies; None if there is none at all.
+        """(folder, state, blob reader) of the newest checkpoint that verifies and suits; None if there is none at all.
 
         say: told of every checkpoint that is skipped.  pieces: whether they must verify too, or are left unread.
         Raises RunError if checkpoints exist and none verifies.
         """
-        problems, self._skipped = [], []
+        problems, good, self._skipped = [], 0, []
         for path in self.found():
             try:
-                return path, *self._read(path, pieces)
+                state, blob = self._read(path, pieces)
+                if suits(state):
+                    return path, state, blob
+                good += 1
             except Damaged as problem:
                 self._skipped.append(path)
                 problems.append(f"{path.name}: {problem}")
                 say(f"Checkpoint {path.name} is skipped: {problem}")
-        if problems:
+        if problems and not good:
             raise RunError(
                 f"None of the {len(problems)} checkpoints in {self.folder} verifies, so nothing was started.\n  "
                 + "\n  ".join(problems)

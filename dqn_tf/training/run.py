@@ -19,7 +19,7 @@ from dqn_tf import determinism, envs, fields, memory
 from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.training import evaluation, tensorboard
+from dqn_tf.training import evaluation, extension, tensorboard
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.concurrent_loop import trainer_of
@@ -61,11 +61,13 @@ class Options:
 
     A checkpoint is written when so many frames or so many minutes by the clock have passed since the last one.
     command: the command line that started the run, for those who are to continue it.
+    extend: the directory of a run with fewer frames and else the same configuration, with which this one begins.
     """
 
     checkpoint_frames: int = 200_000
     checkpoint_minutes: float = 10.0
     command: str = ""
+    extend: Path | None = None
     tensorboard: bool = False
     progress: bool = True
     outside_scope: bool = False
@@ -106,6 +108,8 @@ def train(
         memory.check_replay(config)
         if options.tensorboard:
             tensorboard.require()
+        if options.extend and not (Path(run_dir) / "checkpoints").exists():
+            extension.check(options.extend, config)
     run = RunDir(Path(run_dir), config)
     try:
         if summary.exists():
@@ -137,7 +141,11 @@ class _Session:
         config, options = self.config, self.options
         determinism.enable(config.agent.execution.threads)
         scope = determinism.scope(config.agent.execution.xla)
-        self._open_manifest(scope)
+        try:
+            self._open_manifest(scope)
+        except RunError:
+            self._withdraw()
+            raise
         try:
             with StopRequests() as stop:  # a signal while starting waits for the first step
                 if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
@@ -153,7 +161,8 @@ class _Session:
                 columns = iteration_columns(trainer.monitors.columns)
                 self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
                 try:
-                    self._resume(trainer)
+                    with extension.held(None if self.store.found() else options.extend):
+                        self._resume(trainer)
                     self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
                     if options.tensorboard:
                         self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
@@ -168,10 +177,13 @@ class _Session:
         try:
             return trainer_of(self.config)
         except ConfigError:
-            if self.run_dir.new:
-                self.run_dir.withdraw()
-                self.status = "withdrawn"
+            self._withdraw()
             raise
+
+    def _withdraw(self) -> None:
+        if self.run_dir.new:
+            self.run_dir.withdraw()
+            self.status = "withdrawn"
 
     def _train(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
         gc.freeze()  # start-up objects need no scanning during the run
@@ -222,10 +234,20 @@ class _Session:
     def _each_step(self, trainer: Trainer, stop: StopRequests) -> None:
         """Called where the run is whole: stops it if that was asked for, and saves it if it is time to."""
         stop.check()
+        if trainer.counters.steps == self._last_step and trainer.counters.frames > self._saved_frames:
+            self._save(trainer, stop)
         if time.monotonic() - self._saved_at >= 60 * self.options.checkpoint_minutes:
             if trainer.counters.frames > self._saved_frames:
                 self._save(trainer, stop)
             self._saved_at = time.monotonic()
+
+    @functools.cached_property
+    def _last_step(self) -> int:
+        """After so many steps there is a checkpoint from which the run could go on with a larger budget: before the end
+        of this one cuts an iteration short (extension.py).  0: it does not."""
+        config = self.config
+        at_once = getattr(config.agent.execution, "environments", 1)
+        return config.steps - at_once if config.steps % config.iteration_steps else 0
 
     def _keep(self, error: Exception, trainer: Trainer, stop: StopRequests) -> None:
         """Save what is whole, and add to the error what is kept and how to go on."""
@@ -262,7 +284,7 @@ class _Session:
         }
         if deviation := getattr(self.config.agent.execution, "DEVIATION", None):
             now["deviations"] = [deviation]
-        manifest = read_manifest(path) if path.exists() else {**now, "sessions": []}
+        manifest = read_manifest(path) if path.exists() else extension.manifest_of(self.options.extend, now)
         if differing := fields.differences(manifest["scope"], scope):
             text = "\n".join(f"  {name}: {old!r} then, {new!r} now" for name, old, new in differing)
             if not self.options.outside_scope:
@@ -273,7 +295,7 @@ class _Session:
             self.warn(f"Resumed outside the scope of determinism:\n{text}")
             manifest.update(scope=scope, outside_scope=True)
         code = determinism.code_digest()
-        if any(session["code_sha256"] != code for session in manifest["sessions"]):
+        if extension.codes(manifest) - {code}:
             self.warn("The code of dqn_tf is not what an earlier session of this run had; its bytes may differ.")
         manifest["status"] = "running"
         manifest["sessions"].append(
@@ -298,6 +320,8 @@ class _Session:
     def _resume(self, trainer: Trainer) -> None:
         loaded = self.store.load(self.warn)
         if loaded is None:
+            loaded = self._parent()
+        if loaded is None:
             if read_manifest(self.run_dir.path / "manifest.json").get("checkpointed"):
                 raise RunError(
                     f"{self.run_dir.path} had checkpoints, and {self.store.folder.name}/ holds none now. Restore the "
@@ -317,8 +341,21 @@ class _Session:
         self.episodes.resume(tables[0])
         self.iterations.resume(tables[1])
         self.timing.append_free(trainer.counters.frames)
-        self._saved_before = True
+        self._saved_before = bool(self.store.found())
         self.log(f"Continued from checkpoint {path.name} ({trainer.counters.frames:,} frames).")
+
+    def _parent(self) -> tuple[Path, dict[str, Any], Any] | None:
+        """The checkpoint of the run that this one extends, if it does and has none of its own yet."""
+        manifest, parent = read_manifest(self.run_dir.path / "manifest.json"), self.options.extend
+        if parent is None or manifest.get("checkpointed"):
+            return None
+        found = extension.begin(parent, self.run_dir.path, self.config, self.warn)
+        exact = "to the bytes of a run that had this budget from the start"
+        self.warn(f"Extends {parent}: " + (f"NOT {exact}. {found.difference}" if found.difference else f"{exact}."))
+        parents = manifest.get("parent") or extension.manifest_of(parent, {})["parent"]
+        about = {**parents, "checkpoint": found.checkpoint.name, "difference": found.difference or None}
+        write_json(self.run_dir.path / "manifest.json", {**manifest, "parent": about})
+        return found.checkpoint, found.state, found.blob
 
     # -- records ---------------------------------------------------------------------------------------------------
     def _write(self, record: EpisodeRecord | IterationRecord) -> None:

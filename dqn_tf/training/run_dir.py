@@ -102,8 +102,14 @@ def check_same(found: dict[str, Any], config: RunConfig, path: Path) -> None:
             f"{path} holds a run of another configuration:\n"
             + "\n".join(lines)
             + "\nRepeat the command that started it to continue it (where a preset has changed since: with --set "
-            "FIELD=VALUE for its old value), or choose another --run-dir."
+            f"FIELD=VALUE for its old value), or choose another --run-dir{_more(differing, path)}."
         )
+
+
+def _more(differing: list[tuple[str, Any, Any]], path: Path) -> str:
+    """What to do where nothing but more frames is asked for."""
+    alone = len(differing) == 1 and differing[0][0] == "frames"
+    return f", with --extend {path} to begin with what is there" if alone and differing[0][2] > differing[0][1] else ""
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
