@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
 
 
 class ConfigError(ValueError):
@@ -56,7 +55,7 @@ def unknown(kind: str, name: str, known: Iterable[str], then: str = "") -> Confi
     return ConfigError(f"Unknown {kind} {name!r}. {hint}{' ' + then if then else ''}")
 
 
-def expect(ok: bool, what: str, name: str, got: Any, do: str = "") -> None:
+def expect(ok: bool, what: str, name: str, got: object, do: str = "") -> None:
     """Raise ConfigError "Expected <what> for `<name>`, got <got>. <do>" unless ``ok``."""
     if not ok:
         raise ConfigError(f"Expected {what} for `{name}`, got {got!r}.{' ' + do if do else ''}")

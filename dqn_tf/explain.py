@@ -49,7 +49,7 @@ def rows(name: str) -> list[Row]:
     return [*out, _row("iteration_frames", preset.iteration_frames, "frames", meaning, source, "config")]
 
 
-def _row(path: str, value: Any, unit: str, meaning: str, source: str, module: str) -> Row:
+def _row(path: str, value: object, unit: str, meaning: str, source: str, module: str) -> Row:
     entry = equations.entry(module)
     source = source.replace(" [mem]", f" ({MEMORY})")
     return Row(path, _text(value), unit, meaning, source, entry.file, entry.paper, entry.test, "remembered" in source)
@@ -113,7 +113,7 @@ def as_csv(name: str) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()  # "none", as it is written in a setting
     if isinstance(value, int):

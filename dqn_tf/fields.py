@@ -17,12 +17,21 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, Union, cast
 
 from dqn_tf import outside
 from dqn_tf.checks import ConfigError, expect, unknown
+from dqn_tf.plain_json import Json
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def is_config(value: object) -> TypeGuard[DataclassInstance]:
+    """Whether a value is a dataclass with fields of its own (not the class itself)."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def setting(
@@ -41,7 +50,7 @@ def setting(
     return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc, "later": later, "at": at})
 
 
-def kind(cls_or_value: Any) -> str:
+def kind(cls_or_value: object) -> str:
     """The name by which a dataclass is chosen: ``NatureCNN`` -> "nature_cnn", ``RMSProp`` -> "rmsprop"."""
     cls = cls_or_value if isinstance(cls_or_value, type) else type(cls_or_value)
     if explicit := cls.__dict__.get("KIND"):
@@ -49,45 +58,45 @@ def kind(cls_or_value: Any) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
 
-def _hints(cls: Any) -> dict[str, Any]:
+def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
+def _members(annotation: object) -> tuple[Any, ...]:
     """The alternatives of a union, or the annotation alone."""
     if typing.get_origin(annotation) in (Union, types.UnionType):
         return typing.get_args(annotation)
     return (annotation,)
 
 
-def choices(annotation: Any) -> dict[str, type]:
+def choices(annotation: object) -> dict[str, type]:
     """The dataclasses that a field may hold, by kind; empty if it holds plain values."""
     return {kind(m): m for m in _members(annotation) if dataclasses.is_dataclass(m) and isinstance(m, type)}
 
 
-def contract(annotation: Any) -> type | None:
+def contract(annotation: object) -> type | None:
     """The contract that an open field names; None if the field is not open."""
     return next(filter(outside.is_contract, _members(annotation)), None)
 
 
-def name_of(annotation: Any, value: Any) -> str:
+def name_of(annotation: object, value: object) -> str:
     """By what the dataclass ``value`` of a field is chosen: its kind, or the place of a class from outside."""
     outsider = contract(annotation) is not None and type(value) not in _members(annotation)
     return outside.place(type(value)) if outsider else kind(value)
 
 
-def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
+def leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
     """(path, value, field) of every leaf, depth first; a dataclass among alternatives first yields its kind."""
     return ((path, value, field) for path, value, field, _ in owned_leaves(config, prefix))
 
 
-def owned_leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any], str]]:
+def owned_leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any], str]]:
     """``leaves``, each with the module that carries it out, as "training/loop": the field says it itself, or it is the
     module of its dataclass; of a kind, that of the dataclass chosen."""
     hints = _hints(type(config))
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
-        if dataclasses.is_dataclass(value):
+        if is_config(value):
             if len(_members(hints[field.name])) > 1:
                 yield path, name_of(hints[field.name], value), field, _module(value)
             yield from owned_leaves(value, path + ".")
@@ -95,12 +104,12 @@ def owned_leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, data
             yield path, value, field, field.metadata.get("at") or _module(config)
 
 
-def _module(config: Any) -> str:
+def _module(config: DataclassInstance) -> str:
     return type(config).__module__.partition(".")[2].replace(".", "/")
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------
-def to_json(config: Any, *, whole: bool = False) -> dict[str, Any]:
+def to_json(config: DataclassInstance, *, whole: bool = False) -> dict[str, Any]:
     """Nested plain values; every dataclass carries its kind under "kind".
 
     whole: also fields that came later and have their default, which are left out of a configuration's identity.
@@ -112,31 +121,31 @@ def to_json(config: Any, *, whole: bool = False) -> dict[str, Any]:
         if field.metadata.get("later") and value == field.default and not whole:
             continue
         annotation = hints[field.name]
-        if dataclasses.is_dataclass(value):
+        if is_config(value):
             out[field.name] = {**to_json(value, whole=whole), "kind": name_of(annotation, value)}
         else:
             out[field.name] = _plain(annotation, value)
     return out
 
 
-def _plain(annotation: Any, value: Any) -> Any:
+def _plain(annotation: object, value: object) -> Any:
     """Lists for tuples, and floats where floats are meant: 1 and 1.0 are one configuration and have one hash."""
     members = _members(annotation)
     if isinstance(value, tuple):
         inner = next(typing.get_args(m)[0] for m in members if typing.get_origin(m) is tuple)
         return [_plain(inner, v) for v in value]
-    return float(value) if float in members and int not in members and value is not None else value
+    return float(cast(float, value)) if float in members and int not in members and value is not None else value
 
 
-def from_json(cls: type[T], data: Any, path: str = "") -> T:
+def from_json(cls: type[T], data: Json, path: str = "") -> T:
     """The inverse of ``to_json``.  Raises ConfigError for a missing, extra or ill-typed field, naming its path."""
     expect(isinstance(data, dict), f"an object describing {kind(cls)}", path or "config", data)
-    hints, names = _hints(cls), [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    hints, names = _hints(cls), [f.name for f in dataclasses.fields(cls)]
     for name in data:
         if name not in (*names, "kind"):
             raise unknown("field", f"{path}{name}", [path + n for n in names])
     values = {}
-    later = {f.name for f in dataclasses.fields(cls) if f.metadata.get("later")}  # type: ignore[arg-type]
+    later = {f.name for f in dataclasses.fields(cls) if f.metadata.get("later")}
     for name in names:
         if name in later and name not in data:
             continue
@@ -145,7 +154,7 @@ def from_json(cls: type[T], data: Any, path: str = "") -> T:
     return cls(**values)
 
 
-def completed(cls: type, data: Any) -> Any:
+def completed(cls: type, data: Json) -> Any:
     """JSON as ``to_json`` wrote it, with the later fields that were left out; unchanged where it does not fit."""
     try:
         return to_json(from_json(cls, data), whole=True)
@@ -153,7 +162,7 @@ def completed(cls: type, data: Any) -> Any:
         return data
 
 
-def _value_from_json(annotation: Any, value: Any, path: str) -> Any:
+def _value_from_json(annotation: object, value: object, path: str) -> Any:
     if choices(annotation) and isinstance(value, dict):
         value = from_json(_class_of(annotation, str(value.get("kind")), path), value, path + ".")
     elif isinstance(value, list):
@@ -162,7 +171,7 @@ def _value_from_json(annotation: Any, value: Any, path: str) -> Any:
     return value
 
 
-def _class_of(annotation: Any, text: str, path: str) -> type:
+def _class_of(annotation: object, text: str, path: str) -> type:
     """The dataclass that ``text`` chooses for a field: a kind, or, where the field is open, a place."""
     options = choices(annotation)
     if text in options:
@@ -176,7 +185,7 @@ def _class_of(annotation: Any, text: str, path: str) -> type:
 
 
 # -- types -----------------------------------------------------------------------------------------------------------
-def check_type(annotation: Any, value: Any, path: str) -> None:
+def check_type(annotation: object, value: object, path: str) -> None:
     """Raise ConfigError unless ``value`` fits ``annotation`` (bool is not an int here; an int is a float)."""
     if not any(_fits(m, value) for m in _members(annotation)):
         needed = contract(annotation)
@@ -186,11 +195,11 @@ def check_type(annotation: Any, value: Any, path: str) -> None:
         )
 
 
-def _fits(annotation: Any, value: Any) -> bool:
+def _fits(annotation: object, value: object) -> bool:
     if annotation is type(None) or annotation is None:
         return value is None
     if outside.is_contract(annotation):
-        return not outside.lacks(annotation, value)
+        return not outside.lacks(cast(type, annotation), value)
     if typing.get_origin(annotation) is Literal:
         return value in typing.get_args(annotation)
     if typing.get_origin(annotation) is tuple:
@@ -205,10 +214,10 @@ def _fits(annotation: Any, value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, annotation)
+    return isinstance(value, cast(type, annotation))
 
 
-def describe(annotation: Any) -> str:
+def describe(annotation: object) -> str:
     """An annotation in words: "a whole number or none"."""
     words: dict[Any, str] = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
     parts = []
@@ -228,14 +237,14 @@ def describe(annotation: Any) -> str:
     return " or ".join(parts)
 
 
-def check_types(config: Any) -> None:
+def check_types(config: DataclassInstance) -> None:
     """Check every field of a dataclass against its annotation; for ``__post_init__``."""
     for name, annotation in _hints(type(config)).items():
         if name in {f.name for f in dataclasses.fields(config)}:
             check_type(annotation, getattr(config, name), name)
 
 
-def parse(annotation: Any, text: str, path: str) -> Any:
+def parse(annotation: object, text: str, path: str) -> Any:
     """The value that ``text`` spells for a field: 1e-4, 5_000, true, none, 128,128, or a kind."""
     if choices(annotation):
         return _with_defaults(_class_of(annotation, text, path), path)
@@ -253,7 +262,7 @@ def _with_defaults(cls: type, path: str) -> Any:
         raise ConfigError(f"Expected a default for every field of `{path}`={outside.place(cls)}: {error}.") from error
 
 
-def _readings(member: Any, text: str) -> Iterator[Any]:
+def _readings(member: object, text: str) -> Iterator[Any]:
     clean = text.strip()
     if member is type(None) and clean.lower() in ("none", "null"):
         yield None
@@ -276,7 +285,7 @@ def _readings(member: Any, text: str) -> Iterator[Any]:
         yield clean
 
 
-def paths(config: Any) -> list[str]:
+def paths(config: DataclassInstance) -> list[str]:
     """Every path that ``with_values`` accepts."""
     return [path for path, _, _ in leaves(config)]
 
@@ -287,7 +296,7 @@ def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") 
     All are set at once, kinds before their fields, so settings that only make sense together may come in any order.
     Raises ConfigError: unknown path (with the nearest ones), a wrong type, or a value out of range.
     """
-    own = {f.name for f in dataclasses.fields(config)}  # type: ignore[arg-type]
+    own = {f.name for f in dataclasses.fields(config)}
     new: dict[str, Any] = {}
     for path, text in sorted(settings, key=lambda setting: "." in setting[0]):
         name, _, rest = path.partition(".")
@@ -299,10 +308,10 @@ def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") 
         inner = [(path.partition(".")[2], text) for path, text in settings if path.startswith(name + ".")]
         if inner:
             new[name] = with_values(new.get(name, getattr(config, name)), inner, f"{root}{name}.")
-    return dataclasses.replace(config, **new)  # type: ignore[type-var]
+    return dataclasses.replace(config, **new)
 
 
-def _chosen(config: Any, name: str, text: str, root: str) -> Any:
+def _chosen(config: DataclassInstance, name: str, text: str, root: str) -> Any:
     """The value that ``text`` spells for the field ``name`` itself."""
     value, annotation = getattr(config, name), _hints(type(config))[name]
     own_class = contract(annotation) is not None and ":" in text
@@ -315,12 +324,12 @@ def _chosen(config: Any, name: str, text: str, root: str) -> Any:
 
 
 # -- identity --------------------------------------------------------------------------------------------------------
-def digest(data: Any) -> str:
+def digest(data: Json) -> str:
     """SHA-256 of the canonical JSON of plain data."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def differences(a: Any, b: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+def differences(a: Json, b: Json, path: str = "") -> list[tuple[str, Any, Any]]:
     """(path, value in a, value in b) of every leaf in which two JSON trees differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         out = []

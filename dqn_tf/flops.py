@@ -8,18 +8,22 @@ losses, random numbers, the optimizer) is left out; a multiply-add is two.
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 from dqn_tf.checks import RunError
+from dqn_tf.types import ConcreteFunction, Tensor
+
+Operation: TypeAlias = Any
+"A node of a graph."
 
 # Operations that do no such work, by what their names say of others: a call may hide a graph of its own.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile")
 _UNCOUNTED = ("Einsum", "Conv3D", "DepthwiseConv2dNative", "FusedConv2D", "SparseMatMul")
 
 
-def count(function: Any) -> float:
+def count(function: ConcreteFunction) -> float:
     """Operations of one call of a concrete function.  Raises RunError for a graph that it cannot read."""
-    graph, seen = function.graph, set[Any]()
+    graph, seen = function.graph, set[Operation]()
     waiting = [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
     while waiting:  # what no result needs is not carried out: the gradient to the pixels, for example
         op = waiting.pop()
@@ -29,7 +33,7 @@ def count(function: Any) -> float:
     return sum(map(_count, seen))
 
 
-def _count(op: Any) -> float:
+def _count(op: Operation) -> float:
     kind = op.type
     if kind in _CALLS or kind in _UNCOUNTED:
         raise RunError(f"Expected an operation whose arithmetic is known, got {kind} ({op.name}).")
@@ -48,7 +52,7 @@ def _count(op: Any) -> float:
     return 0.0
 
 
-def _size(op: Any, tensor: Any) -> int:
+def _size(op: Operation, tensor: Tensor) -> int:
     if not tensor.shape.is_fully_defined():
         raise RunError(f"Expected shapes that are known beforehand, got {tensor.shape} in {op.type} ({op.name}).")
     return prod(tensor.shape)

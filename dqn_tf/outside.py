@@ -6,12 +6,13 @@ import functools
 import importlib
 import sys
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from dqn_tf.checks import ConfigError
 
 
-def place(thing: Any) -> str:
+def place(thing: type | FunctionType) -> str:
     """Where a class or function can be imported from, in any process: "module:Name".
 
     What a script defines is named by the script's file ("my_script:Name").
@@ -63,12 +64,12 @@ def _name_of_main() -> str:
 
 
 # -- contracts ---------------------------------------------------------------------------------------------------------
-def is_contract(annotation: Any) -> bool:
+def is_contract(annotation: object) -> bool:
     """Whether a member of a field's annotation is a ``Protocol``, which makes the field open."""
     return bool(getattr(annotation, "_is_protocol", False))
 
 
-def lacks(contract: type, value: Any) -> list[str]:
+def lacks(contract: type, value: object) -> list[str]:
     """What ``value`` lacks to satisfy a contract in a configuration: members by name, or to be a frozen dataclass."""
     asked = {*vars(contract), *contract.__annotations__}
     missing = sorted(name for name in asked if not name.startswith("_") and not hasattr(value, name))

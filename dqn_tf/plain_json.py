@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"Plain nested data: dictionaries by text, lists, numbers, texts, true, false, null."
 
 
-def dumps(data: Any, indent: int | None = None) -> str:
+def dumps(data: Json, indent: int | None = None) -> str:
     """The JSON text of plain nested data; a number that is not finite becomes null, a value that is missing.
 
     >>> dumps({"mean": float("nan"), "returns": [1.0, float("inf")]})
@@ -16,7 +19,7 @@ def dumps(data: Any, indent: int | None = None) -> str:
     return json.dumps(_finite(data), indent=indent, allow_nan=False)
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes) -> Json:
     """The inverse; NaN and infinities, which an older version may have written, are read as None.
 
     >>> loads('{"mean": NaN}')
@@ -25,7 +28,7 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text, parse_constant=lambda name: None)
 
 
-def _finite(data: Any) -> Any:
+def _finite(data: Json) -> Json:
     if isinstance(data, dict):
         return {key: _finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):

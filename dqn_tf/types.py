@@ -19,6 +19,8 @@ TensorLike: TypeAlias = Any
 "A ``Tensor``, a variable or an array: whatever TensorFlow converts by itself."
 Variable: TypeAlias = Any
 "A ``keras.Variable`` or ``tf.Variable``."
+ConcreteFunction: TypeAlias = Any
+"A traced ``tf.function``."
 KerasLayer: TypeAlias = Any
 "A ``keras.layers.Layer``."
 Array: TypeAlias = np.ndarray

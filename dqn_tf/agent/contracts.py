@@ -16,7 +16,8 @@ Axes: B batch, A actions, N numbers per action (atoms, quantiles), F features.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from dqn_tf.types import Tensor, TensorLike, Variable
 
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
         Transition,
         ValueOutputs,
     )
+
+
+HeadFunction: TypeAlias = "Callable[[TensorLike, Draws | None], Tensor]"
+"Graph code: features [B, F] float32 -> [B, A, N] float32."
 
 
 # -- what is built -----------------------------------------------------------------------------------------------------
@@ -169,7 +174,7 @@ class ValueFamily(Protocol):
         """Layers of its own, with weights of theta; may be none.  features: F."""
 
     def outputs(
-        self, features: TensorLike, head: BuiltHead, parts: list[Layer], role: Role, draws: Draws | None
+        self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
         """Graph code: what the network says of B states.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dqn_tf import fields
+from dqn_tf.config import AgentConfig, Evaluation
 
 MEMORY = "remembered from the paper, not read in a source"
 
@@ -40,7 +39,7 @@ def adam(where: str, form: str) -> dict[str, str]:
     }
 
 
-def complete(agent: Any, evaluation: Any, *parts: dict[str, str]) -> dict[str, str]:
+def complete(agent: AgentConfig, evaluation: Evaluation, *parts: dict[str, str]) -> dict[str, str]:
     """The sources of every path of a preset, later parts before earlier ones; what has no such field is left out."""
     known = {key: text for part in (IDEAS, *parts) for key, text in part.items()}
     leaves = [*fields.paths(agent), *(f"evaluation.{path}" for path in fields.paths(evaluation)), "iteration_frames"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Fans, Initializers
-from dqn_tf.types import Monitored
+from dqn_tf.types import Monitored, Tensor, TensorLike, Variable
 
 Bias = Literal["per_output", "shared"]
 
@@ -40,7 +40,7 @@ class DenseLayer:
         self.keras = tf.keras.layers.Dense(units, activation="relu" if relu else None, use_bias=not shared, **own)
         self.keras.build((None, features))
 
-    def __call__(self, x: Any, draws: Draws | None) -> Any:
+    def __call__(self, x: TensorLike, draws: Draws | None) -> Tensor:
         """[B, features] -> [B, units]."""
         y = self.keras(x)
         return y if self._bias is None else y + self._bias
@@ -50,5 +50,5 @@ class DenseLayer:
         return Monitored({}, {})
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Variable]:
         return [*self.keras.trainable_variables, *([] if self._bias is None else [self._bias])]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dqn_tf import lazy_tf as tf
+from dqn_tf.types import Tensor, TensorLike
 
 
 class Draws:
@@ -14,10 +13,10 @@ class Draws:
     when an agent is scored with its mean weights.  Draws are numbered while tracing, in the order of the program.
     """
 
-    def __init__(self, seed: Any, still: bool = False) -> None:
+    def __init__(self, seed: TensorLike, still: bool = False) -> None:
         self._seed, self._made, self.still = seed, 0, still
 
-    def next(self) -> Any:
+    def next(self) -> Tensor:
         """The seed of the next draw, int64 [2], for ``tf.random.stateless_*``."""
         self._made += 1
         return self._seed + tf.constant([self._made - 1, 0], tf.int64)

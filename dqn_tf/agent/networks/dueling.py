@@ -11,17 +11,19 @@ for each of the N (Hessel et al. 2018, arXiv 1710.02298, section "The Integrated
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import Layer, Layers
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.networks.single import names, run, stack
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
+from dqn_tf.types import Tensor, TensorLike
 
 
-def combine(value: Any, advantage: Any) -> Any:
+def combine(value: TensorLike, advantage: TensorLike) -> Tensor:
     """V [B, 1, N] and A [B, A, N] to Q [B, A, N].
 
     >>> combine(tf.constant([[[10.0]]]), tf.constant([[[1.0], [2.0], [6.0]]])).numpy().ravel().tolist()
@@ -30,7 +32,7 @@ def combine(value: Any, advantage: Any) -> Any:
     return value + (advantage - tf.reduce_mean(advantage, axis=1, keepdims=True))
 
 
-def scale_gradient(x: Any, scale: float) -> Any:
+def scale_gradient(x: TensorLike, scale: float) -> Tensor:
     """x, with ``scale`` times its gradient."""
     return x if scale == 1 else scale * x + (1 - scale) * tf.stop_gradient(x)
 
@@ -50,7 +52,7 @@ class Dueling:
         expect(self.torso_gradient > 0, "a number > 0", "head.torso_gradient", self.torso_gradient)
 
     def build(
-        self, layers: Any, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
+        self, layers: Layers, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
     ) -> DuelingHead:
         """shape: (actions, outputs per action)."""
         shared, own = (hidden, ()) if self.hidden == "shared" else ((), hidden)
@@ -67,14 +69,14 @@ class DuelingHead:
     """[B, features] -> [B, A, N]."""
 
     def __init__(
-        self, common: list[Any], value: list[Any], advantage: list[Any], shape: tuple[int, int], scale: float
+        self, common: list[Layer], value: list[Layer], advantage: list[Layer], shape: tuple[int, int], scale: float
     ) -> None:
         self.layers = [*common, *value, *advantage]
         shared = [f"shared_hidden_{i}" for i in range(len(common))]
         self.names = [*shared, *names("value_", value), *names("advantage_", advantage)]
         self._common, self._value, self._advantage, self._shape, self._scale = common, value, advantage, shape, scale
 
-    def __call__(self, features: Any, draws: Draws | None) -> Any:
+    def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
         x = run(self._common, scale_gradient(features, self._scale), draws)
         value = tf.reshape(run(self._value, x, draws), [-1, 1, self._shape[1]])
         advantage = tf.reshape(run(self._advantage, x, draws), [-1, *self._shape])

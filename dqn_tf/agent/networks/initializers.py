@@ -53,7 +53,7 @@ class Initializers:
         counter = self._made
         self._made += 1
 
-        def initialize(shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
+        def initialize(shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray:
             return self.stream.at(counter).uniform(-limit, limit, shape).astype(np.float32)
 
         return initialize

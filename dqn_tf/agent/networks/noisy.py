@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.dense import Bias
@@ -24,15 +24,20 @@ from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import Monitored
+from dqn_tf.types import Monitored, Tensor, TensorLike
 
 
-def f(x: Any) -> Any:
+def f(x: TensorLike) -> Tensor:
     """sgn(x) sqrt(|x|)."""
     return tf.sign(x) * tf.sqrt(tf.abs(x))
 
 
-def noisy_linear(x: Any, mu: tuple[Any, Any], sigma: tuple[Any, Any], eps: tuple[Any, Any]) -> Any:
+def noisy_linear(
+    x: TensorLike,
+    mu: tuple[TensorLike, TensorLike],
+    sigma: tuple[TensorLike, TensorLike],
+    eps: tuple[TensorLike, TensorLike],
+) -> Tensor:
     """Equation (9): x [B, P] -> y [B, Q]; mu and sigma: weights [P, Q] and biases [Q]; eps: noise [P] and [Q].
 
     >>> y = noisy_linear(tf.constant([[2.0]]), (tf.constant([[3.0]]), tf.constant([1.0])),
@@ -89,7 +94,7 @@ class NoisyLayer:
         """The mean of |sigma^w|: how much noise is left."""
         return Monitored({"sigma_w_abs_mean": float(tf.reduce_mean(tf.abs(self.variables[2])))}, {})
 
-    def __call__(self, x: Any, draws: Draws | None) -> Any:
+    def __call__(self, x: TensorLike, draws: Draws | None) -> Tensor:
         """[B, features] -> [B, units]; without noise if there are no draws."""
         mu_w, mu_b, sigma_w, sigma_b = (tf.convert_to_tensor(v) for v in self.variables)
         if draws is None or draws.still:

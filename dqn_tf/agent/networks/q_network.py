@@ -12,7 +12,7 @@ from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.rng import Stream
-from dqn_tf.types import ObservationSpec, Role, ValueOutputs
+from dqn_tf.types import ObservationSpec, Role, TensorLike, ValueOutputs, Variable
 
 
 class QNetwork:
@@ -42,7 +42,7 @@ class QNetwork:
         self._parts = value.parts(features, initializers)
         self.head = head.build(layers, features, hidden, (num_actions, value.outputs_per_action), initializers)
 
-    def __call__(self, observations: Any, role: Role = "act", draws: Draws | None = None) -> ValueOutputs:
+    def __call__(self, observations: TensorLike, role: Role = "act", draws: Draws | None = None) -> ValueOutputs:
         """observations [B, ...] -> ValueOutputs, q_values [B, A] float32.
 
         role: what the outputs are for, see ``types.Role``.  draws: for noise and sampled fractions; None: no noise,
@@ -52,7 +52,7 @@ class QNetwork:
         return self._value.outputs(features, self.head, self._parts, role, draws)
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Variable]:
         """theta, in the order of the layers."""
         layers = [*self._parts, *self.head.layers]
         return [*self.torso.trainable_variables, *(v for layer in layers for v in layer.variables)]

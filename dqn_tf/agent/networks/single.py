@@ -6,18 +6,19 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Model architecture"
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import Layer, Layers
 from dqn_tf.agent.networks.dense import Bias
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.fields import check_types, setting
+from dqn_tf.types import Tensor, TensorLike
 
 
 def stack(
-    layers: Any, features: int, hidden: tuple[int, ...], outputs: int, initializers: Initializers, bias: Bias
-) -> list[Any]:
+    layers: Layers, features: int, hidden: tuple[int, ...], outputs: int, initializers: Initializers, bias: Bias
+) -> list[Layer]:
     """Fully connected layers from ``features`` through ``hidden`` (ReLU) to ``outputs`` (linear)."""
     out = []
     for width in hidden:
@@ -26,7 +27,7 @@ def stack(
     return [*out, layers.layer(features, outputs, initializers, bias=bias)]
 
 
-def names(stream: str, layers: list[Any]) -> list[str]:
+def names(stream: str, layers: list[Layer]) -> list[str]:
     """What the layers of a stream are called where they are watched.
 
     >>> names("value_", [None, None])
@@ -35,7 +36,7 @@ def names(stream: str, layers: list[Any]) -> list[str]:
     return [*(f"{stream}hidden_{i}" for i in range(len(layers) - 1)), f"{stream}output"]
 
 
-def run(layers: list[Any], x: Any, draws: Draws | None) -> Any:
+def run(layers: list[Layer], x: TensorLike, draws: Draws | None) -> Tensor:
     """The layers one after the other."""
     for layer in layers:
         x = layer(x, draws)
@@ -57,7 +58,7 @@ class Single:
         check_types(self)
 
     def build(
-        self, layers: Any, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
+        self, layers: Layers, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
     ) -> SingleHead:
         """shape: (actions, outputs per action)."""
         return SingleHead(stack(layers, features, hidden, shape[0] * shape[1], initializers, self.bias), shape)
@@ -66,9 +67,9 @@ class Single:
 class SingleHead:
     """[B, features] -> [B, A, N]."""
 
-    def __init__(self, layers: list[Any], shape: tuple[int, int]) -> None:
+    def __init__(self, layers: list[Layer], shape: tuple[int, int]) -> None:
         self.layers, self._shape = layers, shape
         self.names = names("", layers)
 
-    def __call__(self, features: Any, draws: Draws | None) -> Any:
+    def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
         return tf.reshape(run(self.layers, features, draws), [-1, *self._shape])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.initializers import Initialization, Initializers
@@ -15,7 +15,7 @@ from dqn_tf.checks import ConfigError, expect
 from dqn_tf.fields import check_types, setting
 
 if TYPE_CHECKING:
-    from dqn_tf.types import ObservationSpec
+    from dqn_tf.types import KerasLayer, ObservationSpec
 
 # (filters, kernel, stride) of the three convolutions: Mnih et al. 2015, Methods, "Model architecture".
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
@@ -51,9 +51,11 @@ class NatureCNN:
                 f"{list(spec.shape)}. Vector observations take --set network=mlp or the preset dqn_classic."
             )
 
-    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int, tuple[int, ...]]:
+    def layers(
+        self, spec: ObservationSpec, initializers: Initializers
+    ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """The Keras layers, the number of features they give, and the widths of the head's hidden layers."""
-        layers: list[Any] = [tf.keras.layers.Rescaling(1.0 / 255.0)]
+        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(1.0 / 255.0)]
         (height, width, channels) = spec.shape
         for filters, kernel, stride in CONVOLUTIONS:
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
@@ -114,9 +116,11 @@ class CNN:
             sizes.append((height, width))
         return sizes
 
-    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int, tuple[int, ...]]:
+    def layers(
+        self, spec: ObservationSpec, initializers: Initializers
+    ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """The Keras layers, the number of features they give, and the widths of the head's hidden layers."""
-        layers: list[Any] = [tf.keras.layers.Rescaling(1.0 / 255.0 if spec.dtype == "uint8" else 1.0)]
+        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(1.0 / 255.0 if spec.dtype == "uint8" else 1.0)]
         channels = spec.shape[2]
         for filters, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
@@ -152,7 +156,9 @@ class MLP:
                 "Images take --set network=nature_cnn or one of the Atari presets."
             )
 
-    def layers(self, spec: ObservationSpec, initializers: Initializers) -> tuple[list[Any], int, tuple[int, ...]]:
+    def layers(
+        self, spec: ObservationSpec, initializers: Initializers
+    ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """The Keras layers, the number of features they give, and the widths of the head's hidden layers: the last."""
         layers, features = [], prod(spec.shape)
         for width in self.hidden[:-1]:

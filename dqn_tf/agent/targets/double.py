@@ -11,10 +11,10 @@ Symbols: R = r_t, gamma (0 where the value ends) = discount_t, S' = s_t, theta t
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.types import BootstrapTerms, ValueOutputs
+from dqn_tf.types import BootstrapTerms, TensorLike, ValueOutputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Double:
     states: ClassVar[tuple[tuple[str, str], ...]] = (("online", "s_t"),)
 
     def terms(
-        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any
+        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: TensorLike
     ) -> BootstrapTerms:
         """others[("online", "s_t")].q_values [B, A] choose.  policy [B, A], bonuses of zero."""
         q = others["online", "s_t"].q_values

@@ -6,10 +6,10 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training algorithm 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.types import BootstrapTerms, ValueOutputs
+from dqn_tf.types import BootstrapTerms, TensorLike, ValueOutputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Greedy:
     states: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def terms(
-        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any
+        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: TensorLike
     ) -> BootstrapTerms:
         """next_values: of s_t by the target network, q_values [B, A].  policy [B, A], bonuses of zero."""
         q = next_values.q_values

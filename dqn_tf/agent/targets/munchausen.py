@@ -13,15 +13,15 @@ M-IQN puts the quantiles of Z(s', a') in the place of Q(s', a'); pi is that of t
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, ValueOutputs
+from dqn_tf.types import BootstrapTerms, Tensor, TensorLike, ValueOutputs
 
 
-def scaled_log_policy(q: Any, tau: float) -> Any:
+def scaled_log_policy(q: TensorLike, tau: float) -> Tensor:
     """tau ln pi [B, A] = Q - V, V = tau ln sum_a exp(Q(s, a) / tau), with the maximum taken out of the sum.
 
     >>> import math
@@ -50,7 +50,7 @@ class Munchausen:
         expect(self.log_policy_min <= 0, "a number <= 0", "bootstrap.log_policy_min", self.log_policy_min)
 
     def terms(
-        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: Any
+        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: TensorLike
     ) -> BootstrapTerms:
         """policy [B, A] = pi(.|s'), value_bonus [B, A] = -tau ln pi(.|s'), reward_bonus [B] = alpha [tau ln pi]."""
         next_log_policy = scaled_log_policy(next_values.q_values, self.tau)

@@ -18,16 +18,19 @@ mean of its bonus; for one-hot policies without a bonus that is the paper's a*.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import HeadFunction, Layer
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.values import spread
 from dqn_tf.agent.values.expected import average, select_dist
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
 
 
 def evenly(low: float, high: float, number: int) -> np.ndarray:
@@ -40,7 +43,7 @@ def contains_zero(support: np.ndarray) -> bool:
     return bool(support[0] <= 0 <= support[-1])
 
 
-def project(atoms: Any, probabilities: Any, support: np.ndarray) -> Any:
+def project(atoms: TensorLike, probabilities: TensorLike, support: np.ndarray) -> Tensor:
     """m [B, N]: mass ``probabilities`` [B, M] at ``atoms`` [B, M], moved to its neighbors on ``support`` [N].
 
     A sum over j as a matrix product, where algorithm 1 scatters.  On a support that does not contain 0 distances are
@@ -58,7 +61,7 @@ def project(atoms: Any, probabilities: Any, support: np.ndarray) -> Any:
     return tf.linalg.matvec(tf.clip_by_value(near, 0.0, 1.0), probabilities)
 
 
-def cross_entropy(m: Any, logits: Any, clip: float = 0.0) -> Any:
+def cross_entropy(m: TensorLike, logits: TensorLike, clip: float = 0.0) -> Tensor:
     """-sum_i m_i log p_i with p = softmax(logits): [B, N], [B, N] -> [B].
 
     clip: p_i is clipped to [clip, 1 - clip] before the logarithm, and has no gradient beyond; 0: not.
@@ -117,15 +120,17 @@ class Categorical:
         """z - origin [N] float32."""
         return evenly(self.v_min - self._origin, self.v_max - self._origin, self.atoms)
 
-    def _mean(self, logits: Any) -> Any:
+    def _mean(self, logits: TensorLike) -> Tensor:
         """sum_i (z_i - origin) p_i: [..., N] -> [...]."""
         return tf.reduce_sum(tf.nn.softmax(logits) * self._distances, axis=-1)
 
-    def parts(self, features: int, initializers: Any) -> list[Any]:
+    def parts(self, features: int, initializers: Initializers) -> list[Layer]:
         """Layers of its own between torso and head: none."""
         return []
 
-    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+    def outputs(
+        self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
+    ) -> ValueOutputs:
         """head(features) [B, A, N] are the logits."""
         logits = head(features, draws)
         mean = self._mean(logits)

@@ -12,30 +12,33 @@ Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discoun
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import HeadFunction, Layer
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
 
 
-def select(q_values: Any, actions: Any) -> Any:
+def select(q_values: TensorLike, actions: TensorLike) -> Tensor:
     """Q(s, a) [B] out of q_values [B, A] for actions [B]: one-hot and sum, as gather's gradient is a scatter."""
     return tf.reduce_sum(q_values * tf.one_hot(actions, q_values.shape[-1], dtype=q_values.dtype), axis=-1)
 
 
-def select_dist(dist: Any, actions: Any) -> Any:
+def select_dist(dist: TensorLike, actions: TensorLike) -> Tensor:
     """What ``dist`` [B, A, N] says of the actions [B]: [B, N], in the same way."""
     return average(dist, tf.one_hot(actions, dist.shape[1], dtype=dist.dtype))
 
 
-def average(dist: Any, policy: Any) -> Any:
+def average(dist: TensorLike, policy: TensorLike) -> Tensor:
     """sum_a pi(a) dist(a): dist [B, A, N], policy [B, A] -> [B, N]."""
     return tf.reduce_sum(dist * policy[:, :, None], axis=1)
 
 
-def target(r_t: Any, discount_t: Any, next_values: ValueOutputs, terms: BootstrapTerms) -> Any:
+def target(r_t: TensorLike, discount_t: TensorLike, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
     """y [B] = r + b_r + gamma * sum_a' pi(a') (Q(s', a') + b_v(a')), with the bootstrap rule's pi, b_v, b_r.
 
     >>> r_t, discount_t, max_q = 2.0, 0.9, 5.0     # the worked example of docs/worked_example.md
@@ -46,12 +49,12 @@ def target(r_t: Any, discount_t: Any, next_values: ValueOutputs, terms: Bootstra
     return r_t + terms.reward_bonus + discount_t * backed_up
 
 
-def squared(delta: Any) -> Any:
+def squared(delta: TensorLike) -> Tensor:
     """delta^2, as in equation (2) of Mnih et al. 2013 (no factor 1/2): delta = 2.5 gives 6.25."""
     return tf.square(delta)
 
 
-def huber(delta: Any, threshold: float) -> Any:
+def huber(delta: TensorLike, threshold: float) -> Tensor:
     """delta^2 / 2 within the threshold k, k (|delta| - k/2) beyond: its gradient is delta clipped to [-k, k].
 
     That is how the paper clips "the error term [...] to be between -1 and 1" (Methods, "Training details").
@@ -76,11 +79,13 @@ class Expected:
         check_types(self)
         expect(self.huber_threshold > 0, "a number > 0", "value.huber_threshold", self.huber_threshold)
 
-    def parts(self, features: int, initializers: Any) -> list[Any]:
+    def parts(self, features: int, initializers: Initializers) -> list[Layer]:
         """Layers of its own between torso and head: none."""
         return []
 
-    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+    def outputs(
+        self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
+    ) -> ValueOutputs:
         """head(features) [B, A, 1] are the Q-values themselves."""
         return ValueOutputs(q_values=tf.squeeze(head(features, draws), axis=-1))
 

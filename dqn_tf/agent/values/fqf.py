@@ -21,10 +21,12 @@ Deviation: the target's fractions are proposed by the target network for s'; the
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import HeadFunction, Layer
 from dqn_tf.agent.networks.dense import DenseLayer
+from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.optimizers import RMSProp
 from dqn_tf.agent.values import spread
@@ -33,18 +35,18 @@ from dqn_tf.agent.values.implicit_quantile import quantile_values
 from dqn_tf.agent.values.quantile import quantile_losses
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
 
 
 class Proposed(NamedTuple):
     """tau [B, N + 1]; entropy H(q) [B]; edges [B, A, N - 1]: Z at tau_1 .. tau_{N-1}, without gradient."""
 
-    tau: Any
-    entropy: Any
-    edges: Any
+    tau: Tensor
+    entropy: Tensor
+    edges: Tensor
 
 
-def fractions(logits: Any) -> tuple[Any, Any, Any]:
+def fractions(logits: TensorLike) -> tuple[Tensor, Tensor, Tensor]:
     """tau [B, N + 1], tau_hat [B, N] and H(q) [B] of logits [B, N].
 
     >>> tau, tau_hat, entropy = fractions(tf.zeros((1, 4)))
@@ -57,7 +59,7 @@ def fractions(logits: Any) -> tuple[Any, Any, Any]:
     return tau, (tau[:, :-1] + tau[:, 1:]) / 2, -tf.reduce_sum(q * log_q, axis=1)
 
 
-def fraction_loss(tau: Any, edges: Any, middles: Any) -> Any:
+def fraction_loss(tau: TensorLike, edges: TensorLike, middles: TensorLike) -> Tensor:
     """sum_i [dW/dtau_i] tau_i [B]: tau [B, N + 1], Z at tau_1 .. tau_{N-1} [B, N - 1] and at tau_hat [B, N].
 
     >>> tau = tf.constant([[0.0, 0.5, 1.0]])
@@ -92,18 +94,20 @@ class FQF:
         expect(self.kappa >= 0, "a number >= 0", "value.kappa", self.kappa)
         expect(self.entropy >= 0, "a number >= 0", "value.entropy", self.entropy)
 
-    def parts(self, features: int, initializers: Initializers) -> list[Any]:
+    def parts(self, features: int, initializers: Initializers) -> list[Layer]:
         """The layer of phi, as in IQN, and the proposal w1."""
         phi = DenseLayer(
             self.cosines, features, initializers.layer(self.cosines, features), relu=True, bias="per_output"
         )
         return [phi, Proposal(features, self.fractions, initializers, self.optimizer)]
 
-    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+    def outputs(
+        self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
+    ) -> ValueOutputs:
         """dist: Z at tau_hat [B, A, N]."""
         tau, tau_hat, entropy = fractions(parts[1](tf.stop_gradient(features), draws))
 
-        def z(taus: Any) -> Any:
+        def z(taus: TensorLike) -> Tensor:
             taus = tf.stop_gradient(taus)
             return quantile_values(features, taus, head, parts[0], self.cosines, self.first_cosine, draws)
 

@@ -16,21 +16,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import HeadFunction, Layer
 from dqn_tf.agent.networks.dense import DenseLayer
+from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.values import spread
 from dqn_tf.agent.values.quantile import midpoints, quantile_losses, quantile_monitors
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
 
 
-def cosines(taus: Any, n: int, first: int) -> Any:
+def cosines(taus: TensorLike, n: int, first: int) -> Tensor:
     """cos(pi i tau) [B, T, n] for taus [B, T] and i = first .. first + n - 1.
 
     >>> cosines(tf.constant([[1.0]]), 3, first=0).numpy().ravel().tolist()
@@ -39,7 +41,15 @@ def cosines(taus: Any, n: int, first: int) -> Any:
     return tf.cos(math.pi * np.arange(first, first + n, dtype=np.float32) * taus[:, :, None])
 
 
-def quantile_values(features: Any, taus: Any, head: Any, embedding: Any, n: int, first: int, draws: Any) -> Any:
+def quantile_values(
+    features: TensorLike,
+    taus: TensorLike,
+    head: HeadFunction,
+    embedding: Layer,
+    n: int,
+    first: int,
+    draws: Draws | None,
+) -> Tensor:
     """Z_tau(s, .) [B, A, T]: features psi(s) [B, F], taus [B or 1, T]."""
     count = taus.shape[1]
     basis = tf.reshape(cosines(taus, n, first), [-1, n])
@@ -70,16 +80,18 @@ class ImplicitQuantile:
             expect(getattr(self, name) >= 1, "at least 1", f"value.{name}", getattr(self, name))
         expect(self.kappa >= 0, "a number >= 0", "value.kappa", self.kappa)
 
-    def parts(self, features: int, initializers: Initializers) -> list[Any]:
+    def parts(self, features: int, initializers: Initializers) -> list[Layer]:
         """The layer of phi: from n cosines to as many numbers as there are features."""
         return [
             DenseLayer(self.cosines, features, initializers.layer(self.cosines, features), relu=True, bias="per_output")
         ]
 
-    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+    def outputs(
+        self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
+    ) -> ValueOutputs:
         """ "act": Q from K fractions.  "predict": the values at N fractions.  "target": at N', and Q from K others."""
 
-        def sampled(count: int) -> tuple[Any, Any]:
+        def sampled(count: int) -> tuple[TensorLike, TensorLike]:
             if draws is None:
                 taus = tf.constant(midpoints(count))
             else:

@@ -16,16 +16,19 @@ kappa = 0 is the quantile loss itself, equation (8): |tau - 1{u < 0}| |u|.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import HeadFunction, Layer
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.values import spread
 from dqn_tf.agent.values.expected import average, huber, select_dist
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
 
 
 def midpoints(n: int) -> np.ndarray:
@@ -37,13 +40,13 @@ def midpoints(n: int) -> np.ndarray:
     return ((2 * np.arange(n) + 1) / (2 * n)).astype(np.float32)[None]
 
 
-def target_quantiles(transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms) -> Any:
+def target_quantiles(transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
     """T theta [B, N'] = r + b_r + gamma sum_a' pi(a') (theta(s', a') + b_v(a')); the bootstrap rule's pi, b_v, b_r."""
     backed_up = average(next_values.dist + terms.value_bonus[:, :, None], terms.policy)
     return (transitions.r_t + terms.reward_bonus)[:, None] + transitions.discount_t[:, None] * backed_up
 
 
-def quantile_regression(target: Any, theta: Any, taus: Any, kappa: float) -> Any:
+def quantile_regression(target: TensorLike, theta: TensorLike, taus: TensorLike, kappa: float) -> Tensor:
     """loss [B] of theta [B, N] at taus [B or 1, N] on target [B, N'].
 
     >>> q = quantile_regression(tf.constant([[0.0, 4.0]]), tf.constant([[1.0]]), tf.constant([[0.25]]), 1.0)
@@ -91,11 +94,13 @@ class Quantile:
     def outputs_per_action(self) -> int:
         return self.quantiles
 
-    def parts(self, features: int, initializers: Any) -> list[Any]:
+    def parts(self, features: int, initializers: Initializers) -> list[Layer]:
         """Layers of its own between torso and head: none."""
         return []
 
-    def outputs(self, features: Any, head: Any, parts: list[Any], role: Role, draws: Any) -> ValueOutputs:
+    def outputs(
+        self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
+    ) -> ValueOutputs:
         """head(features) [B, A, N] are the quantiles' values."""
         theta = head(features, draws)
         return ValueOutputs(tf.reduce_mean(theta, axis=-1), dist=theta, taus=tf.constant(midpoints(self.quantiles)))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.values.expected import select_dist
-from dqn_tf.types import Monitored, ValueOutputs
+from dqn_tf.types import Monitored, Tensor, TensorLike, ValueOutputs
 
 SPREAD = ("heldout_return_std_mean", "heldout_return_iqr_mean")
 
 
-def of_greedy(values: ValueOutputs) -> Any:
+def of_greedy(values: ValueOutputs) -> Tensor:
     """dist [B, N] of the action whose expected return is largest."""
     return select_dist(values.dist, tf.argmax(values.q_values, axis=-1, output_type=tf.int32))
 
 
-def quantile(returns: Any, probabilities: Any, q: float) -> Any:
+def quantile(returns: TensorLike, probabilities: TensorLike, q: float) -> Tensor:
     """The smallest return at or below which at least ``q`` of the mass lies: [B, N], [B, N] -> [B].
 
     >>> float(quantile(tf.constant([[9.0, 1.0, 4.0]]), tf.constant([[0.25, 0.5, 0.25]]), 0.75)[0])
@@ -29,7 +27,7 @@ def quantile(returns: Any, probabilities: Any, q: float) -> Any:
     return tf.gather(tf.gather(returns, order, batch_dims=1), place, batch_dims=1)
 
 
-def monitors(returns: Any, probabilities: Any, **more: Any) -> Monitored:
+def monitors(returns: TensorLike, probabilities: TensorLike, **more: TensorLike) -> Monitored:
     """Standard deviation and distance between the quartiles of each of B distributions: returns, probabilities [B, N].
 
     more: further numbers [B].
