@@ -6,7 +6,7 @@ import dataclasses
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,9 @@ def memory_touched(trainer: Trainer) -> int:
     return trainer.replay.ring.frames.nbytes + len(trainer.replay) * COLUMN_BYTES
 
 
-def _train_for(trainer: Trainer, steps: Any, seconds: float, whole: int) -> tuple[float, float, dict[str, float]]:
+def _train_for(
+    trainer: Trainer, steps: Iterator[object], seconds: float, whole: int
+) -> tuple[float, float, dict[str, float]]:
     """Frames/s of the learning phase over a multiple of ``whole`` steps, their seconds, and each phase's share."""
     trainer.seconds.clear()
     begun, first = time.perf_counter(), trainer.counters.frames

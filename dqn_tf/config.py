@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 from dqn_tf import fields
-from dqn_tf.agent.contracts import Head, Layers, TargetRule, Torso, ValueFamily
+from dqn_tf.agent.contracts import Head, Layers, Optimizer, TargetRule, Torso, ValueFamily
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.dueling import Dueling
@@ -120,7 +120,7 @@ class AgentConfig:
     bootstrap: Greedy | Double | Munchausen | TargetRule = setting(Greedy(), doc="what the target backs up")
     replay: Uniform | Prioritized | PrioritizedRank = setting(Uniform(), doc="experience replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
-    optimizer: RMSProp | Adam = setting(doc="gradient step")
+    optimizer: RMSProp | Adam | Optimizer = setting(doc="gradient step")
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
     discount: float = setting(0.99, unit="per agent step", doc="gamma", at="agent/n_step")
     batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="agent/learner")

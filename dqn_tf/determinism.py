@@ -14,6 +14,7 @@ import numpy as np
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import RunError
+from dqn_tf.types import Tree
 
 PROMISE = (
     "Two runs of one configuration agree in every byte (timing.csv and log.txt excepted) where everything in `scope` "
@@ -106,7 +107,7 @@ def cpu_model() -> str:
     return f"{model} ({widest})" if widest else model
 
 
-def digest(tree: Any) -> str:
+def digest(tree: Tree) -> str:
     """SHA-256 of a state: nested dicts and lists of arrays, numbers, texts and None; independent of dict order.
 
     >>> digest({"a": 1, "b": np.zeros(2)}) == digest({"b": np.zeros(2), "a": 1})
@@ -117,7 +118,7 @@ def digest(tree: Any) -> str:
     return sha.hexdigest()
 
 
-def _feed(sha: Any, tree: Any) -> None:
+def _feed(sha: hashlib._Hash, tree: Tree) -> None:
     if isinstance(tree, dict):
         sha.update(b"{")
         for key in sorted(tree):

@@ -23,6 +23,10 @@ ConcreteFunction: TypeAlias = Any
 "A traced ``tf.function``."
 KerasLayer: TypeAlias = Any
 "A ``keras.layers.Layer``."
+KerasOptimizer: TypeAlias = Any
+"A ``keras.optimizers.Optimizer``."
+Tree: TypeAlias = Any
+"A state: nested dictionaries by text and lists, of arrays, numbers, texts, true, false, None."
 Array: TypeAlias = np.ndarray
 "A NumPy array."
 

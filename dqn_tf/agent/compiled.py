@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.types import TensorLike
 
 
 class Compiled:
@@ -39,6 +40,6 @@ class Compiled:
         """How often the function has been traced: 0 or 1."""
         return int(self._function.experimental_get_tracing_count())
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: TensorLike | tuple[TensorLike, ...]) -> Any:
         """Call it, with tensors or arrays of the signature's shapes and dtypes; anything else raises."""
         return self.trace(*tf.nest.map_structure(tf.convert_to_tensor, arguments))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dqn_tf.agent.networks.noisy import Noisy
     from dqn_tf.agent.networks.single import Single
     from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
+    from dqn_tf.agent.optimizers import Adam, RMSProp
     from dqn_tf.agent.targets.double import Double
     from dqn_tf.agent.targets.greedy import Greedy
     from dqn_tf.agent.targets.munchausen import Munchausen
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from dqn_tf.types import (
         BootstrapTerms,
         KerasLayer,
+        KerasOptimizer,
         LossOutputs,
         Monitored,
         ObservationSpec,
@@ -208,6 +210,18 @@ class ValueFamily(Protocol):
         """
 
 
+class Optimizer(Protocol):
+    """How theta steps along a gradient (``AgentConfig.optimizer``)."""
+
+    def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
+        """A Keras optimizer of these variables, its own variables made; they are part of the run's state.
+
+        Args:
+            variables: those of theta that it steps.
+            xla: "optimizer": the step of each variable is to be compiled by XLA.
+        """
+
+
 class TargetRule(Protocol):
     """What the target backs up (``AgentConfig.bootstrap``)."""
 
@@ -235,4 +249,5 @@ if TYPE_CHECKING:  # type checkers hold every built-in part against its contract
     _layers: list[Layers] = [Dense(), Noisy()]
     _heads: list[Head] = [Single(), Dueling()]
     _values: list[ValueFamily] = [Expected(), Categorical(), Quantile(), ImplicitQuantile(), FQF()]
+    _optimizers: list[Optimizer] = [RMSProp(), Adam()]
     _targets: list[TargetRule] = [Greedy(), Double(), Munchausen()]

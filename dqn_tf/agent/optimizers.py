@@ -19,8 +19,10 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import Optimizer
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
+from dqn_tf.types import KerasOptimizer, Tensor, TensorLike, Variable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class RMSProp:
             self.initial_mean_square >= 0, "a number >= 0", "optimizer.initial_mean_square", self.initial_mean_square
         )
 
-    def build(self, variables: list[Any], xla: str = "none") -> Any:
+    def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
         """A Keras optimizer with its slots made, so that the first update is already the only trace."""
         optimizer = (_compiled_rmsprop() if xla == "optimizer" else tf.keras.optimizers.RMSprop)(
             self.learning_rate, rho=self.decay, epsilon=self.epsilon, centered=self.centered
@@ -84,7 +86,7 @@ class Adam:
             expect(0 <= getattr(self, name) < 1, "a number in [0, 1)", f"optimizer.{name}", getattr(self, name))
         expect(self.epsilon > 0, "a number > 0", "optimizer.epsilon", self.epsilon)
 
-    def build(self, variables: list[Any], xla: str = "none") -> Any:
+    def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
         """A Keras optimizer with its slots made."""
         optimizer = _fused_adam()(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
         optimizer.corrected = self.epsilon_form == "corrected"
@@ -99,7 +101,7 @@ def _compiled_rmsprop() -> Any:
     base: Any = tf.keras.optimizers.RMSprop
 
     class CompiledRMSprop(base):
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        def update_step(self, gradient: Tensor, variable: Variable, learning_rate: TensorLike) -> None:
             step = lambda g: super(CompiledRMSprop, self).update_step(g, variable, learning_rate)  # noqa: E731
             tf.function(step, autograph=False, jit_compile=True)(gradient)
 
@@ -115,7 +117,7 @@ def _fused_adam() -> Any:
     class FusedAdam(base):
         corrected = False
 
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        def update_step(self, gradient: Tensor, variable: Variable, learning_rate: TensorLike) -> None:
             given = lambda x: tf.cast(x, variable.dtype)  # noqa: E731
             place, t = self._get_variable_index(variable), given(self.iterations + 1)
             handle = lambda x: (x.value if isinstance(x, tf.keras.Variable) else x).handle  # noqa: E731
@@ -141,7 +143,11 @@ class Optimizers:
     """An optimizer for most of a network's variables, and others for parts that bring their own."""
 
     def __init__(
-        self, config: Any, variables: list[Any], own: Iterable[tuple[Any, list[Any]]], xla: str = "none"
+        self,
+        config: Optimizer,
+        variables: list[Variable],
+        own: Iterable[tuple[Optimizer, list[Variable]]],
+        xla: str = "none",
     ) -> None:
         """config: the optimizer of all variables that are not in ``own``, pairs of (configuration, variables).
         xla: "optimizer": each variable's step is compiled by XLA, where it is not one kernel anyway."""
@@ -151,12 +157,12 @@ class Optimizers:
         places = {id(v): i for i, v in enumerate(variables)}
         self._groups = [(c.build(group, xla), [places[id(v)] for v in group], group) for c, group in groups]
 
-    def apply(self, gradients: list[Any]) -> None:
+    def apply(self, gradients: list[Tensor]) -> None:
         """One step; gradients in the order of the network's variables."""
         for optimizer, places, group in self._groups:
             optimizer.apply_gradients(zip([gradients[i] for i in places], group, strict=True))
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Variable]:
         """Slots, counts and rates."""
         return [v for optimizer, _, _ in self._groups for v in optimizer.variables]

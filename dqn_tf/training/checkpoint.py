@@ -31,6 +31,7 @@ from dqn_tf.checks import RunError
 from dqn_tf.config import SCHEMA
 from dqn_tf.fields import digest as json_digest
 from dqn_tf.replay.ring import segment_digest
+from dqn_tf.types import Tree
 
 KEEP = 2
 LARGEST = 4 * 2**30  # bytes that one file of a checkpoint may unpack to
@@ -287,7 +288,7 @@ def _unzip(data: bytes, name: str) -> Columns:
 
 
 # -- trees: arrays go to one file, the rest to another -----------------------------------------------------------------
-def _split(tree: Any, path: str, arrays: Columns) -> Any:
+def _split(tree: Tree, path: str, arrays: Columns) -> Tree:
     if isinstance(tree, np.ndarray):
         arrays[path] = tree
         return {"$array": path}
@@ -300,7 +301,7 @@ def _split(tree: Any, path: str, arrays: Columns) -> Any:
     return tree
 
 
-def _join(tree: Any, arrays: Columns) -> Any:
+def _join(tree: Tree, arrays: Columns) -> Tree:
     if isinstance(tree, dict):
         if set(tree) == {"$array"}:
             return arrays[tree["$array"]]

@@ -19,13 +19,14 @@ import hashlib
 import io
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dqn_tf import fields, plain_json
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
+from dqn_tf.plain_json import Json
 from dqn_tf.training.checkpoint import sync
 
 
@@ -113,7 +114,7 @@ def _more(differing: list[tuple[str, Any, Any]], path: Path) -> str:
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: Json) -> None:
     """Write durably and atomically; a number that is not finite becomes null."""
     write_bytes(path, (plain_json.dumps(data, indent=2) + "\n").encode())
 
@@ -167,7 +168,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return found
 
 
-def _checked(path: Path, data: Any, kinds: _Kinds, prefix: str, do: str) -> dict[str, Any]:
+def _checked(path: Path, data: Json, kinds: _Kinds, prefix: str, do: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         name = prefix.rstrip(".") or "the file"
         raise RunError(f"Expected named fields in {path}, got {type(data).__name__} for {name}: it is damaged. {do}")
@@ -243,7 +244,7 @@ class Table:
             raise ValueError(f"Expected the columns {self.columns}, got {list(row)}.")
         self._put(self._line([row[name] for name in self._kept]))
 
-    def _line(self, values: Any) -> bytes:
+    def _line(self, values: Sequence[object]) -> bytes:
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerow(["" if v != v else v for v in values])  # nan: an empty cell
         return out.getvalue().encode()

@@ -22,9 +22,11 @@ from typing import Any
 from dqn_tf import determinism
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
+from dqn_tf.plain_json import Json
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run_dir import read_json
+from dqn_tf.types import Tree
 
 FILES = ("episodes.csv", "iterations.csv", "summary.json")
 LIMIT_SECONDS = 900.0  # for one run; the slowest takes 20 on an idle machine
@@ -258,7 +260,7 @@ def _state(run_dir: Path) -> dict[str, Any]:
     return state
 
 
-def _differing_leaves(a: Any, b: Any, path: str = "") -> list[str]:
+def _differing_leaves(a: Tree, b: Tree, path: str = "") -> list[str]:
     """Paths at which two states differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         names = sorted({*a, *b})
@@ -286,7 +288,7 @@ def _scope_words(run_dir: Path, name: str) -> str:
     return f"  {name}: " + ", ".join(f"{key} {_plain(value)}" for key, value in scope.items())
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Json) -> str:
     if isinstance(value, dict):
         value = [f"{key}={inner}" for key, inner in value.items()]
     return " + ".join(map(str, value)) or "none" if isinstance(value, list) else str(value) or "none"

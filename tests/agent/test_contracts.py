@@ -45,6 +45,7 @@ def _switches_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_these_fields_are_open() -> None:
     assert {name: contract.__name__ for name, contract in OPEN.items()} == {
         **{"network": "Torso", "head": "Head", "layers": "Layers", "value": "ValueFamily", "bootstrap": "TargetRule"},
+        "optimizer": "Optimizer",
     }
 
 

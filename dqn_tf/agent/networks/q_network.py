@@ -3,10 +3,8 @@ value family says what these numbers mean."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.contracts import Head, Layers, Torso, ValueFamily
+from dqn_tf.agent.contracts import Head, Layers, Optimizer, Torso, ValueFamily
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
@@ -58,7 +56,7 @@ class QNetwork:
         return [*self.torso.trainable_variables, *(v for layer in layers for v in layer.variables)]
 
     @property
-    def own_optimizers(self) -> list[tuple[Any, list[Any]]]:
+    def own_optimizers(self) -> list[tuple[Optimizer, list[Variable]]]:
         """(optimizer's configuration, variables) of the parts that bring an optimizer of their own."""
         own = [(getattr(part, "optimizer", None), part.variables) for part in self._parts]
         return [(optimizer, variables) for optimizer, variables in own if optimizer is not None]
