@@ -28,6 +28,11 @@ def checkout(purpose: str) -> Path:
     return ROOT
 
 
+def folder_name(env_id: str) -> str:
+    """What an environment's folder is called: "module:ns/Name-v0" -> "module_ns_Name-v0"."""
+    return env_id.replace(":", "_").replace("/", "_")
+
+
 def python_path() -> str:
     """PYTHONPATH of processes that must import the same code as this one."""
     known = os.environ.get("PYTHONPATH", "")

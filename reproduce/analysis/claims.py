@@ -16,6 +16,7 @@ from dqn_tf.rng import Stream
 from reproduce import formatting
 from reproduce.analysis import score_aggregates, statistics
 from reproduce.analysis.collecting import Collected
+from reproduce.places import folder_name
 from reproduce.planning import protocol
 from reproduce.planning.protocol import Claim, Protocol
 from reproduce.records import published
@@ -48,8 +49,9 @@ class Outcome(NamedTuple):
 
 def needed(asked: Protocol, claim: Claim) -> Needed:
     """All of the grids in which the claim's agent stands, or what they have of its environment."""
-    grids = [g for g in asked.grids_of(claim.agent) if claim.environment in ("", *protocol.environments(g))]
-    names = (claim.environment,) if claim.environment else tuple(e for g in grids for e in protocol.environments(g))
+    only = folder_name(claim.environment)
+    grids = [g for g in asked.grids_of(claim.agent) if only in ("", *protocol.environments(g))]
+    names = (only,) if only else tuple(e for g in grids for e in protocol.environments(g))
     if claim.normalization:
         known = published.references(claim.normalization)
         names = tuple(name for name in names if name in known)

@@ -132,7 +132,7 @@ def _popen(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
 
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "dqn_tf", *job.arguments],
-        env=environment(),
+        env=environment(job),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -144,10 +144,10 @@ def _popen(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
 _LIBC = ctypes.CDLL(None)
 
 
-def environment() -> dict[str, str]:
-    """Of the processes: this checkout's code, a quiet TensorFlow, and the CPU unless a GPU is named by the caller."""
+def environment(job: Job) -> dict[str, str]:
+    """Of its process: this checkout's code, a quiet TensorFlow, and the CPU unless a GPU is named by the caller."""
     own = {
-        "PYTHONPATH": python_path(),
+        "PYTHONPATH": os.pathsep.join(filter(None, [python_path(), job.python_path])),
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONUNBUFFERED": "1",

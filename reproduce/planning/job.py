@@ -19,7 +19,10 @@ WARM_UP_COST = 0.2  # of a frame before learning starts, in frames after; only f
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run: what ``dqn-tf train`` is asked for, and where it lives."""
+    """One run: what ``dqn-tf train`` is asked for, and where it lives.
+
+    python_path: a folder in which its process finds the module of its environment; "": it needs none.
+    """
 
     label: str
     preset: str
@@ -30,6 +33,7 @@ class Job:
     protocol: str | None = None
     settings: tuple[str, ...] = ()
     checkpoint_frames: int = 200_000
+    python_path: str = ""
 
     @cached_property
     def config(self) -> RunConfig:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.envs import games
 from reproduce.planning.job import Job
-from reproduce.planning.protocol import Grid, Protocol, environments, find_environment
+from reproduce.planning.protocol import Grid, Protocol, environment_ids, environments, find_environment
 
 # One TensorFlow thread per run: a run then keeps one core busy, and cores are filled with runs.
 SETTINGS = ("execution.threads=1",)
@@ -86,7 +87,7 @@ def _chosen(
 
 
 def _jobs(protocol: Protocol, grid: Grid, name: str, names: tuple[str, ...], seed: int, folder: Path) -> list[Job]:
-    agent = protocol.agent(name)
+    agent, ids = protocol.agent(name), environment_ids(grid)
     base = Job(
         label="",
         preset=agent.preset,
@@ -102,11 +103,24 @@ def _jobs(protocol: Protocol, grid: Grid, name: str, names: tuple[str, ...], see
         replace(
             base,
             label=f"{name} {environment} seed {seed}",
-            environment=environment,
-            run_dir=folder / protocol.id / name / environment.replace("/", "_") / f"seed_{seed}",
+            environment=ids[environment],
+            run_dir=folder / protocol.id / name / environment / f"seed_{seed}",
+            python_path=module_folder(ids[environment]),
         )
         for environment in names
     ]
+
+
+def module_folder(env_id: str) -> str:
+    """Where processes find the module of "module:Name-v0", which this one has imported; "" if it is installed, or none
+    is needed."""
+    top = env_id.rpartition(":")[0].partition(".")[0]
+    spec = importlib.util.find_spec(top) if top else None
+    if spec is None or not (spec.origin or spec.submodule_search_locations):
+        return ""
+    package = spec.submodule_search_locations
+    at = Path(next(iter(package)) if package else str(spec.origin)).resolve().parent
+    return "" if at.name in ("site-packages", "dist-packages") else str(at)
 
 
 def _check(jobs: list[Job]) -> None:

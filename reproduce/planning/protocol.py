@@ -14,6 +14,7 @@ from typing import Any, Literal
 from dqn_tf import envs, fields, presets
 from dqn_tf.checks import ConfigError, nearest
 from dqn_tf.envs import games
+from reproduce.places import folder_name
 
 SCHEMA = 1
 
@@ -165,16 +166,29 @@ def environments(grid: Grid) -> tuple[str, ...]:
 
     Raises ConfigError: unknown, with the nearest names.
     """
-    return games.SUITES[grid.suite] if grid.suite else tuple(plain_environment(name) for name in grid.environments)
+    return tuple(environment_ids(grid))
+
+
+def environment_ids(grid: Grid) -> dict[str, str]:
+    """The environments of a grid: name of the folder -> what ``dqn-tf train`` calls it.  Raises as ``environments``."""
+    if grid.suite:
+        return {name: name for name in games.SUITES[grid.suite]}
+    ids = [envs.check_environment(name).partition(":")[2] for name in grid.environments]
+    found = {folder_name(env_id): env_id for env_id in ids}
+    if len(found) < len(ids):
+        raise ConfigError(f"Expected each environment once, and under a name of its own as a folder, got {ids}.")
+    return found
 
 
 def plain_environment(name: str) -> str:
     """The name of an environment's folder, from any of its spellings.  Raises ConfigError if there is none."""
-    return envs.check_environment(name).partition(":")[2]
+    return folder_name(envs.check_environment(name).partition(":")[2])
 
 
 def find_environment(name: str, known: tuple[str, ...], where: str) -> str:
     """The one of ``known`` that ``name`` spells.  Raises ConfigError, with the nearest names."""
+    if name in known:
+        return name
     try:
         found = plain_environment(name)
     except ConfigError:

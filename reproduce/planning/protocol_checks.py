@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dqn_tf import envs, presets
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.envs import games
+from reproduce.places import folder_name
 from reproduce.planning.protocol import AFTER_TRAINING, WINDOWED, Claim, Grid, Protocol, environments
 
 Wrong = Callable[[str, object], ConfigError]  # (key in the file, what is wrong with it) -> the error to raise
@@ -63,11 +64,9 @@ def _grid(p: Protocol, grid: Grid, key: str, wrong: Wrong) -> None:
     if grid.suite and grid.suite not in games.SUITES:
         raise wrong(f"{key}.suite", unknown("suite", grid.suite, games.SUITES))
     try:
-        found = environments(grid)
+        environments(grid)
     except ConfigError as error:
         raise wrong(f"{key}.environments", error) from error
-    if len(set(found)) < len(found):
-        raise wrong(f"{key}.environments", "Expected each environment once.")
 
 
 def _claims(p: Protocol, wrong: Wrong) -> None:
@@ -95,7 +94,7 @@ def _metric(p: Protocol, claim: Claim, key: str, wrong: Wrong) -> None:
     """What is measured, where, and in which unit."""
     raw = claim.metric == "score"
     played = [e for grid in p.grids_of(claim.agent) for e in environments(grid)]
-    if raw and claim.environment not in played:
+    if raw and folder_name(claim.environment) not in played:
         raise wrong(f"{key}.environment", unknown("environment", claim.environment, played))
     if not raw and claim.environment:
         raise wrong(f"{key}.environment", f"Expected none for a metric over games, got {claim.environment!r}.")

@@ -20,6 +20,7 @@ from dqn_tf import fields
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.training.run_dir import read_json, read_table
+from reproduce.places import folder_name
 
 REQUIRED = {  # fields that are read
     "config.json": ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"),
@@ -60,7 +61,7 @@ class Run:
     @property
     def environment(self) -> str:
         """ "CartPole-v1", or a game's id: the name without its kind."""
-        return str(self.settings["environment"]).partition(":")[2].replace(":", "_").replace("/", "_")
+        return folder_name(str(self.settings["environment"]).partition(":")[2])
 
     @property
     def game(self) -> str | None:

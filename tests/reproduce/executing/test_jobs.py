@@ -184,7 +184,7 @@ def test_a_run_ends_with_its_parent(job, instead, tmp_path, number):
         "jobs.run_one(Job(label='', preset='dqn_classic', environment='CartPole-v1', seed=1, frames=400,"
         " run_dir=Path(sys.argv[1])))"
     )
-    command = [sys.executable, "-c", code, str(job().run_dir), jobs.environment()["PYTHONPATH"]]
+    command = [sys.executable, "-c", code, str(job().run_dir), jobs.environment(job())["PYTHONPATH"]]
     with subprocess.Popen(command, cwd=places.ROOT, stderr=subprocess.DEVNULL) as process:
         _until(job().run_dir.with_suffix(".up").exists)
         process.send_signal(number)
@@ -198,13 +198,15 @@ def _until(true, seconds=60.0):
         time.sleep(0.05)
 
 
-def test_environment(monkeypatch):
+def test_environment(monkeypatch, job):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert jobs.environment()["TF_CPP_MIN_LOG_LEVEL"] == "3" and jobs.environment()["CUDA_VISIBLE_DEVICES"] == "-1"
-    assert jobs.environment()["PYTHONPATH"].split(os.pathsep)[0] == str(places.ROOT)
+    assert jobs.environment(job())["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert jobs.environment(job())["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert jobs.environment(job())["PYTHONPATH"].split(os.pathsep)[0] == str(places.ROOT)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert jobs.environment()["CUDA_VISIBLE_DEVICES"] == "0"
+    assert jobs.environment(job())["CUDA_VISIBLE_DEVICES"] == "0"
+    assert jobs.environment(job(python_path="/own"))["PYTHONPATH"].split(os.pathsep)[-1] == "/own"
 
 
 def test_tail_of_a_log(tmp_path):
