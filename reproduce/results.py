@@ -34,6 +34,7 @@ def _everything(arguments: argparse.Namespace) -> int:
     from reproduce.presenting import results_folder
 
     folder = _folder(arguments)
+    places.checkout("the pages of docs/")  # before anything is written
     if arguments.check:
         return _check(folder, results_folder.PARTS)
     records = results_folder.read(folder)

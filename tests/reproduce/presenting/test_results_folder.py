@@ -92,9 +92,7 @@ def test_the_command(results, capsys):
 
 
 def test_without_a_part_it_is_all_of_them(results, capsys, monkeypatch, tmp_path):
-    pages = {"a.md": lambda: "a", "b.md": lambda: "b"}
-    monkeypatch.setattr(docs_pages, "PAGES", pages)
-    monkeypatch.setattr(docs_pages.write, "__defaults__", (tuple(pages),))
+    monkeypatch.setattr(docs_pages, "pages", lambda: {"a.md": "a", "b.md": "b"})
     monkeypatch.setattr("reproduce.places.ROOT", tmp_path)
     assert command("--results", results) == 0
     assert capsys.readouterr().out.count("\n") == FILES + 2
