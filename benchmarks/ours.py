@@ -13,7 +13,8 @@ import sys
 from peers import CAPACITY, Meter, versions
 
 from dqn_tf import bench, determinism, make_config
-from dqn_tf.training import concurrent_loop, loop
+from dqn_tf.training import run_state
+from dqn_tf.training.loop import make_loop
 
 
 def main() -> None:
@@ -23,15 +24,14 @@ def main() -> None:
     settings = [*settings, f"replay.capacity={CAPACITY}"]
     config = bench.measured(make_config(preset, "breakout", frames=100_000_000, settings=settings))
     determinism.enable(config.agent.execution.threads)
-    trainer = concurrent_loop.trainer_of(config)
+    trainer = make_loop(config)
     floor = bench.floor(trainer, bench.emulation_rate(config.environment))["floor_frames_per_s"]
     print(json.dumps({"versions": versions(), "floor_frames_per_s": floor}), flush=True)
-    for module in (loop, concurrent_loop):
-        meter.before(module, "check_finite", meter.update)
+    meter.before(run_state, "check_finite", meter.update)
     steps = 0
     for _ in trainer.records(lambda: None):
-        meter.step(trainer.counters.steps - steps)
-        steps = trainer.counters.steps
+        meter.step(trainer.run.counters.steps - steps)
+        steps = trainer.run.counters.steps
 
 
 if __name__ == "__main__":

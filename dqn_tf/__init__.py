@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from dqn_tf.fields import setting
     from dqn_tf.presets import PRESETS
     from dqn_tf.trained import TrainedAgent, load
-    from dqn_tf.training.loop import EpisodeRecord, IterationRecord
+    from dqn_tf.training.records import EpisodeRecord, IterationRecord
     from dqn_tf.training.rescore import digest_of, evaluate
     from dqn_tf.training.run import Options, train
 
 _HOMES = {
     "AgentConfig": "config",
     "ConfigError": "checks",
-    "EpisodeRecord": "training.loop",
+    "EpisodeRecord": "training.records",
     "Evaluation": "config",
-    "IterationRecord": "training.loop",
+    "IterationRecord": "training.records",
     "Options": "training.run",
     "PRESETS": "presets",
     "PROTOCOLS": "envs",

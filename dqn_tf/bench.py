@@ -18,8 +18,7 @@ from dqn_tf.config import Concurrent, Interleaved, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.ring import COLUMN_BYTES
-from dqn_tf.training.concurrent_loop import trainer_of
-from dqn_tf.training.loop import Trainer
+from dqn_tf.training.loop import Loop, make_loop
 
 Say = Callable[[str], None]
 WARM_UP_STEPS = 200  # of learning, before anything is timed: compilation, caches
@@ -53,26 +52,26 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads{wait} ...")
     if text := vector.advice(getattr(agent.execution, "workers", 0)):
         say(text)
-    trainer = trainer_of(config)
+    loop = make_loop(config)
     try:
-        return _measure(trainer, start + warm_up, whole, seconds, say)
+        return _measure(loop, start + warm_up, whole, seconds, say)
     finally:
-        trainer.close()
+        loop.close()
 
 
-def _measure(trainer: Trainer, warm: int, whole: int, seconds: float, say: Say) -> dict[str, Any]:
-    """``measure``, from step ``warm`` of a new trainer on."""
-    agent, steps = trainer.config.agent, trainer.records(lambda: None)
-    while trainer.counters.steps < warm:
+def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dict[str, Any]:
+    """``measure``, from step ``warm`` of a new loop on."""
+    agent, steps = loop.run.config.agent, loop.records(lambda: None)
+    while loop.run.counters.steps < warm:
         next(steps)
-    resident = _status("VmRSS") - memory_touched(trainer) - agent.replay.sampler_bytes
+    resident = _status("VmRSS") - memory_touched(loop) - agent.replay.sampler_bytes
     on_device = DEVICE_COLUMN_BYTES if agent.replay.placement == "device" else 0
     cpu = _cpu_seconds()
-    end_to_end, wall, phases = _train_for(trainer, steps, seconds, whole)
+    end_to_end, wall, phases = _train_for(loop, steps, seconds, whole)
     cores = (_cpu_seconds() - cpu) / wall
     say("Measuring the parts and the floor ...")
-    parts = _parts(trainer)
-    floors = floor(trainer, parts["emulation_frames_per_s"])
+    parts = _parts(loop)
+    floors = floor(loop, parts["emulation_frames_per_s"])
     return {
         "frames_per_s": end_to_end,
         "seconds": wall,
@@ -81,36 +80,36 @@ def _measure(trainer: Trainer, warm: int, whole: int, seconds: float, say: Say) 
         **parts,
         **floors,
         "resident_bytes_beside_replay": resident,
-        "transition_bytes": round(trainer.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES + on_device,
+        "transition_bytes": round(loop.run.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES + on_device,
         "sampler_bytes": agent.replay.sampler_bytes,
         "placement": agent.replay.placement,
         "threads": agent.execution.threads,
     }
 
 
-def memory_touched(trainer: Trainer) -> int:
+def memory_touched(loop: Loop) -> int:
     """Bytes of the replay that have been written, and so are resident on the host."""
-    return trainer.replay.ring.frames.nbytes + len(trainer.replay) * COLUMN_BYTES
+    return loop.run.replay.ring.frames.nbytes + len(loop.run.replay) * COLUMN_BYTES
 
 
 def _train_for(
-    trainer: Trainer, steps: Iterator[object], seconds: float, whole: int
+    loop: Loop, steps: Iterator[object], seconds: float, whole: int
 ) -> tuple[float, float, dict[str, float]]:
     """Frames/s of the learning phase over a multiple of ``whole`` steps, their seconds, and each phase's share."""
-    trainer.seconds.clear()
-    begun, first = time.perf_counter(), trainer.counters.frames
-    while time.perf_counter() - begun < seconds or trainer.counters.steps % whole:
+    loop.run.seconds.clear()
+    begun, first = time.perf_counter(), loop.run.counters.frames
+    while time.perf_counter() - begun < seconds or loop.run.counters.steps % whole:
         next(steps)
     wall = time.perf_counter() - begun
-    shares = {name: value / wall for name, value in trainer.seconds.items()}
-    return (trainer.counters.frames - first) / wall, wall, {**shares, "other": 1 - sum(shares.values())}
+    shares = {name: value / wall for name, value in loop.run.seconds.items()}
+    return (loop.run.counters.frames - first) / wall, wall, {**shares, "other": 1 - sum(shares.values())}
 
 
-def _parts(trainer: Trainer) -> dict[str, float]:
+def _parts(loop: Loop) -> dict[str, float]:
     """Median seconds of one update, action, environment step and replay sample, and the bare emulator's frames/s."""
-    config, learner, agent = trainer.config, trainer.learner, trainer.config.agent
+    config, learner, agent = loop.run.config, loop.run.learner, loop.run.config.agent
     environment = envs.make(config.environment, config.protocol, config.seed, "bench")
-    replay = trainer.replay
+    replay = loop.run.replay
     sample = replay.sample(agent.batch_size, 0)
     observation = environment.reset().observation
     random = np.random.default_rng(0)
@@ -130,7 +129,7 @@ def _parts(trainer: Trainer) -> dict[str, float]:
         "step_seconds": _median(step, 400),
         "sample_seconds": _median(lambda: replay.sample(agent.batch_size, 0), 100),
         "priorities_seconds": _median(draw_and_learn, 100) if replay.sampler.has_priorities else 0.0,
-        "emulation_frames_per_s": emulation_rate(trainer.config.environment),
+        "emulation_frames_per_s": emulation_rate(loop.run.config.environment),
     }
 
 
@@ -160,15 +159,15 @@ def emulation_rate(environment: str) -> float:
     return len(chosen) / (time.perf_counter() - begun)
 
 
-def floor(trainer: Trainer, emulation: float) -> dict[str, float]:
+def floor(loop: Loop, emulation: float) -> dict[str, float]:
     """What one block (from one time that updates are due to the next) must cost here.
 
     Its arithmetic at the rate of the matrix products that the cores, or TensorFlow's threads where they are fewer,
     make side by side; its frames at the rate of the bare emulator (``emulation``, frames/s of one core), shared by all
     cores that threads and workers can keep busy.  However the work is arranged, it is not done sooner.
     """
-    agent, skip = trainer.config.agent, trainer.config.frame_skip
-    update, action = map(flops.count, trainer.learner.graphs())
+    agent, skip = loop.run.config.agent, loop.run.config.frame_skip
+    update, action = map(flops.count, loop.run.learner.graphs())
     cores, threads = len(os.sched_getaffinity(0)), agent.execution.threads
     side_by_side = min(cores, threads)
     rate = matmul_rate(side_by_side)

@@ -47,7 +47,7 @@ class Interleaved:
 
     KIND = "interleaved"
     xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="agent/learner")
-    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/loop")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="execution/updater")
 
     @property
     def cores(self) -> int:
@@ -124,15 +124,20 @@ class AgentConfig:
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
     discount: float = setting(0.99, unit="per agent step", doc="gamma", at="agent/n_step")
     batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="agent/learner")
-    steps_per_update: int = setting(4, unit="agent steps", doc="one update every so many steps", at="training/loop")
+    steps_per_update: int = setting(
+        4, unit="agent steps", doc="one update every so many steps", at="training/interleaved_loop"
+    )
     updates_at_once: int = setting(
-        1, unit="updates", doc="updates whenever updates are due", later=True, at="training/loop"
+        1, unit="updates", doc="updates whenever updates are due", later=True, at="training/interleaved_loop"
     )
     target_update_steps: int = setting(
-        10_000, unit="agent steps", doc="theta^- <- theta every so many steps", at="training/loop"
+        10_000, unit="agent steps", doc="theta^- <- theta every so many steps", at="training/interleaved_loop"
     )
     min_replay_steps: int = setting(
-        50_000, unit="agent steps", doc="steps before learning starts and epsilon decays", at="training/loop"
+        50_000,
+        unit="agent steps",
+        doc="steps before learning starts and epsilon decays",
+        at="training/interleaved_loop",
     )
     max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="agent/update")
     execution: Interleaved | Concurrent = setting(Interleaved(), doc="order and means of acting and learning")
@@ -210,12 +215,14 @@ class Evaluation:
         None, unit="episodes", doc="length of a phase during training", at="training/evaluation"
     )
     frames: int | None = setting(None, unit="frames", doc="length of a phase during training", at="training/evaluation")
-    final_episodes: int = setting(10, unit="episodes", doc="length of the phase after training", at="training/loop")
+    final_episodes: int = setting(
+        10, unit="episodes", doc="length of the phase after training", at="training/iterations"
+    )
     final_network: Literal["last", "best"] = setting(
         "last",
         doc="whose score is the final one: the last network's, or the best-scored one's of training",
         later=True,
-        at="training/loop",
+        at="training/iterations",
     )
     max_steps_per_episode: int = setting(
         MAX_STEPS_PER_EPISODE,
@@ -231,7 +238,7 @@ class Evaluation:
         at="training/evaluation",
     )
     period_iterations: int = setting(
-        1, unit="iterations", doc="a phase every so many iterations; 0: only at the end", at="training/loop"
+        1, unit="iterations", doc="a phase every so many iterations; 0: only at the end", at="training/iterations"
     )
 
     def __post_init__(self) -> None:

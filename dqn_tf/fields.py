@@ -91,7 +91,7 @@ def leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, A
 
 
 def owned_leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any], str]]:
-    """``leaves``, each with the module that carries it out, as "training/loop": the field says it itself, or it is the
+    """``leaves``, each with the module that carries it out, as "agent/update": the field says it itself, or it is the
     module of its dataclass; of a kind, that of the dataclass chosen."""
     hints = _hints(type(config))
     for field in dataclasses.fields(config):

@@ -17,17 +17,18 @@ from dqn_tf.types import Counters
 
 def test_the_seconds_are_those_that_whole_periods_took() -> None:
     """Asked for 10 ms, with periods of 8 steps of 20 ms each."""
-    trainer = SimpleNamespace(seconds=defaultdict(float), counters=Counters())
+    run = SimpleNamespace(seconds=defaultdict(float), counters=Counters())
+    loop = SimpleNamespace(run=run)
 
     def steps() -> Iterator[None]:
         while True:
             time.sleep(0.02)
-            made = trainer.counters.steps + 1
-            trainer.counters = trainer.counters._replace(steps=made, frames=4 * made)
+            made = run.counters.steps + 1
+            run.counters = run.counters._replace(steps=made, frames=4 * made)
             yield
 
-    rate, wall, shares = bench._train_for(trainer, steps(), seconds=0.01, whole=8)
-    assert trainer.counters.steps == 8 and wall >= 0.16
+    rate, wall, shares = bench._train_for(loop, steps(), seconds=0.01, whole=8)
+    assert run.counters.steps == 8 and wall >= 0.16
     assert rate == 32 / wall and shares == {"other": 1}
 
 
@@ -35,11 +36,9 @@ def test_workers_are_let_go_of_when_a_measurement_fails(monkeypatch: pytest.Monk
     """And the warning that there are too many comes before they start."""
     happened: list[Any] = []
 
-    class Trainer:
-        counters = Counters()
-
+    class FailingLoop:
         def __init__(self, config: Any) -> None:
-            self.config = config
+            self.run = SimpleNamespace(config=config, counters=Counters())
             happened.append("started")
 
         def records(self, each_step: Any) -> Iterator[None]:
@@ -51,7 +50,7 @@ def test_workers_are_let_go_of_when_a_measurement_fails(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(determinism, "enable", lambda threads: None)
     monkeypatch.setattr(vector.os, "sched_getaffinity", lambda _: {0})
-    monkeypatch.setattr(bench, "trainer_of", Trainer)
+    monkeypatch.setattr(bench, "make_loop", FailingLoop)
     given = ["execution=concurrent", "execution.workers=2", "replay.capacity=20000"]
     with pytest.raises(ZeroDivisionError):
         bench.measure(make_config("dqn_classic", "CartPole-v1", frames=10**6, settings=given), 1.0, happened.append)

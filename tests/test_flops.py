@@ -25,7 +25,7 @@ from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.config import RunConfig
 from dqn_tf.presets import load
-from dqn_tf.training.loop import Trainer
+from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.types import EnvironmentSpec, ObservationSpec
 
 B, S, F, H, A = 4, 3, 5, 8, 2  # batch, size of a state, features of the torso, hidden units of the head, actions
@@ -173,7 +173,7 @@ def test_the_floor_counts_all_updates_of_a_block(cartpole: Callable[..., RunConf
     config = cartpole()
     execution = dataclasses.replace(config.agent.execution, threads=2)
     agent = dataclasses.replace(config.agent, execution=execution, updates_at_once=3, steps_per_update=2)
-    trainer = Trainer(dataclasses.replace(config, agent=agent))
+    trainer = InterleavedLoop(dataclasses.replace(config, agent=agent))
     monkeypatch.setattr(bench, "matmul_rate", lambda number: {2: 1e6}[number])
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     floor, emulating = (bench.floor(trainer, rate) for rate in (math.inf, 10.0))

@@ -89,7 +89,7 @@ class AtariProtocol:
     reward_clip: tuple[float, float] | None = setting(
         doc="Lowest and highest reward of a step as the learner sees it (the sum over its frames is clamped). Applied "
         "to the learner's view only: environments always report raw rewards.",
-        at="training/loop",
+        at="training/run_state",
     )
     max_frames_per_episode: int = setting(unit="frames", doc="A game is cut off (truncated) here, no-ops included.")
     max_frames_per_evaluation_episode: int = setting(unit="frames", doc="The same in evaluation.")

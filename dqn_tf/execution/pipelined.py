@@ -101,7 +101,7 @@ class PipelinedUpdater:
 
     def _gather_next(self, number: int, step: int) -> _Next | None:
         rows = prediction.rows_until_next_update(self._config, self._replay, step)
-        predicted = None if rows is None else prediction.predict(self._replay, self._batch_size, number, rows)
+        predicted = None if rows is None else prediction.predict_indices(self._replay, self._batch_size, number, rows)
         if predicted is None:
             return None
         sample = self._replay.gather(predicted)

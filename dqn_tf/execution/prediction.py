@@ -30,7 +30,7 @@ def rows_until_next_update(config: RunConfig, replay: Replay, step: int) -> int 
     return agent.steps_per_update + replay.episode_over  # a new episode's first frame takes a row
 
 
-def predict(replay: Replay, batch_size: int, number: int, new_rows: int) -> SampleIndices | None:
+def predict_indices(replay: Replay, batch_size: int, number: int, new_rows: int) -> SampleIndices | None:
     """What ``Replay.sample_indices`` will return once ``new_rows`` more rows are stored; None if it depends on them.
 
     Until then the rows that it names do not change, nor what ``Replay.gather`` returns for them.

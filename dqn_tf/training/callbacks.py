@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf.checks import RunError
-from dqn_tf.training.loop import EpisodeRecord, IterationRecord
+from dqn_tf.training.records import EpisodeRecord, IterationRecord
 
 OnEpisode = Callable[[EpisodeRecord], None]
 OnIteration = Callable[[IterationRecord], None]

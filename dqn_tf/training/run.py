@@ -19,13 +19,13 @@ from dqn_tf import determinism, envs, fields, memory
 from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.training import evaluation, extension, tensorboard
+from dqn_tf.training import evaluation, extension, iterations, tensorboard
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.concurrent_loop import trainer_of
 from dqn_tf.training.divergence import advice
-from dqn_tf.training.loop import EpisodeRecord, IterationRecord, Trainer
+from dqn_tf.training.loop import Loop, make_loop
 from dqn_tf.training.progress import Progress
+from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_dir import RunDir, Table, read_manifest, read_summary, write_json
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.training.stop import Interrupted, StopRequests
@@ -156,26 +156,26 @@ class _Session:
                         f"update, which is due after {config.agent.min_replay_steps:,} (`min_replay_steps`). The score "
                         "will be that of an untrained network."
                     )
-                trainer = self._trainer()
-                trainer.say = self.log
-                columns = iteration_columns(trainer.monitors.columns)
+                loop = self._make_loop()
+                loop.run.say = self.log
+                columns = iteration_columns(loop.run.monitors.columns)
                 self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
                 try:
                     with extension.held(None if self.store.found() else options.extend):
-                        self._resume(trainer)
-                    self.progress = Progress(config.frames, trainer.counters.frames, self.label, options.progress)
+                        self._resume(loop)
+                    self.progress = Progress(config.frames, loop.run.counters.frames, self.label, options.progress)
                     if options.tensorboard:
                         self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
-                    return self._train(trainer, stop)
+                    return self._train(loop, stop)
                 finally:
-                    self._close(trainer)
+                    self._close(loop)
         finally:
             self._close_manifest()
 
-    def _trainer(self) -> Trainer:
+    def _make_loop(self) -> Loop:
         """Raises ConfigError as environments, replay and networks do, with nothing left of a run that was to begin."""
         try:
-            return trainer_of(self.config)
+            return make_loop(self.config)
         except ConfigError:
             self._withdraw()
             raise
@@ -185,20 +185,20 @@ class _Session:
             self.run_dir.withdraw()
             self.status = "withdrawn"
 
-    def _train(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
+    def _train(self, loop: Loop, stop: StopRequests) -> dict[str, Any]:
         gc.freeze()  # start-up objects need no scanning during the run
         try:
-            return self._train_to_the_end(trainer, stop)
+            return self._train_to_the_end(loop, stop)
         except (memory.Shortage, CallbackError):
-            self._save(trainer, stop)
+            self._save(loop, stop)
             raise
         except Interrupted:
-            self._save(trainer, stop)
+            self._save(loop, stop)
             self.status = "interrupted"
-            self.log(f"Stopped at {trainer.counters.frames:,} frames; the same command continues the run.")
+            self.log(f"Stopped at {loop.run.counters.frames:,} frames; the same command continues the run.")
             raise
         except Exception as error:
-            self._keep(error, trainer, stop)
+            self._keep(error, loop, stop)
             if isinstance(error, ConfigError):  # of something that failed by now, not of the request
                 failure = RunError(str(error))
                 failure.__notes__ = error.__notes__
@@ -207,38 +207,39 @@ class _Session:
         finally:
             gc.unfreeze()  # or this run's replay would stay in memory for good
 
-    def _train_to_the_end(self, trainer: Trainer, stop: StopRequests) -> dict[str, Any]:
-        frames = self._saved_frames = trainer.counters.frames
+    def _train_to_the_end(self, loop: Loop, stop: StopRequests) -> dict[str, Any]:
+        frames = self._saved_frames = loop.run.counters.frames
         watch = memory.Watch(self.config, self.warn)
         self._saved_at = time.monotonic()
         self._iteration_began, self._timed_from = time.perf_counter(), frames
-        each_step = functools.partial(self._each_step, trainer, stop)
-        for record in trainer.records(each_step):
+        each_step = functools.partial(self._each_step, loop, stop)
+        for record in loop.records(each_step):
             if record is not None:
                 self._write(record)
                 self.callbacks.tell(record)
-            before, frames = frames, trainer.counters.frames
+            before, frames = frames, loop.run.counters.frames
             if frames // 400 != before // 400:
                 self.progress.advance(frames)
             if frames // WATCH_FRAMES != before // WATCH_FRAMES:
-                watch.check(trainer.replay.ring)
+                watch.check(loop.run.replay.ring)
             if frames - self._saved_frames >= self.options.checkpoint_frames:
-                self._save(trainer, stop)
-        scores = trainer.final_scores(each_step)
-        best_scores = trainer.best_scores(stop.check) if trainer.best else None  # the learner is another one meanwhile
-        self._save(trainer, stop)
-        summary = self._finish(trainer, scores, best_scores)
+                self._save(loop, stop)
+        scores = iterations.final_scores(loop.run, each_step)
+        # ``stop.check``, not ``each_step``: the learner is another one meanwhile, so nothing may be saved.
+        best_scores = iterations.best_scores(loop.run, stop.check) if loop.run.best else None
+        self._save(loop, stop)
+        summary = self._finish(loop, scores, best_scores)
         self.status = "complete"
         return summary
 
-    def _each_step(self, trainer: Trainer, stop: StopRequests) -> None:
+    def _each_step(self, loop: Loop, stop: StopRequests) -> None:
         """Called where the run is whole: stops it if that was asked for, and saves it if it is time to."""
         stop.check()
-        if trainer.counters.steps == self._last_step and trainer.counters.frames > self._saved_frames:
-            self._save(trainer, stop)
+        if loop.run.counters.steps == self._last_step and loop.run.counters.frames > self._saved_frames:
+            self._save(loop, stop)
         if time.monotonic() - self._saved_at >= 60 * self.options.checkpoint_minutes:
-            if trainer.counters.frames > self._saved_frames:
-                self._save(trainer, stop)
+            if loop.run.counters.frames > self._saved_frames:
+                self._save(loop, stop)
             self._saved_at = time.monotonic()
 
     @functools.cached_property
@@ -249,12 +250,12 @@ class _Session:
         at_once = getattr(config.agent.execution, "environments", 1)
         return config.steps - at_once if config.steps % config.iteration_steps else 0
 
-    def _keep(self, error: Exception, trainer: Trainer, stop: StopRequests) -> None:
+    def _keep(self, error: Exception, loop: Loop, stop: StopRequests) -> None:
         """Save what is whole, and add to the error what is kept and how to go on."""
-        notes = [advice(trainer.replay.ring)] if isinstance(error, Diverged) else []
-        if isinstance(error, EnvironmentFault) and trainer.counters.frames > self._saved_frames:
+        notes = [advice(loop.run.replay.ring)] if isinstance(error, Diverged) else []
+        if isinstance(error, EnvironmentFault) and loop.run.counters.frames > self._saved_frames:
             try:
-                self._save(trainer, stop)
+                self._save(loop, stop)
             except Exception as failure:
                 notes.append(f"The run could not be saved: {failure}.")
         origin = error.__cause__ or error
@@ -317,7 +318,7 @@ class _Session:
         manifest["sessions"][-1].update(ended=_now(), status=self.status)
         write_json(path, manifest)
 
-    def _resume(self, trainer: Trainer) -> None:
+    def _resume(self, loop: Loop) -> None:
         loaded = self.store.load(self.warn)
         if loaded is None:
             loaded = self._parent()
@@ -334,15 +335,15 @@ class _Session:
             return
         path, state, blob = loaded
         try:
-            trainer.restore(state["run"], blob)
+            loop.restore(state["run"], blob)
             tables = state["tables"]["episodes"], state["tables"]["iterations"]
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"Checkpoint {path.name} is whole but not of this kind of run: {error!r}.") from error
         self.episodes.resume(tables[0])
         self.iterations.resume(tables[1])
-        self.timing.append_free(trainer.counters.frames)
+        self.timing.append_free(loop.run.counters.frames)
         self._saved_before = bool(self.store.found())
-        self.log(f"Continued from checkpoint {path.name} ({trainer.counters.frames:,} frames).")
+        self.log(f"Continued from checkpoint {path.name} ({loop.run.counters.frames:,} frames).")
 
     def _parent(self) -> tuple[Path, dict[str, Any], Any] | None:
         """The checkpoint of the run that this one extends, if it does and has none of its own yet."""
@@ -406,29 +407,29 @@ class _Session:
             file.write(f"{_now()} {text}\n")
 
     # -- saving ----------------------------------------------------------------------------------------------------
-    def _save(self, trainer: Trainer, stop: StopRequests) -> None:
+    def _save(self, loop: Loop, stop: StopRequests) -> None:
         clock = time.perf_counter()
         tables = {"episodes": self.episodes.state(), "iterations": self.iterations.state()}
-        stop.alive(trainer.settling_seconds())
-        state = {"run": trainer.state(), "tables": tables}
+        stop.alive(loop.pause_seconds())
+        state = {"run": loop.state(), "tables": tables}
         stop.alive()
-        _check_finite(state["run"]["learner"], trainer.counters.frames)
-        self.store.save(trainer.counters.frames, state, trainer.blobs(), stop.alive)
+        _check_finite(state["run"]["learner"], loop.run.counters.frames)
+        self.store.save(loop.run.counters.frames, state, loop.run.blobs(), stop.alive)
         if not self._saved_before:
             self._saved_before = True
             path = self.run_dir.path / "manifest.json"
             write_json(path, {**read_manifest(path), "checkpointed": True})
-        self._saved_frames, self._saved_at = trainer.counters.frames, time.monotonic()
+        self._saved_frames, self._saved_at = loop.run.counters.frames, time.monotonic()
         self._checkpoint_seconds += time.perf_counter() - clock
 
     def _finish(
-        self, trainer: Trainer, scores: list[evaluation.Score], best_scores: list[evaluation.Score] | None
+        self, loop: Loop, scores: list[evaluation.Score], best_scores: list[evaluation.Score] | None
     ) -> dict[str, Any]:
         """best_scores: of the best network, which then are the final ones; the last network's stand beside them."""
-        config, counters = self.config, trainer.counters
+        config, counters = self.config, loop.run.counters
         evaluations = {"final_evaluation": self._scored(scores)}
-        if trainer.best and best_scores:
-            place = {"network": "best", "network_frames": trainer.best.frames}
+        if loop.run.best and best_scores:
+            place = {"network": "best", "network_frames": loop.run.best.frames}
             evaluations = {
                 "final_evaluation": {**place, **self._scored(best_scores)},
                 "last_network_evaluation": self._scored(scores),
@@ -440,7 +441,7 @@ class _Session:
             "seed": config.seed,
             "config_hash": config.hash,
             **{name: getattr(counters, name) for name in ("frames", "steps", "updates", "episodes", "iterations")},
-            "state_digest": trainer.digest(),
+            "state_digest": loop.digest(),
             **evaluations,
         }
         write_json(self.run_dir.path / "summary.json", summary)
@@ -458,9 +459,9 @@ class _Session:
             "returns_raw": [s.return_raw for s in scores],
         }
 
-    def _close(self, trainer: Trainer) -> None:
+    def _close(self, loop: Loop) -> None:
         self.progress.close()
-        trainer.close()
+        loop.close()
         for table in (self.episodes, self.iterations, self.timing):
             table.close()
         if self._writer:

@@ -17,7 +17,8 @@ from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.config import Interleaved, RunConfig
 from dqn_tf.presets import PRESETS, load
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.loop import IterationRecord, Trainer
+from dqn_tf.training.interleaved_loop import InterleavedLoop
+from dqn_tf.training.records import IterationRecord
 
 pytestmark = pytest.mark.slow
 SMALLER = {
@@ -48,24 +49,24 @@ def small(config: RunConfig, preset: str, threads: int) -> RunConfig:
     return dataclasses.replace(config, preset=preset, agent=agent, frames=END, iteration_frames=60)
 
 
-def run(trainer: Trainer, until: int) -> list[Any]:
+def run(trainer: InterleavedLoop, until: int) -> list[Any]:
     """Go on until so many steps are made and every record of them is out."""
     out = []
     for record in trainer.records(lambda: None):
         out.append(record)
-        if trainer.counters.steps >= until and until < END:
+        if trainer.run.counters.steps >= until and until < END:
             break
     return out
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_stopped_and_continued(preset: str, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
-    whole = Trainer(small(cartpole(), preset, threads=2))
+    whole = InterleavedLoop(small(cartpole(), preset, threads=2))
     run(whole, STOP)
     store = Store(tmp_path / "checkpoints", "identity")
-    store.save(STOP, {"run": whole.state()}, whole.blobs())
-    at_stop = whole.learner.parameters.state()
-    continued = Trainer(small(cartpole(), preset, threads=1))
+    store.save(STOP, {"run": whole.state()}, whole.run.blobs())
+    at_stop = whole.run.learner.parameters.state()
+    continued = InterleavedLoop(small(cartpole(), preset, threads=1))
     loaded = Store(tmp_path / "checkpoints", "identity").load(pytest.fail)
     assert loaded is not None
     continued.restore(loaded[1]["run"], loaded[2])
@@ -75,18 +76,18 @@ def test_stopped_and_continued(preset: str, tmp_path: Path, cartpole: Callable[.
     # Rows as text: nan is nan.  Monitors among them, so that these too are functions of the saved state.
     rows = [[str(r.row) for r in found if isinstance(r, IterationRecord)] for found in (records, again)]
     assert rows[0] == rows[1] and len(rows[0]) == 2
-    assert set(whole.monitors.columns) <= set(next(r for r in records if isinstance(r, IterationRecord)).row)
-    assert continued.digest() == whole.digest() and continued.counters == whole.counters
+    assert set(whole.run.monitors.columns) <= set(next(r for r in records if isinstance(r, IterationRecord)).row)
+    assert continued.digest() == whole.digest() and continued.run.counters == whole.run.counters
     assert continued.updater.hits == 0
     # What could have differed occurred after the stop: updates, a copy, ends of episodes, a wrap, an evaluation.
-    assert whole.counters.updates >= 30 and whole.counters.episodes >= 3 and whole.replay.ring.head > 2 * 70
+    assert whole.run.counters.updates >= 30 and whole.run.counters.episodes >= 3 and whole.run.replay.ring.head > 2 * 70
     assert any(isinstance(r, IterationRecord) and r.row["eval_episodes"] > 0 for r in records)
-    now = whole.learner.parameters.state()
+    now = whole.run.learner.parameters.state()
     for part in ("online", "target", "optimizer"):
         names = [name for name in now if name.startswith(f"{part}/")]
         assert any(not np.array_equal(now[name], at_stop[name]) for name in names), part
-    if whole.replay.sampler.has_priorities:
-        assert whole.replay.sampler.transitions == END - len(whole.replay._accumulator)
-        assert whole.replay.sampler.largest != 1.0 or "priority" in str(whole.replay.sampler.state().keys())
+    if whole.run.replay.sampler.has_priorities:
+        assert whole.run.replay.sampler.transitions == END - len(whole.run.replay._accumulator)
+        assert whole.run.replay.sampler.largest != 1.0 or "priority" in str(whole.run.replay.sampler.state().keys())
     for trainer in (whole, continued):
         trainer.environment.close()

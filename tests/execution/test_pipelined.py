@@ -23,7 +23,7 @@ from dqn_tf.execution.gate import Gate
 from dqn_tf.execution.pipelined import _Next
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.training.loop import Trainer
+from dqn_tf.training.interleaved_loop import InterleavedLoop
 
 STEPS = 240
 CASES: dict[str, dict[str, Any]] = {
@@ -45,15 +45,17 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., Trainer]]:
+def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., InterleavedLoop]]:
     """A function (threads, xla, agent fields) -> a trainer of the tiny agent on CartPole."""
     made = []
 
-    def build(threads: int, xla: str = "none", **agent: Any) -> Trainer:
+    def build(threads: int, xla: str = "none", **agent: Any) -> InterleavedLoop:
         config = cartpole(frames=STEPS)
         execution = dataclasses.replace(config.agent.execution, threads=threads, xla=xla)
         made.append(
-            Trainer(dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution, **agent)))
+            InterleavedLoop(
+                dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution, **agent))
+            )
         )
         return made[-1]
 
@@ -63,13 +65,13 @@ def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., Traine
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_bytes_with_and_without(trainer: Callable[..., Trainer], case: str) -> None:
+def test_the_same_bytes_with_and_without(trainer: Callable[..., InterleavedLoop], case: str) -> None:
     ahead, plain = trainer(2, **CASES[case]), trainer(1, **CASES[case])
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
-        if plain.counters.steps % 20 == 0:  # also while gradients are on their way
-            assert ahead.digest() == plain.digest(), plain.counters
-    assert ahead.digest() == plain.digest() and ahead.counters == plain.counters
-    assert plain.updater.hits == 0 and 0 < ahead.updater.hits < ahead.counters.updates  # both ways were taken
+        if plain.run.counters.steps % 20 == 0:  # also while gradients are on their way
+            assert ahead.digest() == plain.digest(), plain.run.counters
+    assert ahead.digest() == plain.digest() and ahead.run.counters == plain.run.counters
+    assert plain.updater.hits == 0 and 0 < ahead.updater.hits < ahead.run.counters.updates  # both ways were taken
 
 
 @pytest.mark.parametrize("xla", ["none", "optimizer", "update"])
@@ -81,7 +83,9 @@ def test_the_same_bytes_with_and_without(trainer: Callable[..., Trainer], case: 
     ],
     ids=["rmsprop", "adam"],
 )
-def test_the_same_bytes_where_gradients_are_clipped(trainer: Callable[..., Trainer], optimizer: Any, xla: str) -> None:
+def test_the_same_bytes_where_gradients_are_clipped(
+    trainer: Callable[..., InterleavedLoop], optimizer: Any, xla: str
+) -> None:
     """Clipping then stands in one branch of a condition, where TensorFlow has rounded another form of it otherwise."""
     agent = {"max_grad_norm": 0.05, "replay": Uniform(capacity=120), "optimizer": optimizer}
     _compare(trainer(2, xla, **agent), trainer(1, xla, **agent))
@@ -99,23 +103,23 @@ def test_the_same_bytes_of_a_large_network(request: pytest.FixtureRequest) -> No
         frames=720,
         iteration_frames=720,
     ).with_settings(["replay.capacity=150", "min_replay_steps=60", "max_grad_norm=0.05", "heldout_states=8"])
-    ahead, plain = (Trainer(config.with_settings([f"execution.threads={n}"])) for n in (2, 1))
+    ahead, plain = (InterleavedLoop(config.with_settings([f"execution.threads={n}"])) for n in (2, 1))
     for one in (ahead, plain):
         request.addfinalizer(one.close)
     _compare(ahead, plain)
 
 
-def _compare(ahead: Trainer, plain: Trainer) -> None:
+def _compare(ahead: InterleavedLoop, plain: InterleavedLoop) -> None:
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
         pass
-    assert ahead.digest() == plain.digest() and ahead.counters == plain.counters
-    assert ahead.updater.hits > 0 and plain.counters.updates > 20
+    assert ahead.digest() == plain.digest() and ahead.run.counters == plain.run.counters
+    assert ahead.updater.hits > 0 and plain.run.counters.updates > 20
 
 
-def _after_three_updates(one: Trainer) -> Iterator[Any]:
+def _after_three_updates(one: InterleavedLoop) -> Iterator[Any]:
     """What comes then."""
     records = one.records(lambda: None)
-    while one.counters.updates < 3:
+    while one.run.counters.updates < 3:
         next(records)
     return records
 
@@ -123,7 +127,7 @@ def _after_three_updates(one: Trainer) -> Iterator[Any]:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("sampler", [Uniform, Prioritized])
 def test_an_error_in_the_background_is_raised_in_its_turn(
-    trainer: Callable[..., Trainer], sampler: Any, after: bool
+    trainer: Callable[..., InterleavedLoop], sampler: Any, after: bool
 ) -> None:
     """And leaves no answer and no priorities at the gate: who goes on is not let through, or kept waiting, by old ones.
 
@@ -145,11 +149,11 @@ def test_an_error_in_the_background_is_raised_in_its_turn(
     one.updater._thread.gated.run = working
     for _ in one.records(lambda: None):
         pass
-    assert one.counters.steps == STEPS
+    assert one.run.counters.steps == STEPS
 
 
 def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
-    trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+    trainer: Callable[..., InterleavedLoop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The update failed when its priorities were told already, and then telling fails, too."""
     one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
@@ -171,7 +175,9 @@ def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
             pass
 
 
-def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer: Callable[..., Trainer]) -> None:
+def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(
+    trainer: Callable[..., InterleavedLoop],
+) -> None:
     """It may come between any two instructions.  What was begun is not let through by the next answer."""
     ahead, plain = (trainer(n, replay=Prioritized(capacity=500), min_replay_steps=100) for n in (2, 1))
     worker: Any = ahead.updater._thread
@@ -182,11 +188,11 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer:
         raise KeyboardInterrupt
 
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
-        if plain.counters.updates and plain.counters.steps % 7 == 0:
+        if plain.run.counters.updates and plain.run.counters.steps % 7 == 0:
             ahead.updater.discard()
-            sampled = prediction.predict(ahead.replay, 4, 10_000, 0)
+            sampled = prediction.predict_indices(ahead.run.replay, 4, 10_000, 0)
             assert sampled is not None
-            following = _Next(10_000, sampled, ahead.replay.gather(sampled))  # not the update that will be due
+            following = _Next(10_000, sampled, ahead.run.replay.gather(sampled))  # not the update that will be due
             ahead.updater._next = following
             worker.begin = interrupted
             with pytest.raises(KeyboardInterrupt):
@@ -195,11 +201,11 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(trainer:
     assert ahead.digest() == plain.digest()
 
 
-def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[..., Trainer]) -> None:
+def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[..., InterleavedLoop]) -> None:
     """Theta has not changed yet, and the next batch is gathered: that is what they are told early for."""
     one = trainer(2, replay=Prioritized(capacity=500), min_replay_steps=100)
     records = _after_three_updates(one)
-    update_priorities, gather, heard, in_time = one.replay.update_priorities, one.replay.gather, [], []
+    update_priorities, gather, heard, in_time = one.run.replay.update_priorities, one.run.replay.gather, [], []
     step = threading.Event()
     working = one.updater._thread.gated.run
 
@@ -219,22 +225,22 @@ def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[
         return sample
 
     one.updater.discard()  # the next one is begun below, whether this one's thread has come to it or not
-    one.updater._thread.gated.run, one.replay.update_priorities, one.replay.gather = slow, noted, gathered
-    while one.counters.updates < 6:
+    one.updater._thread.gated.run, one.run.replay.update_priorities, one.run.replay.gather = slow, noted, gathered
+    while one.run.counters.updates < 6:
         step.clear()
         next(records)
-    assert len(in_time) == 3 and all(in_time) and set(heard) == {one.config.agent.batch_size}
+    assert len(in_time) == 3 and all(in_time) and set(heard) == {one.run.config.agent.batch_size}
     one.updater._thread.gated.run = working
 
 
-def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[..., Trainer]) -> None:
+def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[..., InterleavedLoop]) -> None:
     """Theta doubled while an update waits at the gate: it is made anew, with the new theta."""
     ahead, plain = (trainer(n, replay=Uniform(capacity=500), min_replay_steps=100) for n in (2, 1))
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
-        if plain.counters.steps == 150:
+        if plain.run.counters.steps == 150:
             ahead.updater.discard()
             for one in (ahead, plain):
-                parameters = one.learner.parameters
+                parameters = one.run.learner.parameters
                 parameters.set_theta({name: 2 * value for name, value in parameters.theta().items()})
     assert ahead.digest() == plain.digest()
 
@@ -245,7 +251,9 @@ def test_one_that_nobody_closed_may_be_collected_at_any_time(cartpole: Callable[
     others = set(threading.enumerate())
     config = cartpole(frames=STEPS)
     execution = dataclasses.replace(config.agent.execution, threads=2)
-    one: Any = Trainer(dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution)))
+    one: Any = InterleavedLoop(
+        dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution))
+    )
     one.cycle = one  # as of an exception that is kept
     (thread,) = (t for t in threading.enumerate() if t not in others and t.name == "updates")
     del one

@@ -20,7 +20,8 @@ from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig
 from dqn_tf.replay.uniform import Uniform
-from dqn_tf.training.loop import EpisodeRecord, Trainer
+from dqn_tf.training.interleaved_loop import InterleavedLoop
+from dqn_tf.training.records import EpisodeRecord
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dqn_in_one_file.py"
 GRID = "OracleGrid-v0"
@@ -115,10 +116,10 @@ def composed_config(s: Any) -> RunConfig:
 
 
 def composed(s: Any) -> Any:
-    """The oracle's trace, made by the package's Trainer, Learner, Replay and Behavior."""
-    trainer, trace = Trainer(composed_config(s)), oracle.Trace()
+    """The oracle's trace, made by the package's InterleavedLoop, Learner, Replay and Behavior."""
+    trainer, trace = InterleavedLoop(composed_config(s)), oracle.Trace()
     sampled: list[list[int]] = []
-    learner, act, rows = trainer.learner, trainer.behavior.action, trainer.replay.sample_indices
+    learner, act, rows = trainer.run.learner, trainer.run.behavior.action, trainer.run.replay.sample_indices
     update, sync = learner.update, learner.parameters.sync_target
 
     def recording_act(q_values: Any, step: int) -> int:
@@ -140,7 +141,7 @@ def composed(s: Any) -> Any:
         sync()
         trace.target_updates += 1
 
-    trainer.behavior.action, trainer.replay.sample_indices = recording_act, recording_rows  # type: ignore[method-assign]
+    trainer.run.behavior.action, trainer.run.replay.sample_indices = recording_act, recording_rows  # type: ignore[method-assign]
     learner.update, learner.parameters.sync_target = recording_update, recording_sync  # type: ignore[method-assign]
     for record in trainer.records(lambda: None):
         if isinstance(record, EpisodeRecord):

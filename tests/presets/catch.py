@@ -102,14 +102,15 @@ LEARNING_RATE, FRAMES = 4e-3, 2_500
 
 def scores(run: RunConfig) -> tuple[float, float]:
     """Mean return of the greedy agent before and after training."""
-    from dqn_tf.training.loop import Trainer
+    from dqn_tf.training import iterations
+    from dqn_tf.training.interleaved_loop import InterleavedLoop
 
-    trainer = Trainer(run)
+    trainer = InterleavedLoop(run)
     try:
-        before = [score.return_raw for score in trainer.final_scores(lambda: None)]
+        before = [score.return_raw for score in iterations.final_scores(trainer.run, lambda: None)]
         for _ in trainer.records(lambda: None):
             pass
-        after = [score.return_raw for score in trainer.final_scores(lambda: None)]
+        after = [score.return_raw for score in iterations.final_scores(trainer.run, lambda: None)]
     finally:
         trainer.environment.close()
     return float(np.mean(before)), float(np.mean(after))

@@ -165,7 +165,7 @@ def test_what_is_foreseen_is_read_whenever_it_is_read(spec: Any, steps: int, see
         patch.setattr(module, "BLOCK", 2)
         pair = Pair(Uniform, spec, 25, 1, seed)
         pair.play(steps)
-        foreseen = prediction.predict(pair.device, BATCH, 7, 4)
+        foreseen = prediction.predict_indices(pair.device, BATCH, 7, 4)
         if foreseen is None:
             return
         draw, seen = pair.device.gather(foreseen), []

@@ -258,7 +258,7 @@ def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None
         over = player.left == 0
         before = digest(one.sampler.state())
         nodes = one.sampler.tree.nodes.copy()
-        ahead = prediction.predict(one, 4, update + 1, 2 + over)
+        ahead = prediction.predict_indices(one, 4, update + 1, 2 + over)
         assert digest(one.sampler.state()) == before and np.array_equal(one.sampler.tree.nodes, nodes)
         batch = None if ahead is None else one.gather(ahead)
         ended = player.step()
@@ -280,12 +280,12 @@ def test_a_draw_that_could_not_be_made_is_not_foreseen() -> None:
     one, told = player.play(20), []
     for update in range(200):
         player.step()
-        told.append(prediction.predict(one, 3, update, 2))  # raises nothing
+        told.append(prediction.predict_indices(one, 3, update, 2))  # raises nothing
     assert None in told
 
 
 def test_ranks_are_not_foreseen() -> None:
-    assert prediction.predict(replay(SAMPLERS[1]), 4, 1, 2) is None
+    assert prediction.predict_indices(replay(SAMPLERS[1]), 4, 1, 2) is None
 
 
 # -- saving ------------------------------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def test_zeros_are_still_none_after_saving_and_in_foresight() -> None:
     one.sample_indices(4, 0)
     assert other.smallest.root == one.sampler.smallest.root == 1.0
     nodes = one.sampler.smallest.nodes.copy()
-    prediction.predict(one, 4, 1, 2)
+    prediction.predict_indices(one, 4, 1, 2)
     assert np.array_equal(one.sampler.smallest.nodes, nodes)
 
 

@@ -245,7 +245,7 @@ def test_what_is_foreseen_comes_true(twins: Any, spec: Any, script: Any, capacit
     now = max(0, len(steps) - ahead)
     for kind, step in steps[:now]:
         both.step(kind, *step)
-    told = [prediction.predict(both.replay, 2, update, len(steps) - now) for update in range(20)]
+    told = [prediction.predict_indices(both.replay, 2, update, len(steps) - now) for update in range(20)]
     batches = [None if t is None else both.replay.gather(t) for t in told]
     for kind, step in steps[now:]:
         both.step(kind, *step)
@@ -264,7 +264,7 @@ def test_most_of_a_large_replay_is_foreseen_and_unsettled_rows_are_not(twins: Ca
     both.play([[(0, 0.0, 1.0)] * 50] * 4)
     both.step(StepType.FIRST)
     both.step(StepType.MID)
-    told = [prediction.predict(both.replay, 2, update, 4) for update in range(200)]
+    told = [prediction.predict_indices(both.replay, 2, update, 4) for update in range(200)]
     foreseen = [t[0] for t in told if t is not None]
     unsettled = 200 - len(foreseen)
     assert 195 < np.concatenate(foreseen).max() < 203  # 203 ends an episode, 204 and 205 are open, 206.. to come

@@ -31,8 +31,9 @@ from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.rng import Stream
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.concurrent_loop import ConcurrentTrainer, trainer_of
-from dqn_tf.training.loop import EpisodeRecord, IterationRecord
+from dqn_tf.training.concurrent_loop import ConcurrentLoop
+from dqn_tf.training.loop import make_loop
+from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run import Options, train
 from dqn_tf.training.stop import Interrupted
 from dqn_tf.types import StepType
@@ -72,12 +73,12 @@ def _switches_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., ConcurrentTrainer]]:
+def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., ConcurrentLoop]]:
     """A function (as ``concurrent``) -> a trainer on CartPole, closed after the test."""
     made: list[Any] = []
 
-    def build(**more: Any) -> ConcurrentTrainer:
-        made.append(trainer_of(concurrent(cartpole(), **more)))
+    def build(**more: Any) -> ConcurrentLoop:
+        made.append(make_loop(concurrent(cartpole(), **more)))
         return made[-1]
 
     yield build
@@ -158,27 +159,30 @@ def same_learner(one: Learner, other: Learner) -> bool:
 def test_the_bytes_of_a_naive_twin(trainer: Callable[..., Any], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While now the actors and now the learner is delayed: it makes no difference which is faster."""
     one = trainer(**CASES[case])
-    twin = Twin(one.config)
+    twin = Twin(one.run.config)
     twin.run()
-    random, update = np.random.default_rng(0), one.learner.update
+    random, update = np.random.default_rng(0), one.run.learner.update
 
     def slow(*arguments: Any) -> Any:
         time.sleep(0.004 * (random.random() < 0.3))
         return update(*arguments)
 
-    monkeypatch.setattr(one.learner, "update", slow)
+    monkeypatch.setattr(one.run.learner, "update", slow)
     records = []
     for number, record in enumerate(one.records(lambda: None)):
         records.append(record)
         time.sleep(0.05 * (number % 20 == 0))
-    assert same_learner(one.learner, twin.learner)
-    assert one.replay.ring.segments() == twin.replay.ring.segments() and one.replay.ring.head == twin.replay.ring.head
-    assert one.counters[1:3] == (STEPS, twin.updates) and twin.updates >= 40
+    assert same_learner(one.run.learner, twin.learner)
+    assert (
+        one.run.replay.ring.segments() == twin.replay.ring.segments()
+        and one.run.replay.ring.head == twin.replay.ring.head
+    )
+    assert one.run.counters[1:3] == (STEPS, twin.updates) and twin.updates >= 40
     episodes = [(r.steps, r.env_index, r.return_raw) for r in records if isinstance(r, EpisodeRecord)]
     assert episodes == twin.episodes and {e[1] for e in episodes} == {0, 1, 2}
     rows = [r.row for r in records if isinstance(r, IterationRecord)]
     assert [r["steps"] for r in rows] == [72, 144, 216, 240]
-    every, at_once = one.config.agent.steps_per_update, one.config.agent.updates_at_once
+    every, at_once = one.run.config.agent.steps_per_update, one.run.config.agent.updates_at_once
     assert [r["updates"] for r in rows] == [(r["steps"] // every - 60 // every) * at_once for r in rows]
 
 
@@ -188,7 +192,7 @@ def test_several_updates_per_call_are_bounded_and_traced_once(
     """Blocks of one size, single updates for what is over: asked for while they run, the learner rests after its
     block."""
     one = trainer(**CASES["several updates per call"])
-    block, blocks = one._background._block, []
+    block, blocks = one.updater._block, []
     run = block.run
 
     def slow(sampled: Any, first: int) -> Any:
@@ -201,8 +205,8 @@ def test_several_updates_per_call_are_bounded_and_traced_once(
         before = len(blocks)
         one.state()
         assert len(blocks) <= before + 1
-    assert {size for _, size in blocks} == {4} and 4 * len(blocks) < one.counters.updates == 90
-    learner = one.learner
+    assert {size for _, size in blocks} == {4} and 4 * len(blocks) < one.run.counters.updates == 90
+    learner = one.run.learner
     compiled = (learner._gradients_of, learner._gradients_of_batch, learner._apply)
     traces = [learner.traces, *(f.traces for f in compiled), block._compiled.experimental_get_tracing_count()]
     assert traces == [1] * 5
@@ -217,17 +221,17 @@ def test_saved_between_calls_and_continued(trainer: Callable[..., Any], tmp_path
     for _ in range(44):
         next(records)
     store = Store(tmp_path / "checkpoints", "identity")
-    store.save(44, {"run": one.state()}, one.blobs())
+    store.save(44, {"run": one.state()}, one.run.blobs())
     loaded = store.load(pytest.fail)
     assert loaded is not None
     other.restore(loaded[1]["run"], loaded[2])
     list(other.records(lambda: None))
-    assert other.digest() == whole.digest() and other.counters == whole.counters
+    assert other.digest() == whole.digest() and other.run.counters == whole.run.counters
 
 
 def test_an_update_that_diverges_in_mid_call_is_named(trainer: Callable[..., Any], monkeypatch) -> None:
     one = trainer(**CASES["several updates per call"])
-    block = one._background._block
+    block = one.updater._block
     run = block.run
 
     def bad(sampled: Any, first: int) -> Any:
@@ -254,7 +258,7 @@ def test_stopped_anywhere_and_continued_with_other_workers(trainer: Callable[...
         for _ in range(stop):
             got.append(next(records))
         store = Store(tmp_path / str(stop), "identity")
-        store.save(stop, {"run": one.state()}, one.blobs())
+        store.save(stop, {"run": one.state()}, one.run.blobs())
         digest = one.digest()
         loaded = Store(tmp_path / str(stop), "identity").load(pytest.fail)
         assert loaded is not None
@@ -262,7 +266,7 @@ def test_stopped_anywhere_and_continued_with_other_workers(trainer: Callable[...
         assert other.digest() == digest
         got += list(other.records(lambda: None))
         got = [untimed(r) for r in got if r is not None]
-        assert other.digest() == whole.digest() and other.counters == whole.counters
+        assert other.digest() == whole.digest() and other.run.counters == whole.run.counters
         assert repr(got) == repr(expected)
 
 
@@ -278,30 +282,30 @@ def test_stopped_while_acting_waits_for_learning(
     whole = trainer(n_step=3)
     expected = [untimed(r) for r in whole.records(lambda: None) if r is not None]
     one, other = trainer(n_step=3), trainer(n_step=3, workers=2)
-    update = one.learner.update
-    monkeypatch.setattr(one.learner, "update", lambda *a: (time.sleep(0.1), update(*a))[1])
+    update = one.run.learner.update
+    monkeypatch.setattr(one.run.learner, "update", lambda *a: (time.sleep(0.1), update(*a))[1])
     monkeypatch.setattr("dqn_tf.training.concurrent_loop.LOOK_SECONDS", 0.01)
     seen: list[int] = []
 
     def each_step() -> None:
-        seen.append(one.counters.steps)
-        if seen[-2:] == [step, step] and one.counters.iterations == (step - 1) // 72:  # again: no step was made
+        seen.append(one.run.counters.steps)
+        if seen[-2:] == [step, step] and one.run.counters.iterations == (step - 1) // 72:  # again: no step was made
             raise Stop
 
     got: list[Any] = []
     with pytest.raises(Stop):
         got.extend(one.records(each_step))
     store = Store(tmp_path, "identity")
-    store.save(1, {"run": one.state()}, one.blobs())
-    assert one.counters.steps == step
-    assert one.counters.updates < (step // 4 - 60 // 4)
+    store.save(1, {"run": one.state()}, one.run.blobs())
+    assert one.run.counters.steps == step
+    assert one.run.counters.updates < (step // 4 - 60 // 4)
     loaded = store.load(pytest.fail)
     assert loaded is not None
     other.restore(loaded[1]["run"], loaded[2])
     assert other.digest() == one.digest()
     got += list(other.records(lambda: None))
     assert repr([untimed(r) for r in got if r is not None]) == repr(expected)
-    assert other.digest() == whole.digest() and other.counters == whole.counters
+    assert other.digest() == whole.digest() and other.run.counters == whole.run.counters
 
 
 def test_a_signal_is_obeyed_while_acting_waits_for_learning(tmp_path: Path) -> None:
@@ -422,9 +426,9 @@ def test_a_whole_run(cartpole: Callable[..., RunConfig], tmp_path: Path) -> None
 
 def test_an_update_that_diverges_stops_the_run(trainer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     one = trainer()
-    update = one.learner.update
+    update = one.run.learner.update
     bad = lambda *a: update(*a)._replace(loss=np.float32(np.nan))  # noqa: E731
-    monkeypatch.setattr(one.learner, "update", bad)
+    monkeypatch.setattr(one.run.learner, "update", bad)
     with pytest.raises(RunError, match=r"The loss is nan .* at update 0 .*diverged"):
         list(one.records(lambda: None))
 
@@ -552,5 +556,5 @@ def test_workers_are_let_go_of_if_the_networks_cannot_be_built(
 
     monkeypatch.setattr("dqn_tf.training.concurrent_loop.Learner", failing)
     with pytest.raises(ConfigError):
-        trainer_of(concurrent(cartpole(), workers=2))
+        make_loop(concurrent(cartpole(), workers=2))
     assert [w.process.poll() is not None for w in made[0]._workers] == [True, True]

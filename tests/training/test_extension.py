@@ -114,18 +114,18 @@ def test_stopped_before_and_after_its_first_checkpoint(
     """The same command begins with the parent again, then with its own; without --extend it begins anew: same bytes."""
     config, how = scored(frames=150), dataclasses.replace(QUIET, extend=short, checkpoint_frames=20)
     train(config, tmp_path / "long", QUIET)
-    from dqn_tf.training.loop import Trainer
+    from dqn_tf.training.interleaved_loop import InterleavedLoop
 
-    step, calls = Trainer._step, []
+    step, calls = InterleavedLoop._step, []
 
-    def stopping(self: Trainer) -> Any:
+    def stopping(self: InterleavedLoop) -> Any:
         calls.append(1)
         if len(calls) in (5, 40):
             raise KeyboardInterrupt if len(calls) == 5 else Interrupted(15)
         return step(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "_step", stopping)
+        patched.setattr(InterleavedLoop, "_step", stopping)
         with pytest.raises(KeyboardInterrupt):  # as if killed: nothing is saved
             train(config, tmp_path / "run", how)
         shutil.copytree(tmp_path / "run", tmp_path / "alone")

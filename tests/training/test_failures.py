@@ -19,11 +19,12 @@ from dqn_tf.config import Concurrent, Evaluation, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.concurrent_loop import trainer_of
-from dqn_tf.training.loop import Trainer
+from dqn_tf.training.interleaved_loop import InterleavedLoop
+from dqn_tf.training.loop import make_loop
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run import Options, train
 from dqn_tf.training.run_dir import read_json
+from dqn_tf.training.run_state import RunState
 
 QUIET = Options(progress=False)  # a period that no run here reaches
 ERRORS = [RuntimeError("solver"), ConnectionResetError(104, "Connection reset by peer"), KeyError("joint")]
@@ -152,10 +153,10 @@ def test_an_evaluation_that_cannot_have_its_environments_is_no_wrong_request(
 def test_any_other_wrong_request_in_mid_run_is_none(
     tmp_path: Path, line: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(self: Trainer, *arguments: Any) -> None:
+    def refused(self: InterleavedLoop, *arguments: Any) -> None:
         raise ConfigError("not now")
 
-    monkeypatch.setattr(Trainer, "_learn", refused)
+    monkeypatch.setattr(InterleavedLoop, "_learn", refused)
     with pytest.raises(RunError, match="not now") as caught:
         train(line(), tmp_path, QUIET)
     assert "There is no checkpoint yet: it will start from its first step. To continue: " in caught.value.__notes__[0]
@@ -165,15 +166,15 @@ def test_an_error_of_ours_keeps_its_type_and_says_what_is_kept(
     tmp_path: Path, line: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The state may be that of half a step: nothing is saved, the last checkpoint counts."""
-    update, calls = Trainer._update, []
+    update, calls = InterleavedLoop._update, []
 
-    def broken(self: Trainer, *arguments: Any, **named: Any) -> Any:
+    def broken(self: InterleavedLoop, *arguments: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) == 12:
             raise ZeroDivisionError("ours")
         return update(self, *arguments, **named)
 
-    monkeypatch.setattr(Trainer, "_update", broken)
+    monkeypatch.setattr(InterleavedLoop, "_update", broken)
     with pytest.raises(ZeroDivisionError) as caught:
         train(line(), tmp_path, Options(checkpoint_frames=30, progress=False))
     assert kept(tmp_path, line()) == [30] and "checkpoint is 000000000030" in caught.value.__notes__[0]
@@ -183,8 +184,8 @@ def test_an_error_of_ours_keeps_its_type_and_says_what_is_kept(
 def test_who_has_diverged_is_not_told_to_continue(
     tmp_path: Path, line: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note = Trainer._note_update
-    monkeypatch.setattr(Trainer, "_note_update", lambda self, out: note(self, out._replace(loss=float("inf"))))
+    note = RunState.note_update
+    monkeypatch.setattr(RunState, "note_update", lambda self, out, n: note(self, out._replace(loss=float("inf")), n))
     with pytest.raises(Diverged) as caught:
         train(line(), tmp_path, QUIET)
     assert "To continue" not in caught.value.__notes__[0]
@@ -195,17 +196,17 @@ def test_a_run_that_could_not_begin_leaves_nothing(
 ) -> None:
     """A device that does not grant the memory, say: the directory is free for another request."""
 
-    def refused(config: RunConfig) -> Trainer:
+    def refused(config: RunConfig) -> InterleavedLoop:
         raise ConfigError("no memory there")
 
-    monkeypatch.setattr("dqn_tf.training.run.trainer_of", refused)
+    monkeypatch.setattr("dqn_tf.training.run.make_loop", refused)
     (tmp_path / "made").mkdir()
     for name in ("made", "new"):
         with pytest.raises(ConfigError, match="no memory there"):
             train(line(), tmp_path / name, QUIET)
     assert list(tmp_path.iterdir()) == [tmp_path / "made"] and not any((tmp_path / "made").iterdir())
     with monkeypatch.context() as able:
-        able.setattr("dqn_tf.training.run.trainer_of", trainer_of)
+        able.setattr("dqn_tf.training.run.make_loop", make_loop)
         train(line(seed=3), tmp_path / "made", QUIET)
     assert train(line(seed=3), tmp_path / "made", QUIET)["status"] == "complete"
 
@@ -297,8 +298,8 @@ def test_unscaled_observations_are_told(
     tmp_path: Path, line: Callable[..., RunConfig], simulators: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The learning rate is not to blame for meters where others show kilometers."""
-    note = Trainer._note_update
-    monkeypatch.setattr(Trainer, "_note_update", lambda self, out: note(self, out._replace(loss=float("inf"))))
+    note = RunState.note_update
+    monkeypatch.setattr(RunState, "note_update", lambda self, out, n: note(self, out._replace(loss=float("inf")), n))
     with pytest.raises(Diverged) as caught:
         train(line(environment="gym:simulators:Unscaled-v0"), tmp_path, QUIET)
     assert "Observations are as large as 1" in caught.value.__notes__[0] and "e+07" in caught.value.__notes__[0]

@@ -17,8 +17,8 @@ from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.concurrent_loop import trainer_of
-from dqn_tf.training.loop import Trainer
+from dqn_tf.training.interleaved_loop import InterleavedLoop
+from dqn_tf.training.loop import make_loop
 
 STEPS = 160
 RAINBOW = dataclasses.replace(
@@ -43,12 +43,12 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def trainer() -> Iterator[Callable[..., Trainer]]:
+def trainer() -> Iterator[Callable[..., InterleavedLoop]]:
     """A function (configuration, placement) -> a trainer, closed after the test."""
-    made: list[Trainer] = []
+    made: list[InterleavedLoop] = []
 
-    def build(config: RunConfig, placement: str) -> Trainer:
-        made.append(trainer_of(config.with_settings([f"replay.placement={placement}"])))
+    def build(config: RunConfig, placement: str) -> InterleavedLoop:
+        made.append(make_loop(config.with_settings([f"replay.placement={placement}"])))
         return made[-1]
 
     yield build
@@ -56,7 +56,7 @@ def trainer() -> Iterator[Callable[..., Trainer]]:
         one.close()
 
 
-def expect_the_same(trainer: Callable[..., Trainer], config: RunConfig, tmp_path: Path) -> None:
+def expect_the_same(trainer: Callable[..., InterleavedLoop], config: RunConfig, tmp_path: Path) -> None:
     """Digests along the way (in concurrent execution: in the rows), rows, and pieces; and each continues from what the
     other has saved in the middle."""
     host, device = (trainer(config, placement) for placement in ("host", "device"))
@@ -66,26 +66,26 @@ def expect_the_same(trainer: Callable[..., Trainer], config: RunConfig, tmp_path
         for kept, record in zip(rows, records, strict=True):
             kept += [str(getattr(record, "row", record))]
         if number % 17 == 0 and not isinstance(config.agent.execution, Concurrent):
-            assert host.digest() == device.digest(), host.counters
+            assert host.digest() == device.digest(), host.run.counters
         if number == 31:
             for one, half in zip((host, device), halves, strict=True):
-                store = Store(tmp_path / one.config.agent.replay.placement, "identity")
-                store.save(1, {"run": one.state()}, one.blobs())
+                store = Store(tmp_path / one.run.config.agent.replay.placement, "identity")
+                store.save(1, {"run": one.state()}, one.run.blobs())
                 loaded = store.load(pytest.fail)
                 assert loaded is not None
                 half.restore(loaded[1]["run"], loaded[2])
                 assert half.digest() == one.digest()
-    assert rows[0] == rows[1] and host.counters == device.counters and host.counters.updates > 10
-    assert host.digest() == device.digest() and host.blobs().keys() == device.blobs().keys()
+    assert rows[0] == rows[1] and host.run.counters == device.run.counters and host.run.counters.updates > 10
+    assert host.digest() == device.digest() and host.run.blobs().keys() == device.run.blobs().keys()
     for half in halves:
         list(half.records(lambda: None))
         assert half.digest() == host.digest()
-    assert device.learner.traces == 1 and device.learner._gradients_of.traces == 1
+    assert device.run.learner.traces == 1 and device.run.learner._gradients_of.traces == 1
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_on_vector_states(
-    trainer: Callable[..., Trainer], cartpole: Callable[..., RunConfig], case: str, tmp_path: Path
+    trainer: Callable[..., InterleavedLoop], cartpole: Callable[..., RunConfig], case: str, tmp_path: Path
 ) -> None:
     config = cartpole(frames=STEPS, iteration_frames=80)
     config = dataclasses.replace(config, agent=dataclasses.replace(config.agent, **CASES[case]))
@@ -93,13 +93,13 @@ def test_on_vector_states(
 
 
 @pytest.mark.slow
-def test_rainbow(trainer: Callable[..., Trainer], cartpole: Callable[..., RunConfig], tmp_path: Path) -> None:
+def test_rainbow(trainer: Callable[..., InterleavedLoop], cartpole: Callable[..., RunConfig], tmp_path: Path) -> None:
     agent = dataclasses.replace(RAINBOW, execution=Interleaved(xla="none", threads=2))
     expect_the_same(trainer, cartpole(agent=agent, frames=STEPS, iteration_frames=80), tmp_path)
 
 
 @pytest.mark.slow
-def test_on_atari(trainer: Callable[..., Trainer], tmp_path: Path) -> None:
+def test_on_atari(trainer: Callable[..., InterleavedLoop], tmp_path: Path) -> None:
     """dqn_dopamine on Breakout, small: stacks of frames, ends of episodes, a ring that wraps."""
     small = (
         "network.hidden=16 replay.capacity=90 batch_size=8 min_replay_steps=40 target_update_steps=50 "

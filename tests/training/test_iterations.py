@@ -13,8 +13,9 @@ import pytest
 from dqn_tf import determinism
 from dqn_tf.checks import ConfigError
 from dqn_tf.config import Evaluation, RunConfig
-from dqn_tf.training import evaluation
-from dqn_tf.training.loop import IterationRecord, Trainer
+from dqn_tf.training import evaluation, iterations
+from dqn_tf.training.interleaved_loop import InterleavedLoop
+from dqn_tf.training.records import IterationRecord
 from dqn_tf.training.rescore import digest_of, evaluate
 from dqn_tf.training.run import Options, train
 from dqn_tf.training.run_dir import read_json, read_table
@@ -36,34 +37,34 @@ def config(cartpole: Callable[..., RunConfig]) -> RunConfig:
 
 def test_the_highest_evaluation_is_kept_and_of_equals_the_latest(config: RunConfig) -> None:
     """A twin: theta is copied at every iteration, and the best is looked up afterwards."""
-    trainer = Trainer(config)
+    trainer = InterleavedLoop(config)
     seen: list[tuple[float, int, dict[str, np.ndarray]]] = []
     for record in trainer.records(lambda: None):
         if isinstance(record, IterationRecord):
-            seen.append((record.row["eval_return_mean"], record.row["frames"], trainer.learner.parameters.theta()))
+            seen.append((record.row["eval_return_mean"], record.row["frames"], trainer.run.learner.parameters.theta()))
     highest = max(mean for mean, _, _ in seen)
     assert len(seen) == 10 and highest > seen[-1][0], "the last network is the best: this shows nothing"
     mean, frames, theta = [row for row in seen if row[0] == highest][-1]
-    assert trainer.best is not None and (trainer.best.return_mean, trainer.best.frames) == (mean, frames)
+    assert trainer.run.best is not None and (trainer.run.best.return_mean, trainer.run.best.frames) == (mean, frames)
     for name, array in theta.items():
-        np.testing.assert_array_equal(trainer.best.theta[name], array)
+        np.testing.assert_array_equal(trainer.run.best.theta[name], array)
 
     before = trainer.digest()
-    scores = trainer.best_scores(lambda: None)
+    scores = iterations.best_scores(trainer.run, lambda: None)
     assert trainer.digest() == before, "scoring the best network changed the state"
-    trainer.learner.parameters.set_theta(theta)
+    trainer.run.learner.parameters.set_theta(theta)
     again = evaluation.play(
-        config, trainer.learner.scorer("evaluation/best"), "evaluation/best", episodes=BEST.final_episodes
+        config, trainer.run.learner.scorer("evaluation/best"), "evaluation/best", episodes=BEST.final_episodes
     )
     assert scores == again
 
 
 def test_of_equal_evaluations_the_latest_is_kept(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = Trainer(config)
+    trainer = InterleavedLoop(config)
     monkeypatch.setattr(evaluation, "play", lambda *_, **__: [evaluation.Score(9.0, 9, 9, False)])
     for _ in trainer.records(lambda: None):
         pass
-    assert trainer.best is not None and trainer.best.frames == config.frames
+    assert trainer.run.best is not None and trainer.run.best.frames == config.frames
 
 
 def test_a_score_that_is_no_number_is_not_the_best(

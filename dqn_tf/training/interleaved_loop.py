@@ -1,0 +1,190 @@
+"""Algorithm 1 as a generator of records: it acts, stores and learns in turn, and leaves files and signals to others.
+
+Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
+
+    for each step t:
+        with probability epsilon a random action a_t, otherwise a_t = argmax_a Q(s_t, a; theta)   _act
+        execute a_t in the emulator, observe the reward and the next image                        _environment_step
+        store the transition                                                                      replay.add
+        every K steps: sample a minibatch, a gradient step with respect to theta                  updater.update
+        every C steps: theta^- <- theta                                                           sync_target
+
+Symbols: K = ``steps_per_update``, C = ``target_update_steps``; t starts at 0, learning at ``min_replay_steps``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dqn_tf import determinism, envs
+from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.checks import EnvironmentFault
+from dqn_tf.config import RunConfig
+from dqn_tf.execution.updater import make_updater
+from dqn_tf.training import iterations
+from dqn_tf.training.records import EpisodeRecord, IterationRecord
+from dqn_tf.training.run_state import Columns, RunState
+from dqn_tf.types import StepType, TimeStep
+
+
+class InterleavedLoop:
+    """A ``Loop`` (loop.py) in the order of the paper, with one environment."""
+
+    def __init__(self, config: RunConfig) -> None:
+        """
+        Raises:
+            ConfigError: environment, replay or networks cannot be made.
+        """
+        self.environment = envs.make(config.environment, config.protocol, config.seed, "train", training=True)
+        try:
+            self.run = RunState(config, self.environment.spec)
+        except BaseException:
+            self.environment.close()
+            raise
+        self.updater = make_updater(config, self.run.learner, self.run.replay)
+        self._timestep: TimeStep | None = None  # the newest; None before the first episode
+        self._return, self._length = 0.0, 0  # of the game's episode so far: raw return, frames
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+    def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | None]:
+        """See ``Loop.records``."""
+        run = self.run
+        while True:
+            if iterations.is_over(run):
+                yield iterations.close(run, each_step, self.digest)
+            if run.counters.steps >= run.config.steps:
+                return
+            each_step()
+            yield self._step()
+
+    def _step(self) -> EpisodeRecord | None:
+        run, timestep = self.run, self._timestep
+        if timestep is None or timestep.step_type == StepType.LAST:
+            timestep = self._begin_episode()
+        action = self._act(timestep)
+        timestep = self._environment_step(action)
+        clock = time.perf_counter()
+        run.replay.add(action, run.learners_reward(timestep.reward), timestep)
+        run.spend("replay", clock)
+        self._timestep = timestep
+        self._return += timestep.reward
+        self._length += timestep.frames
+        steps = run.counters.steps + 1
+        run.counters = run.counters._replace(steps=steps, frames=steps * run.config.frame_skip)
+        if steps >= run.config.agent.min_replay_steps:
+            self._learn()
+        return self._finish_episode(timestep) if timestep.episode_over else None
+
+    def _begin_episode(self) -> TimeStep:
+        """Of the agent; after a lost life it is the middle of a game."""
+        clock = time.perf_counter()
+        try:
+            timestep = self.environment.reset()
+        except Exception as error:
+            raise self._fault(error, f"the beginning of episode {self.run.counters.episodes:,}") from error
+        self._return += timestep.reward
+        self._length += timestep.frames
+        self.run.spend("environment", clock)
+        self.run.replay.add_first(timestep)
+        return timestep
+
+    def _act(self, timestep: TimeStep) -> int:
+        run, clock, step = self.run, time.perf_counter(), self.run.counters.steps
+        action = run.behavior.action(lambda: run.learner.act(timestep.observation, step), step)
+        run.spend("act", clock)
+        return action
+
+    def _environment_step(self, action: int) -> TimeStep:
+        clock = time.perf_counter()
+        try:
+            timestep = self.environment.step(action)
+        except Exception as error:
+            raise self._fault(error, f"step {self.run.counters.steps + 1:,} of training") from error
+        self.run.spend("environment", clock)
+        return timestep
+
+    def _learn(self) -> None:
+        """After a step: the updates that are due, and the copy of theta if that is due."""
+        run, agent, steps = self.run, self.run.config.agent, self.run.counters.steps
+        if run.heldout is None:
+            run.choose_heldout()
+        update_is_due = steps % agent.steps_per_update == 0
+        if update_is_due:
+            for _ in range(agent.updates_at_once - 1):
+                self._note_update(self._update(last=False))
+            outputs = self._update(last=True)
+        if steps % agent.target_update_steps == 0:
+            run.learner.parameters.sync_target()
+        if update_is_due:
+            self.updater.prefetch()  # before the outputs are waited for
+            self._note_update(outputs)
+
+    def _update(self, last: bool) -> UpdateOutputs:
+        clock, counters = time.perf_counter(), self.run.counters
+        outputs = self.updater.update(counters.updates, counters.steps, last)
+        self.run.spend("update", clock)
+        return outputs
+
+    def _note_update(self, outputs: UpdateOutputs) -> None:
+        counters = self.run.counters
+        self.run.note_update(outputs, counters.updates)
+        self.run.counters = counters._replace(updates=counters.updates + 1)
+
+    def _finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
+        """Of the game: its score is final."""
+        run, counters = self.run, self.run.counters
+        run.stats.returns.add(self._return)
+        record = EpisodeRecord(
+            counters.frames,
+            counters.steps,
+            counters.episodes,
+            0,
+            self._length,
+            self._return,
+            int(timestep.truncated),
+        )
+        run.counters = counters._replace(episodes=counters.episodes + 1)
+        self._return, self._length = 0.0, 0
+        return record
+
+    def _fault(self, error: Exception, where: str) -> EnvironmentFault:
+        """What an environment raised: its state is that of before, and so is the run's."""
+        if isinstance(error, EnvironmentFault):
+            return error
+        environment = self.run.config.environment
+        return EnvironmentFault(f"{environment} failed at {where}: {type(error).__name__}: {error}")
+
+    # -- saving ----------------------------------------------------------------------------------------------------
+    def pause_seconds(self) -> float:
+        """See ``Loop.pause_seconds``."""
+        return 0.0
+
+    def state(self) -> dict[str, Any]:
+        """See ``Loop.state``."""
+        return {
+            **self.run.state(),
+            "environment": self.environment.state(),
+            "started": self._timestep is not None,
+            "episode": {"return_raw": self._return, "length_frames": self._length},
+        }
+
+    def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
+        """See ``Loop.restore``."""
+        self.updater.discard()
+        self.run.restore(state, blob)
+        if state["started"]:
+            self.environment.restore(state["environment"])
+            self._timestep = self.environment.last
+        self._return = float(state["episode"]["return_raw"])
+        self._length = int(state["episode"]["length_frames"])
+
+    def digest(self) -> str:
+        """See ``Loop.digest``."""
+        return determinism.digest(self.state())
+
+    def close(self) -> None:
+        """See ``Loop.close``."""
+        self.updater.close()
+        self.environment.close()

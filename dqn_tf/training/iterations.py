@@ -1,0 +1,121 @@
+"""The end of an iteration, and of a run: evaluations, and the row of iterations.csv."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dqn_tf.checks import RunError
+from dqn_tf.training import evaluation
+from dqn_tf.training.records import IterationRecord
+from dqn_tf.training.run_state import Best, RunState
+from dqn_tf.training.stats import IterationStats
+
+CHUNK = 100  # held-out states at a time
+
+
+def is_over(run: RunState) -> bool:
+    """Whether an iteration has ended whose row is still to be made: by its steps, or by the budget's end."""
+    steps, size = run.counters.steps, run.config.iteration_steps
+    done = run.counters.iterations * size
+    return steps >= done + size or (steps >= run.config.steps and steps > done)
+
+
+def close(run: RunState, each_step: Callable[[], None], digest: Callable[[], str]) -> IterationRecord:
+    """Evaluate, make the row, and begin the next iteration.
+
+    Args:
+        run: whose iteration has ended.
+        each_step: called before every step of evaluation; may raise to stop, and nothing has changed then.
+        digest: gives the hash of the run's whole state, for the row.
+    """
+    clock = time.perf_counter()
+    scores = _evaluate(run, each_step)
+    run.spend("evaluate", clock)
+    agent, counters = run.config.agent, run.counters
+    monitored, histograms = run.monitors.measure(run.heldout, counters.updates)
+    row: dict[str, Any] = {
+        "iteration": counters.iterations,
+        "frames": counters.frames,
+        "steps": counters.steps,
+        "updates": counters.updates,
+        "episodes": counters.episodes,
+        **{f"eval_{k}": scores[k] for k in ("return_mean", "return_std", "episodes")},
+        "epsilon": agent.exploration.epsilon(counters.steps, agent.min_replay_steps),
+        **run.stats.summary(),
+        "heldout_max_q_mean": _heldout_max_q(run),
+        "replay_size": len(run.replay),
+        **monitored,
+    }
+    histograms = {"td_error": run.stats.td_error.counts, "q": run.stats.q_value.counts, **histograms}
+    record = IterationRecord(row, dict(run.seconds), histograms)
+    run.counters = counters._replace(iterations=counters.iterations + 1)
+    run.stats = IterationStats()
+    run.seconds.clear()
+    row["state_digest"] = digest()
+    return record
+
+
+def _evaluate(run: RunState, each_step: Callable[[], None]) -> dict[str, float]:
+    """The scores of this iteration's phase; of an iteration without one, nan."""
+    how, iteration = run.config.evaluation, run.counters.iterations
+    if not how.period_iterations or (iteration + 1) % how.period_iterations:
+        return {"return_mean": float("nan"), "return_std": float("nan"), "episodes": 0}
+    phase = f"evaluation/{iteration}"
+    scores = evaluation.play(
+        run.config,
+        run.learner.scorer(phase),
+        phase,
+        episodes=how.episodes,
+        frames=how.frames,
+        each_step=each_step,
+        say=run.say,
+    )
+    found = evaluation.summary(scores)
+    if words := evaluation.cut_off_words(found):
+        run.say(f"Evaluation {iteration}: {found['episodes']} episodes{words}.")
+    mean = found["return_mean"]
+    if how.final_network == "best" and math.isfinite(mean) and (not run.best or mean >= run.best.return_mean):
+        run.best = Best(mean, run.counters.frames, run.learner.parameters.theta())
+    return found
+
+
+def _heldout_max_q(run: RunState) -> float:
+    """Mean over the held-out states of max_a Q(s, a): the paper's own measure of progress."""
+    if run.heldout is None:
+        return float("nan")
+    chunks = [run.heldout[i : i + CHUNK] for i in range(0, len(run.heldout), CHUNK)]
+    q_values = run.learner.scorer(f"heldout/{run.counters.iterations}")
+    return float(np.concatenate([q_values(c).numpy().max(axis=1) for c in chunks]).mean())
+
+
+# -- after training ----------------------------------------------------------------------------------------------------
+def final_scores(run: RunState, each_step: Callable[[], None]) -> list[evaluation.Score]:
+    """The evaluation after training, of the last network."""
+    return _play_to_the_end(run, "evaluation/final", each_step)
+
+
+def best_scores(run: RunState, each_step: Callable[[], None]) -> list[evaluation.Score]:
+    """New episodes of the best-scored network; the learner is left as it was.
+
+    Raises:
+        RunError: no network has been scored.
+    """
+    if run.best is None:
+        raise RunError("Expected a network that was scored during training, there is none.")
+    parameters = run.learner.parameters
+    last = parameters.theta()
+    parameters.set_theta(run.best.theta)
+    try:
+        return _play_to_the_end(run, "evaluation/best", each_step)
+    finally:
+        parameters.set_theta(last)
+
+
+def _play_to_the_end(run: RunState, phase: str, each_step: Callable[[], None]) -> list[evaluation.Score]:
+    episodes, q_values = run.config.evaluation.final_episodes, run.learner.scorer(phase)
+    return evaluation.play(run.config, q_values, phase, episodes=episodes, each_step=each_step, say=run.say)

@@ -1,0 +1,150 @@
+"""All of a run that does not depend on how its steps and updates are ordered; every loop holds one of these."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dqn_tf.agent.exploration import Behavior
+from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.checks import Diverged
+from dqn_tf.config import RunConfig
+from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.ring import segment_digest
+from dqn_tf.replay.uniform import Uniform
+from dqn_tf.rng import Stream
+from dqn_tf.training.monitors import Monitors
+from dqn_tf.training.stats import IterationStats
+from dqn_tf.types import Counters, EnvironmentSpec
+
+Columns = dict[str, np.ndarray]
+
+
+class Best(NamedTuple):
+    """The best-scored network so far: its mean return, when it was scored, and theta (as in ``Parameters.theta``)."""
+
+    return_mean: float
+    frames: int
+    theta: dict[str, np.ndarray]
+
+
+class RunState:
+    """Agent, replay, statistics and counters of one run, with saving and restoring.
+
+    Attributes:
+        config: the whole configuration.
+        counters: frames, steps, updates, episodes, iterations so far.
+        stats: sums of the iteration under way.
+        replay: what the agent has seen.
+        learner: its networks and the compiled functions on them.
+        behavior: how actions are chosen while training.
+        monitors: what the agent's ideas want watched.
+        heldout: the fixed states [n, ...] of the mean max-Q, once there are enough.
+        best: the best-scored network, if the configuration asks for it.
+        seconds: wall clock by phase, of the iteration under way; no part of the state.
+        say: told now and then how far an evaluation is that takes long.
+    """
+
+    def __init__(self, config: RunConfig, spec: EnvironmentSpec) -> None:
+        """
+        Raises:
+            ConfigError: the machine does not grant the memory, or the network cannot read such observations.
+        """
+        agent = config.agent
+        self.config, self.counters, self.stats = config, Counters(), IterationStats()
+        self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.learner = Learner(agent, spec, config.seed, self.replay.gather_in_graph)
+        self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
+        self.monitors = Monitors(self.learner, self.replay)
+        self.heldout: np.ndarray | None = None
+        self.best: Best | None = None
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.say: Callable[[str], None] = _say_nothing
+
+    # -- what every loop does ----------------------------------------------------------------------------------------
+    def learners_reward(self, reward: float) -> float:
+        """The one place where rewards are clipped (Mnih et al. 2015, Methods, "Training details")."""
+        clip = self.config.protocol.reward_clip if self.config.protocol else None
+        return reward if clip is None else min(max(reward, clip[0]), clip[1])
+
+    def note_update(self, outputs: UpdateOutputs, number: int) -> None:
+        """Add what update ``number`` reports to the statistics.
+
+        Raises:
+            Diverged: its loss or its gradient norm is not finite.
+        """
+        loss, grad_norm = float(outputs.loss), float(outputs.grad_norm)
+        check_finite(loss, grad_norm, number, self.counters.steps)
+        self.stats.add_update(loss, grad_norm, np.asarray(outputs.td_error), np.asarray(outputs.q_values))
+
+    def choose_heldout(self) -> None:
+        """Fix the held-out states, of the random policy, before learning starts (Mnih et al. 2013, section 5.1)."""
+        ring = self.replay.ring
+        sampled = Uniform(capacity=ring.capacity).sample_indices(
+            ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0)
+        )
+        self.heldout = ring.observations(sampled.indices)
+
+    def spend(self, phase: str, since: float) -> float:
+        """Book the seconds since ``since`` on a phase; returns the clock."""
+        now = time.perf_counter()
+        self.seconds[phase] += now - since
+        return now
+
+    # -- saving ------------------------------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        """All of it; large immutable pieces by their hashes, see ``blobs``."""
+        heldout = self.heldout
+        keeps_best = self.config.evaluation.final_network == "best"
+        return {
+            **({"best": self.best and self.best._asdict()} if keeps_best else {}),
+            "counters": self.counters._asdict(),
+            "learner": self.learner.parameters.state(),
+            "replay": self.replay.state(),
+            "stats": self.stats.state(),
+            "heldout": None if heldout is None else segment_digest({"states": heldout}),
+        }
+
+    def blobs(self) -> dict[str, Callable[[], Columns]]:
+        """The pieces that ``state`` names by hash, as functions that give their columns."""
+        ring, heldout = self.replay.ring, self.heldout
+        out: dict[str, Callable[[], Columns]] = {
+            name: functools.partial(ring.segment, index) for index, name in enumerate(ring.segments())
+        }
+        if heldout is not None:
+            out[segment_digest({"states": heldout})] = lambda: {"states": heldout}
+        return out
+
+    def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
+        """The inverse of ``state``; ``blob`` gives a piece by its hash.
+
+        Raises:
+            KeyError, TypeError, ValueError: the state is that of another kind of run.
+        """
+        self.learner.parameters.restore(state["learner"])
+        for index, name in enumerate(state["replay"]["segments"]):
+            self.replay.ring.restore_segment(index, blob(name))
+        self.replay.restore(state["replay"])
+        self.stats.restore(state["stats"])
+        self.heldout = None if state["heldout"] is None else blob(state["heldout"])["states"]
+        self.best = Best(**state["best"]) if state.get("best") else None
+        self.counters = Counters(**state["counters"])
+
+
+def _say_nothing(text: str) -> None:
+    pass
+
+
+def check_finite(loss: float, grad_norm: float, update: int, step: int) -> None:
+    """Raises Diverged if an update has."""
+    if not (np.isfinite(loss) and np.isfinite(grad_norm)):
+        raise Diverged(
+            f"The loss is {loss} and the gradient norm {grad_norm} at update {update} (step {step}): the network has "
+            "diverged. What was saved before is kept."
+        )
