@@ -1,4 +1,4 @@
-"""``dqn-tf bench``: where the time of a run goes, beside the floor that this machine sets."""
+"""``dqn-tf bench``: where the time of a run goes, and the least time that this machine could need for its work."""
 
 from __future__ import annotations
 
@@ -21,30 +21,39 @@ from dqn_tf.replay.ring import COLUMN_BYTES
 from dqn_tf.training.loop import Loop, make_loop
 
 Say = Callable[[str], None]
-WARM_UP_STEPS = 200  # of learning, before anything is timed: compilation, caches
+WARM_UP_STEPS = 200  # of learning before anything is timed, for compilation and caches
 
 
 def measured(config: RunConfig) -> RunConfig:
-    """What is run for a measurement of ``config``: learning begins early, with epsilon at its final value."""
+    """The run that is measured for ``config``: learning begins early, epsilon has its final value."""
     start = max(5000, config.agent.batch_size, config.agent.n_step)
     if isinstance(config.agent.execution, Concurrent):
         start = -(-start // config.agent.target_update_steps) * config.agent.target_update_steps
     exploration = dataclasses.replace(config.agent.exploration, initial_epsilon=config.agent.exploration.final_epsilon)
     agent = dataclasses.replace(config.agent, min_replay_steps=start, exploration=exploration)
-    never = dataclasses.replace(config.evaluation, period_iterations=0)  # nothing but learning is to be timed
+    never = dataclasses.replace(config.evaluation, period_iterations=0)  # only learning is timed
     return dataclasses.replace(config, agent=agent, evaluation=never, iteration_frames=config.frames)
 
 
 def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
-    """Everything that ``bench`` prints, as numbers; times in seconds, rates per second, sizes in bytes.
+    """Measure a run.
 
-    The agent is the configuration's, with learning begun after 5,000 steps and epsilon at its final value, so that
-    nearly every step pays for a forward pass.  Ends after about ``seconds`` of training, or, where execution is
-    concurrent, at the end of the period (of ``target_update_steps``) that they end in; and a few seconds for parts.
+    Learning begins after 5,000 steps and epsilon has its final value, so nearly every step has a forward pass.
+
+    Args:
+        config: the run.
+        seconds: of training that are measured; concurrent execution ends its period (``target_update_steps``).
+        say: told what is being done.
+
+    Returns:
+        The numbers that ``table`` shows: times in seconds, rates per second, sizes in bytes.
+
+    Raises:
+        ConfigError: there is not enough memory for the replay.
     """
     config, whole = measured(config), 1
     agent, start, warm_up = config.agent, config.agent.min_replay_steps, WARM_UP_STEPS
-    if isinstance(agent.execution, Concurrent):  # acting may run ahead of learning until the period ends
+    if isinstance(agent.execution, Concurrent):  # acting may be ahead of learning until the period ends
         warm_up = whole = agent.target_update_steps
     memory.check_replay(config)
     determinism.enable(agent.execution.threads)
@@ -60,7 +69,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
 
 
 def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dict[str, Any]:
-    """``measure``, from step ``warm`` of a new loop on."""
+    """``measure`` with a new loop, from step ``warm`` on."""
     agent, steps = loop.run.config.agent, loop.records(lambda: None)
     while loop.run.counters.steps < warm:
         next(steps)
@@ -88,14 +97,14 @@ def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dic
 
 
 def memory_touched(loop: Loop) -> int:
-    """Bytes of the replay that have been written, and so are resident on the host."""
+    """Bytes of the replay that have been written and are therefore resident on the host."""
     return loop.run.replay.ring.frames.nbytes + len(loop.run.replay) * COLUMN_BYTES
 
 
 def _train_for(
     loop: Loop, steps: Iterator[object], seconds: float, whole: int
 ) -> tuple[float, float, dict[str, float]]:
-    """Frames/s of the learning phase over a multiple of ``whole`` steps, their seconds, and each phase's share."""
+    """Frames/s of learning over a multiple of ``whole`` steps, the seconds that it took, and each phase's share."""
     loop.run.seconds.clear()
     begun, first = time.perf_counter(), loop.run.counters.frames
     while time.perf_counter() - begun < seconds or loop.run.counters.steps % whole:
@@ -106,7 +115,7 @@ def _train_for(
 
 
 def _parts(loop: Loop) -> dict[str, float]:
-    """Median seconds of one update, action, environment step and replay sample, and the bare emulator's frames/s."""
+    """Median seconds of an update, an action, an environment step and a sample; the emulator's frames/s alone."""
     config, learner, agent = loop.run.config, loop.run.learner, loop.run.config.agent
     environment = envs.make(config.environment, config.protocol, config.seed, "bench")
     replay = loop.run.replay
@@ -119,7 +128,7 @@ def _parts(loop: Loop) -> dict[str, float]:
             environment.reset()
         environment.step(int(random.integers(environment.spec.num_actions)))
 
-    def draw_and_learn() -> None:  # each draw finds the priorities that the one before it brought
+    def draw_and_learn() -> None:  # each draw uses the priorities of the one before
         sampled = replay.sample_indices(agent.batch_size, 0)
         replay.update_priorities(sampled.indices, random.random(agent.batch_size))
 
@@ -143,7 +152,7 @@ def _median(call: Callable[[], Any], times: int) -> float:
 
 
 def emulation_rate(environment: str) -> float:
-    """Frames/s of the bare emulator (no rendering, no preprocessing); infinite for other environments."""
+    """Frames/s of the emulator alone, without preprocessing; infinite for other environments."""
     if not environment.startswith("ale:"):
         return float("inf")
     from dqn_tf.envs.emulator import Emulator
@@ -160,11 +169,18 @@ def emulation_rate(environment: str) -> float:
 
 
 def floor(loop: Loop, emulation: float) -> dict[str, float]:
-    """What one block (from one time that updates are due to the next) must cost here.
+    """The least time that this machine can need, however the work is arranged.
 
-    Its arithmetic at the rate of the matrix products that the cores, or TensorFlow's threads where they are fewer,
-    make side by side; its frames at the rate of the bare emulator (``emulation``, frames/s of one core), shared by all
-    cores that threads and workers can keep busy.  However the work is arranged, it is not done sooner.
+    It is counted for one cycle, from one time that updates are due to the next.  The arithmetic takes place at the rate
+    of matrix products on all cores, or on TensorFlow's threads where they are fewer.  The frames are emulated at the
+    rate of the emulator alone, shared by all cores that threads and workers can keep busy.
+
+    Args:
+        trainer: the run.
+        emulation: the emulator's frames/s on one core.
+
+    Returns:
+        Operations of an update and an action, the rate, seconds of an update, and frames/s.
     """
     agent, skip = loop.run.config.agent, loop.run.config.frame_skip
     update, action = map(flops.count, loop.run.learner.graphs())
@@ -173,10 +189,10 @@ def floor(loop: Loop, emulation: float) -> dict[str, float]:
     rate = matmul_rate(side_by_side)
     frames = agent.steps_per_update * skip
     arithmetic = (agent.updates_at_once * update + agent.steps_per_update * action) / rate
-    alone = threads == 1 and isinstance(agent.execution, Interleaved)  # one thing after another
+    alone = threads == 1 and isinstance(agent.execution, Interleaved)  # nothing at the same time
     at_work = 1 if alone else min(cores, threads + 1 + getattr(agent.execution, "workers", 0))
     emulating = frames / emulation / at_work
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))  # which computes beside the cores
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))  # which computes while the cores emulate
     together = arithmetic * side_by_side / at_work + emulating
     seconds = max(arithmetic, emulating if on_gpu else together)
     return {
@@ -189,11 +205,17 @@ def floor(loop: Loop, emulation: float) -> dict[str, float]:
 
 
 def matmul_rate(number: int, size: int = 1024) -> float:
-    """Floating-point operations per second of TensorFlow's own float32 matrix products, ``number`` at a time.
+    """Operations per second of TensorFlow's float32 matrix products.
 
-    Each of them runs on one thread (``determinism.enable``).  The best of 40 short windows: others use the machine too.
+    The best of 40 short windows, as other programs use the machine too.
+
+    Args:
+        number: products at a time, each on one thread (``determinism.enable``).
+        size: rows and columns of a matrix.
     """
-    matrices = [tf.fill((size, size), 1.0 / (i + 1)) for i in range(number)]  # distinct: equal ones would be merged
+    matrices = [
+        tf.fill((size, size), 1.0 / (i + 1)) for i in range(number)
+    ]  # different ones, as equal ones would be merged
     products = tf.function(lambda *xs: tf.stack([tf.linalg.matmul(x, x)[0, 0] for x in xs]), autograph=False)
     products(*matrices)
     return number * 2.0 * size**3 / min(_median(lambda: products(*matrices).numpy(), 3) for _ in range(40))
@@ -208,7 +230,7 @@ def _status(name: str) -> int:
 
 
 def _cpu_seconds() -> float:
-    """Core-seconds used so far by this process and by the workers that it has."""
+    """Core-seconds used so far by this process and its workers."""
     used = 0.0
     children = " ".join(map(_text, Path("/proc/self/task").glob("*/children"))).split()
     for pid in ["self", *children]:
@@ -218,7 +240,7 @@ def _cpu_seconds() -> float:
 
 
 def _text(path: Path) -> str:
-    """What a file of /proc says, "" if its thread or process has ended."""
+    """The text of a file of /proc; "" if its thread or process has ended."""
     try:
         return path.read_text()
     except OSError:
@@ -226,16 +248,16 @@ def _text(path: Path) -> str:
 
 
 def _draw(m: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The line about priorities, where there are any."""
+    """The line about priorities, if there are any."""
     if not m["priorities_seconds"]:
         return []
     share = f"{100 * m['priorities_seconds'] / m['update_seconds']:.1f} % of an update"
     took = f"{1e6 * m['priorities_seconds']:.0f} us"
-    return [("priorities", took, f"to draw a batch by them and to take new ones back; {share}")]
+    return [("priorities", took, f"to draw a batch by them and to set new ones; {share}")]
 
 
 def table(config: RunConfig, m: dict[str, Any]) -> str:
-    """What ``measure`` found, for people."""
+    """The numbers of ``measure`` as text."""
     phases = ", ".join(
         f"{name} {100 * share:.0f} %" for name, share in sorted(m["phases"].items(), key=lambda p: -p[1])
     )

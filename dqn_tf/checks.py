@@ -1,4 +1,4 @@
-"""Errors that say what was expected, what came, and what to do."""
+"""Errors that say what was expected, what was given, and what to do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class ConfigError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run cannot go on or be resumed; what is on disk is left as it is (exit 1)."""
+    """A run cannot go on or be resumed; nothing on disk is changed (the command line exits with 1)."""
 
 
 class Diverged(RunError):
-    """Losses, weights or priorities are no longer finite: to continue would lead there again."""
+    """Losses, weights or priorities are no longer finite. The same run would diverge again."""
 
 
 class EnvironmentFault(RunError):
@@ -24,7 +24,15 @@ class EnvironmentFault(RunError):
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The known names most like ``name``, best first; may be empty.
+    """The known names that are most similar to ``name``.
+
+    Args:
+        name: what was given.
+        known: what there is.
+        most: how many names to return at most.
+
+    Returns:
+        Names out of ``known``, the most similar one first; none if nothing is similar enough.
 
     >>> nearest("optimizer.lr", ["optimizer.epsilon", "optimizer.learning_rate"])
     ['optimizer.learning_rate']
@@ -36,7 +44,7 @@ def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
 
 
 def _likeness(a: str, b: str) -> float:
-    """How alike two names are, 0 to 1; of dotted paths the last part counts most, and initials count as a match."""
+    """Similarity of two names, from 0 to 1. Of dotted paths the last part counts most; its initials count as equal."""
     (a_root, _, a_last), (b_root, _, b_last) = a.rpartition("."), b.rpartition(".")
     initials = "".join(word[0] for word in b_last.split("_") if word)
     last = 1.0 if a_last == initials else _ratio(a_last, b_last)
@@ -48,7 +56,17 @@ def _ratio(a: str, b: str) -> float:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], then: str = "") -> ConfigError:
-    """A ConfigError for a name that is not among ``known``, with the nearest ones, and what to do then."""
+    """The error for an unknown name.
+
+    Args:
+        kind: what the name is of: "preset", "option".
+        name: what was given.
+        known: what there is.
+        then: a sentence that says what to do.
+
+    Returns:
+        The ConfigError, to be raised by the caller; it names the most similar known names.
+    """
     known = list(known)
     close = nearest(name, known)
     hint = f"Did you mean {' or '.join(repr(c) for c in close)}?" if close else f"Known: {', '.join(known)}."
@@ -56,6 +74,10 @@ def unknown(kind: str, name: str, known: Iterable[str], then: str = "") -> Confi
 
 
 def expect(ok: bool, what: str, name: str, got: object, do: str = "") -> None:
-    """Raise ConfigError "Expected <what> for `<name>`, got <got>. <do>" unless ``ok``."""
+    """Check a value.
+
+    Raises:
+        ConfigError: unless ``ok``: "Expected <what> for `<name>`, got <got>. <do>"
+    """
     if not ok:
         raise ConfigError(f"Expected {what} for `{name}`, got {got!r}.{' ' + do if do else ''}")

@@ -1,4 +1,4 @@
-"""Same seed, same bytes: the switches that make it so, the scope of the promise, and digests to check it by."""
+"""Same seed, same bytes: the settings that ensure it, the scope of the promise, and digests to check it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROMISE = (
     "Two runs of one configuration agree in every byte (timing.csv and log.txt excepted) where everything in `scope` "
     "is the same. Elsewhere they agree statistically only."
 )
-KERNEL_VARIABLES = (  # of the environment: they choose kernels, and so bits
+KERNEL_VARIABLES = (  # environment variables that choose kernels, and so the last bits
     "TF_ENABLE_ONEDNN_OPTS",
     "ONEDNN_MAX_CPU_ISA",
     "DNNL_MAX_CPU_ISA",
@@ -57,7 +57,14 @@ def enable(threads: int, *, required: bool = True) -> None:
 
 
 def scope(xla: str) -> dict[str, Any]:
-    """Everything that the bytes of a run may depend on besides its configuration."""
+    """What the bytes of a run may depend on beside its configuration.
+
+    Args:
+        xla: what XLA compiles.
+
+    Returns:
+        Plain values: versions, processor, devices, variables.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus]
     return {
@@ -82,7 +89,7 @@ def package_version() -> str:
 
 
 def code_digest() -> str:
-    """SHA-256 over the package's source files: which code ran, whether or not it was committed."""
+    """SHA-256 of the package's source files: which code runs, committed or not."""
     sha = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
@@ -91,7 +98,7 @@ def code_digest() -> str:
 
 
 def cpu_model() -> str:
-    """The processor's name and the widest vector instructions it offers."""
+    """The processor's name and its widest vector instructions."""
     model, flags = platform.processor() or platform.machine(), ""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -108,7 +115,7 @@ def cpu_model() -> str:
 
 
 def digest(tree: Tree) -> str:
-    """SHA-256 of a state: nested dicts and lists of arrays, numbers, texts and None; independent of dict order.
+    """SHA-256 of a state: nested dicts and lists of arrays, numbers, texts and None.  The order of dicts is ignored.
 
     >>> digest({"a": 1, "b": np.zeros(2)}) == digest({"b": np.zeros(2), "a": 1})
     True

@@ -1,4 +1,4 @@
-"""Where each equation stands: read from the docstrings of the modules, for docs/equations.md and `dqn-tf explain`.
+"""The equations of the package, read from the docstrings of its modules: for docs/equations.md and `dqn-tf explain`.
 
 A module names its paper in the paragraph that begins with "Paper:", shows equations in the indented block after it, and
 explains them in the paragraph that begins with "Symbols:".  The test of ``dqn_tf/agent/values/expected.py`` is
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 FOLDERS = ("agent/values", "agent/targets", "agent/networks", "agent", "replay")
-_TESTED_IN = {  # modules that share a test
+_TESTED_IN = {  # modules that are tested together with another one
     "agent/networks/single": "agent/networks/noisy",
     "agent/networks/dense": "agent/networks/noisy",
     "replay/importance": "replay/prioritized",
@@ -25,7 +25,7 @@ _TESTED_IN = {  # modules that share a test
 
 
 class Entry(NamedTuple):
-    """What one file's docstring says; ``equations`` and ``symbols`` may be empty."""
+    """One module: its file, what its docstring says, and its test.  ``equations`` and ``symbols`` may be empty."""
 
     file: str
     title: str
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 def entries() -> list[Entry]:
-    """Every module of the engine whose docstring names a paper and shows an equation, in the order of FOLDERS."""
+    """Every module whose docstring names a paper and shows an equation, in the order of FOLDERS."""
     names = [f"{folder}/{path.stem}" for folder in FOLDERS for path in sorted((PACKAGE / folder).glob("*.py"))]
     return [e for e in map(entry, names) if e.paper and e.equations]
 

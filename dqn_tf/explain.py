@@ -15,8 +15,11 @@ LEAST_WIDTH = 80  # of a page, in characters
 
 
 class Row(NamedTuple):
-    """One field.  equation: the paper and the place in it that the file follows, "" if it names none; remembered: the
-    value is only remembered and was not read in a source."""
+    """One field.
+
+    equation: the paper and the place that the file follows, "" if it names none.
+    remembered: the value is remembered and was not read in a source.
+    """
 
     field: str
     value: str
@@ -30,7 +33,11 @@ class Row(NamedTuple):
 
 
 def rows(name: str) -> list[Row]:
-    """Every field of a preset: agent, evaluation, iteration, protocol.  Raises ConfigError for an unknown preset."""
+    """Every field of a preset: of the agent, the evaluation, the Atari protocol, and the iteration's length.
+
+    Raises:
+        ConfigError: the preset is unknown.
+    """
     preset = presets.load(name)
     parts: list[tuple[str, Any, dict[str, str]]] = [
         ("", preset.agent, preset.sources),

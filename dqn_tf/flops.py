@@ -1,8 +1,8 @@
-"""How many multiplications and additions a compiled function asks for: those of its matrix products and convolutions.
+"""The multiplications and additions of a compiled function: those of its matrix products and convolutions.
 
-They are read off the traced graph, so that every idea counts as what it does: a third forward pass, the noise's own
-matrices, a head that is asked for many quantiles at once.  What is proportional to the numbers alone (activations,
-losses, random numbers, the optimizer) is left out; a multiply-add is two.
+They are counted in the traced graph, so the work that an idea adds is included: a third forward pass, the matrices of
+noise, a head that computes many quantiles.  Elementwise work (activations, losses, random numbers, the optimizer) is
+left out.  A multiply-add counts as two operations.
 """
 
 from __future__ import annotations
@@ -16,16 +16,26 @@ from dqn_tf.types import ConcreteFunction, Tensor
 Operation: TypeAlias = Any
 "A node of a graph."
 
-# Operations that do no such work, by what their names say of others: a call may hide a graph of its own.
+# Refused, because they would be missed: calls of other graphs, and products that are not counted below.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile")
 _UNCOUNTED = ("Einsum", "Conv3D", "DepthwiseConv2dNative", "FusedConv2D", "SparseMatMul")
 
 
 def count(function: ConcreteFunction) -> float:
-    """Operations of one call of a concrete function.  Raises RunError for a graph that it cannot read."""
+    """The operations of one call.
+
+    Args:
+        function: a ``tf.types.experimental.ConcreteFunction``.
+
+    Returns:
+        Floating-point operations that the outputs depend on.
+
+    Raises:
+        RunError: the graph has an operation or a shape whose arithmetic is not known.
+    """
     graph, seen = function.graph, set[Operation]()
     waiting = [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
-    while waiting:  # what no result needs is not carried out: the gradient to the pixels, for example
+    while waiting:  # only what an output depends on runs; the gradient with respect to the pixels does not
         op = waiting.pop()
         if op not in seen:
             seen.add(op)
@@ -54,5 +64,5 @@ def _count(op: Operation) -> float:
 
 def _size(op: Operation, tensor: Tensor) -> int:
     if not tensor.shape.is_fully_defined():
-        raise RunError(f"Expected shapes that are known beforehand, got {tensor.shape} in {op.type} ({op.name}).")
+        raise RunError(f"Expected fully known shapes, got {tensor.shape} in {op.type} ({op.name}).")
     return prod(tensor.shape)

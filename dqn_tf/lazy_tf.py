@@ -1,7 +1,7 @@
 """TensorFlow, imported at the first use of a name.
 
-``from dqn_tf import lazy_tf as tf`` keeps configuration, presets and their error messages free of TensorFlow's
-start-up time: a typo is answered in a fraction of a second.
+``from dqn_tf import lazy_tf as tf``: configuration, presets and their error messages do not wait for TensorFlow to
+start, so a typo is answered in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's shell says
+os.environ["KERAS_BACKEND"] = "tensorflow"  # also where the environment says otherwise
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # GPUs by the numbers that nvidia-smi gives (memory.py)
 _LOUD = int(os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")) < 2
 
@@ -25,15 +25,15 @@ def __getattr__(name: str) -> Any:
 
         tensorflow.config.list_physical_devices()
     value = getattr(tensorflow, name)
-    globals()[name] = value  # the next look-up is an ordinary one
+    globals()[name] = value  # found without this function the next time
     return value
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the native libraries' start-up chatter off the terminal; failures still raise.
+    """Suppress what the native libraries print when they start; failures still raise.
 
-    It is written to file descriptor 2 before any log level applies.  TF_CPP_MIN_LOG_LEVEL=0 shows it.
+    They print to file descriptor 2 before any log level applies.  TF_CPP_MIN_LOG_LEVEL=0 shows it.
     """
     sys.stderr.flush()
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""What a run's replay will take, and whether the machine has it: before anything is allocated, and as it grows."""
+"""The memory of a run's replay: how much it will need, and whether it is there, before the run and while it grows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.frames import expected_bytes
 from dqn_tf.replay.ring import COLUMN_BYTES, Ring
 
-HEADROOM = 2**30  # TensorFlow, emulator, batches: what a run takes beside its replay, on either device
-RESERVE = 2**28  # with less left a growing replay is not let to grow; saving takes a tenth of it
-ASIDE = 2**30  # of concurrent execution's frames of a period; a checkpoint copies them twice, and reads 4 GiB at most
-MEANINGFUL_ROWS = 1_000  # a mean over fewer frames says little
+HEADROOM = 2**30  # what a run needs beside its replay, on the host and on a GPU: TensorFlow, emulator, batches
+RESERVE = 2**28  # a growing replay is stopped when less is left; saving needs a tenth of it
+ASIDE = 2**30  # at most, of the frames of a period in concurrent execution; checkpoints copy them twice
+MEANINGFUL_ROWS = 1_000  # with fewer frames their mean size is not known well
 
 
 def available() -> tuple[int, str]:
-    """Bytes that this process may still take, and whose limit that is (the machine's, or its control group's)."""
+    """The memory that this process may still take.
+
+    Returns:
+        Bytes, and in words whose limit that is: the machine's, or that of a control group.
+    """
     limits: list[tuple[int, str]] = []
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -38,7 +42,7 @@ def available() -> tuple[int, str]:
 
 
 def _page_cache(stat: Path) -> int:
-    """Bytes of a control group's usage that the kernel gives back when asked: files read or written a while ago."""
+    """Bytes of a control group's usage that the kernel can reclaim: cached files."""
     try:
         entries = dict(line.split(maxsplit=1) for line in stat.read_text().splitlines())
     except (OSError, ValueError):
@@ -47,7 +51,7 @@ def _page_cache(stat: Path) -> int:
 
 
 def _cgroup_files() -> list[tuple[Path, Path]]:
-    """(limit, usage) files of this process's memory control group and its ancestors, version 2 and 1."""
+    """(limit, usage) files of this process's memory control group and its ancestors, of version 2 and 1."""
     root, out = (
         Path("/sys/fs/cgroup"),
         [(Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))],
@@ -62,9 +66,12 @@ def _cgroup_files() -> list[tuple[Path, Path]]:
 
 
 def gpu_memory() -> tuple[int, str] | None:
-    """Bytes free on the GPU that TensorFlow will use, and whose they are; None without a GPU.
+    """The free memory of the GPU that TensorFlow will use.
 
-    The driver's own tool is asked: TensorFlow tells what it has taken, not what is left, and only when it has begun to.
+    It is read from the driver's own tool, as TensorFlow knows only what it has taken itself.
+
+    Returns:
+        Bytes, and in words where they are; None without a GPU.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
@@ -79,13 +86,13 @@ def gpu_memory() -> tuple[int, str] | None:
 
 
 def _rows(config: RunConfig, capacity: int | None = None) -> int:
-    """Rows that the replay will come to hold: its capacity, or fewer if the budget is shorter."""
+    """Rows that the replay will hold in the end: its capacity, or fewer in a shorter run."""
     limit = config.agent.replay.capacity if capacity is None else capacity
-    return min(limit, config.steps + config.steps // 5 + 1)  # and the last frames of episodes
+    return min(limit, config.steps + config.steps // 5 + 1)  # the last frames of episodes take rows too
 
 
 def _aside_bytes(config: RunConfig) -> int:
-    """What concurrent execution keeps aside of a period, until it goes to the replay: raw frames."""
+    """Bytes of the frames that concurrent execution keeps aside until the end of a period."""
     if not isinstance(config.agent.execution, Concurrent):
         return 0
     frame = expected_bytes(envs.observation_spec(config.environment, config.protocol), "none")
@@ -93,15 +100,22 @@ def _aside_bytes(config: RunConfig) -> int:
 
 
 def raw_bytes(config: RunConfig) -> int:
-    """What the replay will come to hold, its frames uncompressed."""
+    """Bytes that the replay will need with uncompressed frames."""
     return replay_bytes(config, compression="none")
 
 
 def replay_bytes(config: RunConfig, capacity: int | None = None, compression: str | None = None) -> int:
-    """Memory that the replay will come to take: its rows, what its sampler keeps of all of them,
-    and what concurrent execution keeps aside for it.
+    """The host memory that the replay will need in the end: its rows, its sampler, and the frames that are kept aside.
 
-    Compressed frames are counted as most games' are.  capacity, compression: others than the configuration's.
+    Compressed frames are counted with the size that they have in most games.
+
+    Args:
+        config: the run.
+        capacity: another one than the configuration's, in transitions.
+        compression: another one than the configuration's.
+
+    Returns:
+        Bytes.
     """
     spec, sampler = envs.observation_spec(config.environment, config.protocol), config.agent.replay
     if capacity is not None:
@@ -112,25 +126,31 @@ def replay_bytes(config: RunConfig, capacity: int | None = None, compression: st
 
 
 def gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
-    """What a replay on a GPU takes there: all of its rows, from the start, and a row of zeros."""
+    """Bytes that a replay on a GPU needs there: all its rows, from the start, and one row of zeros."""
     frame = expected_bytes(envs.observation_spec(config.environment, config.protocol), "none")
     capacity = config.agent.replay.capacity if capacity is None else capacity
     return capacity * (frame + DEVICE_COLUMN_BYTES) + frame
 
 
 def beside_gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
-    """What such a replay takes on the host: its columns, what its sampler keeps, and what is kept aside for it."""
+    """Bytes that such a replay needs on the host: columns, sampler, and the frames that are kept aside."""
     sampler = config.agent.replay
     sampler = dataclasses.replace(sampler, capacity=sampler.capacity if capacity is None else capacity)
     return _rows(config, capacity) * COLUMN_BYTES + int(sampler.sampler_bytes) + _aside_bytes(config)
 
 
 def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfig, int], int] = replay_bytes) -> int:
-    """The largest capacity whose replay takes at most so many bytes; 0 if there is none.
+    """The largest capacity whose replay fits.
 
-    needed: what one of a certain capacity takes.
+    Args:
+        config: the run.
+        memory: bytes that there are.
+        needed: (run, capacity) -> bytes.
+
+    Returns:
+        Transitions; 0 if no capacity fits.
     """
-    low, high = 1, config.agent.replay.capacity  # the one is no replay, the other does not fit
+    low, high = 1, config.agent.replay.capacity  # low is no replay, high does not fit
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if needed(config, middle) <= memory else (low, middle)
@@ -138,7 +158,7 @@ def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfi
 
 
 def describe(config: RunConfig) -> str:
-    """The replay's budget in a sentence."""
+    """The memory of the replay in a sentence: how much it needs, and how much there is."""
     if config.agent.replay.placement == "device" and (gpu := gpu_memory()):
         return (
             f"Replay: {config.agent.replay.capacity:,} transitions, {gpu_bytes(config) / 1e9:.2f} GB of the "
@@ -153,7 +173,11 @@ def describe(config: RunConfig) -> str:
 
 
 def check_replay(config: RunConfig) -> None:
-    """Raises ConfigError, with numbers and what would fit, if memory does not suffice."""
+    """Check that there is memory for the replay.
+
+    Raises:
+        ConfigError: there is not; with the numbers, and with settings that would fit.
+    """
     _check_aside(config)
     replay = config.agent.replay
     if replay.placement == "device" and (gpu := gpu_memory()):
@@ -183,7 +207,7 @@ def _check_aside(config: RunConfig) -> None:
     if (aside := _aside_bytes(config)) > ASIDE:
         assert isinstance(config.agent.execution, Concurrent)
         fits = ASIDE * min(config.agent.target_update_steps, config.steps) // aside
-        fits -= fits % config.agent.execution.environments  # a period is of whole rounds
+        fits -= fits % config.agent.execution.environments  # a period has whole rounds
         raise ConfigError(
             f"Expected at most {fits:,} steps for `target_update_steps` in concurrent execution, got "
             f"{config.agent.target_update_steps:,}: the frames of a period, {aside / 1e9:.2f} GB, are kept aside until "
@@ -192,7 +216,7 @@ def _check_aside(config: RunConfig) -> None:
 
 
 def _check_gpu(config: RunConfig, have: int, whose: str) -> None:
-    """``check_replay`` of a replay on a GPU that has so many bytes, which are ``whose``; and of the host beside it."""
+    """``check_replay`` for a replay on a GPU with ``have`` free bytes, and for the host beside it."""
     for need, there, whose_there, needed, where in (
         (gpu_bytes(config), have, whose, gpu_bytes, "on the GPU"),
         (beside_gpu_bytes(config), *available(), beside_gpu_bytes, "beside the GPU"),
@@ -213,20 +237,23 @@ def _check_gpu(config: RunConfig, have: int, whose: str) -> None:
 
 
 class Shortage(RunError):
-    """Memory is nearly used up; the run's state is whole and can be saved."""
+    """Memory is nearly used up.  The run's state is consistent and can be saved."""
 
 
 class Watch:
-    """Looks after a compressed replay while it grows: how well frames compress shows only then, and may change."""
+    """Watches a compressed replay while it grows, as only then it is known how well its frames compress."""
 
     def __init__(self, config: RunConfig, say: Callable[[str], None]) -> None:
         self._rows, self._say, self._told = _rows(config), say, False
         self._needed = config.agent.replay.compression != "none"
 
     def check(self, ring: Ring) -> None:
-        """Say once, with numbers, that memory will not suffice if the frames to come compress as those so far.
+        """Look at the memory that is left.
 
-        Raises Shortage when less than ``RESERVE`` is left, which is enough to save.
+        Warns once, with numbers, if it will not suffice when further frames compress like those so far.
+
+        Raises:
+            Shortage: less than ``RESERVE`` is left; that is enough to save the run.
         """
         if not self._needed or len(ring) < MEANINGFUL_ROWS:
             return
@@ -236,7 +263,7 @@ class Watch:
         if have < RESERVE:
             raise Shortage(
                 f"Expected memory for the replay, but {have / 1e9:.2f} GB are {whose}: {numbers}. The run was saved "
-                "and stopped; the same command continues it where more memory is free. Or start anew with a smaller "
+                "and stopped; the same command continues it where more memory is free. Or start again with a smaller "
                 f"replay: --set replay.capacity={int(len(ring) * 0.9)}"
             )
         if more > have - RESERVE and not self._told:

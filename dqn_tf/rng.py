@@ -1,7 +1,7 @@
 """Counter-based random streams: one draw is f(run seed, stream name, counter).
 
-Nothing has to be saved to resume but the counter, a new stream cannot disturb an old one, and no thread can
-reorder draws.  There is no global generator anywhere in the package.
+To resume, only the counter has to be saved.  A new stream does not change the others, and no thread can reorder
+draws.  The package has no global generator.
 
 Reference: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox).
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Stream:
-    """A named stream of a run.
+    """A named stream of random numbers of a run, in which every draw has a number, its counter.
 
     >>> a, b = Stream(7, "replay"), Stream(7, "replay")
     >>> _ = a.at(0).random(5)
@@ -23,7 +23,10 @@ class Stream:
     """
 
     def __init__(self, seed: int, name: str) -> None:
-        """seed: the run's seed, any integer >= 0.  name: which draws these are, e.g. "train/sticky"."""
+        """Args:
+        seed: the run's seed, >= 0.
+        name: what is drawn: "train/sticky".
+        """
         digest = hashlib.sha256(f"dqn_tf|{seed}|{name}".encode()).digest()
         self.seed, self.name = seed, name
         self._bits = np.random.Philox(key=np.frombuffer(digest[:16], "<u8"))
@@ -32,19 +35,19 @@ class Stream:
         self._key = int.from_bytes(digest[16:24], "little") >> 2
 
     def at(self, counter: int) -> np.random.Generator:
-        """The generator of draw number ``counter`` (>= 0); it owns 2^128 numbers and is valid until the next call."""
+        """The generator of draw ``counter`` (>= 0), with 2^128 numbers.  It is valid until the next call of ``at``."""
         self._start["state"]["counter"] = np.array([0, 0, counter, 0], np.uint64)
         self._bits.state = self._start
         return self._generator
 
     def fresh(self, counter: int) -> np.random.Generator:
-        """As ``at``, but a generator of its own, for draws that go on while others are made."""
+        """As ``at``, but a new generator, which stays valid while other draws are made."""
         return Stream(self.seed, self.name).at(counter)
 
     def seed_of(self, counter: int) -> np.ndarray:
-        """int64 [2], (key of the stream, counter): a seed for draws inside a graph, see ``agent/networks/draws.py``."""
+        """int64 [2], (key of the stream, counter): the seed of draws in a graph (``agent/networks/draws.py``)."""
         return np.array([self._key, counter], np.int64)
 
     def integer(self, counter: int) -> int:
-        """One number in [0, 2^31): a seed for somebody else's generator."""
+        """An integer in [0, 2^31): a seed for another library's generator."""
         return int(self.at(counter).integers(2**31))

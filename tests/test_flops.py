@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_refused(outcome) -> None:
     def einsum(x: Any) -> Any:
         return tf.einsum("bi,ij->bj", x, tf.ones((3, 2)))
 
-    assert "Expected shapes that are known beforehand" in outcome(flops.count, unknown.get_concrete_function())
+    assert "Expected fully known shapes" in outcome(flops.count, unknown.get_concrete_function())
     assert "got PartitionedCall" in outcome(flops.count, nested.get_concrete_function())
     assert "got Einsum" in outcome(flops.count, einsum.get_concrete_function())
 

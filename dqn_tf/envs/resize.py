@@ -1,8 +1,8 @@
-"""Resizing images to bytes that are the same on every machine, equal to OpenCV's, Torch's or Pillow's by choice.
+"""Resizing images to the same bytes on every machine: those of OpenCV, Torch or Pillow.
 
-Resizing is separable.  Its weights are fractions; multiplied by their common denominator they are whole numbers, and
-so is every partial sum.  Sums are kept below 2^24 in float32 (2^53 in float64), where whole numbers are exact, so that
-neither the order of additions nor the processor can change a byte.  One division and one rounding end it.
+Resizing is separable.  Its weights are fractions.  Multiplied by their common denominator they are whole numbers, and
+so is every partial sum.  Sums stay below 2^24 in float32 (2^53 in float64), where whole numbers are exact, so neither
+the order of additions nor the processor can change a byte.  At the end there is one division and one rounding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 Dtype = type[np.float32] | type[np.float64]
 Rounding = Callable[[np.ndarray], object]
 
-# OpenBLAS starts threads above this many multiplications (m n k); they would fight with TensorFlow's.
+# OpenBLAS uses several threads above this many multiplications (m n k); they would compete with TensorFlow's.
 _BLAS_ALONE = 2**18
 _PILLOW_BITS = 22  # Pillow's PRECISION_BITS: 32 - 8 - 2
 
@@ -25,7 +25,7 @@ _PILLOW_BITS = 22  # Pillow's PRECISION_BITS: 32 - 8 - 2
 class Weights(NamedTuple):
     """Whole-number weights of one axis: output i is sum_j matrix[i, j] input[j] / total.
 
-    matrix [n_out, n_in] int64, each row summing to total (Pillow's but for rounding).
+    matrix: [n_out, n_in] int64; each row sums to total (Pillow's up to rounding).
     """
 
     matrix: np.ndarray
@@ -43,7 +43,7 @@ def _common(rows: list[dict[int, Fraction]], n_in: int) -> Weights:
 
 
 def area_weights(n_in: int, n_out: int) -> Weights:
-    """Output i is the mean over [i, i + 1) n_in/n_out of the input (shrinking only).
+    """Weights of averaging by area, for shrinking: output i is the mean of the input over [i, i + 1) n_in/n_out.
 
     OpenCV's INTER_AREA; also Torch's image.scale(..., "bilinear") when it shrinks (torch/image generic/image.c,
     Main_scaleLinear_rowcol, branch dst_len < src_len).
@@ -64,7 +64,7 @@ def area_weights(n_in: int, n_out: int) -> Weights:
 
 
 def bilinear_weights(n_in: int, n_out: int) -> Weights:
-    """Linear interpolation between the two inputs nearest to (i + 1/2) n_in/n_out - 1/2, edges repeated.
+    """Weights of linear interpolation between the two inputs nearest to (i + 1/2) n_in/n_out - 1/2; edges repeat.
 
     OpenCV's INTER_LINEAR; no antialiasing.
     """
@@ -78,9 +78,9 @@ def bilinear_weights(n_in: int, n_out: int) -> Weights:
 
 
 def pillow_weights(n_in: int, n_out: int) -> Weights:
-    """Pillow's BILINEAR: a triangle as wide as the scale, in fixed point with 22 bits, computed as Pillow does.
+    """Weights of Pillow's BILINEAR: a triangle as wide as the scale, in fixed point with 22 bits.
 
-    Float64 throughout and only + - * /: the same everywhere.
+    Computed like Pillow, in float64 and with + - * / only, so they are the same everywhere.
     """
     scale = n_in / n_out
     support = max(scale, 1.0)
@@ -97,7 +97,7 @@ def pillow_weights(n_in: int, n_out: int) -> Weights:
 
 
 class _Block(NamedTuple):
-    """Part of a banded product: outputs ``out`` need only inputs ``source``."""
+    """Part of a banded product: the outputs ``out`` depend only on the inputs ``source``."""
 
     out: slice
     source: slice
@@ -105,9 +105,15 @@ class _Block(NamedTuple):
 
 
 def _bands(weights: Weights, others: int, dtype: Dtype) -> list[_Block]:
-    """Cut a banded matrix into dense blocks of its columns' transposes, each small enough for one thread.
+    """A banded matrix as dense blocks, each small enough for one thread.
 
-    others: size of the other axis.  Block matrices are [inputs, outputs].
+    Args:
+        weights: of one axis.
+        others: size of the other axis.
+        dtype: of the blocks.
+
+    Returns:
+        Blocks whose matrices are transposed, [inputs, outputs].
     """
     n_out = len(weights.matrix)
     for count in range(1, n_out + 1):
@@ -142,7 +148,7 @@ def _exact_dtype(largest: int) -> Dtype:
 
 
 class Resize:
-    """Resizes [H, W] whole numbers of at most ``largest`` to uint8, dividing by ``unit`` on the way.
+    """Resizes [H, W] whole numbers of at most ``largest`` to uint8, and divides them by ``unit``.
 
     rounding: "round" (to the nearest, ties to even, as OpenCV's cvRound) or "truncate".
     """
@@ -153,7 +159,7 @@ class Resize:
         self._shape = (rows.matrix.shape[1], columns.matrix.shape[1])
         height, width = len(rows.matrix), len(columns.matrix)
         self._divisor = rows.total * columns.total * unit
-        # One dtype for the whole path: a float32 first stage would have to be converted for a float64 second.
+        # One dtype for both axes: a float32 first axis would have to be converted for a float64 second one.
         dtype = _exact_dtype(largest * rows.total * columns.total)
         self._row_blocks = _bands(rows, self._shape[1], dtype)
         self._column_blocks = _bands(columns, height, dtype)
@@ -163,7 +169,7 @@ class Resize:
         self._round: Rounding = np.rint if rounding == "round" else np.floor
 
     def __call__(self, image: np.ndarray, out: np.ndarray) -> None:
-        """image [H, W], any dtype; out [h, w] uint8, written."""
+        """Resize ``image`` [H, W], of any dtype, into ``out`` [h, w] uint8."""
         self._source[...] = image
         _along_rows(self._source, self._row_blocks, self._half)
         _along_columns(self._half, self._column_blocks, self._sums)
@@ -171,21 +177,24 @@ class Resize:
 
 
 def _finish(sums: np.ndarray, divisor: int, rounding: Rounding, out: np.ndarray) -> None:
-    """out = rounded sums / divisor.  Exact: a float quotient is correctly rounded, and quotients that are not whole
-    or half lie at least 1/(2 divisor) away from those that are, farther than its error."""
+    """out = sums / divisor, rounded.
+
+    This is exact: a float quotient is correctly rounded, and a quotient that is neither whole nor half is at least
+    1/(2 divisor) away from those that are, which is more than its error.
+    """
     np.divide(sums, divisor, out=sums)
     rounding(sums, out=sums)  # type: ignore[call-arg]
     out[...] = sums
 
 
 class AreaFiveToTwo:
-    """``Resize`` by area where rows shrink by 5:2 and columns by 40:21 (210x160 -> 84x84), faster.
+    """A faster ``Resize`` by area where rows shrink by 5:2 and columns by 40:21 (210x160 -> 84x84).
 
-    Rows by additions on five planes, columns by one small product; 30 microseconds for bytes.
+    Rows are added on five planes, columns are one small product: 30 microseconds for an image of bytes.
     """
 
     def __init__(self, height: int, width: int, largest: int = 255, unit: int = 1, rounding: str = "round") -> None:
-        """height, width: of the source; multiples of 5 and 40.  The rest as in ``Resize``."""
+        """height, width: of the source, multiples of 5 and 40.  The others as in ``Resize``."""
         fifth, blocks = height // 5, width // 40
         rows = np.uint16 if 5 * largest < 2**16 else _exact_dtype(5 * largest)
         columns = _exact_dtype(200 * largest)
@@ -201,11 +210,11 @@ class AreaFiveToTwo:
         self._round: Rounding = np.rint if rounding == "round" else np.floor
 
     def __call__(self, image: np.ndarray, out: np.ndarray) -> None:
-        """image [H, W]; out [2H/5, 21W/40] uint8, written."""
+        """Resize ``image`` [H, W] into ``out`` [2H/5, 21W/40] uint8."""
         planes, pairs = self._planes, self._pairs
         _, fifth, width = planes.shape
         planes[...] = image.reshape(fifth, 5, width).transpose(1, 0, 2)
-        np.add(planes[0:4:3], planes[1:5:3], out=pairs)  # rows 0 + 1 and 3 + 4, each counting twice
+        np.add(planes[0:4:3], planes[1:5:3], out=pairs)  # rows 0 + 1 and 3 + 4, with weight 2
         np.add(pairs, pairs, out=pairs)
         np.add(pairs, planes[2], out=pairs)  # the middle row is shared
         self._values[...] = pairs
@@ -216,7 +225,7 @@ class AreaFiveToTwo:
 
 
 class PillowResize:
-    """Resizes uint8 [H, W] as Pillow's BILINEAR does, bit for bit: along rows first, a byte in between."""
+    """Resizes uint8 [H, W] like Pillow's BILINEAR, bit for bit: the width first, rounded to bytes, then the height."""
 
     def __init__(self, height: int, width: int, out_height: int, out_width: int) -> None:
         self._column_blocks = _bands(pillow_weights(width, out_width), height, np.float64)
@@ -226,7 +235,7 @@ class PillowResize:
         self._sums = np.empty((out_height, out_width))
 
     def __call__(self, image: np.ndarray, out: np.ndarray) -> None:
-        """image [H, W] uint8; out [h, w] uint8, written."""
+        """Resize ``image`` [H, W] uint8 into ``out`` [h, w] uint8."""
         self._source[...] = image
         _along_columns(self._source, self._column_blocks, self._half)
         _fixed_point_to_byte(self._half)
@@ -251,9 +260,18 @@ def make_resize(
     unit: int = 1,
     rounding: str = "round",
 ) -> Callable[[np.ndarray, np.ndarray], None]:
-    """A function (image [H, W], out [h, w] uint8) -> None.  See ``AtariProtocol.resize`` for the kernels.
+    """A function that resizes an image [H, W] into an array [h, w] uint8.
 
-    It owns buffers: one thread at a time.
+    Args:
+        kernel: "area", "bilinear" or "bilinear_antialias" (``AtariProtocol.resize``).
+        source: (H, W).
+        target: (h, w).
+        largest: the largest number in an image.
+        unit: what numbers are divided by.
+        rounding: "round" or "truncate".
+
+    Returns:
+        The function (image, out) -> None.  It has buffers, so only one thread at a time may call it.
     """
     (height, width), (out_height, out_width) = source, target
     if kernel == "bilinear_antialias":
