@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,7 +13,7 @@ from dqn_tf import determinism, envs
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.exploration import choose
-from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.learner import q_values_in_graph
 from dqn_tf.agent.parameters import build_network
 from dqn_tf.checks import ConfigError, RunError, expect
 from dqn_tf.config import RunConfig
@@ -147,7 +148,7 @@ class TrainedAgent:
         still = agent.layers.still_when_scored
         signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
         self._q_values = Compiled(
-            lambda o, *seeds: self._q_network(o, "act", Draws(seeds[0], still) if seeds else None).q_values,
+            functools.partial(q_values_in_graph, self._q_network, still),
             [*signature, tf.TensorSpec([2], tf.int64)] if self._random else signature,
         )
 

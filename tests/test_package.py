@@ -12,6 +12,7 @@ import dqn_tf
 
 def test_public_names_are_there_and_sorted() -> None:
     assert set(dqn_tf.__all__) == set(dqn_tf._HOMES)
+    assert dqn_tf.__all__ == sorted(dqn_tf.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert all(getattr(dqn_tf, name) is not None for name in dqn_tf.__all__)
 
 

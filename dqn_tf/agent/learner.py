@@ -21,7 +21,7 @@ from dqn_tf.agent.parameters import Parameters
 from dqn_tf.agent.update import Gradients, UpdateOutputs
 from dqn_tf.config import AgentConfig
 from dqn_tf.rng import Stream
-from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Transition
+from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Tensor, TensorLike, Transition
 
 
 class Learner:
@@ -125,11 +125,13 @@ class Learner:
         shape, dtype = self.spec.observation.shape, self.spec.observation.dtype
         one, many = (tf.TensorSpec([n, *shape], dtype) for n in (1, None))
         still, xla = self.config.layers.still_when_scored, self.config.execution.xla != "none"
-        of_online = functools.partial(_q_values, self.online, False)
+        of_online = functools.partial(q_values_in_graph, self.online, False)
         self._act = Compiled(of_online, [one, *self._seed_signature], xla)
-        of_target = functools.partial(_q_values, self.target, False)
+        of_target = functools.partial(q_values_in_graph, self.target, False)
         self._act_target = Compiled(of_target, [many, *self._seed_signature], xla)
-        self.q_values = Compiled(functools.partial(_q_values, self.online, still), [many, *self._seed_signature])
+        self.q_values = Compiled(
+            functools.partial(q_values_in_graph, self.online, still), [many, *self._seed_signature]
+        )
 
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
         """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
@@ -157,7 +159,7 @@ class Learner:
         return (stream.seed_of(counter),) if self.random else ()
 
 
-def _q_values(network: QNetwork, still: bool, observations: Any, *seeds: Any) -> Any:
+def q_values_in_graph(network: QNetwork, still: bool, observations: TensorLike, *seeds: TensorLike) -> Tensor:
     """Graph code: Q [B, A] of observations [B, ...].  still: noisy layers use their means."""
     return network(observations, "act", _draws(seeds, still)).q_values
 
