@@ -154,6 +154,40 @@ def test_ray_does_not_show_in_the_environment(cluster, job, monkeypatch, disturb
     assert not seen.get("CUDA_VISIBLE_DEVICES", "").strip("-1")
 
 
+@pytest.fixture
+def node_of_two(tmp_path_factory, monkeypatch) -> Iterator[cluster_utils.Cluster]:
+    """A node that pretends to have two GPUs, as a node's CUDA_VISIBLE_DEVICES says it; Ray counts, it never looks."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    common = {"node_ip_address": HERE, "include_dashboard": False, "object_store_memory": 100 * 2**20}
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={**common, "num_cpus": 0})
+    try:
+        made.add_node(**common, num_cpus=2, num_gpus=2, memory=8 * 2**30)
+        monkeypatch.setenv("RAY_ADDRESS", made.address)
+        yield made
+    finally:
+        made.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("requests", "seen"), [("", [{"-1"}]), ("num_gpus=1", [{"4"}, {"7"}]), ("num_gpus=2", [{"4,7"}])]
+)
+def test_a_run_sees_the_devices_it_asked_for(node_of_two, job, monkeypatch, trainer, requests, seen):
+    """Ray leaves a task without GPUs the node's variable, and with it all of the node's devices."""
+    monkeypatch.setenv("DQN_TF_RAY", requests)
+    found: dict[str, str] = {}
+
+    def watch(outcomes):
+        for outcome in outcomes:
+            if outcome.state == "running" and outcome.job.label not in found and outcome.job.owner():
+                found[outcome.job.label] = trainer(outcome.job).environ().get("CUDA_VISIBLE_DEVICES", "unset")
+
+    outcomes = carry_out([job(1, frames=4_000), job(2, frames=4_000)], watch)
+    assert [o.state for o in outcomes] == ["complete", "complete"]
+    assert found and set(found.values()) <= set.union(*seen)
+    if len(found) == 2 and len(seen) == 2:
+        assert len(set(found.values())) == 2
+
+
 def test_a_request_that_ray_does_not_know(cluster, job, monkeypatch):
     monkeypatch.setenv("DQN_TF_RAY", "num_gpu=1")
     with pytest.raises(ConfigError, match="num_gpu"):

@@ -200,3 +200,15 @@ def test_without_slurm(job, tmp_path, monkeypatch, outcome):
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none.conf"))
     said = outcome(executors.make("slurm", Options(folder=tmp_path)).carry_out, [job()], lambda _: None)
     assert "Expected a Slurm cluster for --executor slurm" in said
+
+
+def test_devices_are_those_that_slurm_has_assigned(monkeypatch):
+    """Beside this, CUDA_VISIBLE_DEVICES is what the machine said where the sweep was started."""
+    from reproduce.executing.executors import slurm as executor
+
+    for name in executor.GPU_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert executor.devices() == {"CUDA_VISIBLE_DEVICES": "-1"}
+    monkeypatch.setenv("SLURM_JOB_GPUS", "0")  # the first device, not none
+    assert executor.devices() == {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -26,6 +26,11 @@ from reproduce.planning.job import Job
 REQUESTS = "DQN_TF_RAY"  # more for each task: num_gpus=0.25 resources and so on, as ray.remote understands them
 LOOK_SECONDS = 2.0  # between two looks at what has begun
 RAY_CHANGES = ("OMP_NUM_THREADS",)  # for its workers; a run must see what it would see without Ray
+
+
+def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]) -> Outcome:
+    """On a node: one job.  A task that asked for no GPU keeps the node's CUDA_VISIBLE_DEVICES; its run must not."""
+    return remote.carry_out_here(job, retries, {**environment, **remote.devices(ray.get_gpu_ids())})
 
 
 class Ray:
@@ -65,7 +70,7 @@ class _Tasks:
         self._looked = 0.0
         self._nodes: list[dict[str, Any]] = []
         self._environment = {name: os.environ.get(name) for name in RAY_CHANGES}
-        self._run = ray.remote(max_retries=0, max_calls=1)(remote.carry_out_here)
+        self._run = ray.remote(max_retries=0, max_calls=1)(carry_out_here)
 
     def hand_out(self, outcomes: list[Outcome]) -> None:
         """As many as the cluster can come to carry out soon, in order; what was lost comes after what is new."""
@@ -148,7 +153,13 @@ def _connected() -> Iterator[None]:
         raise ConfigError(
             f"Expected a Ray cluster for --executor ray, found none ({str(error).splitlines()[0]}). Start one with "
             f"`{os.path.dirname(sys.executable)}/ray start --head` here and `ray start --address=...` on the other "
-            "nodes, or name one in RAY_ADDRESS."
+            "nodes, or name one in RAY_ADDRESS. One that asks for a token refuses who shows none: RAY_AUTH_MODE=token, "
+            "docs/cluster.md."
+        ) from error
+    except ray.exceptions.AuthenticationError as error:
+        raise ConfigError(
+            f"Expected a Ray cluster that takes this machine's token, got: {str(error).splitlines()[0]} All machines "
+            "of a cluster need one token, or none: docs/cluster.md."
         ) from error
     try:
         yield

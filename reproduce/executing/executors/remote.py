@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dqn_tf.checks import ConfigError, RunError
 from reproduce.executing.jobs import Outcome, StopAll, run_one
@@ -27,6 +27,11 @@ def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]
         return run_one(job, retries)
     except StopAll:
         return Outcome(job, "stopped", frames=job.frames_done())
+
+
+def devices(assigned: Sequence[str | int]) -> dict[str, str]:
+    """What makes the GPUs visible that a cluster has assigned to a task, and no others, whatever its node shows."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, assigned)) or "-1"}
 
 
 def settle(outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ cancelled saves and stays away.  Needs no accounting: what Slurm knows is asked 
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from reproduce.planning.job import Job
 
 REQUESTS = "DQN_TF_SLURM"  # more for each task: partition=long time=2880 gres=gpu:1 and so on, as sbatch calls them
 MINUTES = 24 * 60  # of one task; a longer run is queued again
+GPU_VARIABLES = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # their places on the node, where a task has some
 WARNING_SECONDS = 120  # before the time is up
 LOOK_SECONDS = 5.0  # between two questions to squeue
 MISSING_LOOKS = 3  # without a trace, until a task counts as lost: its result may take a while to reach this machine
@@ -46,7 +48,7 @@ class Task:
 
     def __call__(self) -> Outcome:
         with _raises(signal.SIGUSR2):
-            result = remote.carry_out_here(self.job, self.retries, {})
+            result = remote.carry_out_here(self.job, self.retries, devices())
         if result.state == "stopped" and _state() not in ("CANCELLED", "PREEMPTED", "COMPLETING"):
             signal.raise_signal(signal.SIGUSR2)  # submitit's: keeps ``checkpoint()``, queues this task again, leaves
         if result.state == "stopped":
@@ -56,6 +58,13 @@ class Task:
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """What to do next time: the same."""
         return submitit.helpers.DelayedSubmission(self)
+
+
+def devices() -> dict[str, str]:
+    """Where Slurm has assigned GPUs to this task it also shows them, and no others; elsewhere none is to be seen: what
+    CUDA_VISIBLE_DEVICES says then comes from the machine where the sweep was started."""
+    assigned = any(os.environ.get(name) for name in GPU_VARIABLES)
+    return {} if assigned else remote.devices([])
 
 
 @contextmanager

@@ -22,6 +22,18 @@ def test_a_result_is_taken(job):
     assert (outcome.state, outcome.attempts, outcome.message, outcome.frames) == ("failed", 3, "why", 7)
 
 
+def test_a_run_sees_what_its_task_was_assigned(monkeypatch, job):
+    """Whatever the node shows; what the cluster says comes last."""
+    assert remote.devices([]) == {"CUDA_VISIBLE_DEVICES": "-1"}
+    assert remote.devices(["4", "7"]) == remote.devices([4, 7]) == {"CUDA_VISIBLE_DEVICES": "4,7"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    seen = []
+    monkeypatch.setattr(remote, "run_one", lambda *_: seen.append(jobs.environment(job())["CUDA_VISIBLE_DEVICES"]))
+    remote.carry_out_here(job(), 0, remote.devices([]))
+    remote.carry_out_here(job(), 0, remote.devices(["GPU-5f"]))
+    assert seen == ["-1", "GPU-5f"]
+
+
 @pytest.mark.parametrize("state", ["stopped", "elsewhere"])
 def test_what_ended_early_waits_again(job, state):
     outcome = Outcome(job(), "running")
