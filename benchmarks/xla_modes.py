@@ -27,6 +27,7 @@ def child(preset: str, threads: int, updates: int) -> dict[str, list[float]]:
 
     from dqn_tf import determinism, envs, make_config
     from dqn_tf.agent.learner import Learner
+    from dqn_tf.config import Interleaved
     from dqn_tf.types import Sample, Transition
 
     config = make_config(preset, "breakout", frames=1_000_000)
@@ -38,7 +39,7 @@ def child(preset: str, threads: int, updates: int) -> dict[str, list[float]]:
     sample = Sample(Transition(states[0], actions, ones, 0.99 * ones, states[1]), np.arange(batch), ones)
     learners = {}
     for mode in MODES:
-        execution = dataclasses.replace(config.agent.execution, xla=mode)
+        execution = Interleaved(xla=mode, threads=threads)
         learners[mode] = Learner(dataclasses.replace(config.agent, execution=execution), spec, seed=0)
         for _ in range(3):
             learners[mode].update(sample)

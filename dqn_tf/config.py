@@ -60,6 +60,31 @@ class Interleaved:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Fused:
+    """As ``Interleaved``, the same order, for small networks: a whole update is one compiled call on one vector of
+    parameters, and actions are chosen on the host where they can be (agent/fused.py).
+
+    What is computed is the same to float32 rounding, not to the bit, so it is part of a run's identity.  ``xla``:
+    "update": XLA compiles the call; "none": TensorFlow's own operations, better where matrix products take most of the
+    time (layers of 512 and more, convolutions).  ``threads``: as in ``Interleaved``; nothing is begun early, but
+    operations of one update that need nothing of each other run side by side, where XLA does not compile them.
+    """
+
+    KIND = "fused"
+    xla: Literal["update", "none"] = setting("update", doc="what XLA compiles", at="agent/fused")
+    threads: int = setting(1, unit="threads", doc="TensorFlow operations at a time", at="agent/fused")
+
+    @property
+    def cores(self) -> int:
+        """Cores that a run keeps busy."""
+        return self.threads
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(1 <= self.threads <= 1024, "1 to 1024 threads", "execution.threads", self.threads)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Concurrent:
     """Acting and learning at the same time, several environments side by side (training/concurrent_loop.py).
 
@@ -140,7 +165,7 @@ class AgentConfig:
         at="training/interleaved_loop",
     )
     max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="agent/update")
-    execution: Interleaved | Concurrent = setting(Interleaved(), doc="order and means of acting and learning")
+    execution: Interleaved | Concurrent | Fused = setting(Interleaved(), doc="order and means of acting and learning")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -177,6 +202,12 @@ class AgentConfig:
             raise ConfigError(
                 f"Expected `execution.updates_per_call`=1, got {number}: updates of one call need their batches drawn "
                 "before the first of them, and made on the device. Set replay=uniform and replay.placement=device."
+            )
+
+        if isinstance(self.execution, Fused) and self.replay.placement == "device":
+            raise ConfigError(
+                "Expected `replay.placement`=host with execution=fused, got device: a fused update is given its batch. "
+                "Set the one or execution=interleaved."
             )
 
     def _check_replay(self) -> None:

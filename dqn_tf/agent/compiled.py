@@ -43,3 +43,33 @@ class Compiled:
     def __call__(self, *arguments: TensorLike | tuple[TensorLike, ...]) -> Any:
         """Call it, with tensors or arrays of the signature's shapes and dtypes; anything else raises."""
         return self.trace(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
+
+
+class DirectCall:
+    """A graph function that is called by its name, past what TensorFlow does in Python for a call: 9 us instead of 31.
+
+    Arguments are tensors of the signature's shapes and dtypes, what it returns is a list of tensors.  Where this
+    TensorFlow has no such way, the trace is called as always: the same graph, the same bits.
+    """
+
+    def __init__(self, function: Callable[..., list[Any]], signature: Sequence[Any], xla: bool) -> None:
+        """See ``Compiled``; signature: flat."""
+        self._compiled = Compiled(function, signature, xla)
+        self._call: Callable[..., Any] | None = None
+
+    def __call__(self, *tensors: Any) -> list[Any]:
+        """Call it."""
+        if self._call is None:
+            self._call = _direct(self._compiled.trace)
+        return self._call(*tensors)
+
+
+def _direct(trace: Any) -> Callable[..., list[Any]]:
+    outputs, captured = len(tf.nest.flatten(trace.structured_outputs)), list(trace.captured_inputs)
+    try:
+        from tensorflow.python.eager import context
+
+        call, name = context.context().call_function, trace._inference_function.name
+    except (ImportError, AttributeError):
+        return lambda *tensors: tf.nest.flatten(trace(*tensors))
+    return lambda *tensors: call(name, [*tensors, *captured], outputs)

@@ -155,6 +155,18 @@ class Learner:
     def _seed_signature(self) -> list[Any]:
         return [tf.TensorSpec([2], tf.int64)] if self.random else []
 
+    def update_seeds(self, number: int) -> tuple[np.ndarray, ...]:
+        """Of the random draws inside update number ``number``: int64 [2], or nothing where there are none."""
+        return self._seeds(self._update_stream, number)
+
+    def act_seeds(self, step: int) -> tuple[np.ndarray, ...]:
+        """Of those of the action of agent step ``step``."""
+        return self._seeds(self._act_stream, step)
+
+    def settle(self) -> None:
+        """Bring the networks' variables up to date, where something else holds the parameters meanwhile: nothing does
+        here (fused.py)."""
+
     def _seeds(self, stream: Stream, counter: int) -> tuple[np.ndarray, ...]:
         return (stream.seed_of(counter),) if self.random else ()
 

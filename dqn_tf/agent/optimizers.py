@@ -155,7 +155,13 @@ class Optimizers:
         taken = {id(v) for _, group in own for v in group}
         groups = [(config, [v for v in variables if id(v) not in taken]), *own]
         places = {id(v): i for i, v in enumerate(variables)}
+        self._configs = [c for c, _ in groups]
         self._groups = [(c.build(group, xla), [places[id(v)] for v in group], group) for c, group in groups]
+
+    @property
+    def groups(self) -> list[tuple[Any, Any, list[Any]]]:
+        """(configuration, Keras optimizer, its variables) of each optimizer."""
+        return [(c, optimizer, group) for c, (optimizer, _, group) in zip(self._configs, self._groups, strict=True)]
 
     def apply(self, gradients: list[Tensor]) -> None:
         """One step; gradients in the order of the network's variables."""

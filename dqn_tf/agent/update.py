@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.flat import Flat
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.optimizers import Optimizers
@@ -56,7 +57,12 @@ class UpdateOutputs(NamedTuple):
 
 
 def compute_gradients(
-    agent: AgentConfig, online: QNetwork, target: QNetwork, sample: Sample, draws: Draws | None
+    agent: AgentConfig,
+    online: QNetwork,
+    target: QNetwork,
+    sample: Sample,
+    draws: Draws | None,
+    theta: list[Any] | None = None,
 ) -> Gradients:
     """The gradients of the batch's loss with respect to theta; none goes through the target network.
 
@@ -66,6 +72,7 @@ def compute_gradients(
         target: Q^, whose parameters are theta^-.
         sample: transitions [B, ...] and their importance weights [B].
         draws: random numbers for noise and sampled fractions; None where the agent has neither.
+        theta: tensors that stand for the online network's variables, where it reads those (flat.py).
     """
     networks, transitions = {"online": online, "target": target}, sample.transitions
     next_outputs = target(transitions.s_t, "target", draws)
@@ -75,14 +82,15 @@ def compute_gradients(
     }
     terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1)
     with tf.GradientTape() as tape:
+        tape.watch(theta or [])
         outputs = online(transitions.s_tm1, "predict", draws)
         losses = agent.value.losses(outputs, transitions, next_outputs, terms)
         loss = tf.reduce_mean(sample.weights * losses.loss)
-    gradients = tape.gradient(loss, online.variables)
+    gradients = tape.gradient(loss, theta or online.variables)
     return Gradients(gradients, loss, losses.td_error, losses.priority, outputs.q_values)
 
 
-def apply_gradients(optimizer: Optimizers, gradients: list[Any], max_grad_norm: float | None) -> Any:
+def apply_gradients(optimizer: Optimizers | Flat, gradients: list[Any], max_grad_norm: float | None) -> Any:
     """One step of the optimizer on theta, by gradients clipped to the global norm ``max_grad_norm``.
 
     Returns:

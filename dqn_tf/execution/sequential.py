@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.replay.replay import Replay
@@ -12,7 +13,7 @@ class SequentialUpdater:
 
     hits = 0
 
-    def __init__(self, learner: Learner, replay: Replay) -> None:
+    def __init__(self, learner: Learner | FusedLearner, replay: Replay) -> None:
         self._learner, self._replay = learner, replay
 
     def update(self, number: int, step: int, last: bool) -> UpdateOutputs:

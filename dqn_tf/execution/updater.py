@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import RunConfig
@@ -81,8 +82,9 @@ class BackgroundUpdater(Protocol):
         """Drop what is left to do, and end the thread."""
 
 
-def make_updater(config: RunConfig, learner: Learner, replay: Replay) -> Updater:
-    """The updater of a loop that acts and learns in turn: with more than one of `execution.threads`, pipelined."""
-    if config.agent.execution.threads > 1:
-        return PipelinedUpdater(config, learner, replay)
-    return SequentialUpdater(learner, replay)
+def make_updater(config: RunConfig, learner: Learner | FusedLearner, replay: Replay) -> Updater:
+    """The updater of a loop that acts and learns in turn: with more than one of `execution.threads`, pipelined, unless
+    an update is one call."""
+    if isinstance(learner, FusedLearner) or config.agent.execution.threads == 1:
+        return SequentialUpdater(learner, replay)
+    return PipelinedUpdater(config, learner, replay)

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import determinism
+from dqn_tf.agent.learner import Learner
 from dqn_tf.checks import EnvironmentFault, RunError
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.envs import vector
@@ -61,6 +62,7 @@ class ConcurrentLoop:
             self.environments.close()
             raise
         run = self.run
+        assert isinstance(run.learner, Learner)
         self.updater = ThreadUpdater(run.learner, run.replay, run.note_update, execution.updates_per_call)
         self._feeds = [Feed(self.environments.spec.observation) for _ in streams]
         self._over = [True] * len(streams)  # whether the environment's episode is over, or none has begun

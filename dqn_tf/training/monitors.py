@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.agent.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.stats import binned
@@ -27,7 +28,7 @@ CHUNK = 100  # held-out states at a time
 class Monitors:
     """The monitors of one run."""
 
-    def __init__(self, learner: Learner, replay: Replay) -> None:
+    def __init__(self, learner: Learner | FusedLearner, replay: Replay) -> None:
         self._learner, self._replay, self._value = learner, replay, learner.config.value
         self._layers = dict(zip(learner.online.head.names, learner.online.head.layers, strict=True))
         observation = learner.spec.observation
@@ -46,6 +47,7 @@ class Monitors:
 
         heldout: states [n, ...].  update: the number of the next update.
         """
+        self._learner.settle()
         numbers = dict.fromkeys(self.columns, math.nan)
         histograms: dict[str, tuple[Any, Any]] = {}
         if self._value.monitored and heldout is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dqn_tf.agent.exploration import Behavior
-from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.fused import make_learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import Diverged
 from dqn_tf.config import RunConfig
@@ -59,7 +60,7 @@ class RunState:
         agent = config.agent
         self.config, self.counters, self.stats = config, Counters(), IterationStats()
         self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
-        self.learner = Learner(agent, spec, config.seed, self.replay.gather_in_graph)
+        self.learner = make_learner(agent, spec, config.seed, self.replay.gather_in_graph)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.monitors = Monitors(self.learner, self.replay)
         self.heldout: np.ndarray | None = None
@@ -143,7 +144,7 @@ def _say_nothing(text: str) -> None:
 
 def check_finite(loss: float, grad_norm: float, update: int, step: int) -> None:
     """Raises Diverged if an update has."""
-    if not (np.isfinite(loss) and np.isfinite(grad_norm)):
+    if not (math.isfinite(loss) and math.isfinite(grad_norm)):
         raise Diverged(
             f"The loss is {loss} and the gradient norm {grad_norm} at update {update} (step {step}): the network has "
             "diverged. What was saved before is kept."

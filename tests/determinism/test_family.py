@@ -1,6 +1,7 @@
 """Every preset, small and on CartPole: stopped in the middle, saved, restored and continued, it is as if never stopped.
 
-The run that is not stopped looks ahead (threads=2), the continued one does not: that changes no byte either.
+The run that is not stopped looks ahead (threads=2), the continued one does not: that changes no byte either.  Where
+execution is fused, one of them runs two operations at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from dqn_tf.agent.networks.torsos import MLP
-from dqn_tf.config import Interleaved, RunConfig
+from dqn_tf.config import Fused, Interleaved, RunConfig
 from dqn_tf.presets import PRESETS, load
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.interleaved_loop import InterleavedLoop
@@ -28,9 +29,10 @@ SMALLER = {
     "fqf": {"fractions": 4, "cosines": 8},
 }
 STOP, END = 91, 160
+FUSED = ("dqn_classic", "rainbow_classic", "fqf_classic", "m_iqn_classic", "noisy_classic", "prioritized_rank_classic")
 
 
-def small(config: RunConfig, preset: str, threads: int) -> RunConfig:
+def small(config: RunConfig, preset: str, threads: int, execution: Any = Interleaved) -> RunConfig:
     """The preset's ideas at a size for tests; 160 steps, iterations of 60, a ring of 70 rows."""
     agent = load(preset).agent
     agent = dataclasses.replace(
@@ -44,7 +46,7 @@ def small(config: RunConfig, preset: str, threads: int) -> RunConfig:
         steps_per_update=2,
         target_update_steps=25,
         min_replay_steps=30,
-        execution=Interleaved(xla="none", threads=threads),
+        execution=execution(xla="none", threads=threads),
     )
     return dataclasses.replace(config, preset=preset, agent=agent, frames=END, iteration_frames=60)
 
@@ -59,14 +61,14 @@ def run(trainer: InterleavedLoop, until: int) -> list[Any]:
     return out
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_stopped_and_continued(preset: str, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
-    whole = InterleavedLoop(small(cartpole(), preset, threads=2))
+@pytest.mark.parametrize(("preset", "execution"), [*((p, Interleaved) for p in PRESETS), *((p, Fused) for p in FUSED)])
+def test_stopped_and_continued(preset: str, execution: Any, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    whole = InterleavedLoop(small(cartpole(), preset, 2, execution))
     run(whole, STOP)
     store = Store(tmp_path / "checkpoints", "identity")
     store.save(STOP, {"run": whole.state()}, whole.run.blobs())
     at_stop = whole.run.learner.parameters.state()
-    continued = InterleavedLoop(small(cartpole(), preset, threads=1))
+    continued = InterleavedLoop(small(cartpole(), preset, 1, execution))
     loaded = Store(tmp_path / "checkpoints", "identity").load(pytest.fail)
     assert loaded is not None
     continued.restore(loaded[1]["run"], loaded[2])

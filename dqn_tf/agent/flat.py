@@ -1,0 +1,138 @@
+"""theta, theta^- and the optimizer's memory as vectors: calls with few arguments, few operations.
+
+A small network's update is arithmetic of a tenth of a millisecond, and each variable that a compiled call reads or
+writes costs microseconds.  So here the parameters lie one after the other in one vector, which the graph cuts into the
+networks' variables; gradients are taken with respect to the vector, and one step of the optimizer moves all of it.
+
+The variables of the networks and of their optimizer stay what everybody else reads and saves: ``settle`` brings them
+up to date, and ``load`` takes them over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.optimizers import Optimizers
+from dqn_tf.checks import ConfigError
+
+_SLOTS = ("_momentums", "_velocities", "_average_gradients")  # Keras's lists of an optimizer's variables
+
+
+class FlatGroup:
+    """The variables of one optimizer as a vector: theta, theta^- and its own optimizer with vectors for slots."""
+
+    def __init__(self, config: Any, of_variables: Any, online: list[Any], target: list[Any]) -> None:
+        """config: of the optimizer.  of_variables: the Keras optimizer of ``online``, whose slots are mirrored."""
+        self.online, self.target, self._of_variables = online, target, of_variables
+        self.shapes = [tuple(v.shape) for v in online]
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        ends = np.cumsum([0, *self.sizes]).tolist()
+        self._places = list(zip(ends[:-1], ends[1:], self.shapes, strict=True))
+        start = np.concatenate([np.asarray(v).ravel() for v in online])
+        self.theta = tf.keras.Variable(start, name="theta")
+        self.theta_target = tf.keras.Variable(start, name="theta_target")
+        self.optimizer = config.build([self.theta])
+
+    def cut(self, vector: Any) -> list[Any]:
+        """A vector as tensors of the variables' shapes, in their order."""
+        parts = tf.split(vector, self.sizes)
+        return [tf.reshape(part, shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def cut_on_host(self, vector: np.ndarray) -> list[np.ndarray]:
+        """``cut`` of an array, as views of it."""
+        return [vector[a:b].reshape(shape) for a, b, shape in self._places]
+
+    def pairs(self) -> Iterator[tuple[Any, list[Any]]]:
+        """(vector, the variables that it holds) of everything that an update changes."""
+        yield self.theta, self.online
+        yield self.theta_target, self.target
+        for name in _SLOTS:
+            vectors, variables = (getattr(o, name, None) or [] for o in (self.optimizer, self._of_variables))
+            if vectors:
+                yield vectors[0], variables
+
+    def settle(self) -> None:
+        """The variables are to be what the vectors are."""
+        self._of_variables.iterations.assign(self.optimizer.iterations)
+        for vector, variables in self.pairs():
+            for variable, part in zip(variables, self.cut_on_host(np.asarray(vector)), strict=True):
+                variable.assign(part)
+
+    def load(self) -> None:
+        """The inverse of ``settle``."""
+        self.optimizer.iterations.assign(self._of_variables.iterations)
+        for vector, variables in self.pairs():
+            vector.assign(np.concatenate([np.asarray(v).ravel() for v in variables]))
+
+
+class Flat:
+    """Vectors in the place of two networks' variables and of their optimizers' slots."""
+
+    def __init__(self, online: Any, target: Any, optimizers: Optimizers) -> None:
+        """Raises ConfigError: a variable is not Keras's."""
+        if strange := [v for v in [*online.variables, *target.variables] if not isinstance(v, tf.keras.Variable)]:
+            raise ConfigError(
+                f"Expected Keras variables in a network for execution=fused, got {type(strange[0]).__name__} "
+                f"{strange[0].name!r}. Make it a tf.keras.Variable, or set execution=interleaved."
+            )
+        twin = {id(v): t for v, t in zip(online.variables, target.variables, strict=True)}
+        self.groups = [
+            FlatGroup(config, optimizer, members, [twin[id(v)] for v in members])
+            for config, optimizer, members in optimizers.groups
+        ]
+        self._online = online
+
+    @contextlib.contextmanager
+    def in_place_of_variables(self) -> Iterator[list[Any]]:
+        """Graph code: within, the networks read the vectors.  Gives the tensors that stand for theta, in the order of
+        the online network's variables: gradients are taken with respect to them."""
+        places = {}
+        for group in self.groups:
+            for variables, vector in ((group.online, group.theta), (group.target, group.theta_target)):
+                parts = group.cut(tf.convert_to_tensor(vector))
+                places.update({id(v): (v, part) for v, part in zip(variables, parts, strict=True)})
+        with tf.keras.StatelessScope(state_mapping=places.values()):
+            yield [places[id(v)][1] for v in self._online.variables]
+
+    def flatten(self, gradients: list[Any]) -> list[Any]:
+        """Graph code: gradients in the order of the online network's variables as a vector [P] for each group."""
+        of = {id(v): g for v, g in zip(self._online.variables, gradients, strict=True)}
+        return [tf.concat([tf.reshape(of[id(v)], [-1]) for v in group.online], axis=0) for group in self.groups]
+
+    def apply(self, gradients: list[Any]) -> None:
+        """Graph code: one step of each optimizer; gradients as ``flatten`` gives them."""
+        for group, gradient in zip(self.groups, gradients, strict=True):
+            group.optimizer.apply_gradients([(gradient, group.theta)])
+
+    def thetas(self) -> list[Any]:
+        """theta as it is, a tensor [P] for each group."""
+        return [tf.convert_to_tensor(group.theta) for group in self.groups]
+
+    def cut_on_host(self, thetas: list[np.ndarray]) -> list[np.ndarray]:
+        """Vectors [P], one for each group, as views of the shapes of the online network's variables."""
+        if len(self.groups) == 1:
+            return self.groups[0].cut_on_host(thetas[0])
+        parts = {}
+        for group, theta in zip(self.groups, thetas, strict=True):
+            parts.update({id(v): part for v, part in zip(group.online, group.cut_on_host(theta), strict=True)})
+        return [parts[id(v)] for v in self._online.variables]
+
+    def sync_target(self) -> None:
+        """theta^- <- theta."""
+        for group in self.groups:
+            group.theta_target.assign(group.theta)
+
+    def settle(self) -> None:
+        """The variables are to be what the vectors are."""
+        for group in self.groups:
+            group.settle()
+
+    def load(self) -> None:
+        """The inverse of ``settle``."""
+        for group in self.groups:
+            group.load()

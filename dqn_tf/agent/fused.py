@@ -1,0 +1,196 @@
+"""An agent whose whole update is one compiled call, and whose actions are chosen on the host where they can be.
+
+For networks whose update is arithmetic of less than a few milliseconds: there, what surrounds the arithmetic is what
+takes the time (docs/speed.md).  What is computed is update.py's, to float32 rounding: the sums of a compiled whole have
+another order than those of its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dqn_tf import lazy_tf as tf
+from dqn_tf.agent import host, update
+from dqn_tf.agent.compiled import DirectCall
+from dqn_tf.agent.flat import Flat
+from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.networks.draws import Draws
+from dqn_tf.agent.parameters import Parameters
+from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.config import AgentConfig, Fused
+from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Transition
+
+
+class FusedLearner:
+    """As ``Learner``, with the same random streams and the same state; ``execution=fused`` chooses it.
+
+    theta, theta^- and the optimizer's memory are vectors (flat.py).  The variables that ``Learner`` has are brought up
+    to date by ``settle``, which everything here calls that reads them.
+    """
+
+    def __init__(self, config: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
+        self.config, self.spec = config, spec
+        self._plain = Learner(config, spec, seed)
+        self.online, self.target, self.random = self._plain.online, self._plain.target, self._plain.random
+        self._flat = Flat(self.online, self.target, self._plain.optimizer)
+        self.parameters = FlatParameters(self._plain.parameters, self._flat)
+        self._packing = Packing(config, spec)
+        self.traces = 0  # of the update; more than one would be a defect
+        seeds = [tf.TensorSpec([2], tf.int64)] if self.random else []
+        one = tf.TensorSpec([1, *spec.observation.shape], spec.observation.dtype)
+        whole = config.execution.xla == "update"
+        self._update = DirectCall(self._update_in_graph, [*self._packing.signature, *seeds], whole)
+        self._act = DirectCall(self._act_in_graph, [one, *seeds], whole)
+        self._on_host = host.can_pass(config, spec.observation)
+
+    def update(self, sample: Sample | SampleIndices, number: int = 0) -> UpdateOutputs:
+        """One gradient step on a batch, see ``Learner.update``; what it returns are arrays."""
+        assert isinstance(sample, Sample)
+        inputs = self._packing.pack(sample), self._plain.update_seeds(number)
+        reported, *thetas = self._update(*map(tf.convert_to_tensor, [*inputs[0], *inputs[1]]))
+        self.parameters.moved([theta.numpy() for theta in thetas])
+        return self._packing.outputs(reported.numpy())
+
+    def _update_in_graph(self, *inputs: Any) -> list[Any]:
+        self.traces += 1  # runs only while tracing
+        sample, seeds = self._packing.unpack(inputs)
+        draws = Draws(seeds[0]) if seeds else None
+        with self._flat.in_place_of_variables() as theta:
+            found = update.compute_gradients(self.config, self.online, self.target, sample, draws, theta)
+        gradients = self._flat.flatten(found.gradients)
+        grad_norm = update.apply_gradients(self._flat, gradients, self.config.max_grad_norm)
+        reported = [found.loss, grad_norm, found.td_error, found.priority, found.q_values]
+        return [tf.concat([tf.reshape(r, [-1]) for r in reported], axis=0), *self._flat.thetas()]
+
+    def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
+        """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
+        if self._on_host:
+            return host.q_values(self.parameters.weights(), observation)
+        inputs = [observation[None], *self._plain.act_seeds(step)]
+        return np.asarray(self._act(*map(tf.convert_to_tensor, inputs))[0].numpy()[0])
+
+    def _act_in_graph(self, observation: Any, *seeds: Any) -> list[Any]:
+        with self._flat.in_place_of_variables():
+            return [self.online(observation, "act", Draws(seeds[0]) if seeds else None).q_values]
+
+    def act_target(self, observations: np.ndarray, step: int = 0) -> np.ndarray:
+        """See ``Learner.act_target``."""
+        self.settle()
+        return self._plain.act_target(observations, step)
+
+    def scorer(self, phase: str) -> Callable[[np.ndarray], Any]:
+        """See ``Learner.scorer``: of the weights as they are now."""
+        self.settle()
+        return self._plain.scorer(phase)
+
+    def settle(self) -> None:
+        """See ``Learner.settle``."""
+        self.parameters.settle()
+
+    def graphs(self) -> tuple[Any, Any]:
+        """See ``Learner.graphs``: the same arithmetic, not in one piece."""
+        return self._plain.graphs()
+
+
+def make_learner(
+    agent: AgentConfig, spec: EnvironmentSpec, seed: int, gather: Callable[[SampleIndices], Sample] | None = None
+) -> Learner | FusedLearner:
+    """The learner that ``execution`` asks for; arguments as in ``Learner``."""
+    return FusedLearner(agent, spec, seed) if isinstance(agent.execution, Fused) else Learner(agent, spec, seed, gather)
+
+
+class FlatParameters:
+    """As ``Parameters``, of which it holds one, while vectors run ahead of the variables."""
+
+    def __init__(self, parameters: Parameters, flat: Flat) -> None:
+        self._parameters, self._flat = parameters, flat
+        self._settled = True  # whether the variables are what the vectors are
+        self._weights: list[np.ndarray] | None = None
+
+    def moved(self, thetas: list[np.ndarray]) -> None:
+        """An update has changed the vectors; theta is now this, a vector [P] for each group."""
+        self._settled = False
+        self._weights = self._flat.cut_on_host(thetas)
+
+    def weights(self) -> list[np.ndarray]:
+        """theta on the host, an array for each of the online network's variables: to be read only."""
+        if self._weights is None:
+            self._weights = self._flat.cut_on_host([np.asarray(group.theta) for group in self._flat.groups])
+        return self._weights
+
+    def settle(self) -> None:
+        """Bring the variables up to date."""
+        if not self._settled:
+            self._flat.settle()
+            self._settled = True
+
+    def sync_target(self) -> None:
+        """theta^- <- theta."""
+        self._flat.sync_target()
+        self._settled = False
+
+    def state(self) -> dict[str, np.ndarray]:
+        """See ``Parameters.state``."""
+        self.settle()
+        return self._parameters.state()
+
+    def theta(self) -> dict[str, np.ndarray]:
+        """See ``Parameters.theta``."""
+        self.settle()
+        return self._parameters.theta()
+
+    def set_theta(self, theta: dict[str, np.ndarray]) -> None:
+        """See ``Parameters.set_theta``."""
+        self.restore({**self.state(), **theta})
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """See ``Parameters.restore``."""
+        self._parameters.restore(state)
+        self._flat.load()
+        self._settled, self._weights = True, None
+
+
+class Packing:
+    """A batch as one vector of float32 (and its observations, where they are of another type), and back in the graph:
+    each argument of a call costs more than the copy."""
+
+    def __init__(self, config: AgentConfig, spec: EnvironmentSpec) -> None:
+        shape, dtype = spec.observation.shape, spec.observation.dtype
+        self._batch, self._actions = config.batch_size, spec.num_actions
+        self._observations = [self._batch, *shape]
+        self._together = dtype == "float32"
+        size = self._batch * int(np.prod(shape))
+        self._sizes = [*([size] * 2 if self._together else []), *[self._batch] * 4]
+        apart = [] if self._together else [tf.TensorSpec(self._observations, dtype)] * 2
+        self.signature = [tf.TensorSpec([sum(self._sizes)], tf.float32), *apart]
+
+    def pack(self, sample: Sample) -> list[np.ndarray]:
+        """Arrays as ``signature`` describes them.  Actions are below 2^24, so float32 holds them exactly."""
+        t = sample.transitions
+        rest, states = (t.a_tm1, t.r_t, t.discount_t, sample.weights), (t.s_tm1, t.s_t)
+        if self._together:
+            return [np.concatenate([*(s.reshape(-1) for s in states), *rest], dtype=np.float32)]
+        return [np.concatenate(rest, dtype=np.float32), *states]
+
+    def unpack(self, inputs: tuple[Any, ...]) -> tuple[Sample, tuple[Any, ...]]:
+        """Graph code: the batch, and the inputs after it."""
+        number = len(self.signature)
+        *states, a_tm1, r_t, discount_t, weights = tf.split(inputs[0], self._sizes)
+        s_tm1, s_t = (tf.reshape(s, self._observations) for s in states) if self._together else inputs[1:number]
+        transitions = Transition(s_tm1, tf.cast(a_tm1, tf.int32), r_t, discount_t, s_t)
+        return Sample(transitions, None, weights), inputs[number:]
+
+    def outputs(self, reported: np.ndarray) -> UpdateOutputs:
+        """What an update reports, of the vector [2 + 2 B + B A] that it comes in."""
+        batch = self._batch
+        q_values = reported[2 + 2 * batch :].reshape(batch, self._actions)
+        return UpdateOutputs(
+            loss=reported[0],
+            td_error=reported[2 : 2 + batch],
+            priority=reported[2 + batch : 2 + 2 * batch],
+            grad_norm=reported[1],
+            q_values=q_values,
+        )
