@@ -36,8 +36,8 @@ def make_config(
         ConfigError: an unknown name (with the nearest ones), a value of the wrong type or out of range, or an agent
             that cannot play the environment.
     """
-    loaded = presets.load(preset)
     name = envs.check_environment(environment)
+    loaded = presets.load(preset).at(name)
     if protocol is not None and protocol not in envs.PROTOCOLS:
         raise unknown("protocol", protocol, envs.PROTOCOLS)
     atari = name.startswith("ale:")
@@ -53,7 +53,7 @@ def make_config(
         preset=preset,
         agent=_changed(loaded.agent, agent or {}),
         environment=name,
-        protocol=envs.PROTOCOLS[chosen] if atari and chosen else None,
+        protocol=envs.PROTOCOLS[chosen] if atari and chosen else loaded.rules,
         evaluation=loaded.evaluation,
         seed=seed,
         frames=frames,

@@ -143,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
         "explain", _explain, "Every field of a preset: value, unit, source, and the file, equation and test behind it."
     )
     explain.add_argument("preset", help="see `dqn-tf presets`")
+    explain.add_argument(
+        "--environment", metavar="ENV", help="where a preset's values differ between environments: which"
+    )
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one line of JSON")
     form.add_argument("--csv", action="store_true", help="one row per field")
@@ -279,9 +282,10 @@ def _explain(arguments: argparse.Namespace) -> int:
     from dqn_tf import explain
 
     if arguments.json or arguments.csv:
-        print((explain.as_json if arguments.json else explain.as_csv)(arguments.preset))
+        print((explain.as_json if arguments.json else explain.as_csv)(arguments.preset, arguments.environment))
     else:
-        print(explain.explain(arguments.preset, min(shutil.get_terminal_size((110, 24)).columns, 140)))
+        width = min(shutil.get_terminal_size((110, 24)).columns, 140)
+        print(explain.explain(arguments.preset, width, arguments.environment))
     return 0
 
 

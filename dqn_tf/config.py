@@ -24,6 +24,7 @@ from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.envs.protocols import AtariProtocol
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
@@ -296,7 +297,7 @@ class RunConfig:
     preset: str = setting(doc="where the agent's values came from")
     agent: AgentConfig = setting(doc="the agent")
     environment: str = setting(doc="canonical id of the environment")
-    protocol: AtariProtocol | None = setting(None, doc="how an Atari game is shown and scored")
+    protocol: AtariProtocol | GymnasiumProtocol | None = setting(None, doc="how an environment is shown and scored")
     evaluation: Evaluation = setting(doc="how the agent is scored")
     seed: int = setting(0, doc="the one seed of every random stream")
     frames: int = setting(unit="frames", doc="training budget: agent steps times frame skip")
@@ -312,7 +313,8 @@ class RunConfig:
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
         self._check_stack()
         expect(
-            self.protocol is None or self.evaluation.max_steps_per_episode == MAX_STEPS_PER_EPISODE,
+            not isinstance(self.protocol, AtariProtocol)
+            or self.evaluation.max_steps_per_episode == MAX_STEPS_PER_EPISODE,
             f"{MAX_STEPS_PER_EPISODE} for an Atari game",
             "evaluation.max_steps_per_episode",
             self.evaluation.max_steps_per_episode,

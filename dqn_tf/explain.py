@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import textwrap
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dqn_tf import envs, equations, fields, plain_json, presets
@@ -32,13 +33,22 @@ class Row(NamedTuple):
     remembered: bool
 
 
-def rows(name: str) -> list[Row]:
-    """Every field of a preset: of the agent, the evaluation, the Atari protocol, and the iteration's length.
+def _load(name: str, environment: str | None) -> presets.Preset:
+    loaded = presets.load(name)
+    return loaded if environment is None else loaded.at(envs.check_environment(environment))
+
+
+def rows(name: str, environment: str | None = None) -> list[Row]:
+    """Every field of a preset: of the agent, the evaluation, the protocol, and the iteration's length.
+
+    Args:
+        name: The preset.
+        environment: Whose values, where they differ between environments (``Preset.environments``); None: the first's.
 
     Raises:
-        ConfigError: the preset is unknown.
+        ConfigError: The preset is unknown, or says nothing of the environment.
     """
-    preset = presets.load(name)
+    preset = _load(name, environment)
     parts: list[tuple[str, Any, dict[str, str]]] = [
         ("", preset.agent, preset.sources),
         ("evaluation.", preset.evaluation, preset.sources),
@@ -46,6 +56,8 @@ def rows(name: str) -> list[Row]:
     if preset.protocol:
         said = {f"protocol.{path}": source for path, source in envs.protocols.SOURCES[preset.protocol].items()}
         parts.append(("protocol.", envs.PROTOCOLS[preset.protocol], said))
+    if preset.rules:
+        parts.append(("protocol.", preset.rules, {f"protocol.{k}": v for k, v in preset.rules_sources.items()}))
     out = [
         _row(path, value, field.metadata.get("unit", ""), field.metadata.get("doc", ""), sources.get(path, ""), module)
         for prefix, config, sources in parts
@@ -62,12 +74,12 @@ def _row(path: str, value: object, unit: str, meaning: str, source: str, module:
     return Row(path, _text(value), unit, meaning, source, entry.file, entry.paper, entry.test, "remembered" in source)
 
 
-def explain(name: str, width: int = 120) -> str:
+def explain(name: str, width: int = 120, environment: str | None = None) -> str:
     """A page of text, at most ``width`` characters wide where words allow it: the fields file by file.
 
-    Raises ConfigError for an unknown preset, with the nearest names.
+    Raises ConfigError as ``rows``, with the nearest names.
     """
-    preset, table, width = presets.load(name), rows(name), max(LEAST_WIDTH, width)
+    preset, table, width = _load(name, environment), rows(name, environment), max(LEAST_WIDTH, width)
     lines = [*_wrapped("", f"{preset.name}: {preset.summary}", width), *_wrapped("Source: ", preset.reference, width)]
     order = {file: i for i, file in reversed(list(enumerate(row.file for row in table)))}
     table = sorted(table, key=lambda row: order[row.file])
@@ -77,9 +89,18 @@ def explain(name: str, width: int = 120) -> str:
     if remembered:
         text = f"{len(remembered)} of {len(table)} values, {MEMORY}: {', '.join(remembered)}."
         lines += ["", *_wrapped("", text, width)]
+    if others := presets.load(name).environments:
+        names = ", ".join(other.partition(":")[2] for other in others)
+        text = f"These are the values for {_environment(preset, others)}. There are others for each of: {names}."
+        lines += ["", *_wrapped("", text, width)]
     if preset.deviations:
         lines += ["", "Known deviations:", *(line for d in preset.deviations for line in _wrapped("- ", d, width))]
     return "\n".join(lines)
+
+
+def _environment(preset: presets.Preset, environments: Mapping[str, presets.Preset]) -> str:
+    """Which environment the values of ``preset`` are for."""
+    return next(name.partition(":")[2] for name, values in environments.items() if values.agent is preset.agent)
 
 
 def _group(group: list[Row], width: int) -> list[str]:
@@ -105,18 +126,18 @@ def _wrapped(head: str, text: str, width: int, indent: int | None = None) -> lis
     return lines if len(head) <= len(space) else [head.rstrip(), *lines]
 
 
-def as_json(name: str) -> str:
+def as_json(name: str, environment: str | None = None) -> str:
     """The same as one line of JSON: preset, summary, reference, fields (objects), deviations."""
-    preset = presets.load(name)
-    table = [row._asdict() for row in rows(name)]
+    preset = _load(name, environment)
+    table = [row._asdict() for row in rows(name, environment)]
     whole = {"preset": name, "summary": preset.summary, "reference": preset.reference, "fields": table}
     return plain_json.dumps({**whole, "deviations": list(preset.deviations)})
 
 
-def as_csv(name: str) -> str:
+def as_csv(name: str, environment: str | None = None) -> str:
     """The fields as CSV with a header, without the last newline."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([Row._fields, *rows(name)])
+    csv.writer(out, lineterminator="\n").writerows([Row._fields, *rows(name, environment)])
     return out.getvalue().rstrip("\n")
 
 
@@ -126,5 +147,5 @@ def _text(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, tuple):
-        return ", ".join(map(str, value))
+        return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,21 +12,26 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dqn_tf import checks
+from dqn_tf import checks, fields
 from dqn_tf.envs import games, protocols
 from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, TimeStep
 
 __all__ = [
     "PROTOCOLS",
     "AtariProtocol",
     "Environment",
+    "GymnasiumProtocol",
     "check_environment",
     "make",
     "observation_spec",
     "protocols",
     "rom_md5",
 ]
+
+
+AnyProtocol = AtariProtocol | GymnasiumProtocol
 
 
 class Environment(Protocol):
@@ -69,12 +74,13 @@ def check_environment(name: str) -> str:
 
 
 def make(
-    environment: str, protocol: AtariProtocol | None, seed: int, stream: str = "train", training: bool = True
+    environment: str, protocol: AnyProtocol | None, seed: int, stream: str = "train", training: bool = True
 ) -> Environment:
     """An environment by name, in any spelling of ``check_environment``.
 
-    protocol: for Atari games; of no meaning for others.  seed, stream: which random streams it draws from; give
-    training and evaluation different ones.  training: whether a protocol's training column applies.
+    protocol: for Atari games; Gymnasium environments may have one of their kind, and take no notice of others.  seed,
+    stream: which random streams it draws from; give training and evaluation different ones.  training: whether a
+    protocol's training column applies.
 
     Raises ConfigError: unknown name, an Atari game without a protocol, or an environment of an unsupported kind.
     """
@@ -82,18 +88,21 @@ def make(
     if kind == "gym":
         from dqn_tf.envs.classic import GymnasiumEnvironment
 
-        return GymnasiumEnvironment(name, seed, stream, training)
-    if protocol is None:
-        names = ", ".join(PROTOCOLS)
-        raise checks.ConfigError(f"Expected a protocol for `{name}`, got None. Choose one of envs.PROTOCOLS: {names}.")
+        rules = protocol if isinstance(protocol, GymnasiumProtocol) else None
+        return GymnasiumEnvironment(name, seed, stream, training, rules)
+    if not isinstance(protocol, AtariProtocol):
+        names, said = ", ".join(PROTOCOLS), protocol and fields.kind(protocol)
+        raise checks.ConfigError(
+            f"Expected a protocol for `{name}`, got {said}. Choose one of envs.PROTOCOLS: {names}."
+        )
     from dqn_tf.envs.atari import AtariEnvironment
 
     return AtariEnvironment(name, protocol, seed, stream, training)
 
 
-def observation_spec(environment: str, protocol: AtariProtocol | None) -> ObservationSpec:
+def observation_spec(environment: str, protocol: AnyProtocol | None) -> ObservationSpec:
     """What an environment will show, without starting an emulator."""
-    if environment.startswith("ale:") and protocol is not None:
+    if environment.startswith("ale:") and isinstance(protocol, AtariProtocol):
         size = (protocol.frame_height, protocol.frame_width)
         return ObservationSpec(size, "uint8", protocol.stack, protocol.stack_padding)
     instance = make(environment, protocol, seed=0)

@@ -16,6 +16,7 @@ import gymnasium
 import numpy as np
 
 from dqn_tf import checks, rng
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
 
@@ -42,8 +43,16 @@ class GymnasiumEnvironment:
     counter = the episode's number, from 0.
     """
 
-    def __init__(self, env_id: str, seed: int, stream: str = "train", training: bool = True) -> None:
-        """training: accepted for symmetry with Atari; there is no difference here.
+    def __init__(
+        self,
+        env_id: str,
+        seed: int,
+        stream: str = "train",
+        training: bool = True,
+        protocol: GymnasiumProtocol | None = None,
+    ) -> None:
+        """training: accepted for symmetry with Atari; there is no difference here.  protocol: its time limit; rewards
+        are always raw.
 
         Raises ConfigError: unknown id, or observations or actions of another kind.
         """
@@ -51,7 +60,8 @@ class GymnasiumEnvironment:
             raise checks.unknown("Gymnasium environment", env_id, known_ids())
         self.env_id, self.training = env_id, training
         self._identity = f"{env_id}|{seed}|{stream}|{training}"
-        self._env = self._make(env_id)
+        self._limit_ends = protocol is not None and protocol.time_limit == "terminal"
+        self._env = self._make(env_id, protocol.max_steps_per_episode if protocol else None)
         observations, actions = self._check_spaces()
         self._start, self._num_actions = int(actions.start), int(actions.n)
         names = tuple(str(a + self._start) for a in range(self._num_actions))
@@ -61,10 +71,12 @@ class GymnasiumEnvironment:
         self._last: TimeStep | None = None
 
     @classmethod
-    def _make(cls, env_id: str) -> Any:
+    def _make(cls, env_id: str, most_steps: int | None) -> Any:
         """The environment, or a ConfigError that passes on why it cannot be made (a package that is missing, say)."""
         try:
-            return gymnasium.make(env_id, disable_env_checker=True, **cls._drawing(env_id))
+            return gymnasium.make(
+                env_id, max_episode_steps=most_steps, disable_env_checker=True, **cls._drawing(env_id)
+            )
         except Exception as error:
             raise checks.ConfigError(
                 f"Expected an environment that can be made for `{env_id}`, got {type(error).__name__}: "
@@ -130,7 +142,7 @@ class GymnasiumEnvironment:
             seen,
             seen,
             float(reward),
-            0.0 if terminated else 1.0,
+            0.0 if terminated or (over and self._limit_ends) else 1.0,
             StepType.LAST if over else StepType.MID,
             over,
             over and not terminated,

@@ -25,7 +25,6 @@ from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 import numpy as np
 
 from dqn_tf import checks, envs
-from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
 Answer = TypeVar("Answer")
@@ -41,7 +40,7 @@ class Plan(NamedTuple):
     """Which environments: environment i is ``envs.make(environment, protocol, seed, streams[i], training)``."""
 
     environment: str
-    protocol: AtariProtocol | None
+    protocol: envs.AnyProtocol | None
     seed: int
     streams: tuple[str, ...]
     training: bool = True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Mapping
 
-from dqn_tf.checks import unknown
+from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.config import AgentConfig, Evaluation
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 
 PRESETS = (
     *("dqn_nature", "dqn_zoo", "dqn_dopamine"),
@@ -17,6 +19,9 @@ PRESETS = (
     *("noisy_classic", "c51_classic", "qr_dqn_classic", "iqn_classic", "fqf_classic"),
     *("m_dqn_classic", "m_iqn_classic", "rainbow_classic"),
     *("dqn_cleanrl", "c51_cleanrl"),
+    *("rr_dqn", "rr_dqn_double", "rr_dqn_prioritized", "rr_dqn_dueling", "rr_dqn_multi_step", "rr_dqn_distributional"),
+    *("rr_dqn_noisy", "rr_dqn_munchausen", "rr_rainbow", "rr_rainbow_no_double", "rr_rainbow_no_prioritized"),
+    *("rr_rainbow_no_dueling", "rr_rainbow_no_multi_step", "rr_rainbow_no_distributional", "rr_rainbow_no_noisy"),
 )
 
 
@@ -25,7 +30,9 @@ class Preset:
     """What one source did.
 
     ``sources`` maps every path of ``agent`` (and "evaluation.*", "iteration_frames") to where its value stands.
-    ``protocol`` is the id of the Atari protocol that goes with it, or None for vector states.
+    ``protocol`` is the id of the Atari protocol that goes with it, or None for others.  ``rules``: the protocol of
+    others, and ``rules_sources``: where its values stand.  ``environments``: by canonical id, where a source has
+    different values for different environments, and no others; this preset is that of the first.
     """
 
     name: str
@@ -37,11 +44,33 @@ class Preset:
     protocol: str | None
     sources: dict[str, str]
     deviations: tuple[str, ...] = ()
+    rules: GymnasiumProtocol | None = None
+    rules_sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environments: Mapping[str, Preset] = dataclasses.field(default_factory=dict)
+
+    def at(self, environment: str) -> Preset:
+        """The preset with the values that its source has for ``environment`` (a canonical id).
+
+        Raises ConfigError: the source says nothing of it, with what it has.
+        """
+        if not self.environments:
+            return self
+        if environment not in self.environments:
+            known = ", ".join(name.partition(":")[2] for name in self.environments)
+            raise ConfigError(
+                f"Expected one of {known} for the preset {self.name}, got {environment.partition(':')[2]}: its source "
+                "has values of their own for each of these, and for no other."
+            )
+        return self.environments[environment]
 
 
 def load(name: str) -> Preset:
     """The preset called ``name``.  Raises ConfigError with the nearest names."""
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, "`dqn-tf presets` lists them all.")
-    preset: Preset = importlib.import_module(f"dqn_tf.presets.{name}").PRESET
-    return preset
+    if name.startswith("rr_"):
+        from dqn_tf.presets.revisiting_rainbow import preset
+
+        return preset(name)
+    loaded: Preset = importlib.import_module(f"dqn_tf.presets.{name}").PRESET
+    return loaded

@@ -43,6 +43,7 @@ PRESET = Preset(
     iteration_frames=5_000,
     sources={
         **sources.DQN,
+        **sources.VECTORS,
         "network": DEFINITION,
         "network.hidden": f"{DEFINITION}: 128-128 ReLU",
         "network.initialization": "as in dqn_nature",

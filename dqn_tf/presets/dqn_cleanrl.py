@@ -46,6 +46,7 @@ PRESET = Preset(
     iteration_frames=10_000,
     sources={
         **sources.DQN,
+        **sources.VECTORS,
         **sources.adam("torch.optim.Adam", "torch.optim.Adam adds epsilon after the bias correction"),
         "network": f"{FILE}: QNetwork, fully connected",
         "network.hidden": f"{FILE}: QNetwork, 120 and 84 units, ReLU",

@@ -21,11 +21,20 @@ DQN = {
     "exploration.decay_from": "DQN: epsilon decays from the start of learning, as in the released code",
     "updates_at_once": "DQN: one update when one is due",
     "evaluation.max_steps_per_episode": "ours: the 108,000 frames of the Atari suites, whose protocols count frames",
+    "value.priority": "Schaul et al. 2016, section 3.3, where the replay asks for it: the TD error's size",
     "evaluation.final_network": "ours: the last network; iterations.csv has every evaluation",
+}
+
+# Of fully connected networks, where a preset does not say otherwise.
+VECTORS = {
+    "network.in_head": "as in the image networks: the last hidden layer",
+    "network.input_low": "inputs as the environment gives them",
+    "network.input_high": "inputs as the environment gives them",
 }
 
 # Fields of the other ideas that came later, where a preset does not say otherwise: what the code did before.
 IDEAS = {
+    "layers.redraw": "Fortunato et al. 2018, section 3: noise is drawn anew",
     "value.log_clip": "the logarithm of the softmax, as in Bellemare et al. 2017, algorithm 1",
 }
 

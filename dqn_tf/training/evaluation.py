@@ -17,7 +17,7 @@ from dqn_tf import envs
 from dqn_tf.agent.exploration import choose
 from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.envs import vector
+from dqn_tf.envs import AnyProtocol, vector
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.rng import Stream
 from dqn_tf.types import StepType, TimeStep
@@ -84,10 +84,10 @@ class _Lane:
         self.begins = (over or answer.step_type == StepType.LAST) and not self.done
 
 
-def scoring_protocol(config: RunConfig) -> AtariProtocol | None:
+def scoring_protocol(config: RunConfig) -> AnyProtocol | None:
     """The protocol of the run's evaluations: that of its training, with `evaluation.noops_max`."""
     noops = config.evaluation.noops_max
-    if config.protocol is None or noops is None:
+    if not isinstance(config.protocol, AtariProtocol) or noops is None:
         return config.protocol
     return dataclasses.replace(config.protocol, noops_max=noops, noops_min=min(config.protocol.noops_min, noops))
 
@@ -98,10 +98,10 @@ class _Teller:
     def __init__(self, config: RunConfig, phase: str, asked: str, say: Say) -> None:
         self._phase, self._asked, self._say, self._said = phase, asked, say, time.monotonic()
         protocol, most = config.protocol, config.evaluation.max_steps_per_episode
-        frames = protocol.max_frames_per_evaluation_episode if protocol else 0
         self._rule = (
-            f"after {frames:,} frames (`protocol.max_frames_per_evaluation_episode`)"
-            if protocol
+            f"after {protocol.max_frames_per_evaluation_episode:,} frames "
+            "(`protocol.max_frames_per_evaluation_episode`)"
+            if isinstance(protocol, AtariProtocol)
             else f"after {most:,} steps (`evaluation.max_steps_per_episode`)"
         )
 
@@ -166,7 +166,7 @@ def play(
     count = min(LANES, episodes) if episodes else LANES
     names = tuple(f"{phase}/{i}" for i in range(count))
     shares = [episodes // count + (i < episodes % count) for i in range(count)] if episodes else [None] * count
-    most = None if config.protocol else config.evaluation.max_steps_per_episode
+    most = None if isinstance(config.protocol, AtariProtocol) else config.evaluation.max_steps_per_episode
     lanes = [
         _Lane(Stream(config.seed, f"{name}/exploration"), share, -(-(frames or 0) // count), most)
         for name, share in zip(names, shares, strict=True)

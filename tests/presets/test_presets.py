@@ -28,14 +28,22 @@ def preset(request: pytest.FixtureRequest) -> presets.Preset:
     return load(request.param)
 
 
+def all_of(preset: presets.Preset) -> list[presets.Preset]:
+    """The preset, or where its values differ between environments, all of them."""
+    return [preset, *preset.environments.values()]
+
+
 def leaves(preset: presets.Preset) -> set[str]:
     evaluation = {f"evaluation.{path}" for path in fields.paths(preset.evaluation)}
     return {*fields.paths(preset.agent), *evaluation, "iteration_frames"}
 
 
 def test_every_value_has_a_source_and_every_source_a_value(preset: presets.Preset) -> None:
-    assert set(preset.sources) == leaves(preset)
-    assert all(len(source) > 3 and source == source.strip() for source in preset.sources.values())
+    for one in all_of(preset):
+        assert set(one.sources) == leaves(one)
+        assert set(one.rules_sources) == (set(fields.paths(one.rules)) if one.rules else set())
+        said = [*one.sources.values(), *one.rules_sources.values()]
+        assert all(len(source) > 3 and source == source.strip() for source in said)
 
 
 def test_every_unit_is_one_of_the_checklist_s(preset: presets.Preset) -> None:

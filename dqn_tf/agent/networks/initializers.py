@@ -49,6 +49,12 @@ class Initializers:
         """The initializer of one variable: U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
         return self._uniform(1.0 / math.sqrt(fan_in))
 
+    def normal(self, size: int) -> np.ndarray:
+        """[size] float32 of a standard normal distribution: noise that is drawn once (networks/noisy.py)."""
+        counter = self._made
+        self._made += 1
+        return self.stream.at(counter).standard_normal(size).astype(np.float32)
+
     def _uniform(self, limit: float) -> Callable[..., Any]:
         counter = self._made
         self._made += 1

@@ -52,17 +52,31 @@ def noisy_linear(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Noisy:
-    """All layers after the torso carry noise, drawn anew for every action and for every pass of every update."""
+    """All layers after the torso carry noise, drawn anew for every action and for every pass of every update.
+
+    ``redraw``: "never" draws it once with the initial weights, the same for the online and the target network: then it
+    explores nothing.  No paper asks for it; `JohanSamir/revisiting_rainbow` does it.
+    """
 
     KIND = "noisy"
     random: ClassVar[bool] = True
     sigma_0: float = setting(0.5, doc="initial noise, times sqrt of the layer's inputs")
     distribution: Literal["normal", "truncated_normal"] = setting("normal", doc="of eps; truncated at 2 deviations")
     scoring: Literal["noisy", "mean"] = setting("noisy", doc="weights when the agent is scored")
+    redraw: Literal["always", "never"] = setting(
+        "always", doc="when noise is drawn: for every pass, or once with the initial weights", later=True
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
         expect(self.sigma_0 >= 0, "a number >= 0", "layers.sigma_0", self.sigma_0)
+        if self.redraw == "never":
+            expect(
+                self.distribution == "normal",
+                "normal with layers.redraw=never",
+                "layers.distribution",
+                "truncated_normal",
+            )
 
     @property
     def still_when_scored(self) -> bool:
@@ -84,6 +98,7 @@ class NoisyLayer:
         sigma = config.sigma_0 / math.sqrt(features)
         self._shapes, self._relu = (features, units), relu
         self._normal = getattr(tf.random, f"stateless_{config.distribution}")
+        self._eps = None if config.redraw == "always" else tuple(map(initializers.normal, (features, units)))
         weights, bias = initializers.fan_in(features), initializers.fan_in(features)
         constant = tf.keras.initializers.Constant(sigma)
         makers = (((features, units), weights, "mu_w"), ((units,), bias, "mu_b"),
@@ -100,6 +115,6 @@ class NoisyLayer:
         if draws is None or draws.still:
             y = tf.linalg.matmul(x, mu_w) + mu_b
         else:
-            eps_i, eps_j = (self._normal([size], draws.next()) for size in self._shapes)
+            eps_i, eps_j = self._eps or (self._normal([size], draws.next()) for size in self._shapes)
             y = noisy_linear(x, (mu_w, mu_b), (sigma_w, sigma_b), (eps_i, eps_j))
         return tf.nn.relu(y) if self._relu else y

@@ -9,6 +9,8 @@ import dataclasses
 from math import prod
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.initializers import Initialization, Initializers
 from dqn_tf.checks import ConfigError, expect
@@ -138,15 +140,31 @@ def _size(x: int, kernel: int, stride: int, padding: str) -> int:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MLP:
-    """Fully connected ReLU layers for vector observations [B, D] float32; the last one is part of the head."""
+    """Fully connected ReLU layers for vector observations [B, D] float32; the last one is part of the head.
+
+    ``in_head``: all of the hidden layers may be, so that all of them carry noise (``Noisy``) or stand in both streams
+    (``Dueling``).  ``input_low``, ``input_high``: where D numbers each are given, the network sees
+    2 (x - low) / (high - low) - 1.
+    """
 
     KIND = "mlp"
     hidden: tuple[int, ...] = setting((128, 128), unit="units", doc="widths of the hidden layers")
     initialization: Initialization = setting("fan_in_uniform", doc="distribution of the initial weights")
+    in_head: Literal["last", "all"] = setting("last", doc="which hidden layers are part of the head", later=True)
+    input_low: tuple[float, ...] = setting(
+        (), doc="what of each input becomes -1; nothing: inputs as they are", later=True
+    )
+    input_high: tuple[float, ...] = setting((), doc="what of each input becomes 1", later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
         expect(all(h >= 1 for h in self.hidden), "widths of at least 1", "network.hidden", self.hidden)
+        low, high = self.input_low, self.input_high
+        if len(low) != len(high) or any(a >= b for a, b in zip(low, high, strict=False)):
+            raise ConfigError(
+                "Expected `network.input_low` below `network.input_high` in as many places, got "
+                f"{list(low)} and {list(high)}."
+            )
 
     def check_observation(self, spec: ObservationSpec) -> None:
         """Raises ConfigError unless the observation is a vector."""
@@ -155,14 +173,28 @@ class MLP:
                 f"Expected vector observations [D] for network=mlp, got {list(spec.shape)}. "
                 "Images take --set network=nature_cnn or one of the Atari presets."
             )
+        if self.input_low and len(self.input_low) != spec.shape[0]:
+            raise ConfigError(
+                f"Expected {spec.shape[0]} numbers for `network.input_low`, one of each input, got "
+                f"{len(self.input_low)}. Other environments have other bounds; --set network.input_low= "
+                "--set network.input_high= takes inputs as they are."
+            )
 
     def layers(
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """The Keras layers, the number of features they give, and the widths of the head's hidden layers: the last."""
-        layers, features = [], prod(spec.shape)
-        for width in self.hidden[:-1]:
+        layers, features = self._scaling(), prod(spec.shape)
+        outside = len(self.hidden) - 1 if self.in_head == "last" else 0
+        for width in self.hidden[: max(0, outside)]:
             fans = initializers.layer(features, width)
             layers.append(tf.keras.layers.Dense(width, activation="relu", **fans))
             features = width
-        return layers, features, self.hidden[-1:]
+        return layers, features, self.hidden[max(0, outside) :]
+
+    def _scaling(self) -> list[Any]:
+        if not self.input_low:
+            return []
+        low, high = (np.array(bound, np.float64) for bound in (self.input_low, self.input_high))
+        scale, offset = 2 / (high - low), -(high + low) / (high - low)
+        return [tf.keras.layers.Rescaling(scale.tolist(), offset.tolist())]

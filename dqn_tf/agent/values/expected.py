@@ -74,6 +74,9 @@ class Expected:
     monitored: ClassVar[tuple[str, ...]] = ()
     loss: Literal["huber", "squared"] = setting("huber", doc="loss of one TD error")
     huber_threshold: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear")
+    priority: Literal["td_error", "loss"] = setting(
+        "td_error", doc="what prioritized replay is told of a transition: |TD error|, or the loss", later=True
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -100,4 +103,4 @@ class Expected:
         y = tf.stop_gradient(target(transitions.r_t, transitions.discount_t, next_values, terms))
         delta = y - select(values.q_values, transitions.a_tm1)
         loss = squared(delta) if self.loss == "squared" else huber(delta, self.huber_threshold)
-        return LossOutputs(loss=loss, td_error=delta, priority=tf.abs(delta))
+        return LossOutputs(loss=loss, td_error=delta, priority=loss if self.priority == "loss" else tf.abs(delta))

@@ -120,3 +120,30 @@ def test_a_shared_bias() -> None:
 
 def test_noise_must_not_be_negative(outcome) -> None:
     assert "`layers.sigma_0`" in outcome(Noisy, sigma_0=-0.1)
+
+
+# -- noise that is drawn once ------------------------------------------------------------------------------------------
+def test_noise_that_is_never_drawn_anew_is_another_mean() -> None:
+    """Whatever the seed of the pass; by hand: mu + sigma f(eps_i) f(eps_j), the noise before the weights."""
+    noisy = layer(Noisy(sigma_0=0.4, redraw="never"))
+    one, other = (noisy(X, draws(counter)).numpy() for counter in (0, 1))
+    assert np.array_equal(one, other)
+    mu_w, mu_b, sigma_w, sigma_b = (np.asarray(v, np.float64) for v in noisy.variables)
+    eps = [Stream(0, "weights").at(k).standard_normal(n).astype(np.float32) for k, n in ((0, 3), (1, 2))]
+    f = [np.sign(e) * np.sqrt(abs(e)) for e in eps]
+    want = X @ (mu_w + sigma_w * np.outer(*f)) + mu_b + sigma_b * f[1]
+    np.testing.assert_allclose(one, want, rtol=1e-5, atol=1e-6)
+
+
+def test_two_networks_of_one_stream_have_the_same_noise() -> None:
+    """The online and the target network; in another run it is another's."""
+    spec, make = ObservationSpec((3,), "float32"), Noisy(sigma_0=0.4, redraw="never")
+    nets = [QNetwork(MLP(hidden=(4,)), Expected(), spec, 2, Stream(seed, "weights"), layers=make) for seed in (0, 0, 1)]
+    one, other, third = (net(X, draws=draws()).q_values.numpy() for net in nets)
+    assert np.array_equal(one, other) and not np.allclose(one, third)
+
+
+def test_noise_that_is_drawn_once_can_be_turned_off_and_is_normal(outcome) -> None:
+    noisy = layer(Noisy(sigma_0=0.4, redraw="never"))
+    assert not np.allclose(noisy(X, draws(still=True)), noisy(X, draws()))
+    assert "normal with layers.redraw=never" in outcome(Noisy, redraw="never", distribution="truncated_normal")

@@ -171,6 +171,30 @@ def test_the_mlp_by_hand() -> None:
     assert q(np.float32([[1, 2, 3]])).q_values.numpy().tolist() == [[7.0, -3.0]]
 
 
+def test_inputs_between_bounds() -> None:
+    """low (0, -2), high (4, 2): (4, -2) becomes (1, -1) and (2, 1) becomes (0, 0.5); beyond the bounds it goes on."""
+    mlp = MLP(hidden=(2,), input_low=(0.0, -2.0), input_high=(4.0, 2.0))
+    (scaling,) = network(mlp, ObservationSpec((2,), "float32"), 2).torso.layers
+    seen = scaling(np.float32([[4, -2], [2, 1], [8, 4]])).numpy()
+    np.testing.assert_allclose(seen, [[1, -1], [0, 0.5], [3, 2]], atol=1e-6)
+
+
+def test_all_hidden_layers_in_the_head() -> None:
+    """The same network, whose layers are all the head's: noise then has all of them, and shared streams share all."""
+    whole, usual = network(MLP(in_head="all"), VECTOR, 2), network(MLP(), VECTOR, 2)
+    assert digest(whole.variables) == digest(usual.variables)
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    assert np.array_equal(whole(x).q_values, usual(x).q_values)
+    assert (len(whole.head.layers), len(usual.head.layers)) == (3, 2)
+
+
+def test_bounds_that_do_not_fit_are_refused(outcome) -> None:
+    assert "got [0.0] and []" in outcome(MLP, input_low=(0.0,))
+    assert "`network.input_low` below" in outcome(MLP, input_low=(0.0, 1.0), input_high=(1.0, 1.0))
+    bounds = MLP(input_low=(0.0,), input_high=(1.0,))
+    assert "Expected 3 numbers for `network.input_low`" in outcome(bounds.check_observation, VECTOR)
+
+
 # -- initial weights ---------------------------------------------------------------------------------------------------
 def test_equal_streams_give_equal_networks() -> None:
     one, other = (network(MLP(), VECTOR, 2) for _ in range(2))

@@ -112,3 +112,15 @@ def test_huber_of_no_error_is_nothing() -> None:
 @pytest.mark.parametrize("threshold", [0.0, -1.0])
 def test_a_threshold_must_be_positive(outcome, threshold: float) -> None:
     assert outcome(Expected, huber_threshold=threshold).startswith("Expected a number > 0 for `value.huber_threshold`")
+
+
+def test_what_prioritized_replay_is_told() -> None:
+    """delta = 3: its size, or its loss: 9 squared, 2.5 by Huber."""
+    arguments = ([[1.0, 0.0]], [0], [4.0], [0.0], [[0.0, 0.0]])
+    told = {
+        (loss, priority): losses(Expected(loss=loss, priority=priority), *arguments).priority.numpy().tolist()
+        for loss in ("squared", "huber")
+        for priority in ("td_error", "loss")
+    }
+    assert told == {("squared", "td_error"): [3.0], ("huber", "td_error"): [3.0], ("squared", "loss"): [9.0],
+                    ("huber", "loss"): [2.5]}  # fmt: skip

@@ -1,0 +1,54 @@
+"""What stands between the agent and environments that are not Atari games, one field per decision."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from dqn_tf.checks import expect
+from dqn_tf.fields import check_types, setting
+
+TimeLimit = Literal["bootstrap", "terminal"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GymnasiumProtocol:
+    """How an agent meets a Gymnasium environment.
+
+    ``time_limit``: what a time limit means to the learner.  "bootstrap": the episode was cut off, the value of its last
+    observation counts; "terminal": the value ends, as if the environment had ended the episode itself.
+    """
+
+    KIND = "gymnasium_protocol"
+    max_steps_per_episode: int | None = setting(
+        None,
+        unit="agent steps",
+        doc="An episode is cut off here; none: the environment's own limit.",
+        at="envs/classic",
+    )
+    time_limit: TimeLimit = setting("bootstrap", doc="What a time limit means to the learner.", at="envs/classic")
+    reward_clip: tuple[float, float] | None = setting(
+        None, doc="Lowest and highest reward of a step as the learner sees it.", at="training/loop"
+    )
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        most = self.max_steps_per_episode
+        expect(most is None or most >= 1, "at least 1 step or none", "protocol.max_steps_per_episode", most)
+        check_clip(self.reward_clip)
+
+    @property
+    def frame_skip(self) -> int:
+        """A frame is a step."""
+        return 1
+
+    @property
+    def stack(self) -> int:
+        """An observation is what the environment shows."""
+        return 1
+
+
+def check_clip(clip: tuple[float, ...] | None) -> None:
+    """Raises ConfigError unless it is (lowest, highest) or none."""
+    good = clip is None or (len(clip) == 2 and clip[0] < clip[1])
+    expect(good, "lowest,highest or none", "protocol.reward_clip", clip)
