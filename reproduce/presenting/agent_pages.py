@@ -76,6 +76,10 @@ def _preset_line(name: str) -> str:
 
 
 def _command(preset: presets.Preset) -> str:
+    if preset.environments:
+        environment = next(iter(preset.environments)).partition(":")[2]
+        frames = 30 * preset.iteration_frames
+        return f"dqn-tf train {preset.name} {environment} --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
     frames = FRAMES.get(str(preset.protocol), 200_000_000)
     return f"dqn-tf train {preset.name} breakout --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
 

@@ -23,7 +23,7 @@ SHIPPED = protocol_files.names()
 
 def test_which_protocols_there_are():
     assert SHIPPED == ["atari100k", "atari57", "classic", "cleanrl_classic", "dopamine", "nature2015", "quickstart",
-                       "rainbow_ablation", "zoo57"]  # fmt: skip
+                       "rainbow_ablation", "revisiting_rainbow", "zoo57"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED)
