@@ -192,7 +192,7 @@ class MLP:
             features = width
         return layers, features, self.hidden[max(0, outside) :]
 
-    def _scaling(self) -> list[Any]:
+    def _scaling(self) -> list[KerasLayer]:
         if not self.input_low:
             return []
         low, high = (np.array(bound, np.float64) for bound in (self.input_low, self.input_high))
