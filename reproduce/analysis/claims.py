@@ -14,7 +14,7 @@ import pandas as pd
 
 from dqn_tf.rng import Stream
 from reproduce import formatting
-from reproduce.analysis import score_aggregates, statistics
+from reproduce.analysis import intervals, score_aggregates, statistics
 from reproduce.analysis.collecting import Collected
 from reproduce.places import folder_name
 from reproduce.planning import protocol
@@ -118,7 +118,7 @@ def _estimate(asked: Protocol, claim: Claim, usable: pd.DataFrame) -> tuple[floa
     if claim.metric == "score":
         values = usable["score"].to_numpy(np.float64)
         std = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        return (float(values.mean()), *statistics.mean_interval(float(values.mean()), std, len(values)))
+        return (float(values.mean()), *intervals.mean_interval(float(values.mean()), std, len(values)))
     groups = score_aggregates.normalized_groups(usable, claim.normalization)
     generator = Stream(0, f"statistics/claims/{asked.id}/{claim.id}").at(0)
     metric = claim.metric.removesuffix("_normalized")

@@ -13,7 +13,7 @@ from dqn_tf.checks import RunError
 from dqn_tf.envs import games
 from dqn_tf.envs.protocols import PROTOCOLS
 from reproduce import formatting
-from reproduce.analysis.statistics import Interval, Sample, difference_interval, judge
+from reproduce.analysis.intervals import Interval, Sample, difference_interval, judge
 from reproduce.formatting import number
 from reproduce.records import published
 from reproduce.records.published import DOPAMINE_ITERATION_FRAMES

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.rng import Stream
-from reproduce.analysis import statistics
+from reproduce.analysis import intervals, statistics
 from reproduce.formatting import records
 from reproduce.records import published
 
@@ -61,7 +61,7 @@ def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames:
 
 def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.DataFrame:
     """GAME_COLUMNS over seeds; std of the sample (nan for one seed), low and high the 95 % interval of the mean by
-    Student's t (statistics.mean_interval), hns_percent of the mean where the game has a normalization."""
+    Student's t (intervals.mean_interval), hns_percent of the mean where the game has a normalization."""
     references = published.references(normalization)
     rows = []
     keys = ["collection", "agent", "environment", "game", "convention"]
@@ -69,7 +69,7 @@ def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.Dat
         group = group.sort_values("seed")
         values = group["score"].to_numpy(np.float64)
         mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        low, high = statistics.mean_interval(mean, std, len(values))
+        low, high = intervals.mean_interval(mean, std, len(values))
         first = records(group.head(1))[0]
         game = first["game"]
         hns = float(statistics.human_normalized(mean, *references[game])) if game in references else math.nan

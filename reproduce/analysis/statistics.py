@@ -1,8 +1,9 @@
-"""Small-sample statistics, as pure arithmetic: one run beside a handful of published ones, and many runs as a whole.
+"""Statistics of many runs, as pure arithmetic: aggregates over games with stratified bootstrap intervals.
 
 Scores are grouped by game: a sequence with one array per game, [seeds] or, for curves, [seeds, points].  Games may have
 different numbers of seeds.  A resample is a row of counts, how often each run was drawn, and every statistic is a
-function of (scores, counts): the estimate itself is the one where every count is 1.  Formulas: docs/statistics.md.
+function of (scores, counts): the estimate itself is the one where every count is 1.  Formulas: docs/statistics.md;
+why this is not SciPy's bootstrap: docs/kept_by_hand.md.
 """
 
 from __future__ import annotations
@@ -17,116 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dqn_tf.checks import expect
-from reproduce.analysis.student import student_quantile
-from reproduce.formatting import number
+from reproduce.analysis.intervals import CONFIDENCE
 
-CONFIDENCE = 0.95
 RESAMPLES = 2_000
 HUMAN = 100.0  # percent: the human's own normalized score
-WITHIN_RUNS, WITHIN_PREDICTION, OUTSIDE = "within the published runs", "within the prediction interval", "outside"
 
 
-class Interval(NamedTuple):
-    """A closed interval."""
-
-    low: float
-    high: float
-
-    def holds(self, value: float) -> bool:
-        return self.low <= value <= self.high
-
-
-class Verdict(NamedTuple):
-    """How one new run stands to n published ones: ``status`` is one of the three words above."""
-
-    status: str
-    prediction: Interval
-    sentence: str
-
-
-def prediction_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
-    """Where the result of one new run falls with ``confidence``, if runs are normal and n of them gave mean and std.
-
-    mean +- t * std * sqrt(1 + 1/n), t the (1 + confidence)/2 quantile of Student's t with n - 1 degrees of freedom;
-    std is the sample standard deviation.  Wider than a confidence interval of the mean: it is about a run.
-
-    >>> [round(x, 3) for x in prediction_interval(mean=10.0, std=1.0, n=5)]    # 2.776 * sqrt(1.2) = 3.041
-    [6.959, 13.041]
-
-    Raises ConfigError: fewer than 2 runs, a negative std.
-    """
-    expect(n >= 2, "at least 2 runs", "n", n)
-    expect(std >= 0, "a standard deviation >= 0", "std", std)
-    half = student_quantile(0.5 + 0.5 * confidence, n - 1) * std * math.sqrt(1.0 + 1.0 / n)
-    return Interval(mean - half, mean + half)
-
-
-def mean_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
-    """The confidence interval of a mean of n normal values: mean +- t * std / sqrt(n), t as in ``prediction_interval``.
-
-    >>> [round(x, 3) for x in mean_interval(mean=10.0, std=1.0, n=5)]    # 2.776 / sqrt(5) = 1.242
-    [8.758, 11.242]
-
-    nan to nan for one value: it says nothing about its spread.
-    """
-    if n < 2:
-        return Interval(math.nan, math.nan)
-    half = student_quantile(0.5 + 0.5 * confidence, n - 1) * std / math.sqrt(n)
-    return Interval(mean - half, mean + half)
-
-
-class Sample(NamedTuple):
-    """n values in short: their mean and sample standard deviation."""
-
-    mean: float
-    std: float
-    n: int
-
-
-def difference_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) -> Interval:
-    """The confidence interval of the difference of two means (one - other) whose spreads need not be equal: Welch's.
-
-    difference +- t * sqrt(v), v = v_1 + v_2, v_i = std_i^2 / n_i; t with v^2 / sum(v_i^2 / (n_i - 1)) degrees of
-    freedom (Welch 1947, Satterthwaite), rounded down: never narrower than it should be.
-
-    >>> [round(x, 3) for x in difference_interval(Sample(12.0, 3.0, 3), Sample(10.0, 1.0, 5))]  # 2 +- 4.303 * sqrt(3.2)
-    [-5.697, 9.697]
-
-    nan to nan where either has fewer than 2 values, or none of them differs.
-    """
-    if min(one.n, other.n) < 2 or one.std == other.std == 0:
-        return Interval(math.nan, math.nan)
-    parts = [s.std**2 / s.n for s in (one, other)]
-    degrees = sum(parts) ** 2 / sum(v**2 / (s.n - 1) for v, s in zip(parts, (one, other), strict=True))
-    half = student_quantile(0.5 + 0.5 * confidence, max(1, math.floor(degrees))) * math.sqrt(sum(parts))
-    return Interval(one.mean - other.mean - half, one.mean - other.mean + half)
-
-
-def judge(value: float, mean: float, std: float, runs: Interval, n: int) -> Verdict:
-    """How ``value``, one run's result, stands to n published runs of this mean and std, lowest and highest ``runs``.
-
-    Bounds belong to their interval.  A run like the published ones lands between their lowest and highest only with
-    probability (n - 1) / (n + 1) (two in three for n = 5), so that alone is no test; the prediction interval is.
-    """
-    prediction = prediction_interval(mean, std, n)
-    if runs.holds(value):
-        status, where = WITHIN_RUNS, f"between the lowest ({number(runs.low)}) and the highest ({number(runs.high)})"
-    elif prediction.holds(value):
-        status = WITHIN_PREDICTION
-        side, bound = ("below the lowest", runs.low) if value < runs.low else ("above the highest", runs.high)
-        where = f"{side} ({number(bound)}), but where one more such run falls 19 times in 20"
-    else:
-        status = OUTSIDE
-        where = f"{'below' if value < prediction.low else 'above'} where one more such run falls 19 times in 20"
-    if status == WITHIN_RUNS:
-        where += f" of {n} published runs"
-    else:
-        where += f" ({number(prediction.low)} to {number(prediction.high)}), judging by {n} published runs"
-    sentence = f"{number(value)} is {where} (mean {number(mean)}, standard deviation {number(std)})."
-    return Verdict(status, prediction, sentence)
-
-
-# -- many runs ---------------------------------------------------------------------------------------------------------
 Floats = NDArray[np.float64]
 Groups = Sequence[ArrayLike]
 Metric = Callable[[Floats, NDArray[np.int64], Floats], Floats]  # (values [K], runs per game [G], counts [R, K]) -> [R]

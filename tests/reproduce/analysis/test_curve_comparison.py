@@ -11,7 +11,7 @@ from dqn_tf.checks import RunError
 from dqn_tf.envs.protocols import PROTOCOLS
 from reproduce import places
 from reproduce.analysis import curve_comparison
-from reproduce.analysis.statistics import OUTSIDE, WITHIN_PREDICTION, WITHIN_RUNS
+from reproduce.analysis.intervals import OUTSIDE, WITHIN_PREDICTION, WITHIN_RUNS
 from reproduce.records import export, published, runs
 
 

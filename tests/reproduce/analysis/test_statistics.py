@@ -9,93 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dqn_tf.rng import Stream
 from reproduce.analysis import statistics
 from reproduce.analysis.statistics import (
-    OUTSIDE,
-    WITHIN_PREDICTION,
-    WITHIN_RUNS,
-    Interval,
     aggregate,
     human_normalized,
-    judge,
-    mean_interval,
-    prediction_interval,
     probability_of_improvement,
     profile,
 )
-from reproduce.analysis.student import student_cdf, student_quantile
 
-
-@pytest.mark.parametrize(
-    ("degrees", "probability", "t"),
-    [  # any printed table of Student's t, three decimals
-        (1, 0.975, 12.706), (2, 0.975, 4.303), (3, 0.975, 3.182), (4, 0.975, 2.776), (5, 0.975, 2.571),
-        (10, 0.975, 2.228), (30, 0.975, 2.042), (4, 0.95, 2.132), (4, 0.995, 4.604), (7, 0.9, 1.415), (4, 0.5, 0.0),
-    ],
-)  # fmt: skip
-def test_quantiles_are_those_of_printed_tables(degrees, probability, t):
-    assert student_quantile(probability, degrees) == pytest.approx(t, abs=6e-4)
-
-
-@pytest.mark.parametrize("degrees", range(1, 12))
-def test_cdf_is_the_integral_of_the_density(degrees):
-    """A naive twin: the midpoint rule from 0 to 1.7.  Its error is below 1e-8 with 20,000 pieces."""
-    scale = math.gamma((degrees + 1) / 2) / (math.sqrt(degrees * math.pi) * math.gamma(degrees / 2))
-    step = 1.7 / 20_000
-    area = sum((1 + ((i + 0.5) * step) ** 2 / degrees) ** (-(degrees + 1) / 2) for i in range(20_000)) * step * scale
-    assert student_cdf(1.7, degrees) == pytest.approx(0.5 + area, abs=1e-8)
-    assert student_cdf(-1.7, degrees) == pytest.approx(1 - student_cdf(1.7, degrees), abs=1e-12)
-
-
-def test_prediction_interval_by_hand():
-    """Five runs, mean 100, standard deviation 10: 2.7764 * 10 * sqrt(6/5) = 30.41."""
-    low, high = prediction_interval(100.0, 10.0, 5)
-    assert (round(low, 2), round(high, 2)) == (69.59, 130.41)
-    assert prediction_interval(3.0, 0.0, 5) == (3.0, 3.0)
-
-
-def test_verdicts_at_the_boundaries():
-    runs = Interval(90.0, 112.0)
-    low, high = prediction_interval(100.0, 10.0, 5)
-
-    def status(value):
-        return judge(value, 100.0, 10.0, runs, 5).status
-
-    assert [status(v) for v in (90.0, 100.0, 112.0)] == [WITHIN_RUNS] * 3
-    below, above = math.nextafter(90.0, 0.0), math.nextafter(112.0, 200.0)
-    assert [status(v) for v in (below, above, low, high)] == [WITHIN_PREDICTION] * 4
-    assert [status(v) for v in (math.nextafter(low, 0.0), math.nextafter(high, 200.0))] == [OUTSIDE] * 2
-
-
-def test_runs_without_spread():
-    """Montezuma's Revenge: every run scored 0."""
-    assert judge(0.0, 0.0, 0.0, Interval(0.0, 0.0), 5).status == WITHIN_RUNS
-    assert judge(0.1, 0.0, 0.0, Interval(0.0, 0.0), 5).status == OUTSIDE
-
-
-def test_sentences():
-    runs = Interval(90.0, 112.0)
-    assert judge(95.0, 100.0, 10.0, runs, 5).sentence == (
-        "95 is between the lowest (90) and the highest (112) of 5 published runs (mean 100, standard deviation 10)."
-    )
-    assert judge(80.0, 100.0, 10.0, runs, 5).sentence == (
-        "80 is below the lowest (90), but where one more such run falls 19 times in 20 (69.59 to 130.4), judging by 5 "
-        "published runs (mean 100, standard deviation 10)."
-    )
-    assert judge(150.0, 100.0, 10.0, runs, 5).sentence.startswith("150 is above where one more such run falls 19 times")
-    assert judge(50.0, 100.0, 10.0, runs, 5).sentence.startswith("50 is below where one more such run falls 19 times")
-
-
-def test_refusals(outcome):
-    assert outcome(prediction_interval, 1.0, 1.0, 1) == "Expected at least 2 runs for `n`, got 1."
-    assert "a standard deviation >= 0" in outcome(prediction_interval, 1.0, -1.0, 5)
-    assert "at least 1 degree" in outcome(student_cdf, 0.0, 0)
-    assert "a probability in [0.5, 1)" in outcome(student_quantile, 1.0, 4)
-
-
-# -- many runs ---------------------------------------------------------------------------------------------------------
 RLIABLE = json.loads((Path(__file__).parent / "data" / "rliable.json").read_text())
 
 
@@ -250,11 +174,6 @@ def test_a_single_run_of_a_game_leaves_no_interval():
     assert math.isnan(probability_of_improvement([[1.0, 2.0]], [[3.0]], generator=generator()).low)
 
 
-def test_mean_interval_by_hand():
-    assert mean_interval(10.0, 2.0, 4) == pytest.approx((10 - 3.1824, 10 + 3.1824), abs=1e-3)  # 3.1824 * 2 / sqrt(4)
-    assert all(math.isnan(bound) for bound in mean_interval(10.0, math.nan, 1))
-
-
 def test_human_normalized():
     assert human_normalized([10.0, 60.0, -40.0], 10.0, 60.0).tolist() == [0.0, 100.0, -100.0]
     assert human_normalized([30.0], random=20.0, human=10.0).tolist() == [100.0]  # random play beats the human
@@ -270,3 +189,30 @@ def test_groups_are_checked(outcome):
     )
     assert "a human score that is not the random one" in outcome(human_normalized, [1.0], 3.0, 3.0)
     assert "between 0 and 1" in outcome(lambda: aggregate([[1.0, 2.0]], generator=generator(), confidence=1.0))
+
+
+# -- against SciPy -----------------------------------------------------------------------------------------------------
+def test_iqm_is_a_trimmed_mean():
+    """Of any number of runs, whatever game they are of; SciPy drops floor(N / 4) on each side too."""
+    random = np.random.default_rng(3)
+    for sizes in ((1,), (2, 3), (5, 5, 5), (4, 1, 7, 9)):
+        groups = [random.normal(size=n) * 100 for n in sizes]
+        expected = stats.trim_mean(np.concatenate(groups), 0.25)
+        assert aggregate(groups)["iqm"].value.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_probability_of_improvement_is_mann_whitneys_statistic():
+    random = np.random.default_rng(4)
+    pairs = [(random.integers(0, 5, n) * 1.0, random.integers(0, 5, m) * 1.0) for n, m in ((3, 4), (5, 5), (1, 2))]
+    expected = np.mean([stats.mannwhitneyu(x, y).statistic / (len(x) * len(y)) for x, y in pairs])
+    found = probability_of_improvement([x for x, _ in pairs], [y for _, y in pairs]).value.item()
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_bootstrap_intervals_agree_with_scipys():
+    """Of the mean over one game's runs, where SciPy's resampling is the same idea: within the noise of 20,000 draws."""
+    values = np.random.default_rng(5).normal(50.0, 10.0, 12)
+    ours = aggregate([values], generator=generator(), resamples=20_000)["mean"]
+    theirs = stats.bootstrap([values], np.mean, n_resamples=20_000, method="percentile", rng=6).confidence_interval
+    assert ours.low.item() == pytest.approx(theirs.low, abs=0.2)
+    assert ours.high.item() == pytest.approx(theirs.high, abs=0.2)

@@ -1,0 +1,124 @@
+"""Intervals of a handful of values by Student's t: one run beside published runs, and means beside means.
+
+Formulas: docs/statistics.md.  The quantiles of Student's t are SciPy's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from scipy.special import stdtrit
+
+from dqn_tf.checks import expect
+from reproduce.formatting import number
+
+CONFIDENCE = 0.95
+
+WITHIN_RUNS, WITHIN_PREDICTION, OUTSIDE = "within the published runs", "within the prediction interval", "outside"
+
+
+class Interval(NamedTuple):
+    """A closed interval."""
+
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+class Verdict(NamedTuple):
+    """How one new run stands to n published ones: ``status`` is one of the three words above."""
+
+    status: str
+    prediction: Interval
+    sentence: str
+
+
+def prediction_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Where the result of one new run falls with ``confidence``, if runs are normal and n of them gave mean and std.
+
+    mean +- t * std * sqrt(1 + 1/n), t the (1 + confidence)/2 quantile of Student's t with n - 1 degrees of freedom;
+    std is the sample standard deviation.  Wider than a confidence interval of the mean: it is about a run.
+
+    >>> [round(x, 3) for x in prediction_interval(mean=10.0, std=1.0, n=5)]    # 2.776 * sqrt(1.2) = 3.041
+    [6.959, 13.041]
+
+    Raises ConfigError: fewer than 2 runs, a negative std.
+    """
+    expect(n >= 2, "at least 2 runs", "n", n)
+    expect(std >= 0, "a standard deviation >= 0", "std", std)
+    half = _quantile(confidence, n - 1) * std * math.sqrt(1.0 + 1.0 / n)
+    return Interval(mean - half, mean + half)
+
+
+def mean_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """The confidence interval of a mean of n normal values: mean +- t * std / sqrt(n), t as in ``prediction_interval``.
+
+    >>> [round(x, 3) for x in mean_interval(mean=10.0, std=1.0, n=5)]    # 2.776 / sqrt(5) = 1.242
+    [8.758, 11.242]
+
+    nan to nan for one value: it says nothing about its spread.
+    """
+    if n < 2:
+        return Interval(math.nan, math.nan)
+    half = _quantile(confidence, n - 1) * std / math.sqrt(n)
+    return Interval(mean - half, mean + half)
+
+
+class Sample(NamedTuple):
+    """n values in short: their mean and sample standard deviation."""
+
+    mean: float
+    std: float
+    n: int
+
+
+def difference_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) -> Interval:
+    """The confidence interval of the difference of two means (one - other) whose spreads need not be equal: Welch's.
+
+    difference +- t * sqrt(v), v = v_1 + v_2, v_i = std_i^2 / n_i; t with v^2 / sum(v_i^2 / (n_i - 1)) degrees of
+    freedom (Welch 1947, Satterthwaite), rounded down: never narrower than it should be.
+
+    >>> [round(x, 3) for x in difference_interval(Sample(12.0, 3.0, 3), Sample(10.0, 1.0, 5))]  # 2 +- 4.303 * sqrt(3.2)
+    [-5.697, 9.697]
+
+    nan to nan where either has fewer than 2 values, or none of them differs.
+    """
+    if min(one.n, other.n) < 2 or one.std == other.std == 0:
+        return Interval(math.nan, math.nan)
+    parts = [s.std**2 / s.n for s in (one, other)]
+    degrees = sum(parts) ** 2 / sum(v**2 / (s.n - 1) for v, s in zip(parts, (one, other), strict=True))
+    half = _quantile(confidence, max(1, math.floor(degrees))) * math.sqrt(sum(parts))
+    return Interval(one.mean - other.mean - half, one.mean - other.mean + half)
+
+
+def judge(value: float, mean: float, std: float, runs: Interval, n: int) -> Verdict:
+    """How ``value``, one run's result, stands to n published runs of this mean and std, lowest and highest ``runs``.
+
+    Bounds belong to their interval.  A run like the published ones lands between their lowest and highest only with
+    probability (n - 1) / (n + 1) (two in three for n = 5), so that alone is no test; the prediction interval is.
+    """
+    prediction = prediction_interval(mean, std, n)
+    if runs.holds(value):
+        status, where = WITHIN_RUNS, f"between the lowest ({number(runs.low)}) and the highest ({number(runs.high)})"
+    elif prediction.holds(value):
+        status = WITHIN_PREDICTION
+        side, bound = ("below the lowest", runs.low) if value < runs.low else ("above the highest", runs.high)
+        where = f"{side} ({number(bound)}), but where one more such run falls 19 times in 20"
+    else:
+        status = OUTSIDE
+        where = f"{'below' if value < prediction.low else 'above'} where one more such run falls 19 times in 20"
+    if status == WITHIN_RUNS:
+        where += f" of {n} published runs"
+    else:
+        where += f" ({number(prediction.low)} to {number(prediction.high)}), judging by {n} published runs"
+    sentence = f"{number(value)} is {where} (mean {number(mean)}, standard deviation {number(std)})."
+    return Verdict(status, prediction, sentence)
+
+
+def _quantile(confidence: float, degrees: int) -> float:
+    """The t with P(|T| <= t) = ``confidence`` for Student's t with ``degrees`` degrees of freedom."""
+    expect(0 < confidence < 1, "a probability between 0 and 1", "confidence", confidence)
+    return float(stdtrit(degrees, 0.5 + 0.5 * confidence))
