@@ -348,9 +348,9 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from reproduce.presenting import protocol_sections, run_report
+    from reproduce.presenting.report import writing
 
-    print(run_report.write(arguments.folder, arguments.out, protocol_sections.known))
+    print(writing.write(arguments.folder, arguments.out))
     return 0
 
 

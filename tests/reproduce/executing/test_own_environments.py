@@ -16,7 +16,7 @@ from reproduce.places import folder_name
 from reproduce.planning import plan, protocol_files
 from reproduce.planning.plan import Selection
 from reproduce.planning.protocol import environments, find_environment
-from reproduce.presenting import protocol_sections, run_report
+from reproduce.presenting.report import protocols, writing
 from reproduce.records import runs
 
 MODULE = """
@@ -114,6 +114,6 @@ def test_from_plan_to_report(own: str, tmp_path: Path) -> None:
     asked = protocol_files.load(str(tmp_path / "mine.toml"))
     outcome = claims.judge(asked, asked.claims[0], collecting.collect([home]))
     assert outcome.status == "held" and outcome.n_environments == 1
-    text = run_report.write(tmp_path / "runs", None, protocol_sections.known).read_text()
+    text = writing.write(tmp_path / "runs", None, protocols.known).read_text()
     assert folder_name(f"{own}:own/Pole-v0") in text and "not run" not in text
     assert read_json(found[0].path / "config.json")["environment"].startswith(f"gym:{own}:")

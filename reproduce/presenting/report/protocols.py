@@ -1,4 +1,4 @@
-"""What a report says of a collection that is a protocol's: the runs it asks for, its claims judged, its deviations."""
+"""The protocol behind a folder of runs: the runs that it asks for, its claims judged, its deviations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from reproduce.analysis import claims
 from reproduce.analysis.collecting import Collected
 from reproduce.executing import sweep
 from reproduce.planning import protocol_files
-from reproduce.presenting.run_report import Protocol
+from reproduce.presenting.report.entries import Asked
 
 
-def known(home: Path, found: Collected) -> Protocol | None:
+def known(home: Path, found: Collected) -> Asked | None:
     """The protocol whose runs ``home`` holds, if it is a sweep's folder; ``found``: what the runs say.
 
-    What cannot be read is said where the claims would stand.
+    A protocol that cannot be read has the reason as its title.
     """
     if not (home / "plan.csv").exists():
         return None
@@ -24,10 +24,10 @@ def known(home: Path, found: Collected) -> Protocol | None:
         planned = [(agent, environment, seed) for agent, environment, seed, _ in sweep.planned_runs(home)]
         asked = protocol_files.load(str(home / "protocol.toml"))
     except (ConfigError, RunError) as error:
-        return Protocol(title=f"not readable: {error}")
+        return Asked(title=f"not readable: {error}")
     judged = [] if home.name != asked.id else [claims.row(asked, claim, found) for claim in asked.claims]
-    return Protocol(
-        title=asked.title + ("" if home.name == asked.id else " (smoke twin: tiny budgets, nothing is judged)"),
+    return Asked(
+        title=asked.title + ("" if home.name == asked.id else " (smoke: tiny budgets, nothing is judged)"),
         paper=f"{asked.paper.title}, {asked.paper.reference}",
         planned=planned,
         claims=judged,

@@ -6,7 +6,7 @@ import pytest
 
 from reproduce import places
 from reproduce.analysis import collecting
-from reproduce.presenting import protocol_sections, run_report
+from reproduce.presenting.report import protocols, writing
 
 
 @pytest.fixture
@@ -23,28 +23,26 @@ def sweep(run_dir, tmp_path):
 
 
 def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
-    found = protocol_sections.known(sweep, collecting.collect([sweep]))
+    found = protocols.known(sweep, collecting.collect([sweep]))
     (claim,) = found.claims
     assert claim["status"] == "not run" and "CartPole-v1 4 of 5" in claim["explanation"] and claim["ours"] is None
     assert len(found.planned) == 5 and "Breakout gets" in found.deviations[0]["what"]
-    assert "5 runs: 4 complete, 1 not run." in run_report.make(sweep, protocol_sections.known)
-    assert "4 runs: 4 complete." in run_report.make(
-        sweep / "dqn_classic", protocol_sections.known
-    )  # no word of the plan
+    assert "5 runs: 4 complete, 1 not run." in writing.make(sweep, protocols.known)
+    assert "4 runs: 4 complete." in writing.make(sweep / "dqn_classic", protocols.known)  # no word of the plan
 
     run_dir("quickstart/dqn_classic/CartPole-v1/seed_5", ((80_000, 500.0),), seed=5, frames=80_000,
             preset="dqn_classic", environment="CartPole-v1", final=(400.0,))  # fmt: skip
-    (claim,) = protocol_sections.known(sweep, collecting.collect([sweep])).claims
+    (claim,) = protocols.known(sweep, collecting.collect([sweep])).claims
     assert (claim["status"], claim["ours"]) == ("held", pytest.approx((4 * 495 + 400) / 5))
     assert claim["published"] == 475.0
 
 
 def test_a_damaged_plan_is_said_and_the_rest_is_shown(sweep):
     (sweep / "plan.csv").write_text("agent\n")
-    text = run_report.make(sweep, protocol_sections.known)
+    text = writing.make(sweep, protocols.known)
     assert "not readable: Expected the columns" in text and "4 runs: 4 complete." in text
 
 
 def test_a_folder_without_a_plan_has_no_protocol(sweep):
     (sweep / "plan.csv").unlink()
-    assert protocol_sections.known(sweep, collecting.collect([sweep])) is None
+    assert protocols.known(sweep, collecting.collect([sweep])) is None

@@ -18,8 +18,7 @@ import pytest
 
 from dqn_tf import cli
 from reproduce.analysis import collecting
-from reproduce.presenting import html_page, run_report
-from reproduce.presenting.html_page import Markup, tag
+from reproduce.presenting.report import blocks, entries, writing
 from reproduce.records import runs
 
 VOID = {"meta", "img", "br"}
@@ -75,7 +74,7 @@ def known(home: Path, found: collecting.Collected):
     """A protocol whose every text is hostile."""
     claim = {"name": HOSTILE, "status": "held", "metric": "score", "published": 1.0, "ours": float("nan"),
              "place": HOSTILE, "explanation": HOSTILE}  # fmt: skip
-    return run_report.Protocol(
+    return entries.Asked(
         title=f"Title {HOSTILE}",
         paper=HOSTILE,
         planned=[("dqn_dopamine", "breakout", 0), ("dqn_dopamine", "breakout", 7), (HOSTILE, "pong", 0)],
@@ -86,7 +85,7 @@ def known(home: Path, found: collecting.Collected):
 
 @pytest.fixture
 def text(folder):
-    return run_report.make(folder, known)
+    return writing.make(folder, known)
 
 
 def test_structure(text):
@@ -114,7 +113,7 @@ def test_what_it_says(text):
 
 
 def test_the_same_folder_gives_the_same_page(folder, text):
-    assert run_report.make(folder, known) == text
+    assert writing.make(folder, known) == text
 
 
 def test_the_command(folder, run_dir, tmp_path, capsys):
@@ -132,12 +131,12 @@ def test_the_command(folder, run_dir, tmp_path, capsys):
 
 def test_runs_without_any_iteration(run_dir, tmp_path):
     path = run_dir("a", (), frames=400, complete=False, evaluations=())
-    assert "there is nothing to draw" in run_report.make(path)
+    assert "there is nothing to draw" in writing.make(path)
 
 
 def test_a_run_that_lies_elsewhere_is_named_by_what_it_says(run_dir):
     path = run_dir("anywhere", seed=3)
-    entry = run_report.entry(path, path.parent, runs.attempt(path))
+    entry = entries.entry(path, path.parent, runs.attempt(path))
     assert (entry.agent, entry.environment, entry.seed, entry.path) == ("dqn_dopamine", "breakout", 3, "anywhere")
     assert entry.state == "complete" and entry.hours == pytest.approx(90 / 3600)
 
@@ -158,7 +157,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(run_dir, tmp_path, name, 
     run_dir("set/dqn_dopamine/breakout/seed_0", ((1_000_000, 1.0),), complete=False)
     broken = run_dir("set/dqn_dopamine/breakout/seed_1", ((1_000_000, 1.0),), seed=1)
     (broken / name).write_text(json.dumps(content)[:-1] if content == "half a f" else json.dumps(content))
-    text = run_report.make(tmp_path / "runs")
+    text = writing.make(tmp_path / "runs")
     assert "2 runs: 1 interrupted, 1 damaged." in text
     said = " ".join(Structure(text).text)
     assert f"seed_1/{name}" in said and str(tmp_path) not in text
@@ -169,32 +168,47 @@ def test_every_run_is_read_once(folder, monkeypatch):
     read = Counter()
     real = runs.load
     monkeypatch.setattr(runs, "load", lambda path: (read.update([path]), real(path))[1])
-    run_report.make(folder, known)
+    writing.make(folder, known)
     assert set(read.values()) == {1} and len(read) == 6
 
 
 def test_a_long_table_is_folded():
     """By agent; what is one agent's stays together."""
-    rows = [{"agent": f"a{i % 3}", "x": i, "folder": "f"} for i in range(html_page.MOST_TOGETHER + 1)]
+    rows = [{"agent": f"a{i % 3}", "x": i, "folder": "f"} for i in range(blocks.MOST_TOGETHER + 1)]
     columns = {"folder": "folder", "agent": "agent", "x": "x"}
-    made = html_page.table(rows, columns, "Each run", "folder", "agent")
+    made = table_of(rows, columns, "Each run", "folder", "agent")
     assert Structure(made).tags["details"] == Structure(made).tags["table"] == 3
     assert made.count("<tr>") == 3 + len(rows) and "<summary>a2: 167 rows</summary>" in made and ">folder<" not in made
     assert "<caption>Each run: a1</caption>" in made
     for few in (rows[:-1], [{**row, "agent": "a"} for row in rows]):
-        assert "<details>" not in html_page.table(few, columns, "Each run", "folder", "agent")
+        assert "<details>" not in table_of(few, columns, "Each run", "folder", "agent")
+
+
+def table_of(*arguments, **more):
+    return blocks.html(blocks.table(*arguments, **more))
 
 
 def test_cells():
-    rows = [{"a": 1.5, "b": "x < y"}, {"a": float("nan"), "b": Markup("<b>z</b>")}, {"a": None, "b": True}]
-    made = html_page.table(rows, {"a": "A", "b": "B"})
+    rows = [
+        {"a": 1.5, "b": "x < y", "c": blocks.Status("held")},
+        {"a": float("nan"), "b": HOSTILE, "c": blocks.Status("not held")},
+        {"a": None, "b": True, "c": blocks.Status(HOSTILE)},
+    ]
+    made = table_of(rows, {"a": "A", "b": "B", "c": HOSTILE}, HOSTILE)
     assert '<td class="number" data-sort="1.5">1.5</td><td>x &lt; y</td>' in made
-    assert made.count('data-sort="">–') == 2 and "<td><b>z</b></td>" in made and "<td>yes</td>" in made
-    assert '<th scope="col" class="number">' in made
-    assert html_page.table([], {"a": "A"}) == '<p class="none">None.</p>'
+    assert made.count('data-sort="">–') == 2 and "<td>yes</td>" in made
+    assert '<th scope="col" class="number"><button type="button">A</button></th>' in made
+    assert [kind for kind in ("good", "bad", "open") if f'<span class="status {kind}">' in made] == [
+        "good",
+        "bad",
+        "open",
+    ]
+    assert "<script" not in made and "".join(Structure(made).text).count(HOSTILE) == 4
+    assert table_of([], {"a": "A"}) == '<p class="none">None.</p>'
     same = [{"a": 1, "b": 2}, {"a": 1, "b": 3}]
-    assert "A<" not in html_page.table(same, {"a": "A", "b": "B"}, only_if_several="a")
-    assert tag("img", alt=HOSTILE, src="x").count("<") == 1
+    assert "A<" not in table_of(same, {"a": "A", "b": "B"}, only_if_several="a")
+    picture = blocks.html(blocks.Pictures([blocks.picture(b"<svg/>", HOSTILE)]))
+    assert picture.count("<img") == 1 and HOSTILE not in picture and "data:image/svg+xml;base64,PHN2Zy8+" in picture
 
 
 # -- in a browser ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""Writing the page: a pure function of the files, with no clock, and with paths only as they lie below the folder.
+
+What cannot be read is listed, and does not stop the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from dqn_tf.checks import ConfigError
+from reproduce.analysis import collecting
+from reproduce.analysis.collecting import Collected
+from reproduce.presenting.report import blocks, protocols, sections
+from reproduce.presenting.report.entries import STATES, Asked, Entry, entry, not_run
+from reproduce.records.runs import Run
+
+Known = Callable[[Path, Collected], Asked | None]  # (a folder of runs, what all runs say)
+
+
+def write(folder: Path, out: Path | None = None, known: Known = protocols.known) -> Path:
+    """Write the page (default: report.html in ``folder``); returns its path.
+
+    known: the protocol of a folder <protocol>/<agent>/<environment>/seed_<k>, if it has one.
+    Raises ConfigError: no folder, or no run in it.
+    """
+    out = folder / "report.html" if out is None else out
+    if out.is_dir():
+        raise ConfigError(f"Expected a file for --out, got the directory {out}.")
+    text = make(folder, known)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    return out
+
+
+def make(folder: Path, known: Known = protocols.known) -> str:
+    """The page as text.  Raises as ``write``."""
+    paths, found, collected = _read(folder)
+    homes = sorted({home for path in paths if (home := path.absolute().parents[2]).is_relative_to(folder.absolute())})
+    asked = {home.name: p for home in homes if (p := known(home, collected)) is not None}
+    entries = [*found, *not_run(asked, found)]
+    counts = Counter(e.state for e in entries)
+    words = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    return blocks.page(
+        f"Runs in {folder.resolve().name}",
+        sections.sections(found, entries, asked, collected, folder),
+        f"{len(entries):,} run{'s' if len(entries) > 1 else ''}: {words}.",
+    )
+
+
+def _read(folder: Path) -> tuple[list[Path], list[Entry], Collected]:
+    """The run directories in ``folder``, what is said of each, and what they say."""
+    if not folder.is_dir():
+        raise ConfigError(f"Expected a folder with runs, got {folder}. {_nearby(folder)}")
+    paths: list[Path] = []
+    found: list[Entry] = []
+
+    def watch(path: Path, run: Run | str) -> None:
+        paths.append(path)
+        found.append(entry(path, folder, run))
+
+    collected = collecting.collect([folder], watch=watch)
+    if not paths:
+        raise ConfigError(
+            f"Expected run directories (config.json and manifest.json) in {folder}, found none. "
+            "Give the folder that was named with --run-dir, --runs or --out when they were trained."
+        )
+    return paths, found, collected
+
+
+def _nearby(folder: Path) -> str:
+    there = sorted(p.name for p in folder.parent.iterdir() if p.is_dir())[:6] if folder.parent.is_dir() else []
+    return f"Folders there: {', '.join(there)}." if there else "The folder above it does not exist either."
