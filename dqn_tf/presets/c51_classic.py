@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dqn_tf.agent.values.categorical import Categorical
-from dqn_tf.presets.classic import twin
+from dqn_tf.presets.classic import classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "c51_classic",
     "C51 for vector states",
     "Bellemare et al. 2017, arXiv 1707.06887",

@@ -1,4 +1,4 @@
-"""What the classic-control twins share: one idea each, and otherwise dqn_classic.  No paper prints these settings."""
+"""What the presets for vector states share: `dqn_classic` with one idea changed.  No paper prints these settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from dqn_tf.presets import Preset, derived
 from dqn_tf.presets.dqn_classic import PRESET as DQN_CLASSIC
 
-CHOSEN = "ours: a first guess, not searched for"
+CHOSEN = "ours: a first guess, not tuned"
 PRIORITIZED = {
     "replay.alpha": "Schaul et al. 2016, section 4 and appendix B.2.2, table 3",
     "replay.importance.beta": "Schaul et al. 2016, section 4 and appendix B.2.2, table 3",
@@ -36,6 +36,6 @@ MUNCHAUSEN = {
 }
 
 
-def twin(name: str, summary: str, paper: str, agent: dict[str, Any], own: dict[str, str]) -> Preset:
+def classic_preset(name: str, summary: str, paper: str, agent: dict[str, Any], own: dict[str, str]) -> Preset:
     """dqn_classic with one idea changed."""
     return derived.preset(DQN_CLASSIC, name, summary, f"{paper}; settings of this project", agent, own)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dqn_tf.agent.targets.double import Double
-from dqn_tf.presets.classic import twin
+from dqn_tf.presets.classic import classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "double_classic",
     "Double DQN for vector states",
     "van Hasselt et al. 2016, arXiv 1509.06461",

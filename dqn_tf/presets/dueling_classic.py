@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dqn_tf.agent.networks.dueling import Dueling
-from dqn_tf.presets.classic import CHOSEN, twin
+from dqn_tf.presets.classic import CHOSEN, classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "dueling_classic",
     "Dueling DQN for vector states",
     "Wang et al. 2016, arXiv 1511.06581",

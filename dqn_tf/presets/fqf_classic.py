@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dqn_tf.agent.values.fqf import FQF
-from dqn_tf.presets.classic import CHOSEN, twin
+from dqn_tf.presets.classic import CHOSEN, classic_preset
 from dqn_tf.presets.fqf import PRESET as FULL
 
-PRESET = twin(
+PRESET = classic_preset(
     "fqf_classic",
     "FQF for vector states",
     "Yang et al. 2019, arXiv 1911.02140",

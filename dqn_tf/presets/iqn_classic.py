@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
-from dqn_tf.presets.classic import IMPLICIT, twin
+from dqn_tf.presets.classic import IMPLICIT, classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "iqn_classic",
     "IQN for vector states",
     "Dabney et al. 2018, arXiv 1806.06923",

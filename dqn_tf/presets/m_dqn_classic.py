@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dqn_tf.agent.targets.munchausen import Munchausen
-from dqn_tf.presets.classic import MUNCHAUSEN, twin
+from dqn_tf.presets.classic import MUNCHAUSEN, classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "m_dqn_classic",
     "Munchausen DQN for vector states",
     "Vieillard et al. 2020, arXiv 2007.14430",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dqn_tf.agent.targets.munchausen import Munchausen
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
-from dqn_tf.presets.classic import IMPLICIT, MUNCHAUSEN, twin
+from dqn_tf.presets.classic import IMPLICIT, MUNCHAUSEN, classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "m_iqn_classic",
     "Munchausen IQN for vector states",
     "Vieillard et al. 2020, arXiv 2007.14430",

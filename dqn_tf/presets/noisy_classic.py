@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.networks.noisy import Noisy
-from dqn_tf.presets.classic import CHOSEN, twin
+from dqn_tf.presets.classic import CHOSEN, classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "noisy_classic",
     "NoisyNet-DQN for vector states",
     "Fortunato et al. 2018, arXiv 1706.10295",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dqn_tf.presets.classic import PRIORITIZED, twin
+from dqn_tf.presets.classic import PRIORITIZED, classic_preset
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
 
-PRESET = twin(
+PRESET = classic_preset(
     "prioritized_classic",
     "DQN with prioritized replay for vector states",
     "Schaul et al. 2016, arXiv 1511.05952",

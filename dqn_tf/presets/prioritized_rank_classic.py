@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dqn_tf.presets.classic import CHOSEN, PRIORITIZED, twin
+from dqn_tf.presets.classic import CHOSEN, PRIORITIZED, classic_preset
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 
-PRESET = twin(
+PRESET = classic_preset(
     "prioritized_rank_classic",
     "DQN with rank-based prioritized replay for vector states",
     "Schaul et al. 2016, arXiv 1511.05952",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dqn_tf.agent.values.quantile import Quantile
-from dqn_tf.presets.classic import CHOSEN, twin
+from dqn_tf.presets.classic import CHOSEN, classic_preset
 
-PRESET = twin(
+PRESET = classic_preset(
     "qr_dqn_classic",
     "QR-DQN for vector states",
     "Dabney et al. 2018, arXiv 1710.10044",

@@ -6,11 +6,11 @@ from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.presets.c51_classic import PRESET as C51
-from dqn_tf.presets.classic import CHOSEN, twin
+from dqn_tf.presets.classic import CHOSEN, classic_preset
 from dqn_tf.presets.noisy_classic import PRESET as NOISY
 from dqn_tf.presets.prioritized_classic import PRESET as PER
 
-PRESET = twin(
+PRESET = classic_preset(
     "rainbow_classic",
     "Rainbow for vector states",
     "Hessel et al. 2018, arXiv 1710.02298",
