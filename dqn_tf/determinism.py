@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,14 @@ def package_version() -> str:
         return "not installed"
 
 
-def code_digest() -> str:
-    """SHA-256 of the package's source files: which code runs, committed or not."""
+def code_digest(more: Iterable[Path] = ()) -> str:
+    """SHA-256 of the package's source files, and of ``more``: which code runs, committed or not."""
     sha = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         sha.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(set(more)):
+        sha.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return sha.hexdigest()
 
 

@@ -85,6 +85,16 @@ def name_of(annotation: object, value: object) -> str:
     return outside.place(type(value)) if outsider else kind(value)
 
 
+def outsiders(config: DataclassInstance) -> Iterator[type]:
+    """The classes from outside that a configuration holds, at any depth."""
+    hints = _hints(type(config))
+    for field in dataclasses.fields(config):
+        if is_config(value := getattr(config, field.name)):
+            if contract(hints[field.name]) is not None and type(value) not in _members(hints[field.name]):
+                yield type(value)
+            yield from outsiders(value)
+
+
 def leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
     """(path, value, field) of every leaf, depth first; a dataclass among alternatives first yields its kind."""
     return ((path, value, field) for path, value, field, _ in owned_leaves(config, prefix))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from types import FunctionType
@@ -53,6 +54,11 @@ def found(place: str, path: str) -> Any:
             f"Expected module:Name for `{path}`, got {place!r}: {error}. Its module must be on Python's path "
             "(PYTHONPATH)."
         ) from error
+
+
+def source(cls: type) -> Path:
+    """The file that a class stands in."""
+    return Path(inspect.getsourcefile(cls) or "")
 
 
 def _name_of_main() -> str:

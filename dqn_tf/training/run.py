@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf import determinism, envs, fields, memory
+from dqn_tf import determinism, envs, fields, memory, outside
 from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
@@ -295,9 +295,12 @@ class _Session:
                 )
             self.warn(f"Resumed outside the scope of determinism:\n{text}")
             manifest.update(scope=scope, outside_scope=True)
-        code = determinism.code_digest()
+        code = determinism.code_digest(map(outside.source, fields.outsiders(self.config)))
         if extension.codes(manifest) - {code}:
-            self.warn("The code of dqn_tf is not what an earlier session of this run had; its bytes may differ.")
+            self.warn(
+                "The code of dqn_tf, or of a part from outside, is not what an earlier session of this run had; its "
+                "bytes may differ."
+            )
         manifest["status"] = "running"
         manifest["sessions"].append(
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -128,6 +129,31 @@ def test_a_run_of_parts_from_outside_is_stopped_continued_and_loaded(
     assert agent.config == config and agent.q_values(np.zeros((3, 4), np.float32)).shape == (3, 2)
     assert config.to_json()["agent"]["network"]["kind"] == "own_network:Normalized"
     assert config.hash != cartpole(agent=tiny_agent(**{**parts, "value": Expected()})).hash
+
+
+def test_a_part_whose_code_has_changed_is_warned_of(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., AgentConfig],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As a change of the package itself is: the file is part of the session's digest of code."""
+    code = tmp_path / "my_rule.py"
+    code.write_text((EXAMPLES / "own_target_rule.py").read_text())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = cartpole(agent=tiny_agent(bootstrap=importlib.import_module("my_rule").ExpectedSarsa()))
+    assert [cls.__name__ for cls in fields.outsiders(config)] == ["ExpectedSarsa"]
+
+    def stop(record: Any) -> None:
+        raise StopIteration
+
+    def session() -> str:
+        with contextlib.suppress(dqn_tf.RunError):
+            train(config, tmp_path / "run", QUIET, on_iteration=stop)
+        return (tmp_path / "run" / "log.txt").read_text()
+
+    session()
+    assert "of a part from outside" not in session()
+    code.write_text(code.read_text() + "# changed\n")
+    assert "of a part from outside, is not what an earlier session of this run had" in session()
 
 
 def test_what_a_part_lacks_is_said(tiny_agent: Callable[..., AgentConfig], outcome: Callable[..., str]) -> None:
