@@ -73,9 +73,12 @@ def learner_and_batch(preset: str, where: str = "host") -> tuple[Any, Any]:
     environment = envs.make(config.environment, config.protocol, 0)
     if where == "device":
         from dqn_tf.replay.replay import Replay
+        from dqn_tf.replay.storage import Storage
         from dqn_tf.replay.uniform import Uniform
 
-        replay = Replay(Uniform(capacity=1_000, placement="device"), environment.spec.observation, 1, 0.99, 0)
+        replay = Replay(
+            Uniform(), Storage(), Storage(capacity=1_000, placement="device"), environment.spec.observation, 1, 0.99, 0
+        )
         replay.add_first(environment.reset())
         for _ in range(50):
             replay.add(0, 0.0, environment.step(0))

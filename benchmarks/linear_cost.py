@@ -108,10 +108,10 @@ def summary(samples: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
     """
     held = samples["steps"] + samples["episodes"]  # an episode's first frame takes a row of its own
     row = (
-        expected_bytes(envs.observation_spec(config.environment, config.protocol), config.agent.replay.compression)
+        expected_bytes(envs.observation_spec(config.environment, config.protocol), config.agent.storage.compression)
         + COLUMN_BYTES
     )
-    beside = samples["memory_bytes"] - np.minimum(held, config.agent.replay.capacity) * row
+    beside = samples["memory_bytes"] - np.minimum(held, config.agent.storage.capacity) * row
     rest = samples.groupby("process").cumcount() < FIRST_SAMPLES
     evaluates = samples["frames"].diff().eq(0)
     rest |= evaluates | evaluates.shift(-1, fill_value=False) | evaluates.shift(1, fill_value=False)

@@ -93,7 +93,7 @@ def frames_of_run(run_dir: Path, number: int) -> np.ndarray:
     if loaded is None:
         raise SystemExit(f"{run_dir} has no checkpoint.")
     _, state, blob = loaded
-    ring = Ring(envs.observation_spec(config.environment, config.protocol), config.agent.replay.capacity)
+    ring = Ring(envs.observation_spec(config.environment, config.protocol), config.agent.storage.capacity)
     for index, name in enumerate(state["run"]["replay"]["segments"]):
         ring.restore_segment(index, blob(name))
     ring.restore_head(int(state["run"]["replay"]["head"]), [])

@@ -21,6 +21,7 @@ from dqn_tf import determinism, envs, make_config
 from dqn_tf.agent.learner import Learner
 from dqn_tf.execution.blocks import UpdateBlock
 from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import StepType, TimeStep
 
@@ -34,9 +35,9 @@ def build(preset: str, placement: Literal["host", "device"]) -> tuple[Replay, Le
     environment = envs.make(config.environment, config.protocol, 0)
     spec = environment.spec
     environment.close()
-    ring = Uniform(capacity=ROWS, placement=placement)
-    agent = dataclasses.replace(config.agent, replay=ring, min_replay_steps=ROWS)
-    replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, 0)
+    storage = Storage(capacity=ROWS, placement=placement)
+    agent = dataclasses.replace(config.agent, replay=Uniform(), storage=storage, min_replay_steps=ROWS)
+    replay = Replay(agent.replay, agent.storage, spec.observation, agent.n_step, agent.discount, 0)
     random = np.random.default_rng(0)
     for row in range(ROWS):
         frame = random.integers(0, 256, spec.observation.frame_shape, np.uint8)

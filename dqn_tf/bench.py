@@ -73,8 +73,8 @@ def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dic
     agent, steps = loop.run.config.agent, loop.records(lambda: None)
     while loop.run.counters.steps < warm:
         next(steps)
-    resident = _status("VmRSS") - memory_touched(loop) - agent.replay.sampler_bytes
-    on_device = DEVICE_COLUMN_BYTES if agent.replay.placement == "device" else 0
+    resident = _status("VmRSS") - memory_touched(loop) - agent.replay.sampler_bytes(agent.storage.capacity)
+    on_device = DEVICE_COLUMN_BYTES if agent.storage.placement == "device" else 0
     cpu = _cpu_seconds()
     end_to_end, wall, phases = _train_for(loop, steps, seconds, whole)
     cores = (_cpu_seconds() - cpu) / wall
@@ -90,8 +90,8 @@ def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dic
         **floors,
         "resident_bytes_beside_replay": resident,
         "transition_bytes": round(loop.run.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES + on_device,
-        "sampler_bytes": agent.replay.sampler_bytes,
-        "placement": agent.replay.placement,
+        "sampler_bytes": agent.replay.sampler_bytes(agent.storage.capacity),
+        "placement": agent.storage.placement,
         "threads": agent.execution.threads,
     }
 
@@ -261,7 +261,7 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
     phases = ", ".join(
         f"{name} {100 * share:.0f} %" for name, share in sorted(m["phases"].items(), key=lambda p: -p[1])
     )
-    capacity = config.agent.replay.capacity
+    capacity = config.agent.storage.capacity
     sampler = f" and {m['sampler_bytes'] / 1e6:.0f} MB of its sampler" if m["sampler_bytes"] else ""
     rows = [
         (

@@ -28,6 +28,7 @@ from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 # Half an hour of an Atari game, the limit of its suites, in steps of four frames.
@@ -145,6 +146,7 @@ class AgentConfig:
     )
     bootstrap: Greedy | Double | Munchausen | TargetRule = setting(Greedy(), doc="what the target backs up")
     replay: Uniform | Prioritized | PrioritizedRank = setting(Uniform(), doc="experience replay")
+    storage: Storage = setting(Storage(), doc="what the replay holds, how, and where", inside="replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
     optimizer: RMSProp | Adam | Optimizer = setting(doc="gradient step")
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
@@ -199,20 +201,20 @@ class AgentConfig:
 
     def _check_calls(self) -> None:
         number = getattr(self.execution, "updates_per_call", 1)
-        if number > 1 and not (isinstance(self.replay, Uniform) and self.replay.placement == "device"):
+        if number > 1 and not (isinstance(self.replay, Uniform) and self.storage.placement == "device"):
             raise ConfigError(
                 f"Expected `execution.updates_per_call`=1, got {number}: updates of one call need their batches drawn "
                 "before the first of them, and made on the device. Set replay=uniform and replay.placement=device."
             )
 
-        if isinstance(self.execution, Fused) and self.replay.placement == "device":
+        if isinstance(self.execution, Fused) and self.storage.placement == "device":
             raise ConfigError(
                 "Expected `replay.placement`=host with execution=fused, got device: a fused update is given its batch. "
                 "Set the one or execution=interleaved."
             )
 
     def _check_replay(self) -> None:
-        capacity = self.replay.capacity
+        capacity = self.storage.capacity
         if capacity < self.batch_size:
             raise ConfigError(
                 f"Expected a replay of at least one batch, got `replay.capacity`={capacity} and "
@@ -326,7 +328,7 @@ class RunConfig:
 
     def _check_stack(self) -> None:
         """While the first n steps of an episode are open, the last transition before them and its stack must remain."""
-        stack, n, capacity = self.protocol.stack if self.protocol else 1, self.agent.n_step, self.agent.replay.capacity
+        stack, n, capacity = self.protocol.stack if self.protocol else 1, self.agent.n_step, self.agent.storage.capacity
         if capacity < stack + n + 1:
             raise ConfigError(
                 f"Expected at least {stack + n + 1} for `replay.capacity`, got {capacity}: with a stack of {stack} and "
@@ -366,9 +368,9 @@ class RunConfig:
                 "`min_replay_steps`, or lower `n_step`."
             )
         again = (self.protocol.stack if self.protocol else 1) - 1 + n  # rows stored once more, see replay/feed.py
-        if agent.replay.capacity < (least := period + environments * again):
+        if agent.storage.capacity < (least := period + environments * again):
             raise ConfigError(
-                f"Expected at least {least} for `replay.capacity`, got {agent.replay.capacity}: the {period:,} steps "
+                f"Expected at least {least} for `replay.capacity`, got {agent.storage.capacity}: the {period:,} steps "
                 f"of a period are stored at once, with {again} rows more for each of {environments} environments, and "
                 "would overwrite one another. Raise it, or lower `target_update_steps`."
             )

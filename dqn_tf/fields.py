@@ -35,7 +35,13 @@ def is_config(value: object) -> TypeGuard[DataclassInstance]:
 
 
 def setting(
-    default: Any = dataclasses.MISSING, *, unit: str = "", doc: str = "", later: bool = False, at: str = ""
+    default: Any = dataclasses.MISSING,
+    *,
+    unit: str = "",
+    doc: str = "",
+    later: bool = False,
+    at: str = "",
+    inside: str = "",
 ) -> Any:
     """A dataclass field that knows its unit and meaning.
 
@@ -46,8 +52,15 @@ def setting(
         later: it came after the first runs were made, and its default is what the code did before.  It is left out of
             JSON where it has its default, so that those runs keep their identity.
         at: the module that carries it out ("training/loop"), if it is not that of the dataclass.
+        inside: the field, a dataclass too, among whose fields those of this one stand in JSON and in paths.
     """
-    return dataclasses.field(default=default, metadata={"unit": unit, "doc": doc, "later": later, "at": at})
+    metadata = {"unit": unit, "doc": doc, "later": later, "at": at, "inside": inside}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _inside(cls: type[DataclassInstance] | DataclassInstance) -> dict[str, str]:
+    """The fields of a dataclass that stand inside another one in JSON and in paths, and inside which."""
+    return {f.name: f.metadata["inside"] for f in dataclasses.fields(cls) if f.metadata.get("inside")}
 
 
 def kind(cls_or_value: object) -> str:
@@ -106,7 +119,9 @@ def owned_leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[
     hints = _hints(type(config))
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
-        if is_config(value):
+        if inside := field.metadata.get("inside"):
+            yield from owned_leaves(value, f"{prefix}{inside}.")
+        elif is_config(value):
             if len(_members(hints[field.name])) > 1:
                 yield path, name_of(hints[field.name], value), field, _module(value)
             yield from owned_leaves(value, path + ".")
@@ -131,7 +146,9 @@ def to_json(config: DataclassInstance, *, whole: bool = False) -> dict[str, Any]
         if field.metadata.get("later") and value == field.default and not whole:
             continue
         annotation = hints[field.name]
-        if is_config(value):
+        if inside := field.metadata.get("inside"):
+            out[inside].update({k: v for k, v in to_json(value, whole=whole).items() if k != "kind"})
+        elif is_config(value):
             out[field.name] = {**to_json(value, whole=whole), "kind": name_of(annotation, value)}
         else:
             out[field.name] = _plain(annotation, value)
@@ -150,18 +167,34 @@ def _plain(annotation: object, value: object) -> Any:
 def from_json(cls: type[T], data: Json, path: str = "") -> T:
     """The inverse of ``to_json``.  Raises ConfigError for a missing, extra or ill-typed field, naming its path."""
     expect(isinstance(data, dict), f"an object describing {kind(cls)}", path or "config", data)
-    hints, names = _hints(cls), [f.name for f in dataclasses.fields(cls)]
+    hints, values, (data, apart) = _hints(cls), {}, _taken_apart(cls, data)
+    names = [f.name for f in dataclasses.fields(cls) if f.name not in apart]
     for name in data:
         if name not in (*names, "kind"):
             raise unknown("field", f"{path}{name}", [path + n for n in names])
-    values = {}
     later = {f.name for f in dataclasses.fields(cls) if f.metadata.get("later")}
     for name in names:
         if name in later and name not in data:
             continue
         expect(name in data, "a value", path + name, None, "The file is incomplete.")
         values[name] = _value_from_json(hints[name], data[name], path + name)
+    for name, (inside, own) in apart.items():
+        values[name] = from_json(hints[name], own, f"{path}{inside}.")
     return cls(**values)
+
+
+def _taken_apart(cls: type[T], data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[str, dict[str, Any]]]]:
+    """JSON without what belongs to fields that stand inside others; and for each such field, inside which, and its
+    JSON."""
+    apart: dict[str, tuple[str, dict[str, Any]]] = {}
+    for name, inside in _inside(cls).items():
+        outer = data.get(inside)
+        own = {f.name for f in dataclasses.fields(_hints(cls)[name])}
+        outer = outer if isinstance(outer, dict) else {}
+        apart[name] = inside, {k: v for k, v in outer.items() if k in own}
+        if own & set(outer):
+            data = {**data, inside: {k: v for k, v in outer.items() if k not in own}}
+    return data, apart
 
 
 def completed(cls: type, data: Json) -> Any:
@@ -306,8 +339,8 @@ def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") 
     All are set at once, kinds before their fields, so settings that only make sense together may come in any order.
     Raises ConfigError: unknown path (with the nearest ones), a wrong type, or a value out of range.
     """
-    own = {f.name for f in dataclasses.fields(config)}
-    new: dict[str, Any] = {}
+    settings, new = _set_inside(config, settings, root)
+    own = {f.name for f in dataclasses.fields(config)} - set(new)
     for path, text in sorted(settings, key=lambda setting: "." in setting[0]):
         name, _, rest = path.partition(".")
         if name not in own or (rest and not dataclasses.is_dataclass(new.get(name, getattr(config, name)))):
@@ -317,8 +350,39 @@ def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") 
     for name in dict.fromkeys(path.partition(".")[0] for path, _ in settings):
         inner = [(path.partition(".")[2], text) for path, text in settings if path.startswith(name + ".")]
         if inner:
-            new[name] = with_values(new.get(name, getattr(config, name)), inner, f"{root}{name}.")
+            value = new.get(name, getattr(config, name))
+            _check_within(config, name, value, inner, root)
+            new[name] = with_values(value, inner, f"{root}{name}.")
     return dataclasses.replace(config, **new)
+
+
+def _set_inside(
+    config: DataclassInstance, settings: Sequence[tuple[str, str]], root: str
+) -> tuple[Sequence[tuple[str, str]], dict[str, Any]]:
+    """The settings that are not of fields that stand inside others; and these fields, set."""
+    new = {}
+    for name, inside in _inside(config).items():
+        part = getattr(config, name)
+        within = {f"{inside}.{f.name}" for f in dataclasses.fields(part)}
+        own = [(path.partition(".")[2], text) for path, text in settings if path in within]
+        new[name] = with_values(part, own, f"{root}{inside}.") if own else part
+        settings = [(path, text) for path, text in settings if path not in within]
+    return settings, new
+
+
+def _check_within(
+    config: DataclassInstance, name: str, value: DataclassInstance, settings: Sequence[tuple[str, str]], root: str
+) -> None:
+    """Raises ConfigError for a path into a field that it does not have, nor one that stands inside it."""
+    known = [f.name for f in dataclasses.fields(value)]
+    known += [f.name for other in _others_inside(config, name) for f in dataclasses.fields(other)]
+    for path, _ in settings:
+        if path.partition(".")[0] not in known:
+            raise unknown("path", f"{root}{name}.{path}", [f"{root}{name}.{field}" for field in known])
+
+
+def _others_inside(config: DataclassInstance, name: str) -> list[DataclassInstance]:
+    return [getattr(config, other) for other, inside in _inside(config).items() if inside == name]
 
 
 def _chosen(config: DataclassInstance, name: str, text: str, root: str) -> Any:
@@ -326,7 +390,8 @@ def _chosen(config: DataclassInstance, name: str, text: str, root: str) -> Any:
     value, annotation = getattr(config, name), _hints(type(config))[name]
     own_class = contract(annotation) is not None and ":" in text
     if dataclasses.is_dataclass(value) and text not in choices(annotation) and not own_class:
-        inner = ", ".join(f"{root}{name}.{f.name}" for f in dataclasses.fields(value))
+        parts = (*_others_inside(config, name), value)
+        inner = ", ".join(f"{root}{name}.{f.name}" for part in parts for f in dataclasses.fields(part))
         raise ConfigError(
             f"Expected {describe(annotation)} for `{root}{name}`, got {text!r}. Its own fields are: {inner}."
         )

@@ -87,7 +87,7 @@ def gpu_memory() -> tuple[int, str] | None:
 
 def _rows(config: RunConfig, capacity: int | None = None) -> int:
     """Rows that the replay will hold in the end: its capacity, or fewer in a shorter run."""
-    limit = config.agent.replay.capacity if capacity is None else capacity
+    limit = config.agent.storage.capacity if capacity is None else capacity
     return min(limit, config.steps + config.steps // 5 + 1)  # the last frames of episodes take rows too
 
 
@@ -117,26 +117,27 @@ def replay_bytes(config: RunConfig, capacity: int | None = None, compression: st
     Returns:
         Bytes.
     """
-    spec, sampler = envs.observation_spec(config.environment, config.protocol), config.agent.replay
-    if capacity is not None:
-        sampler = dataclasses.replace(sampler, capacity=capacity)
-    row = expected_bytes(spec, compression or sampler.compression) + COLUMN_BYTES
-    row += DEVICE_COLUMN_BYTES if sampler.placement == "device" else 0
-    return _rows(config, capacity) * row + int(sampler.sampler_bytes) + _aside_bytes(config)
+    spec, storage = envs.observation_spec(config.environment, config.protocol), config.agent.storage
+    row = expected_bytes(spec, compression or storage.compression) + COLUMN_BYTES
+    row += DEVICE_COLUMN_BYTES if storage.placement == "device" else 0
+    return _rows(config, capacity) * row + _sampler_bytes(config, capacity) + _aside_bytes(config)
+
+
+def _sampler_bytes(config: RunConfig, capacity: int | None) -> int:
+    """What the sampler keeps of the rows.  capacity: another than the configuration's."""
+    return config.agent.replay.sampler_bytes(config.agent.storage.capacity if capacity is None else capacity)
 
 
 def gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
     """Bytes that a replay on a GPU needs there: all its rows, from the start, and one row of zeros."""
     frame = expected_bytes(envs.observation_spec(config.environment, config.protocol), "none")
-    capacity = config.agent.replay.capacity if capacity is None else capacity
+    capacity = config.agent.storage.capacity if capacity is None else capacity
     return capacity * (frame + DEVICE_COLUMN_BYTES) + frame
 
 
 def beside_gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
     """Bytes that such a replay needs on the host: columns, sampler, and the frames that are kept aside."""
-    sampler = config.agent.replay
-    sampler = dataclasses.replace(sampler, capacity=sampler.capacity if capacity is None else capacity)
-    return _rows(config, capacity) * COLUMN_BYTES + int(sampler.sampler_bytes) + _aside_bytes(config)
+    return _rows(config, capacity) * COLUMN_BYTES + _sampler_bytes(config, capacity) + _aside_bytes(config)
 
 
 def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfig, int], int] = replay_bytes) -> int:
@@ -150,7 +151,7 @@ def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfi
     Returns:
         Transitions; 0 if no capacity fits.
     """
-    low, high = 1, config.agent.replay.capacity  # low is no replay, high does not fit
+    low, high = 1, config.agent.storage.capacity  # low is no replay, high does not fit
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if needed(config, middle) <= memory else (low, middle)
@@ -159,15 +160,15 @@ def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfi
 
 def describe(config: RunConfig) -> str:
     """The memory of the replay in a sentence: how much it needs, and how much there is."""
-    if config.agent.replay.placement == "device" and (gpu := gpu_memory()):
+    if config.agent.storage.placement == "device" and (gpu := gpu_memory()):
         return (
-            f"Replay: {config.agent.replay.capacity:,} transitions, {gpu_bytes(config) / 1e9:.2f} GB of the "
+            f"Replay: {config.agent.storage.capacity:,} transitions, {gpu_bytes(config) / 1e9:.2f} GB of the "
             f"{gpu[0] / 1e9:.2f} GB {gpu[1]}, and {beside_gpu_bytes(config) / 1e9:.2f} GB on the host."
         )
     (have, whose), need, raw = available(), replay_bytes(config), raw_bytes(config)
     least = f" ({raw / 1e9:.2f} GB if its frames have nothing in common)" if need < raw else ""
     return (
-        f"Replay: {config.agent.replay.capacity:,} transitions, {'about ' if least else ''}{need / 1e9:.2f} GB{least} "
+        f"Replay: {config.agent.storage.capacity:,} transitions, {'about ' if least else ''}{need / 1e9:.2f} GB{least} "
         f"of the {have / 1e9:.2f} GB {whose}."
     )
 
@@ -179,26 +180,26 @@ def check_replay(config: RunConfig) -> None:
         ConfigError: there is not; with the numbers, and with settings that would fit.
     """
     _check_aside(config)
-    replay = config.agent.replay
-    if replay.placement == "device" and (gpu := gpu_memory()):
+    storage = config.agent.storage
+    if storage.placement == "device" and (gpu := gpu_memory()):
         _check_gpu(config, *gpu)
         return
     (have, whose), need, raw = available(), replay_bytes(config), raw_bytes(config)
     if need + HEADROOM > have:
         fits = largest_that_fits(config, have - HEADROOM)
         ways = [f"A replay of {fits:,} would fit: --set replay.capacity={fits}"] if fits else []
-        packed, on_host = replay_bytes(config, compression="delta"), replay.placement == "host"
+        packed, on_host = replay_bytes(config, compression="delta"), storage.placement == "host"
         if packed < need and packed + HEADROOM <= have:
             also = "" if on_host else " --set replay.placement=host"
             ways.append(f"Or compress it, to some {packed / 1e9:.2f} GB: --set replay.compression=delta{also}")
-        if on_host and replay.compression == "none" and beside_gpu_bytes(config) + HEADROOM <= have:
+        if on_host and storage.compression == "none" and beside_gpu_bytes(config) + HEADROOM <= have:
             gpu = gpu_memory()
             if gpu and gpu_bytes(config) + HEADROOM <= gpu[0] < 2**63:
                 ways.append(f"Or keep it where {gpu[0] / 1e9:.2f} GB are {gpu[1]}: --set replay.placement=device")
         do = ". ".join(ways) or "No replay would fit."
         about = "some " if need < raw else ""
         raise ConfigError(
-            f"Expected memory for a replay of {config.agent.replay.capacity:,} transitions: {about}{need / 1e9:.2f} GB "
+            f"Expected memory for a replay of {storage.capacity:,} transitions: {about}{need / 1e9:.2f} GB "
             f"and {HEADROOM / 1e9:.2f} GB for the rest, but {have / 1e9:.2f} GB are {whose}. {do}"
         )
 
@@ -225,12 +226,12 @@ def _check_gpu(config: RunConfig, have: int, whose: str) -> None:
             continue
         fits = largest_that_fits(config, there - HEADROOM, needed)
         ways = [f"A replay of {fits:,} would fit: --set replay.capacity={fits}"] if fits else []
-        on_host = dataclasses.replace(config.agent.replay, placement="host")
-        host = dataclasses.replace(config, agent=dataclasses.replace(config.agent, replay=on_host))
+        on_host = dataclasses.replace(config.agent.storage, placement="host")
+        host = dataclasses.replace(config, agent=dataclasses.replace(config.agent, storage=on_host))
         if replay_bytes(host) + HEADROOM <= available()[0]:
             ways.append(f"{'Or k' if fits else 'K'}eep it on the host: --set replay.placement=host")
         raise ConfigError(
-            f"Expected memory {where} for a replay of {config.agent.replay.capacity:,} transitions: {need / 1e9:.2f} "
+            f"Expected memory {where} for a replay of {config.agent.storage.capacity:,} transitions: {need / 1e9:.2f} "
             f"GB and {HEADROOM / 1e9:.2f} GB for the rest, but {there / 1e9:.2f} GB are {whose_there}. "
             + (". ".join(ways) or "No replay would fit.")
         )
@@ -245,7 +246,7 @@ class Watch:
 
     def __init__(self, config: RunConfig, say: Callable[[str], None]) -> None:
         self._rows, self._say, self._told = _rows(config), say, False
-        self._needed = config.agent.replay.compression != "none"
+        self._needed = config.agent.storage.compression != "none"
 
     def check(self, ring: Ring) -> None:
         """Look at the memory that is left.

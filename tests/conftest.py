@@ -14,12 +14,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import EnvironmentSpec, ObservationSpec
 
 TINY_AGENT = AgentConfig(
     network=MLP(hidden=(8,)),
-    replay=Uniform(capacity=64),
+    replay=Uniform(),
+    storage=Storage(capacity=64),
     optimizer=Adam(),
     batch_size=4,
     min_replay_steps=8,

@@ -16,6 +16,7 @@ from dqn_tf.agent.networks.torsos import MLP, NatureCNN
 from dqn_tf.agent.optimizers import Adam
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig, setting_paths
 from dqn_tf.envs.protocols import PROTOCOLS
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 
@@ -116,7 +117,7 @@ def test_settings_that_only_make_sense_together() -> None:
     one, other = DOPAMINE.with_settings(settings), DOPAMINE.with_settings(settings[::-1])
     assert one == other
     assert (one.evaluation.frames, one.evaluation.episodes) == (None, 5)
-    assert (one.agent.replay.capacity, one.agent.network) == (100, MLP(hidden=(32,)))
+    assert (one.agent.storage.capacity, one.agent.network) == (100, MLP(hidden=(32,)))
 
 
 def test_the_later_of_two_counts() -> None:
@@ -199,7 +200,7 @@ def test_a_replay_smaller_than_a_stack_and_its_open_steps_is_refused(
         f"Expected at least {least} for `replay.capacity`, got {least - 1}: with a stack of {stack} and "
         f"n_step={n_step} there would be times at which no transition has all its frames in the replay."
     )
-    assert DOPAMINE.with_settings([*settings, f"replay.capacity={least}"]).agent.replay.capacity == least
+    assert DOPAMINE.with_settings([*settings, f"replay.capacity={least}"]).agent.storage.capacity == least
 
 
 @pytest.mark.parametrize(("episodes", "frames"), [(None, None), (5, 1000)])
@@ -228,8 +229,10 @@ def test_frozen(cartpole: Callable[..., RunConfig]) -> None:
 
 
 def test_the_smallest_replay_that_is_allowed() -> None:
-    agent = AgentConfig(network=MLP(), optimizer=Adam(), replay=Uniform(capacity=2), batch_size=2, min_replay_steps=2)
-    assert agent.replay.capacity == 2
+    agent = AgentConfig(
+        network=MLP(), optimizer=Adam(), replay=Uniform(), storage=Storage(capacity=2), batch_size=2, min_replay_steps=2
+    )
+    assert agent.storage.capacity == 2
 
 
 # -- no TensorFlow -----------------------------------------------------------------------------------------------------

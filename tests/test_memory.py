@@ -259,17 +259,17 @@ def test_weights_over_the_replay_s_largest_need_a_second_tree() -> None:
     agent = presets.load("prioritized").agent
     importance = dataclasses.replace(agent.replay.importance, divided_by="replay_max")
     replay = dataclasses.replace(agent.replay, importance=importance)
-    assert replay.sampler_bytes == 2 * TREE + MILLION
+    assert replay.sampler_bytes(MILLION) == 2 * TREE + MILLION
 
 
 @pytest.mark.parametrize("preset", ["prioritized", "prioritized_rank", "rainbow_dopamine"])
 @pytest.mark.parametrize("capacity", [2, 5, 1000, 1024, 1025])
 def test_what_a_sampler_says_is_what_it_takes(preset: str, capacity: int) -> None:
     """Every array that a new sampler holds."""
-    config = dataclasses.replace(presets.load(preset).agent.replay, capacity=capacity)
-    sampler = config.build()
+    rule = presets.load(preset).agent.replay
+    sampler = rule.build(capacity)
     held = [*vars(sampler).values(), *(getattr(tree, "nodes", None) for tree in vars(sampler).values())]
-    assert config.sampler_bytes == sum(array.nbytes for array in held if hasattr(array, "nbytes"))
+    assert rule.sampler_bytes(capacity) == sum(array.nbytes for array in held if hasattr(array, "nbytes"))
 
 
 def test_what_fits_beside_a_sampler(outcome, having: Callable[[float], None]) -> None:

@@ -21,6 +21,7 @@ from dqn_tf.presets.der import PRESET as DER
 from dqn_tf.presets.sources import MEMORY
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.replay.storage import Storage
 
 OPTIONS, MAIN, MODEL, AGENT, REPLAY = "README.md", "main.py", "model.py", "agent.py", "memory.py"
 
@@ -32,11 +33,11 @@ _AGENT = dataclasses.replace(
     value=Categorical(atoms=51, v_min=-10.0, v_max=10.0),
     bootstrap=Double(),
     replay=Prioritized(
-        capacity=120_000,
         alpha=0.5,
         importance=Importance(beta=0.4, beta_final=1.0, clock="updates", start=0, end=98_400, divided_by="batch_max"),
         stratified=True,
     ),
+    storage=Storage(capacity=120_000),
     exploration=EpsilonGreedy(initial_epsilon=0.0, final_epsilon=0.0, decay_steps=1, random_ties=False),
     optimizer=zoo.adam(1e-4, 1.5e-4),
     n_step=20,

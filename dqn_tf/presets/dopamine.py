@@ -16,11 +16,7 @@ from dqn_tf.replay.prioritized import Prioritized
 TF_ADAM = sources.adam("tf.train.AdamOptimizer", "TensorFlow 1's Adam adds epsilon before the bias correction")
 CNN = NatureCNN(padding="same", hidden=512, initialization="dopamine_uniform")
 PRIORITIZED = Prioritized(
-    capacity=1_000_000,
-    alpha=0.5,
-    importance=Importance(beta=0.5, beta_final=0.5, divided_by="batch_max"),
-    epsilon=1e-10,
-    stratified=True,
+    alpha=0.5, importance=Importance(beta=0.5, beta_final=0.5, divided_by="batch_max"), epsilon=1e-10, stratified=True
 )
 PRIORITIZED_SOURCES = {
     "replay": "replay_scheme = 'prioritized'",

@@ -13,6 +13,7 @@ from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
 from dqn_tf.presets import Preset, sources
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 DEFINITION, CHOSEN = "this project's definition of dqn_classic", "ours, by experiment: docs/classic.md"
@@ -27,7 +28,8 @@ PRESET = Preset(
         network=MLP(hidden=(128, 128), initialization="fan_in_uniform"),
         value=Expected(loss="squared"),
         bootstrap=Greedy(),
-        replay=Uniform(capacity=100_000),
+        replay=Uniform(),
+        storage=Storage(capacity=100_000),
         exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.1, decay_steps=10_000, random_ties=False),
         optimizer=Adam(learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8),
         n_step=1,

@@ -14,6 +14,7 @@ from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
 from dqn_tf.presets import Preset, sources
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 FILE = "dqn.py"
@@ -28,7 +29,8 @@ PRESET = Preset(
         network=MLP(hidden=(120, 84), initialization="fan_in_uniform"),
         value=Expected(loss="squared"),
         bootstrap=Greedy(),
-        replay=Uniform(capacity=10_000),
+        replay=Uniform(),
+        storage=Storage(capacity=10_000),
         exploration=EpsilonGreedy(
             initial_epsilon=1.0, final_epsilon=0.05, decay_steps=250_000, decay_from="first_step", random_ties=False
         ),

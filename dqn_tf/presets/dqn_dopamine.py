@@ -14,6 +14,7 @@ from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
 from dqn_tf.presets import Preset, sources
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 GIN, AGENT, NETWORK = "dqn.gin", "dqn_agent.py", "legacy_networks.py"
@@ -27,7 +28,8 @@ PRESET = Preset(
         network=NatureCNN(padding="same", hidden=512, initialization="glorot_uniform"),
         value=Expected(loss="huber", huber_threshold=1.0),
         bootstrap=Greedy(),
-        replay=Uniform(capacity=1_000_000),
+        replay=Uniform(),
+        storage=Storage(capacity=1_000_000),
         exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.01, decay_steps=250_000, random_ties=False),
         optimizer=RMSProp(learning_rate=2.5e-4, decay=0.95, epsilon=1e-5, centered=True, initial_mean_square=1.0),
         n_step=1,

@@ -12,6 +12,7 @@ from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved
 from dqn_tf.presets import Preset, sources
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 FLAGS, AGENT, NETWORKS = "dqn/run_atari.py", "dqn/agent.py", "networks.py"
@@ -25,7 +26,8 @@ PRESET = Preset(
         network=NatureCNN(padding="valid", hidden=512, initialization="fan_in_uniform"),
         value=Expected(loss="huber", huber_threshold=1.0),
         bootstrap=Greedy(),
-        replay=Uniform(capacity=1_000_000),
+        replay=Uniform(),
+        storage=Storage(capacity=1_000_000),
         exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.1, decay_steps=1_000_000, random_ties=True),
         optimizer=RMSProp(
             learning_rate=2.5e-4, decay=0.95, epsilon=0.01 / 32**2, centered=True, initial_mean_square=0.0

@@ -15,6 +15,7 @@ from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.presets.derived import preset
 from dqn_tf.presets.dqn_dopamine import PRESET as DQN_DOPAMINE
 from dqn_tf.presets.sources import adam
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 ARGS, TORCH = "Tianshou-derived: atari_fqf.py", "Tianshou-derived: PyTorch's default"
@@ -35,7 +36,8 @@ PRESET = preset(
             optimizer=RMSProp(learning_rate=2.5e-9, decay=0.99, epsilon=1e-8, centered=False),
         ),
         "bootstrap": Double(),
-        "replay": Uniform(capacity=100_000),
+        "replay": Uniform(),
+        "storage": Storage(capacity=100_000),
         "exploration": EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.05, decay_steps=1_000_000, random_ties=False),
         "optimizer": Adam(learning_rate=5e-5, beta_1=0.9, beta_2=0.999, epsilon=1e-8, epsilon_form="corrected"),
         "n_step": 3,

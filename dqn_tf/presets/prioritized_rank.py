@@ -10,6 +10,7 @@ from dqn_tf.presets.derived import preset
 from dqn_tf.presets.prioritized import PRESET as PRIORITIZED
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
+from dqn_tf.replay.storage import Storage
 
 PRESET = preset(
     PRIORITIZED,
@@ -18,13 +19,13 @@ PRESET = preset(
     reference="Schaul et al. 2016, arXiv 1511.05952",
     agent={
         "replay": PrioritizedRank(
-            capacity=1_000_000,
             alpha=0.7,
             importance=Importance(
                 beta=0.5, beta_final=1.0, clock="updates", start=0, end=12_500_000, divided_by="batch_max"
             ),
             sort_updates=250_000,
-        )
+        ),
+        "storage": Storage(capacity=1_000_000),
     },
     own={
         "replay": "Schaul et al. 2016, section 3.3: the rank-based variant",

@@ -13,6 +13,7 @@ from dqn_tf.presets.derived import preset
 from dqn_tf.presets.rainbow_zoo import PRESET as RAINBOW_ZOO
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.replay.storage import Storage
 
 TUNING = 'section "Hyper-parameter tuning"'
 
@@ -24,13 +25,13 @@ PRESET = preset(
     agent={
         "layers": Noisy(sigma_0=0.5, distribution="normal", scoring="noisy"),
         "replay": Prioritized(
-            capacity=1_000_000,
             alpha=0.5,
             importance=Importance(
                 beta=0.4, beta_final=1.0, clock="updates", start=0, end=12_500_000, divided_by="batch_max"
             ),
             stratified=True,
         ),
+        "storage": Storage(capacity=1_000_000),
         "optimizer": zoo.adam(6.25e-5, 1.5e-4),
         "max_grad_norm": None,
     },

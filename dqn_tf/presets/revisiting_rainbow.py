@@ -36,6 +36,7 @@ from dqn_tf.presets import Preset, sources
 from dqn_tf.presets.dopamine import PRIORITIZED_SOURCES
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 RAINBOW = frozenset({"double", "prioritized", "dueling", "multi_step", "distributional", "noisy"})
@@ -134,7 +135,7 @@ def _words(name: str) -> str:
 def _agent(values: Values, ideas: frozenset[str]) -> AgentConfig:
     distributional = "distributional" in ideas
     weights = Importance(beta=0.5, beta_final=0.5, divided_by="batch_max")
-    prioritized = Prioritized(capacity=50_000, alpha=0.5, importance=weights, epsilon=1e-10, stratified=True)
+    prioritized = Prioritized(alpha=0.5, importance=weights, epsilon=1e-10, stratified=True)
     c51 = Categorical(atoms=51, v_min=-values.v_max, v_max=values.v_max)
     return AgentConfig(
         network=MLP(
@@ -148,7 +149,8 @@ def _agent(values: Values, ideas: frozenset[str]) -> AgentConfig:
         layers=Noisy(sigma_0=0.1, scoring="noisy", redraw="never") if "noisy" in ideas else Dense(),
         value=c51 if distributional else Expected(loss="squared", priority="loss"),
         bootstrap=_bootstrap(ideas),
-        replay=prioritized if "prioritized" in ideas else Uniform(capacity=50_000),
+        replay=prioritized if "prioritized" in ideas else Uniform(),
+        storage=Storage(capacity=50_000),
         exploration=EpsilonGreedy(initial_epsilon=0.01, final_epsilon=0.01, decay_steps=1, random_ties=False),
         optimizer=Adam(
             learning_rate=values.rainbow_rate if distributional else values.dqn_rate,

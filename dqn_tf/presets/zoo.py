@@ -27,9 +27,7 @@ def prioritized(alpha: float, start: int, largest: float | None) -> Prioritized:
     importance = Importance(
         beta=0.4, beta_final=1.0, clock="transitions", start=start, end=50_000_000, divided_by="batch_max"
     )
-    return Prioritized(
-        capacity=1_000_000, alpha=alpha, importance=importance, largest=largest, stratified=False, uniform_share=1e-3
-    )
+    return Prioritized(alpha=alpha, importance=importance, largest=largest, stratified=False, uniform_share=1e-3)
 
 
 def prioritized_sources(flags: str, agent: str) -> dict[str, str]:

@@ -10,11 +10,10 @@ To read a batch is one copy of keys and one scatter of words, whatever the batch
 from __future__ import annotations
 
 from array import array
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from dqn_tf.checks import ConfigError
 from dqn_tf.types import ObservationSpec
 
 GROUP = 64  # slots; fewer cost more keys, more cost more changes (measured: docs/replay.md)
@@ -26,15 +25,6 @@ def expected_bytes(spec: ObservationSpec, compression: str) -> int:
     """Memory to plan for per frame.  Images of most games compress well; vectors do not."""
     raw = int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize
     return round(raw * TYPICAL) if compression == "delta" and spec.stack is not None else raw
-
-
-def check_stores(replay: Any) -> None:
-    """Raises ConfigError if the fields ``compression`` and ``placement`` do not go together."""
-    if replay.placement == "device" and replay.compression != "none":
-        raise ConfigError(
-            f"Expected `replay.compression`=none with `replay.placement`=device, got {replay.compression}: batches are "
-            "made by compiled code there, which reads frames as they are. Set the one or replay.placement=host."
-        )
 
 
 class Frames(Protocol):

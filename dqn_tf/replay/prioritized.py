@@ -20,14 +20,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dqn_tf.checks import Diverged, RunError, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay import importance
-from dqn_tf.replay.frames import check_stores
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.sampler import RingView
 from dqn_tf.replay.sum_tree import Tree, tree_bytes
@@ -40,11 +39,6 @@ class Prioritized:
     """Draws in proportion to priority^alpha."""
 
     KIND = "prioritized"
-    capacity: int = setting(
-        1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
-    )
-    compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
-    placement: Literal["host", "device"] = setting("host", doc="where (replay/device_ring.py)", later=True)
     alpha: float = setting(0.6, doc="exponent of the priorities; 0: uniform")
     importance: Importance = setting(Importance(), doc="importance weights")
     epsilon: float = setting(0.0, doc="added to every priority")
@@ -54,8 +48,6 @@ class Prioritized:
 
     def __post_init__(self) -> None:
         check_types(self)
-        expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
-        check_stores(self)
         for name in ("alpha", "uniform_share"):
             expect(0 <= getattr(self, name) <= 1, "a number in [0, 1]", f"replay.{name}", getattr(self, name))
         expect(0 <= self.epsilon <= 1e30, "a number in [0, 1e30]", "replay.epsilon", self.epsilon)
@@ -64,15 +56,14 @@ class Prioritized:
             largest is None or 1e-30 <= largest <= 1e30, "a number in [1e-30, 1e30] or none", "replay.largest", largest
         )
 
-    @property
-    def sampler_bytes(self) -> int:
-        """Memory of the trees, and of a flag for each row; all of it is taken at the start."""
+    def sampler_bytes(self, capacity: int) -> int:
+        """Memory of the trees, and of a flag for each of so many rows; all of it is taken at the start."""
         trees = 2 if self.importance.divided_by == "replay_max" else 1
-        return trees * tree_bytes(self.capacity) + self.capacity
+        return trees * tree_bytes(capacity) + capacity
 
-    def build(self) -> Proportional:
-        """The sampler of one replay."""
-        return Proportional(self)
+    def build(self, capacity: int) -> Proportional:
+        """The sampler of one replay whose ring has so many rows."""
+        return Proportional(self, capacity)
 
 
 def checked(priorities: np.ndarray) -> np.ndarray:
@@ -92,12 +83,12 @@ class Proportional:
     has_priorities: ClassVar[bool] = True
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
-    def __init__(self, config: Prioritized) -> None:
-        self.config, self.capacity = config, config.capacity
-        self.tree = Tree(config.capacity)
+    def __init__(self, config: Prioritized, capacity: int) -> None:
+        self.config, self.capacity = config, capacity
+        self.tree = Tree(capacity)
         by_replay = config.importance.divided_by == "replay_max"
-        self.smallest = Tree(config.capacity, np.minimum, np.inf) if by_replay else None
-        self.present, self.number = np.zeros(config.capacity, bool), 0  # which slots can be drawn, and N
+        self.smallest = Tree(capacity, np.minimum, np.inf) if by_replay else None
+        self.present, self.number = np.zeros(capacity, bool), 0  # which slots can be drawn, and N
         self.largest, self.transitions = 1.0, 0  # the largest priority seen; transitions that ever entered
         self._pending: dict[int, float] = {}  # leaves to be set before the next draw
 
@@ -161,7 +152,7 @@ class Proportional:
         slots = self.tree.find(draws * total)
         if share > 0:
             instead = random.random(batch_size) < share
-            uniform = Uniform(capacity=self.capacity).sample_indices(ring, batch_size, random).indices
+            uniform = Uniform().sample_indices(ring, batch_size, random).indices
             slots = np.where(instead, uniform % self.capacity, slots)
         rows = ring.head - 1 - (ring.head - 1 - slots) % self.capacity
         beta = rule.importance.beta_at(update, self.transitions)

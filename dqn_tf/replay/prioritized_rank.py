@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dqn_tf.checks import RunError, expect
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay import importance
-from dqn_tf.replay.frames import check_stores
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import checked
 from dqn_tf.replay.sampler import RingView
@@ -35,30 +34,22 @@ class PrioritizedRank:
     """Draws in proportion to rank^-alpha."""
 
     KIND = "prioritized_rank"
-    capacity: int = setting(
-        1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
-    )
-    compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
-    placement: Literal["host", "device"] = setting("host", doc="where (replay/device_ring.py)", later=True)
     alpha: float = setting(0.7, doc="exponent of the ranks; 0: uniform")
     importance: Importance = setting(Importance(beta=0.5), doc="importance weights")
     sort_updates: int = setting(250_000, unit="updates", doc="the heap is sorted whenever so many updates were made")
 
     def __post_init__(self) -> None:
         check_types(self)
-        expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
-        check_stores(self)
         expect(0 <= self.alpha <= 1, "a number in [0, 1]", "replay.alpha", self.alpha)
         expect(self.sort_updates >= 1, "at least 1", "replay.sort_updates", self.sort_updates)
 
-    @property
-    def sampler_bytes(self) -> int:
-        """Memory of the heap, of each row's place in it, of priorities and of C: 8 bytes each."""
-        return 4 * 8 * self.capacity
+    def sampler_bytes(self, capacity: int) -> int:
+        """Memory of the heap, of each of so many rows' places in it, of priorities and of C: 8 bytes each."""
+        return 4 * 8 * capacity
 
-    def build(self) -> Ranked:
-        """The sampler of one replay."""
-        return Ranked(self)
+    def build(self, capacity: int) -> Ranked:
+        """The sampler of one replay whose ring has so many rows."""
+        return Ranked(self, capacity)
 
 
 class Ranked:
@@ -67,13 +58,13 @@ class Ranked:
     has_priorities: ClassVar[bool] = True
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
-    def __init__(self, config: PrioritizedRank) -> None:
-        self.config, self.capacity = config, config.capacity
-        self.heap = np.zeros(config.capacity, np.int64)  # slots; the index is rank - 1
-        self.place = np.full(config.capacity, -1)  # of each slot in the heap; -1: it cannot be drawn
-        self.priority = np.zeros(config.capacity)  # of each slot
+    def __init__(self, config: PrioritizedRank, capacity: int) -> None:
+        self.config, self.capacity = config, capacity
+        self.heap = np.zeros(capacity, np.int64)  # slots; the index is rank - 1
+        self.place = np.full(capacity, -1)  # of each slot in the heap; -1: it cannot be drawn
+        self.priority = np.zeros(capacity)  # of each slot
         self.number, self.updates, self.transitions, self.largest = 0, 0, 0, 1.0
-        self._c = np.cumsum(np.arange(1, config.capacity + 1, dtype=np.float64) ** -config.alpha)
+        self._c = np.cumsum(np.arange(1, capacity + 1, dtype=np.float64) ** -config.alpha)
 
     # -- what the replay reports ---------------------------------------------------------------------------------------
     def on_insert(self, row: int) -> None:

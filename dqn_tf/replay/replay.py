@@ -10,7 +10,8 @@ import numpy as np
 from dqn_tf.agent.n_step import Accumulator
 from dqn_tf.replay.device_ring import DeviceRing
 from dqn_tf.replay.ring import Ring
-from dqn_tf.replay.sampler import RingView
+from dqn_tf.replay.sampler import RingView, SamplingRule
+from dqn_tf.replay.storage import Storage
 from dqn_tf.rng import Stream
 from dqn_tf.types import Monitored, ObservationSpec, Sample, SampleIndices, StepType, TimeStep
 
@@ -21,10 +22,13 @@ class Replay:
     Draws: stream "replay" of ``seed``, counter = update.
     """
 
-    def __init__(self, sampler: Any, spec: ObservationSpec, n_step: int, gamma: float, seed: int) -> None:
+    def __init__(
+        self, rule: SamplingRule, storage: Storage, spec: ObservationSpec, n_step: int, gamma: float, seed: int
+    ) -> None:
         """
         Args:
-            sampler: a sampling rule (uniform.py, prioritized.py, prioritized_rank.py).
+            rule: which transitions are drawn (uniform.py, prioritized.py, prioritized_rank.py).
+            storage: how many are held, how, and where.
             spec: of the observations.
             n_step: rewards of one transition.
             gamma: discount of one step.
@@ -34,9 +38,9 @@ class Replay:
             ConfigError: the machine or the device does not grant the memory.
         """
         self.n_step = n_step
-        self.sampler = sampler.build()
-        self.ring = Ring(spec, sampler.capacity, sampler.compression, sampler.placement)
-        self.on_device = DeviceRing(self.ring) if sampler.placement == "device" else None
+        self.sampler: Any = rule.build(storage.capacity)
+        self.ring = Ring(spec, storage.capacity, storage.compression, storage.placement)
+        self.on_device = DeviceRing(self.ring) if storage.placement == "device" else None
         self._accumulator = Accumulator(n_step, gamma)
         self._stream = Stream(seed, "replay")
         self.episode_over = False  # of the agent; what is stored next begins another one

@@ -38,6 +38,16 @@ class RingView(Protocol):
         """Which of these rows [B] start a transition all of whose frames are held: bool [B]."""
 
 
+class SamplingRule(Protocol):
+    """Which transitions are drawn, as configuration (``AgentConfig.replay``)."""
+
+    def build(self, capacity: int) -> Sampler:
+        """The sampler of one replay whose ring has so many rows."""
+
+    def sampler_bytes(self, capacity: int) -> int:
+        """Memory that such a sampler takes, beside the ring."""
+
+
 class Sampler(Protocol):
     """Chooses the rows of a batch.
 

@@ -7,37 +7,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
-from dqn_tf.checks import RunError, expect
-from dqn_tf.fields import check_types, setting
-from dqn_tf.replay.frames import check_stores
+from dqn_tf.checks import RunError
 from dqn_tf.replay.sampler import RingView
 from dqn_tf.types import Monitored, SampleIndices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Uniform:
-    """Uniform sampling, with replacement, over the usable rows of a ring of ``capacity`` rows."""
+    """Uniform sampling, with replacement, over the usable rows of a ring.  It has no settings and no memory."""
 
     KIND = "uniform"
     has_priorities: ClassVar[bool] = False
     monitored: ClassVar[tuple[str, ...]] = ()
-    sampler_bytes: ClassVar[int] = 0
-    capacity: int = setting(
-        1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
-    )
-    compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
-    placement: Literal["host", "device"] = setting("host", doc="where (replay/device_ring.py)", later=True)
 
-    def __post_init__(self) -> None:
-        check_types(self)
-        expect(self.capacity >= 2, "at least 2 transitions", "replay.capacity", self.capacity)
-        check_stores(self)
+    def sampler_bytes(self, capacity: int) -> int:
+        """Memory of the sampler of a ring of so many rows: none."""
+        return 0
 
-    def build(self) -> Uniform:
+    def build(self, capacity: int) -> Uniform:
         """The sampler of one replay: there is nothing to remember."""
         return self
 

@@ -59,7 +59,7 @@ class RunState:
         """
         agent = config.agent
         self.config, self.counters, self.stats = config, Counters(), IterationStats()
-        self.replay = Replay(agent.replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.replay = Replay(agent.replay, agent.storage, spec.observation, agent.n_step, agent.discount, config.seed)
         self.learner = make_learner(agent, spec, config.seed, self.replay.gather_in_graph)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.monitors = Monitors(self.learner, self.replay)
@@ -87,9 +87,7 @@ class RunState:
     def choose_heldout(self) -> None:
         """Fix the held-out states, of the random policy, before learning starts (Mnih et al. 2013, section 5.1)."""
         ring = self.replay.ring
-        sampled = Uniform(capacity=ring.capacity).sample_indices(
-            ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0)
-        )
+        sampled = Uniform().sample_indices(ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0))
         self.heldout = ring.observations(sampled.indices)
 
     def spend(self, phase: str, since: float) -> float:

@@ -43,12 +43,12 @@ def single(x: float) -> float:
 
 MUNCHAUSEN = Munchausen(alpha=single(0.9), tau=single(0.03), log_policy_min=-1.0)
 PRIORITIZED = Prioritized(
-    capacity=64,
     alpha=single(0.6),
     importance=Importance(beta=single(0.4), beta_final=single(0.4)),
-    epsilon=float(np.finfo(np.float32).eps),  # Tianshou's
+    epsilon=float(np.finfo(np.float32).eps),
     stratified=False,
 )
+REPLAY_SIZE = 64  # transitions in the replay
 FQF_NETWORK = FQF(fractions=5, cosines=7, first_cosine=1, entropy=0.25)
 
 Numbers = dict[str, Any]  # name -> array
@@ -89,7 +89,7 @@ def inputs() -> dict[str, np.ndarray]:
         "dueling_x": normal(size=(B, 6)),
         "dueling_v": normal(size=(6, N)),
         "dueling_a": normal(size=(6, A * N)),
-        "prio_found": random.exponential(size=PRIORITIZED.capacity) * (uniform(PRIORITIZED.capacity) > 0.1),
+        "prio_found": random.exponential(size=REPLAY_SIZE) * (uniform(REPLAY_SIZE) > 0.1),
         "prio_draws": uniform(B),
         "prio_alpha": PRIORITIZED.alpha,
         "prio_beta": PRIORITIZED.importance.beta,
@@ -226,7 +226,7 @@ def _dueling(x: Numbers) -> Numbers:
 
 def _prioritized(x: Numbers) -> Numbers:
     """The sampler's own numbers: float64, weights float32."""
-    size, sampler = PRIORITIZED.capacity, PRIORITIZED.build()
+    size, sampler = REPLAY_SIZE, PRIORITIZED.build(REPLAY_SIZE)
     for row in range(size):
         sampler.on_insert(row)
     sampler.update_priorities(np.arange(size), np.asarray(x["prio_found"], np.float64))

@@ -27,6 +27,7 @@ from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError
 from dqn_tf.config import Fused, Interleaved
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, Sample, Transition
 
@@ -202,4 +203,4 @@ def test_a_network_with_variables_that_are_not_keras_s(
 
 def test_the_replay_is_on_the_host(tiny_agent: Callable[..., Any]) -> None:
     with pytest.raises(ConfigError, match="a fused update is given its batch"):
-        tiny_agent(execution=Fused(), replay=Uniform(placement="device"))
+        tiny_agent(execution=Fused(), replay=Uniform(), storage=Storage(placement="device"))

@@ -39,7 +39,7 @@ def small(config: RunConfig, preset: str, threads: int, execution: Any = Interle
         agent,
         network=MLP(hidden=(8, 8)),
         value=dataclasses.replace(agent.value, **SMALLER.get(agent.value.KIND, {})),
-        replay=dataclasses.replace(agent.replay, capacity=70),
+        storage=dataclasses.replace(agent.storage, capacity=70),
         exploration=dataclasses.replace(agent.exploration, decay_steps=40),
         optimizer=dataclasses.replace(agent.optimizer, learning_rate=1e-3),
         batch_size=4,

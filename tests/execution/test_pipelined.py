@@ -22,21 +22,28 @@ from dqn_tf.execution import prediction
 from dqn_tf.execution.gate import Gate
 from dqn_tf.execution.pipelined import _Next
 from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 
 STEPS = 240
 CASES: dict[str, dict[str, Any]] = {
-    "small ring, many episodes": {"replay": Uniform(capacity=40)},
-    "large ring": {"replay": Uniform(capacity=500), "min_replay_steps": 100},
-    "n-step": {"n_step": 3, "replay": Uniform(capacity=120), "min_replay_steps": 40},
-    "copies between updates": {"target_update_steps": 7, "replay": Uniform(capacity=120)},
-    "update every step": {"steps_per_update": 1, "replay": Uniform(capacity=120)},
-    "several at once": {"steps_per_update": 8, "updates_at_once": 3, "replay": Uniform(capacity=500)},
-    "prioritized": {"replay": Prioritized(capacity=500), "n_step": 3, "min_replay_steps": 100},
-    "prioritized, small ring": {"replay": Prioritized(capacity=60), "bootstrap": Double()},
+    "small ring, many episodes": {"replay": Uniform(), "storage": Storage(capacity=40)},
+    "large ring": {"replay": Uniform(), "storage": Storage(capacity=500), "min_replay_steps": 100},
+    "n-step": {"n_step": 3, "replay": Uniform(), "storage": Storage(capacity=120), "min_replay_steps": 40},
+    "copies between updates": {"target_update_steps": 7, "replay": Uniform(), "storage": Storage(capacity=120)},
+    "update every step": {"steps_per_update": 1, "replay": Uniform(), "storage": Storage(capacity=120)},
+    "several at once": {
+        "steps_per_update": 8,
+        "updates_at_once": 3,
+        "replay": Uniform(),
+        "storage": Storage(capacity=500),
+    },
+    "prioritized": {"replay": Prioritized(), "storage": Storage(capacity=500), "n_step": 3, "min_replay_steps": 100},
+    "prioritized, small ring": {"replay": Prioritized(), "storage": Storage(capacity=60), "bootstrap": Double()},
     "noise and sampled fractions": {
-        "replay": Uniform(capacity=500),
+        "replay": Uniform(),
+        "storage": Storage(capacity=500),
         "layers": Noisy(),
         "value": ImplicitQuantile(samples=4, target_samples=4),
         "min_replay_steps": 100,
@@ -87,7 +94,7 @@ def test_the_same_bytes_where_gradients_are_clipped(
     trainer: Callable[..., InterleavedLoop], optimizer: Any, xla: str
 ) -> None:
     """Clipping then stands in one branch of a condition, where TensorFlow has rounded another form of it otherwise."""
-    agent = {"max_grad_norm": 0.05, "replay": Uniform(capacity=120), "optimizer": optimizer}
+    agent = {"max_grad_norm": 0.05, "replay": Uniform(), "storage": Storage(capacity=120), "optimizer": optimizer}
     _compare(trainer(2, xla, **agent), trainer(1, xla, **agent))
 
 
@@ -156,7 +163,7 @@ def test_the_error_is_raised_even_where_nothing_can_be_told_any_more(
     trainer: Callable[..., InterleavedLoop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The update failed when its priorities were told already, and then telling fails, too."""
-    one = trainer(2, replay=Uniform(capacity=500), min_replay_steps=100)
+    one = trainer(2, replay=Uniform(), storage=Storage(capacity=500), min_replay_steps=100)
     records = _after_three_updates(one)
     working = one.updater._thread.gated.run
 
@@ -179,7 +186,9 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(
     trainer: Callable[..., InterleavedLoop],
 ) -> None:
     """It may come between any two instructions.  What was begun is not let through by the next answer."""
-    ahead, plain = (trainer(n, replay=Prioritized(capacity=500), min_replay_steps=100) for n in (2, 1))
+    ahead, plain = (
+        trainer(n, replay=Prioritized(), storage=Storage(capacity=500), min_replay_steps=100) for n in (2, 1)
+    )
     worker: Any = ahead.updater._thread
     begin = worker.begin
 
@@ -203,7 +212,7 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(
 
 def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[..., InterleavedLoop]) -> None:
     """Theta has not changed yet, and the next batch is gathered: that is what they are told early for."""
-    one = trainer(2, replay=Prioritized(capacity=500), min_replay_steps=100)
+    one = trainer(2, replay=Prioritized(), storage=Storage(capacity=500), min_replay_steps=100)
     records = _after_three_updates(one)
     update_priorities, gather, heard, in_time = one.run.replay.update_priorities, one.run.replay.gather, [], []
     step = threading.Event()
@@ -235,7 +244,7 @@ def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[
 
 def test_what_was_begun_is_forgotten_before_another_theta(trainer: Callable[..., InterleavedLoop]) -> None:
     """Theta doubled while an update waits at the gate: it is made anew, with the new theta."""
-    ahead, plain = (trainer(n, replay=Uniform(capacity=500), min_replay_steps=100) for n in (2, 1))
+    ahead, plain = (trainer(n, replay=Uniform(), storage=Storage(capacity=500), min_replay_steps=100) for n in (2, 1))
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
         if plain.run.counters.steps == 150:
             ahead.updater.discard()

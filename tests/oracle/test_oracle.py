@@ -19,6 +19,7 @@ from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.records import EpisodeRecord
@@ -98,7 +99,7 @@ def composed_config(s: Any) -> RunConfig:
     agent = AgentConfig(
         network=MLP(hidden=s.hidden, initialization=s.initialization),
         value=Expected(loss=s.loss),
-        replay=Uniform(capacity=s.capacity),
+        replay=Uniform(), storage=Storage(capacity=s.capacity),
         exploration=EpsilonGreedy(initial_epsilon=s.initial_epsilon, final_epsilon=s.final_epsilon,
                                   decay_steps=s.decay_steps, random_ties=s.random_ties),
         optimizer=optimizer(learning_rate=s.learning_rate),

@@ -69,7 +69,7 @@ def config(preset: str, seed: int = 1) -> RunConfig:
     """The preset on Catch.  Sizes, clocks and the learning rate are the toy's; every idea and its fields are the
     preset's: value, bootstrap, head, layers, replay, n-step, exploration, optimizer, clipping."""
     agent = load(preset).agent
-    replay: dict[str, Any] = {"capacity": 2_000, **SMALLER[agent.replay.KIND]}
+    replay: dict[str, Any] = dict(SMALLER[agent.replay.KIND])
     if hasattr(agent.replay, "importance"):
         replay["importance"] = dataclasses.replace(agent.replay.importance, start=0, end=1_000)
     agent = dataclasses.replace(
@@ -77,6 +77,7 @@ def config(preset: str, seed: int = 1) -> RunConfig:
         network=MLP(hidden=(32, 32), initialization=agent.network.initialization),
         value=dataclasses.replace(agent.value, **SMALLER[agent.value.KIND]),
         replay=dataclasses.replace(agent.replay, **replay),
+        storage=dataclasses.replace(agent.storage, capacity=2_000),
         exploration=_exploration(agent.exploration),
         optimizer=dataclasses.replace(agent.optimizer, learning_rate=LEARNING_RATE),
         batch_size=32,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.storage import Storage
 from dqn_tf.types import ObservationSpec, StepType, TimeStep
 
 Script = list[list[tuple[int, float, float]]]  # episodes of (action, reward, discount)
@@ -120,7 +121,7 @@ def twins() -> Callable[..., Twins]:
     from dqn_tf.replay.uniform import Uniform
 
     def build(spec: ObservationSpec, capacity: int, n: int = 1) -> Twins:
-        replay = Replay(Uniform(capacity=capacity), spec, n, 0.5, seed=0)
+        replay = Replay(Uniform(), Storage(), Storage(capacity=capacity), spec, n, 0.5, seed=0)
         return Twins(replay, NaiveReplay(spec, capacity, n, 0.5))
 
     return build

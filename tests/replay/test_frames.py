@@ -14,6 +14,7 @@ from dqn_tf.replay import frames as module
 from dqn_tf.replay.frames import GROUP, DeltaFrames, RawFrames, expected_bytes
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import ObservationSpec, StepType, TimeStep
 
@@ -186,7 +187,9 @@ def play(replay: Replay, steps: int, seed: int = 3) -> None:
 def test_a_compressed_replay_is_the_raw_one(sampler: Callable[..., Any], padding: str) -> None:
     """Samples, what a checkpoint holds and its names: all the same."""
     spec = ObservationSpec((12, 12), "uint8", 4, padding)
-    raw, delta = (Replay(sampler(capacity=90, compression=c), spec, 3, 0.9, seed=1) for c in ("none", "delta"))
+    raw, delta = (
+        Replay(sampler(), Storage(capacity=90, compression=c), spec, 3, 0.9, seed=1) for c in ("none", "delta")
+    )
     for part in range(6):
         for replay in (raw, delta):
             play(replay, 53, seed=part)

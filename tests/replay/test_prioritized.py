@@ -18,6 +18,7 @@ from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.storage import Storage
 from dqn_tf.types import ObservationSpec, StepType, TimeStep
 
 VECTOR = ObservationSpec((1,), "float32")
@@ -58,7 +59,7 @@ class Player:
 
 
 def replay(sampler: Any, spec: ObservationSpec = VECTOR, n: int = 1, steps: int = 30, seed: int = 0) -> Replay:
-    return Player(Replay(sampler, spec, n, 0.9, seed=0), seed).play(steps)
+    return Player(Replay(sampler, Storage(capacity=40), spec, n, 0.9, seed=0), seed).play(steps)
 
 
 def usable(one: Replay) -> np.ndarray:
@@ -73,7 +74,7 @@ def give(one: Replay, seed: int = 1) -> np.ndarray:
     return priorities
 
 
-SAMPLERS = [Prioritized(capacity=40), PrioritizedRank(capacity=40)]
+SAMPLERS = [Prioritized(), PrioritizedRank()]
 
 
 # -- what can be drawn -------------------------------------------------------------------------------------------------
@@ -98,7 +99,9 @@ def test_exactly_the_usable_rows_can_be_drawn(sampler: Any, spec: Any, n: int, s
 @given(steps=st.integers(30, 150), seed=st.integers(0, 99))
 def test_the_heap_is_a_heap(steps: int, seed: int) -> None:
     """No parent is smaller than its child, and places and slots are inverse, with priorities coming back between."""
-    player = Player(Replay(PrioritizedRank(capacity=40, sort_updates=7), VECTOR, 1, 0.9, seed=0), seed)
+    player = Player(
+        Replay(PrioritizedRank(sort_updates=7), Storage(), Storage(capacity=40), VECTOR, 1, 0.9, seed=0), seed
+    )
     for i in range(steps):
         player.step()
         own = player.replay.sampler
@@ -143,7 +146,7 @@ def chances(one: Replay, batches: int = 2000) -> np.ndarray:
 @pytest.mark.parametrize("stratified", [True, False])
 def test_proportional_chances_and_weights(stratified: bool) -> None:
     """P(i) = p_i^alpha / sum, w_i = 1 / (N P(i)) at beta = 1 without scaling.  Tolerance: five standard deviations."""
-    one = replay(Prioritized(capacity=40, alpha=0.7, stratified=stratified, importance=NO_WEIGHTS), steps=20)
+    one = replay(Prioritized(alpha=0.7, stratified=stratified, importance=NO_WEIGHTS), steps=20)
     p = give(one) ** 0.7
     want = p / p.sum()
     np.testing.assert_allclose(chances(one), want, atol=5 * np.sqrt(want.max() / 32_000))
@@ -154,7 +157,7 @@ def test_proportional_chances_and_weights(stratified: bool) -> None:
 
 def test_rank_chances_and_weights() -> None:
     """P(i) = rank^-alpha / sum over a sorted heap."""
-    one = replay(PrioritizedRank(capacity=40, alpha=0.7, importance=NO_WEIGHTS), steps=20)
+    one = replay(PrioritizedRank(alpha=0.7, importance=NO_WEIGHTS), steps=20)
     p = give(one)
     one.sampler.sort()
     ranks = np.argsort(np.argsort(-p)) + 1.0
@@ -165,7 +168,7 @@ def test_rank_chances_and_weights() -> None:
     np.testing.assert_allclose(weights, [1 / (len(p) * want[order[int(r)]]) for r in rows], rtol=1e-6)
 
 
-@pytest.mark.parametrize("sampler", [Prioritized(capacity=40, alpha=0.0), PrioritizedRank(capacity=40, alpha=0.0)])
+@pytest.mark.parametrize("sampler", [Prioritized(alpha=0.0), PrioritizedRank(alpha=0.0)])
 def test_with_alpha_zero_it_is_uniform(sampler: Any) -> None:
     one = replay(sampler, steps=20)
     give(one)
@@ -175,16 +178,16 @@ def test_with_alpha_zero_it_is_uniform(sampler: Any) -> None:
 
 def test_stratified_draws_come_from_every_part() -> None:
     """With 20 equal priorities and a batch of 20, each is drawn exactly once."""
-    one = replay(Prioritized(capacity=40), steps=20, seed=3)
+    one = replay(Prioritized(), steps=20, seed=3)
     rows, _ = one.sample_indices(len(usable(one)), 0)
     assert sorted(rows) == usable(one).tolist()
-    one = replay(PrioritizedRank(capacity=40, alpha=0.0), steps=20, seed=3)
+    one = replay(PrioritizedRank(alpha=0.0), steps=20, seed=3)
     assert sorted(one.sample_indices(len(usable(one)), 0)[0]) == usable(one).tolist()
 
 
 def test_a_share_of_uniform_draws() -> None:
     """P = (1 - 1/4) p / sum + 1/4 / N: a transition of priority zero is drawn, too."""
-    one = replay(Prioritized(capacity=40, alpha=1.0, uniform_share=0.25, importance=NO_WEIGHTS), steps=20)
+    one = replay(Prioritized(alpha=1.0, uniform_share=0.25, importance=NO_WEIGHTS), steps=20)
     p = give(one)
     p[0] = 0.0
     one.update_priorities(usable(one), p)
@@ -199,7 +202,7 @@ def test_a_share_of_uniform_draws() -> None:
 @pytest.mark.parametrize("divided_by", ["batch_max", "replay_max", "nothing"])
 def test_what_the_weights_are_divided_by(kind: Any, divided_by: str) -> None:
     """All three agree up to a factor; the largest of a batch is 1, or that of the replay's least likely transition."""
-    raw_one, one = (replay(kind(capacity=40, importance=Importance(beta=0.5, divided_by=d)), steps=20)
+    raw_one, one = (replay(kind(importance=Importance(beta=0.5, divided_by=d)), steps=20)
                     for d in ("nothing", divided_by))  # fmt: skip
     p = give(raw_one), give(one)
     (rows, raw), (again, weights) = raw_one.sample_indices(16, 0), one.sample_indices(16, 0)
@@ -219,12 +222,12 @@ def test_beta_grows_with_the_clock_of_its_choice() -> None:
     assert rule.beta_at(15, 0) == pytest.approx(0.7)
     by_transitions = Importance(beta=0.4, beta_final=1.0, start=10, end=20, clock="transitions")
     assert by_transitions.beta_at(99, 0) == 0.4 and by_transitions.beta_at(0, 99) == 1.0
-    one = replay(Prioritized(capacity=40), steps=25)
+    one = replay(Prioritized(), steps=25)
     assert one.sampler.transitions == 25
 
 
 def test_epsilon_and_the_largest_priority() -> None:
-    one = replay(Prioritized(capacity=40, alpha=1.0, epsilon=0.5, largest=3.0), steps=3)
+    one = replay(Prioritized(alpha=1.0, epsilon=0.5, largest=3.0), steps=3)
     rows = usable(one)
     one.update_priorities(rows, np.array([0.0, 1.0, 100.0]))
     one.sample_indices(2, 0)
@@ -244,13 +247,13 @@ def test_a_priority_that_is_none_is_refused_before_it_enters(sampler: Any, bad: 
 
 
 # -- foresight ---------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("sampler", [SAMPLERS[0], Prioritized(capacity=40, uniform_share=0.1, importance=Importance(
+@pytest.mark.parametrize("sampler", [SAMPLERS[0], Prioritized(uniform_share=0.1, importance=Importance(
     divided_by="replay_max", clock="transitions", end=100))])  # fmt: skip
 @pytest.mark.parametrize("spec", [VECTOR, IMAGE])
 @pytest.mark.parametrize("n", [1, 3])
 def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None:
     """Rows and weights, to the last bit, unless an episode ended meanwhile; and to look ahead changes nothing."""
-    player = Player(Replay(sampler, spec, n, 0.9, seed=0), seed=2, mean_length=15)
+    player = Player(Replay(sampler, Storage(capacity=40), spec, n, 0.9, seed=0), seed=2, mean_length=15)
     one, foreseen, right = player.play(20), 0, 0
     for update in range(300):
         rows, _ = one.sample_indices(4, update)
@@ -276,7 +279,7 @@ def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None
 
 def test_a_draw_that_could_not_be_made_is_not_foreseen() -> None:
     """In a tiny ring no row can be drawn if all the steps to come go on; if one ends the episode, some can."""
-    player = Player(Replay(Prioritized(capacity=6), IMAGE, 2, 0.9, seed=0), seed=2, mean_length=3)
+    player = Player(Replay(Prioritized(), Storage(), Storage(capacity=6), IMAGE, 2, 0.9, seed=0), seed=2, mean_length=3)
     one, told = player.play(20), []
     for update in range(200):
         player.step()
@@ -289,15 +292,13 @@ def test_ranks_are_not_foreseen() -> None:
 
 
 # -- saving ------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "sampler", [*SAMPLERS, Prioritized(capacity=40, importance=Importance(divided_by="replay_max"))]
-)
+@pytest.mark.parametrize("sampler", [*SAMPLERS, Prioritized(importance=Importance(divided_by="replay_max"))])
 def test_state_and_restore_give_the_same_future(sampler: Any) -> None:
-    player = Player(Replay(sampler, IMAGE, 3, 0.9, seed=0))
+    player = Player(Replay(sampler, Storage(capacity=40), IMAGE, 3, 0.9, seed=0))
     one = player.play(70)
     for update in range(5):
         one.update_priorities(one.sample_indices(8, update)[0], player.random.gamma(1.0, size=8))
-    other = Replay(sampler, IMAGE, 3, 0.9, seed=0)
+    other = Replay(sampler, Storage(capacity=40), IMAGE, 3, 0.9, seed=0)
     state = copy.deepcopy(one.state())
     for index in range(len(state["segments"])):
         other.ring.restore_segment(index, one.ring.segment(index))
@@ -330,7 +331,7 @@ def test_a_damaged_state_is_refused(sampler: Any, damage: Callable[[Any], None])
     state = replay(sampler).sampler.state()
     damage(state)
     with pytest.raises(ValueError, match="Expected"):
-        sampler.build().restore(state)
+        sampler.build(40).restore(state)
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -338,8 +339,8 @@ def test_a_damaged_state_is_refused(sampler: Any, damage: Callable[[Any], None])
     ("kind", "field", "value"),
     [
         (Prioritized, "alpha", -0.1), (Prioritized, "alpha", 1.1), (Prioritized, "epsilon", -1.0),
-        (Prioritized, "largest", 0.0), (Prioritized, "uniform_share", 1.5), (Prioritized, "capacity", 1),
-        (PrioritizedRank, "alpha", -0.1), (PrioritizedRank, "sort_updates", 0), (PrioritizedRank, "capacity", 0),
+        (Prioritized, "largest", 0.0), (Prioritized, "uniform_share", 1.5),
+        (PrioritizedRank, "alpha", -0.1), (PrioritizedRank, "sort_updates", 0), (Storage, "capacity", 1),
     ],
 )  # fmt: skip
 def test_bad_settings(outcome, kind: Any, field: str, value: float) -> None:
@@ -369,7 +370,7 @@ def test_weights_are_finite_and_above_zero_whatever_was_learned(
     """Zeros among others, zeros alone, and the smallest and largest numbers of float32; w <= 1 where it is divided."""
     own = {"uniform_share": share} if kind is Prioritized else {}
     rule = Importance(beta=beta, beta_final=beta, divided_by=divided_by)
-    one = replay(kind(capacity=40, alpha=alpha, importance=rule, **own), steps=20)
+    one = replay(kind(alpha=alpha, importance=rule, **own), steps=20)
     one.update_priorities(usable(one), np.resize(np.array(chosen), len(usable(one))))
     for update in range(5):
         rows, weights = one.sample_indices(batch, update)
@@ -383,7 +384,7 @@ def test_a_priority_of_zero_is_no_measure_of_weights() -> None:
     so that w = 1 and 1/3; where a quarter of the draws is uniform, N P = 1/4, 13/16, 31/16, and 1/4 counts, too."""
     rule = Importance(beta=1.0, divided_by="replay_max")
     for share, want in ((0.0, {1: 1.0, 2: 1 / 3}), (0.25, {0: 1.0, 1: 4 / 13, 2: 4 / 31})):
-        one = replay(Prioritized(capacity=40, alpha=1.0, importance=rule, uniform_share=share), steps=3)
+        one = replay(Prioritized(alpha=1.0, importance=rule, uniform_share=share), steps=3)
         rows = usable(one)
         one.update_priorities(rows, np.array([0.0, 1.0, 3.0]))
         drawn: dict[int, float] = {}
@@ -395,17 +396,17 @@ def test_a_priority_of_zero_is_no_measure_of_weights() -> None:
 
 def test_zeros_alone_are_drawn_uniformly_with_weights_of_one() -> None:
     for divided_by in DIVIDED_BY:
-        one = replay(Prioritized(capacity=40, importance=Importance(beta=1.0, divided_by=divided_by)), steps=20)
+        one = replay(Prioritized(importance=Importance(beta=1.0, divided_by=divided_by)), steps=20)
         one.update_priorities(usable(one), np.zeros(len(usable(one))))
         np.testing.assert_allclose(chances(one, 500), np.full(len(usable(one)), 1 / len(usable(one))), atol=0.02)
         assert one.sample_indices(16, 0)[1].tolist() == [1.0] * 16
 
 
 def test_zeros_are_still_none_after_saving_and_in_foresight() -> None:
-    rule = Prioritized(capacity=40, importance=Importance(beta=1.0, divided_by="replay_max"))
+    rule = Prioritized(importance=Importance(beta=1.0, divided_by="replay_max"))
     one = replay(rule, steps=30)
     one.update_priorities(usable(one), np.resize([0.0, 2.0, 1.0], len(usable(one))))
-    other = rule.build()
+    other = rule.build(40)
     other.restore(copy.deepcopy(one.sampler.state()))
     one.sample_indices(4, 0)
     assert other.smallest.root == one.sampler.smallest.root == 1.0

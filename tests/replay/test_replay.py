@@ -14,6 +14,7 @@ from dqn_tf.checks import RunError
 from dqn_tf.execution import prediction
 from dqn_tf.replay import ring as ring_module
 from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import ObservationSpec, Sample, StepType
 
@@ -180,7 +181,7 @@ def test_a_sample_is_a_function_of_seed_update_and_contents(twins: Callable[...,
     other = both.replay.sample(8, update=4).indices
     assert first.tolist() == both.replay.sample(8, update=3).indices.tolist()
     assert first.tolist() != other.tolist()
-    elsewhere = Replay(Uniform(capacity=40), VECTOR, 1, 0.5, seed=1)
+    elsewhere = Replay(Uniform(), Storage(), Storage(capacity=40), VECTOR, 1, 0.5, seed=1)
     elsewhere.ring = both.replay.ring
     assert first.tolist() != elsewhere.sample(8, update=3).indices.tolist()
 
@@ -198,7 +199,7 @@ def test_samples_are_copies(twins: Callable[..., Any]) -> None:
 # -- saving ------------------------------------------------------------------------------------------------------------
 def copied(both: Any, spec: ObservationSpec, capacity: int, n: int) -> Replay:
     """A new replay, restored from the state and the segments of another."""
-    replay = Replay(Uniform(capacity=capacity), spec, n, 0.5, seed=0)
+    replay = Replay(Uniform(), Storage(), Storage(capacity=capacity), spec, n, 0.5, seed=0)
     state = both.replay.state()
     for index in range(len(state["segments"])):
         columns = {name: np.array(column) for name, column in both.replay.ring.segment(index).items()}

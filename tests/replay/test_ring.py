@@ -7,7 +7,7 @@ import pytest
 
 from dqn_tf.replay import ring as ring_module
 from dqn_tf.replay.ring import Ring, row_bytes, segment_digest
-from dqn_tf.replay.uniform import Uniform
+from dqn_tf.replay.storage import Storage
 from dqn_tf.types import ObservationSpec
 
 ATARI = ObservationSpec((84, 84), "uint8", 4)
@@ -127,4 +127,4 @@ def test_a_segment_that_does_not_fit_is_refused(ring: Ring, damage: str) -> None
 
 
 def test_a_capacity_below_two_is_refused(outcome) -> None:
-    assert outcome(Uniform, capacity=1) == "Expected at least 2 transitions for `replay.capacity`, got 1."
+    assert outcome(Storage, capacity=1) == "Expected at least 2 transitions for `replay.capacity`, got 1."

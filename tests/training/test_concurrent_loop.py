@@ -28,6 +28,7 @@ from dqn_tf.execution.blocks import UpdateBlock
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.rng import Stream
 from dqn_tf.training.checkpoint import Store
@@ -41,11 +42,12 @@ from dqn_tf.types import StepType
 STEPS = 240
 CASES: dict[str, dict[str, Any]] = {
     "uniform": {},
-    "prioritized, n-step, small ring": {"replay": Prioritized(capacity=90), "n_step": 3},
+    "prioritized, n-step, small ring": {"replay": Prioritized(), "storage": Storage(capacity=90), "n_step": 3},
     "several updates at once": {"steps_per_update": 6, "updates_at_once": 2},
-    "on the device": {"replay": Uniform(capacity=150, placement="device"), "n_step": 3},
+    "on the device": {"replay": Uniform(), "storage": Storage(capacity=150, placement="device"), "n_step": 3},
     "several updates per call": {
-        "replay": Uniform(capacity=150, placement="device"),
+        "replay": Uniform(),
+        "storage": Storage(capacity=150, placement="device"),
         "execution": Concurrent(xla="optimizer", threads=2, environments=3, workers=0, updates_per_call=4),
         "steps_per_update": 2,
     },
@@ -56,7 +58,8 @@ def concurrent(config: RunConfig, workers: int = 0, frames: int = STEPS, **agent
     """Periods of 30 steps, learning from step 60 on, iterations of 72 that end inside periods."""
     execution = Concurrent(xla="none", threads=2, environments=3, workers=workers)
     fields = {
-        "replay": Uniform(capacity=150),
+        "replay": Uniform(),
+        "storage": Storage(capacity=150),
         "target_update_steps": 30,
         "min_replay_steps": 40,
         "exploration": EpsilonGreedy(decay_steps=60),
@@ -95,8 +98,8 @@ class Twin:
         self.config, self.games = config, [plan.make(i) for i in range(number)]
         spec = self.games[0].spec
         self.learner = Learner(agent, spec, config.seed)
-        replay = dataclasses.replace(agent.replay, placement="host")
-        self.replay = Replay(replay, spec.observation, agent.n_step, agent.discount, config.seed)
+        storage = dataclasses.replace(agent.storage, placement="host")
+        self.replay = Replay(agent.replay, storage, spec.observation, agent.n_step, agent.discount, config.seed)
         self.feeds = [Feed(spec.observation) for _ in self.games]
         self.exploration = Stream(config.seed, "exploration")
         self.steps = self.updates = 0
@@ -554,7 +557,7 @@ def test_workers_are_let_go_of_if_the_networks_cannot_be_built(
     def failing(*arguments: Any) -> None:
         raise ConfigError("no")
 
-    monkeypatch.setattr("dqn_tf.training.concurrent_loop.Learner", failing)
+    monkeypatch.setattr("dqn_tf.training.run_state.Learner", failing)
     with pytest.raises(ConfigError):
         make_loop(concurrent(cartpole(), workers=2))
     assert [w.process.poll() is not None for w in made[0]._workers] == [True, True]

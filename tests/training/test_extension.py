@@ -41,7 +41,7 @@ def agent(config: RunConfig, **changes: Any) -> RunConfig:
 
 
 SIDE_BY_SIDE = Concurrent(environments=2, workers=0, threads=1, xla="none")
-PRIORITIZED = Prioritized(capacity=64, importance=Importance(clock="updates", end=60, divided_by="replay_max"))
+PRIORITIZED = Prioritized(importance=Importance(clock="updates", end=60, divided_by="replay_max"))
 # Iterations of 40.  What the budgets are, and how the agent differs from the small one.
 CASES: dict[str, tuple[int, int, dict[str, Any]]] = {
     "between iterations": (80, 160, {}),

@@ -23,6 +23,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.replay.importance import MONITORED, Importance
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
+from dqn_tf.replay.storage import Storage
 from dqn_tf.training import tensorboard
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.monitors import Monitors
@@ -30,7 +31,7 @@ from dqn_tf.training.records import IterationRecord
 from dqn_tf.training.run import iteration_columns
 from dqn_tf.training.stats import EDGES, binned
 
-PRIORITIZED = Prioritized(capacity=64, alpha=0.5, importance=Importance(beta=0.5, beta_final=1.0, end=20))
+PRIORITIZED = Prioritized(alpha=0.5, importance=Importance(beta=0.5, beta_final=1.0, end=20))
 RAINBOW = {
     "head": Dueling(),
     "layers": Noisy(),
@@ -46,7 +47,7 @@ IDEAS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"value": FQF(fractions=3, cosines=4)},
         [*SPREAD, "heldout_fraction_entropy_nats_mean"],
     ),
-    "ranked": ({"replay": PrioritizedRank(capacity=64)}, list(MONITORED)),
+    "ranked": ({"replay": PrioritizedRank(), "storage": Storage(capacity=64)}, list(MONITORED)),
     "noisy": ({"layers": Noisy()}, ["sigma_w_abs_mean_hidden_0", "sigma_w_abs_mean_output"]),
     "noisy, shared streams": (
         {"layers": Noisy(), "head": Dueling(hidden="shared")},

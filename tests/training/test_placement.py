@@ -15,6 +15,7 @@ from dqn_tf.config import Concurrent, Interleaved, RunConfig
 from dqn_tf.presets import load
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.interleaved_loop import InterleavedLoop
@@ -24,7 +25,7 @@ STEPS = 160
 RAINBOW = dataclasses.replace(
     load("rainbow_classic").agent,
     network=MLP(hidden=(8, 8)),
-    replay=dataclasses.replace(load("rainbow_classic").agent.replay, capacity=70),
+    storage=Storage(capacity=70),
     batch_size=4,
     min_replay_steps=30,
     target_update_steps=25,
@@ -32,13 +33,30 @@ RAINBOW = dataclasses.replace(
 CONCURRENT = Concurrent(xla="optimizer", threads=2, environments=4, workers=0)
 CASES: dict[str, dict[str, Any]] = {
     "one after the other": {"execution": Interleaved(xla="none", threads=1)},
-    "looking ahead": {"execution": Interleaved(xla="optimizer", threads=2), "replay": Uniform(capacity=150)},
-    "all XLA": {"execution": Interleaved(xla="update", threads=2), "replay": Uniform(capacity=150)},
+    "looking ahead": {
+        "execution": Interleaved(xla="optimizer", threads=2),
+        "replay": Uniform(),
+        "storage": Storage(capacity=150),
+    },
+    "all XLA": {
+        "execution": Interleaved(xla="update", threads=2),
+        "replay": Uniform(),
+        "storage": Storage(capacity=150),
+    },
     "n-step, several at once": {"n_step": 3, "steps_per_update": 6, "updates_at_once": 2},
-    "prioritized": {"replay": Prioritized(capacity=70), "execution": Interleaved(xla="none", threads=2)},
-    "by rank": {"replay": PrioritizedRank(capacity=70), "n_step": 3},
+    "prioritized": {
+        "replay": Prioritized(),
+        "storage": Storage(capacity=70),
+        "execution": Interleaved(xla="none", threads=2),
+    },
+    "by rank": {"replay": PrioritizedRank(), "storage": Storage(capacity=70), "n_step": 3},
     "at the same time": {"execution": CONCURRENT},
-    "at the same time, prioritized": {"execution": CONCURRENT, "replay": Prioritized(capacity=70), "n_step": 2},
+    "at the same time, prioritized": {
+        "execution": CONCURRENT,
+        "replay": Prioritized(),
+        "storage": Storage(capacity=70),
+        "n_step": 2,
+    },
 }
 
 
@@ -69,7 +87,7 @@ def expect_the_same(trainer: Callable[..., InterleavedLoop], config: RunConfig, 
             assert host.digest() == device.digest(), host.run.counters
         if number == 31:
             for one, half in zip((host, device), halves, strict=True):
-                store = Store(tmp_path / one.run.config.agent.replay.placement, "identity")
+                store = Store(tmp_path / one.run.config.agent.storage.placement, "identity")
                 store.save(1, {"run": one.state()}, one.run.blobs())
                 loaded = store.load(pytest.fail)
                 assert loaded is not None

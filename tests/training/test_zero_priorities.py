@@ -14,6 +14,7 @@ from dqn_tf.config import AgentConfig, Evaluation, RunConfig
 from dqn_tf.learning.optimizers import Adam
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.replay.storage import Storage
 from dqn_tf.training.run import Options, train
 from dqn_tf.training.run_dir import read_table
 
@@ -24,8 +25,14 @@ def test_it_goes_on_learning(
 ) -> None:  # fmt: skip
     """Half of the episodes show zeros and pay nothing: their errors become zero; the others pay for action 1."""
     monkeypatch.setattr(determinism, "enable", lambda threads: None)
-    rule: Any = Prioritized(capacity=2_000, importance=Importance(divided_by="replay_max"))
-    agent = tiny_agent(replay=rule, discount=0.0, steps_per_update=1, optimizer=Adam(learning_rate=0.01))
+    rule: Any = Prioritized(importance=Importance(divided_by="replay_max"))
+    agent = tiny_agent(
+        replay=rule,
+        storage=Storage(capacity=2_000),
+        discount=0.0,
+        steps_per_update=1,
+        optimizer=Adam(learning_rate=0.01),
+    )
     scored = Evaluation(epsilon=0.0, episodes=20, final_episodes=20)
     config = cartpole(
         environment="gym:simulators:Mixed-v0", agent=agent, evaluation=scored, frames=1_200, iteration_frames=400

@@ -126,7 +126,7 @@ def test_the_quick_start_asks_for_the_runs_that_its_results_are_of(tmp_path):
 def test_the_quick_start_learns_what_the_preset_learns(tmp_path):
     """What is set for Breakout changes what is measured and kept: the replay is never full, learning starts in time."""
     config = plan.make(load("quickstart"), tmp_path, Selection()).jobs[0].config
-    assert config.agent.min_replay_steps < config.steps <= config.agent.replay.capacity
+    assert config.agent.min_replay_steps < config.steps <= config.agent.storage.capacity
     agent = {s.partition("=")[0] for s in load("quickstart").grid[0].settings} - {"iteration_frames"}
     assert {name for name in agent if not name.startswith("evaluation")} == {
         "replay.capacity",
