@@ -77,7 +77,7 @@ def learner_and_batch(preset: str, where: str = "host") -> tuple[Any, Any]:
         from dqn_tf.replay.uniform import Uniform
 
         replay = Replay(
-            Uniform(), Storage(), Storage(capacity=1_000, placement="device"), environment.spec.observation, 1, 0.99, 0
+            Uniform(), Storage(capacity=1_000, placement="device"), environment.spec.observation, 1, 0.99, 0
         )
         replay.add_first(environment.reset())
         for _ in range(50):

@@ -51,7 +51,7 @@ def setting(
         doc: its meaning, in a few words.
         later: it came after the first runs were made, and its default is what the code did before.  It is left out of
             JSON where it has its default, so that those runs keep their identity.
-        at: the module that carries it out ("training/loop"), if it is not that of the dataclass.
+        at: the module that carries it out ("agent/update"), if it is not that of the dataclass.
         inside: the field, a dataclass too, among whose fields those of this one stand in JSON and in paths.
     """
     metadata = {"unit": unit, "doc": doc, "later": later, "at": at, "inside": inside}

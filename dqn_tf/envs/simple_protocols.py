@@ -28,7 +28,7 @@ class GymnasiumProtocol:
     )
     time_limit: TimeLimit = setting("bootstrap", doc="What a time limit means to the learner.", at="envs/classic")
     reward_clip: tuple[float, float] | None = setting(
-        None, doc="Lowest and highest reward of a step as the learner sees it.", at="training/loop"
+        None, doc="Lowest and highest reward of a step as the learner sees it.", at="training/run_state"
     )
 
     def __post_init__(self) -> None:

@@ -222,7 +222,7 @@ def test_updates_in_one_call_are_those_of_single_calls(tiny_agent: Callable[...,
         ideas = {"layers": Noisy(), "value": ImplicitQuantile(samples=4, target_samples=4), "max_grad_norm": 0.5}
     optimizer = Adam(learning_rate=1e-3) if case.startswith("noise") else RMSProp()
     agent = tiny_agent(execution=Interleaved(xla=xla, threads=1), optimizer=optimizer, **ideas)
-    replay = Replay(Uniform(), Storage(), Storage(capacity=40, placement="device"), spec.observation, 1, 0.9, seed=0)
+    replay = Replay(Uniform(), Storage(capacity=40, placement="device"), spec.observation, 1, 0.9, seed=0)
     random, shape = np.random.default_rng(0), spec.observation.frame_shape
     for step in range(30):
         frame = (random.normal(size=shape) if case != "images" else random.integers(0, 256, shape)).astype(

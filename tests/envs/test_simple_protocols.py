@@ -14,7 +14,8 @@ from dqn_tf import envs
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import GymnasiumProtocol
 from dqn_tf.envs.classic import GymnasiumEnvironment
-from dqn_tf.training.loop import EpisodeRecord, Trainer
+from dqn_tf.training.interleaved_loop import InterleavedLoop
+from dqn_tf.training.records import EpisodeRecord
 from dqn_tf.types import StepType
 
 CAR, PARKED = "MountainCar-v0", 1  # without pushing, the car never leaves its valley
@@ -87,11 +88,11 @@ def test_a_restored_environment_has_the_protocol_s_limit() -> None:
 def test_rewards_are_clipped_for_the_learner_alone(rich: str, cartpole: Callable[..., RunConfig]) -> None:
     rules = GymnasiumProtocol(reward_clip=(-1.0, 1.0))
     config = dataclasses.replace(cartpole(), environment=rich, protocol=rules, frames=30, iteration_frames=30)
-    trainer = Trainer(config)
+    trainer = InterleavedLoop(config)
     try:
         records = [r for r in trainer.records(lambda: None) if isinstance(r, EpisodeRecord)]
         assert {r.return_raw for r in records} == {7.0 - 0.5 - 9.0}
-        sample = trainer.replay.sample(64, 0)
+        sample = trainer.run.replay.sample(64, 0)
         assert {round(float(r), 6) for r in np.asarray(sample.transitions.r_t)} == {1.0, -0.5, -1.0}
     finally:
         trainer.close()

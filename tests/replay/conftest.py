@@ -121,7 +121,7 @@ def twins() -> Callable[..., Twins]:
     from dqn_tf.replay.uniform import Uniform
 
     def build(spec: ObservationSpec, capacity: int, n: int = 1) -> Twins:
-        replay = Replay(Uniform(), Storage(), Storage(capacity=capacity), spec, n, 0.5, seed=0)
+        replay = Replay(Uniform(), Storage(capacity=capacity), spec, n, 0.5, seed=0)
         return Twins(replay, NaiveReplay(spec, capacity, n, 0.5))
 
     return build

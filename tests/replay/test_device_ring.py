@@ -218,7 +218,7 @@ def test_columns_are_what_the_budget_says() -> None:
 def test_memory_is_taken_as_the_ring_fills_and_never_twice() -> None:
     """0.7 GB of frames: not filled at the start, and neither writing nor reading copies them."""
     spec = ObservationSpec((84, 84), "uint8", 4)
-    replay = Replay(Uniform(), Storage(), Storage(capacity=100_000, placement="device"), spec, 1, 0.9, seed=0)
+    replay = Replay(Uniform(), Storage(capacity=100_000, placement="device"), spec, 1, 0.9, seed=0)
     image = np.ones((84, 84), np.uint8)
     timestep = TimeStep(image, image, 0.0, 1.0, StepType.MID, False, False, 1, 4)
     replay.add_first(timestep)

@@ -100,7 +100,7 @@ def test_every_transition_is_stored_once(
 ) -> None:
     """Blocks of any length, also shorter than a stack or a return, and empty ones; feeds saved and restored between."""
     spec, random = ObservationSpec((2, 2), "uint8", stack, padding), np.random.default_rng(seed)
-    replay = Replay(Uniform(), Storage(), Storage(capacity=2_000), spec, n, GAMMA, seed=0)
+    replay = Replay(Uniform(), Storage(capacity=2_000), spec, n, GAMMA, seed=0)
     games, feeds = [Game(i, spec, n) for i in range(environments)], [Feed(spec) for _ in range(environments)]
     done: list[int] = [0] * environments
     want: list[tuple[Any, ...]] = []
@@ -125,7 +125,7 @@ def test_every_transition_is_stored_once(
 
 def test_prioritized_replay_hears_of_every_transition_once() -> None:
     spec, random = ObservationSpec((2, 2), "uint8", 4), np.random.default_rng(0)
-    replay = Replay(Prioritized(), Storage(), Storage(capacity=120), spec, 3, GAMMA, seed=0)
+    replay = Replay(Prioritized(), Storage(capacity=120), spec, 3, GAMMA, seed=0)
     games, feeds = [Game(i, spec, 3) for i in range(3)], [Feed(spec) for _ in range(3)]
     for _ in range(10):
         for game, feed in zip(games, feeds, strict=True):
@@ -139,7 +139,7 @@ def test_prioritized_replay_hears_of_every_transition_once() -> None:
 def test_a_block_costs_a_stack_and_a_return() -> None:
     """Two environments, n = 3, stack = 4, blocks of 50 steps: at most 4 + 2 rows more for each."""
     spec, random = ObservationSpec((2, 2), "uint8", 4), np.random.default_rng(0)
-    replay = Replay(Uniform(), Storage(), Storage(capacity=5_000), spec, 3, GAMMA, seed=0)
+    replay = Replay(Uniform(), Storage(capacity=5_000), spec, 3, GAMMA, seed=0)
     games, feeds = [Game(i, spec, 3) for i in range(2)], [Feed(spec) for _ in range(2)]
     for block in range(10):
         for game, feed in zip(games, feeds, strict=True):

@@ -99,9 +99,7 @@ def test_exactly_the_usable_rows_can_be_drawn(sampler: Any, spec: Any, n: int, s
 @given(steps=st.integers(30, 150), seed=st.integers(0, 99))
 def test_the_heap_is_a_heap(steps: int, seed: int) -> None:
     """No parent is smaller than its child, and places and slots are inverse, with priorities coming back between."""
-    player = Player(
-        Replay(PrioritizedRank(sort_updates=7), Storage(), Storage(capacity=40), VECTOR, 1, 0.9, seed=0), seed
-    )
+    player = Player(Replay(PrioritizedRank(sort_updates=7), Storage(capacity=40), VECTOR, 1, 0.9, seed=0), seed)
     for i in range(steps):
         player.step()
         own = player.replay.sampler
@@ -279,7 +277,7 @@ def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None
 
 def test_a_draw_that_could_not_be_made_is_not_foreseen() -> None:
     """In a tiny ring no row can be drawn if all the steps to come go on; if one ends the episode, some can."""
-    player = Player(Replay(Prioritized(), Storage(), Storage(capacity=6), IMAGE, 2, 0.9, seed=0), seed=2, mean_length=3)
+    player = Player(Replay(Prioritized(), Storage(capacity=6), IMAGE, 2, 0.9, seed=0), seed=2, mean_length=3)
     one, told = player.play(20), []
     for update in range(200):
         player.step()

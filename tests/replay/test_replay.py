@@ -181,7 +181,7 @@ def test_a_sample_is_a_function_of_seed_update_and_contents(twins: Callable[...,
     other = both.replay.sample(8, update=4).indices
     assert first.tolist() == both.replay.sample(8, update=3).indices.tolist()
     assert first.tolist() != other.tolist()
-    elsewhere = Replay(Uniform(), Storage(), Storage(capacity=40), VECTOR, 1, 0.5, seed=1)
+    elsewhere = Replay(Uniform(), Storage(capacity=40), VECTOR, 1, 0.5, seed=1)
     elsewhere.ring = both.replay.ring
     assert first.tolist() != elsewhere.sample(8, update=3).indices.tolist()
 
@@ -199,7 +199,7 @@ def test_samples_are_copies(twins: Callable[..., Any]) -> None:
 # -- saving ------------------------------------------------------------------------------------------------------------
 def copied(both: Any, spec: ObservationSpec, capacity: int, n: int) -> Replay:
     """A new replay, restored from the state and the segments of another."""
-    replay = Replay(Uniform(), Storage(), Storage(capacity=capacity), spec, n, 0.5, seed=0)
+    replay = Replay(Uniform(), Storage(capacity=capacity), spec, n, 0.5, seed=0)
     state = both.replay.state()
     for index in range(len(state["segments"])):
         columns = {name: np.array(column) for name, column in both.replay.ring.segment(index).items()}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dqn_tf import determinism
+from dqn_tf.agent.optimizers import Adam
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
-from dqn_tf.learning.optimizers import Adam
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.storage import Storage
