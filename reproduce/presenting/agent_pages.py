@@ -126,7 +126,10 @@ def _results(agent: dict[str, Any]) -> Iterator[str]:
     missing = [name for name in atari if name not in compared]
     if missing:
         yield f"No Atari run of {_codes(missing)} is in `results/` yet."
-    yield from _cartpole([name for name in agent["presets"] if name not in atari])
+    vector = [name for name in agent["presets"] if name not in atari]
+    yield from _cartpole(vector)
+    if vector and not atari and not any(_cartpole(vector)):
+        yield "No run of these presets is in `results/` yet."
     yield from _published(agent)
 
 

@@ -23,7 +23,10 @@ TEXTS = (".py", ".toml", ".sh", ".txt", ".in", ".yml", ".css", ".js", ".csv", ".
 SUFFIX = re.compile(r"\.(py|md|sh|toml|csv|json|txt|svg|png|html|lua|gin|yml|cff|npz|gz|bin)$")
 LIBRARIES = {"tf": "tensorflow", "np": "numpy"}
 NOT_OURS = {  # name or text -> whose
-    "jax.nn": "JAX", "jax.numpy": "JAX", "ray.remote": "Ray", "typing.Protocol": "Python",
+    "jax.nn": "JAX", "jax.numpy": "JAX", "ray.remote": "Ray",
+    "~/.ray/auth_token": "Ray",
+    "gres=gpu:1": "Slurm",
+    "gpus=1": "Slurm", "typing.Protocol": "Python",
     "NeuralQLearner.lua": "deepmind/dqn", "google/dopamine@5873f54": "a commit",
     "tf/agents/dqn/configs/dqn.gin": "Dopamine", "tf/agents/rainbow/configs/c51.gin": "Dopamine", "dqn.gin": "Dopamine",
     "tf/agents/rainbow/rainbow_agent.py": "Dopamine", "discrete_domains/legacy_networks.py": "Dopamine",
@@ -85,10 +88,17 @@ def _members(node: ast.ClassDef) -> set[str]:
     return named | fields | values | attributes
 
 
+def _environment(preset: presets.Preset) -> str:
+    """One that the preset is for."""
+    if preset.environments:
+        return next(iter(preset.environments)).partition(":")[2]
+    return "breakout" if preset.protocol else "CartPole-v1"
+
+
 @functools.cache
 def configs() -> tuple[Any, ...]:
     """One run of every preset."""
-    games = [(name, "breakout" if presets.load(name).protocol else "CartPole-v1") for name in presets.PRESETS]
+    games = [(name, _environment(presets.load(name))) for name in presets.PRESETS]
     return tuple(make_config(name, game, frames=100_000_000) for name, game in games)
 
 
