@@ -38,14 +38,40 @@ def made_up(names: list[str], seeds: int, iterations: int) -> collecting.Collect
             walk = Stream(seed, f"benchmarks/{game}").at(0).normal(1.0, 5.0, (2, iterations)).cumsum(axis=1)
             frames = FRAMES * np.arange(1, iterations + 1)
             common = {"collection": "made_up", "agent": "none", "environment": game, "game": game, "seed": seed}
-            curves.append(pd.DataFrame({
-                **common, "iteration": np.arange(iterations), "frames": frames, "train_return": walk[0],
-                "train_episodes": 100, "eval_return": walk[1], "eval_episodes": 100, "max_q": 0.0, "complete": True,
-            }))  # fmt: skip
-            rows += [{**common, "convention": name, "score": walk[1, -1] + g, "episodes": 100, "window": 5,
-                      "window_frames": 5 * FRAMES, "frames": frames[-1], "budget_frames": frames[-1], "complete": True,
-                      "start": "none", "sticky_actions": 0.25, "config_hash": "", "settings_hash": "",
-                      "code_sha256": ""} for name in scores.CONVENTIONS]  # fmt: skip
+            curves.append(
+                pd.DataFrame(
+                    {
+                        **common,
+                        "iteration": np.arange(iterations),
+                        "frames": frames,
+                        "train_return": walk[0],
+                        "train_episodes": 100,
+                        "eval_return": walk[1],
+                        "eval_episodes": 100,
+                        "max_q": 0.0,
+                        "complete": True,
+                    }
+                )
+            )
+            rows += [
+                {
+                    **common,
+                    "convention": name,
+                    "score": walk[1, -1] + g,
+                    "episodes": 100,
+                    "window": 5,
+                    "window_frames": 5 * FRAMES,
+                    "frames": frames[-1],
+                    "budget_frames": frames[-1],
+                    "complete": True,
+                    "start": "none",
+                    "sticky_actions": 0.25,
+                    "config_hash": "",
+                    "settings_hash": "",
+                    "code_sha256": "",
+                }
+                for name in scores.CONVENTIONS
+            ]
     return collecting.Collected(
         pd.DataFrame(rows)[list(scores.SCORE_COLUMNS)],
         pd.concat(curves, ignore_index=True)[list(scores.CURVE_COLUMNS)],
@@ -65,8 +91,17 @@ def write_runs(folder: Path, names: list[str], seeds: int, iterations: int) -> N
             write_json(path / "manifest.json", {"config_hash": config.hash, "sessions": [], "status": "complete"})
             walk = Stream(seed, f"benchmarks/{game}").at(0).normal(1.0, 5.0, iterations).cumsum()
             episodes = [[(i + 1) * FRAMES, (i + 1) * FRAMES // 4, i, 0, 4000, round(x), 0] for i, x in enumerate(walk)]
-            known = [{"iteration": i, "frames": (i + 1) * FRAMES, "eval_return_mean": x, "eval_episodes": 10,
-                      "train_return_mean": x, "train_episodes": 1} for i, x in enumerate(walk)]  # fmt: skip
+            known = [
+                {
+                    "iteration": i,
+                    "frames": (i + 1) * FRAMES,
+                    "eval_return_mean": x,
+                    "eval_episodes": 10,
+                    "train_return_mean": x,
+                    "train_episodes": 1,
+                }
+                for i, x in enumerate(walk)
+            ]
             whole = iteration_columns([])
             for name, columns, rows in (
                 ("episodes", EPISODE_COLUMNS, episodes),
@@ -74,10 +109,17 @@ def write_runs(folder: Path, names: list[str], seeds: int, iterations: int) -> N
             ):
                 (path / f"{name}.csv").write_text("".join(",".join(map(str, r)) + "\n" for r in [columns, *rows]))
             final = {"epsilon": 0.0, "return_mean": float(walk[-1]), "return_std": 0.0, "episodes": 10}
-            write_json(path / "summary.json", {
-                "status": "complete", "config_hash": config.hash, "frames": config.frames, "episodes": iterations,
-                "iterations": iterations, "final_evaluation": final,
-            })  # fmt: skip
+            write_json(
+                path / "summary.json",
+                {
+                    "status": "complete",
+                    "config_hash": config.hash,
+                    "frames": config.frames,
+                    "episodes": iterations,
+                    "iterations": iterations,
+                    "final_evaluation": final,
+                },
+            )
 
 
 def measure(names: list[str], seeds: int, iterations: int, files: bool) -> dict[str, float]:
@@ -96,9 +138,12 @@ def measure(names: list[str], seeds: int, iterations: int, files: bool) -> dict[
         )
         if found.problems or not all(len(table) for table in tables):
             raise RuntimeError(f"Expected every made-up run to count: {found.problems[:3]}")
-        return {"seconds": round(time.perf_counter() - wall, 2), "seconds_reading": round(read, 2),
-                "processor_seconds": round(time.process_time() - cpu, 2),
-                "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}  # fmt: skip
+        return {
+            "seconds": round(time.perf_counter() - wall, 2),
+            "seconds_reading": round(read, 2),
+            "processor_seconds": round(time.process_time() - cpu, 2),
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        }
 
 
 def main() -> None:
@@ -110,9 +155,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the result there, as JSON")
     arguments = parser.parse_args()
     size = (list(games.ATARI57[: arguments.games]), arguments.seeds, arguments.iterations)
-    result = {"games": len(size[0]), "seeds": size[1], "iterations": size[2], "files": arguments.files,
-              **measure(*size, arguments.files), "machine": platform.machine(), "python": platform.python_version(),
-              "numpy": np.__version__, "pandas": pd.__version__}  # fmt: skip
+    result = {
+        "games": len(size[0]),
+        "seeds": size[1],
+        "iterations": size[2],
+        "files": arguments.files,
+        **measure(*size, arguments.files),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+    }
     print(json.dumps(result, indent=2))
     if arguments.out:
         write_json(arguments.out, result)

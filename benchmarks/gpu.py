@@ -43,20 +43,31 @@ MODES: dict[str, tuple[str, ...]] = {
     "interleaved": (),
     "interleaved, all XLA": ("execution.xla=update",),
     "concurrent, 8 environments": (
-        "execution=concurrent", "execution.environments=8", "execution.workers=4",
+        "execution=concurrent",
+        "execution.environments=8",
+        "execution.workers=4",
     ),
     "concurrent, 40 environments, all XLA": (
-        "execution=concurrent", "execution.environments=40", "execution.workers=14", "execution.xla=update",
+        "execution=concurrent",
+        "execution.environments=40",
+        "execution.workers=14",
+        "execution.xla=update",
     ),
     "interleaved, replay on the device": ("replay.placement=device",),
     "concurrent, 8 environments, replay on the device": (
-        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+        "execution=concurrent",
+        "execution.environments=8",
+        "execution.workers=4",
+        "replay.placement=device",
     ),
     "concurrent, 8 environments, replay on the device, 25 updates per call": (
-        "execution=concurrent", "execution.environments=8", "execution.workers=4", "replay.placement=device",
+        "execution=concurrent",
+        "execution.environments=8",
+        "execution.workers=4",
+        "replay.placement=device",
         "execution.updates_per_call=25",
     ),
-}  # fmt: skip
+}
 
 
 # -- what the child processes do ---------------------------------------------------------------------------------------
@@ -167,8 +178,11 @@ def child_profile(preset: str, folder: str) -> dict[str, Any]:
 
 
 CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
-    "device": child_device, "numbers": child_numbers, "placement": child_placement, "profile": child_profile,
-}  # fmt: skip
+    "device": child_device,
+    "numbers": child_numbers,
+    "placement": child_placement,
+    "profile": child_profile,
+}
 
 
 # -- the parent --------------------------------------------------------------------------------------------------------
@@ -231,8 +245,10 @@ def agreement(left: Left) -> dict[str, Any]:
         for preset in PRESETS:
             files = {}
             for kind, variables in {
-                "cpu": {"CUDA_VISIBLE_DEVICES": "-1"}, "float32": {"NVIDIA_TF32_OVERRIDE": "0"}, "default": {},
-            }.items():  # fmt: skip
+                "cpu": {"CUDA_VISIBLE_DEVICES": "-1"},
+                "float32": {"NVIDIA_TF32_OVERRIDE": "0"},
+                "default": {},
+            }.items():
                 files[kind] = Path(folder) / f"{preset}_{kind}.npz"
                 child("numbers", preset, str(files[kind]), left=left, **variables)
             cpu = np.load(files["cpu"])
@@ -274,10 +290,21 @@ def verdict_of(said: str) -> str:
 
 def speeds_asked(period_steps: int) -> list[tuple[str, tuple[str, ...], str]]:
     """(mode, its settings, preset) of every measurement."""
-    period = lambda settings: (f"target_update_steps={period_steps}",) * ("execution=concurrent" in settings)  # noqa: E731
-    asked = [(name, (*s, *period(s)), preset) for name, s in MODES.items() for preset in PRESETS]
-    blocks = lambda settings: any("updates_per_call" in setting for setting in settings)  # noqa: E731
-    return [(n, s, preset) for n, s, preset in asked if preset == "dqn_nature" or not blocks(s)]  # samplers that listen
+    return [
+        (name, _with_period(settings, period_steps), preset)
+        for name, settings in MODES.items()
+        for preset in PRESETS
+        if preset == "dqn_nature" or not _has_blocks(settings)  # prioritized samplers need priorities after each update
+    ]
+
+
+def _with_period(settings: tuple[str, ...], steps: int) -> tuple[str, ...]:
+    """A concurrent run's target network has a period of its own."""
+    return (*settings, f"target_update_steps={steps}") if "execution=concurrent" in settings else settings
+
+
+def _has_blocks(settings: tuple[str, ...]) -> bool:
+    return any("updates_per_call" in setting for setting in settings)
 
 
 def speed(left: Left, each: float, period_steps: int = PERIOD_STEPS) -> Iterator[tuple[str, dict[str, Any]]]:

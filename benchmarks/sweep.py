@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,42 +47,58 @@ def planned(folder: Path, names: tuple[str, ...], seeds: int) -> tuple[Job, ...]
 
 def record(job: Job, config: Any, iterations: int, episodes: int) -> None:
     """A run directory: returns rise from random play to about the human's."""
-    path, frames = job.run_dir, config.frames
+    path = job.run_dir
     path.mkdir(parents=True, exist_ok=True)
-    data = config.to_json()
-    write_json(path / "config.json", data)
-    times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-03T12:00:00+00:00"}
-    session = {"command": ["dqn-tf", *job.arguments[:6]], "code_sha256": "c" * 64, "status": "complete", **times}
-    write_json(path / "manifest.json", {"config_hash": config.hash, "rom_md5": "d" * 32, "status": "complete",
-                                        "scope": {"python": "3.12.0", "tensorflow": "2.21.0", "machine": "x86_64"},
-                                        "sessions": [session]})  # fmt: skip
+    write_json(path / "config.json", config.to_json())
+    write_json(path / "manifest.json", manifest(job, config))
     generator = Stream(job.seed, f"benchmarks/{job.label}").at(0)
     reference = published.human_random(job.environment)
     skill = 1 - np.exp(-3 * np.arange(1, iterations + 1) / iterations) + generator.normal(0, 0.05, iterations)
     returns = reference.random + skill * (reference.human - reference.random)
     (path / "episodes.csv").unlink(missing_ok=True)
     os.link(episodes_of(job, returns, episodes), path / "episodes.csv")
-    at = frames // iterations
-    known = {"train_return_mean": returns, "eval_return_mean": returns, "heldout_max_q_mean": skill}
-    columns = {name: values.tolist() for name, values in known.items()}
-    same = {"train_episodes": episodes // iterations, "eval_episodes": 30, "state_digest": "e" * 64}
-    rows = (
-        {**same, **{name: values[i] for name, values in columns.items()}, "iteration": i, "frames": at * (i + 1),
-         "steps": at * (i + 1) // 4} for i in range(iterations)
-    )  # fmt: skip
-    whole = iteration_columns([])
-    table(path / "iterations.csv", whole, ([row.get(name, 0) for name in whole] for row in rows))
+    names = iteration_columns([])
+    rows = iteration_rows(returns, skill, config.frames // iterations, episodes)
+    table(path / "iterations.csv", names, ([row.get(name, 0) for name in names] for row in rows))
+    write_json(path / "summary.json", summary(config, returns, iterations, episodes))
+
+
+def manifest(job: Job, config: Any) -> dict[str, Any]:
+    times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-03T12:00:00+00:00"}
+    session = {"command": ["dqn-tf", *job.arguments[:6]], "code_sha256": "c" * 64, "status": "complete", **times}
+    return {
+        "config_hash": config.hash,
+        "rom_md5": "d" * 32,
+        "status": "complete",
+        "scope": {"python": "3.12.0", "tensorflow": "2.21.0", "machine": "x86_64"},
+        "sessions": [session],
+    }
+
+
+def iteration_rows(
+    returns: NDArray[np.float64], skill: NDArray[np.float64], frames: int, episodes: int
+) -> Iterator[dict[str, Any]]:
+    """frames: of one iteration."""
+    same = {"train_episodes": episodes // len(returns), "eval_episodes": 30, "state_digest": "e" * 64}
+    for i, (score, value) in enumerate(zip(returns.tolist(), skill.tolist(), strict=True)):
+        scored = {"train_return_mean": score, "eval_return_mean": score, "heldout_max_q_mean": value}
+        at = frames * (i + 1)
+        yield {**same, **scored, "iteration": i, "frames": at, "steps": at // 4}
+
+
+def summary(config: Any, returns: NDArray[np.float64], iterations: int, episodes: int) -> dict[str, Any]:
     last: dict[str, Any] = {"epsilon": 0.05, "return_mean": float(returns[-1]), "return_std": 1.0, "episodes": 30}
     after = {"final_evaluation": last}
     if config.evaluation.final_network == "best":
         best = int(returns.argmax())
-        place = {"network": "best", "network_frames": at * (best + 1), "return_mean": float(returns[best])}
+        frames = config.frames // iterations * (best + 1)
+        place = {"network": "best", "network_frames": frames, "return_mean": float(returns[best])}
         after = {"final_evaluation": {**last, **place}, "last_network_evaluation": last}
-    write_json(path / "summary.json", {
-        "status": "complete", "config_hash": config.hash, "frames": frames, "steps": frames // 4,
-        "updates": frames // 16, "episodes": episodes, "iterations": iterations, "state_digest": "f" * 64,
-        **after,
-    })  # fmt: skip
+    counts = {"frames": config.frames, "steps": config.frames // 4, "updates": config.frames // 16}
+    return {
+        **{"status": "complete", "config_hash": config.hash, **counts},
+        **{"episodes": episodes, "iterations": iterations, "state_digest": "f" * 64, **after},
+    }
 
 
 def episodes_of(job: Job, returns: NDArray[np.float64], episodes: int) -> Path:
@@ -125,10 +141,13 @@ def measure(*command: str) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         out.seek(0)
         said = out.read().decode(errors="replace").rstrip().splitlines()
-    result = {"exit_code": process.returncode, "seconds": round(seconds, 1),
-              "processor_seconds": round(used.ru_utime + used.ru_stime, 1),
-              "peak_memory_mb": round(used.ru_maxrss / 1024),
-              "last_words": said[-1][-200:] if said else ""}  # fmt: skip
+    result = {
+        "exit_code": process.returncode,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_memory_mb": round(used.ru_maxrss / 1024),
+        "last_words": said[-1][-200:] if said else "",
+    }
     print(" ".join(command[:3]), json.dumps(result), flush=True)
     return result
 
@@ -158,8 +177,17 @@ def main() -> None:
 
 def sweep(folder: Path, jobs: tuple[Job, ...], arguments: argparse.Namespace) -> dict[str, Any]:
     names = games.ATARI57[: arguments.games]
-    ask = ("dqn_tf", "reproduce", "atari57", "--runs", str(folder / "runs"), "--seeds", str(arguments.seeds),
-           "--games", ",".join(names))  # fmt: skip
+    ask = (
+        "dqn_tf",
+        "reproduce",
+        "atari57",
+        "--runs",
+        str(folder / "runs"),
+        "--seeds",
+        str(arguments.seeds),
+        "--games",
+        ",".join(names),
+    )
     found = {"plan": measure(*ask, "--dry-run"), "again": measure(*ask), "once_more": measure(*ask)}
     gone = jobs[::MISSING]
     for job in gone:
@@ -170,10 +198,17 @@ def sweep(folder: Path, jobs: tuple[Job, ...], arguments: argparse.Namespace) ->
     found["report"] = measure("dqn_tf", "report", str(home), "--out", str(folder / "report.html"))
     page_mb = round((folder / "report.html").stat().st_size / 1e6, 1)
     return {
-        "runs": len(jobs), "not_complete": len(gone), "iterations": arguments.iterations,
-        "episodes": arguments.episodes, "page_mb": page_mb, **found, "machine": platform.machine(),
-        "python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__,
-    }  # fmt: skip
+        "runs": len(jobs),
+        "not_complete": len(gone),
+        "iterations": arguments.iterations,
+        "episodes": arguments.episodes,
+        "page_mb": page_mb,
+        **found,
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+    }
 
 
 if __name__ == "__main__":

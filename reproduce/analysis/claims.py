@@ -146,8 +146,14 @@ def row(asked: Protocol, claim: Claim, found: Collected) -> dict[str, Any]:
     tolerance = f"The tolerance: {claim.why_tolerance}." if claim.tolerance else ""
     said = (outcome.explanation, at and f"Judged {at}.", tolerance, claim.note)
     return {
-        "name": claim.id, "status": outcome.status, "agent": claim.agent,
+        "name": claim.id,
+        "status": outcome.status,
+        "agent": claim.agent,
         "metric": " ".join(filter(None, (claim.metric.replace("_", " "), claim.environment, at))),
-        "published": claim.published, "ours": None if outcome.status == NOT_RUN else outcome.ours, "unit": claim.unit,
-        "rule": rule_in_words(claim), "explanation": " ".join(filter(None, said)), "place": claim.place,
-    }  # fmt: skip
+        "published": claim.published,
+        "ours": None if outcome.status == NOT_RUN else outcome.ours,
+        "unit": claim.unit,
+        "rule": rule_in_words(claim),
+        "explanation": " ".join(filter(None, said)),
+        "place": claim.place,
+    }

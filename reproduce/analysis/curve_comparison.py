@@ -84,8 +84,13 @@ def beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, f
     """The published half of a row, and the verdict with its sentence."""
     if point is None:
         nothing = dict.fromkeys(("published_mean", "published_std", "published_min", "published_max"), math.nan)
-        return nothing | {"published_n_runs": 0, "prediction_low": math.nan, "prediction_high": math.nan,
-                          "verdict": TOO_SHORT, "explanation": f"Nothing is published for iteration {k}."}  # fmt: skip
+        return nothing | {
+            "published_n_runs": 0,
+            "prediction_low": math.nan,
+            "prediction_high": math.nan,
+            "verdict": TOO_SHORT,
+            "explanation": f"Nothing is published for iteration {k}.",
+        }
     mean, std, low, high, n = (point[name] for name in published.CURVE_COLUMNS[1:])
     verdict = judge(value, mean, std, Interval(low, high), n)
     status, sentence = verdict.status, verdict.sentence
@@ -96,9 +101,17 @@ def beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, f
             f"point ({number(mean)}, standard deviation {number(std)}, {n} runs) is the average over all "
             "of its 1,000,000."
         )
-    return {"published_mean": mean, "published_std": std, "published_min": low, "published_max": high,
-            "published_n_runs": n, "prediction_low": verdict.prediction.low, "prediction_high": verdict.prediction.high,
-            "verdict": status, "explanation": sentence}  # fmt: skip
+    return {
+        "published_mean": mean,
+        "published_std": std,
+        "published_min": low,
+        "published_max": high,
+        "published_n_runs": n,
+        "prediction_low": verdict.prediction.low,
+        "prediction_high": verdict.prediction.high,
+        "verdict": status,
+        "explanation": sentence,
+    }
 
 
 def together(table: pd.DataFrame) -> list[str]:

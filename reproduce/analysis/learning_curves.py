@@ -63,8 +63,11 @@ def over_frames(table: pd.DataFrame, games: Sequence[str]) -> pd.DataFrame:
         wide = same.pivot(index="frames", columns="game", values="mean").dropna()
         one_run = [human_normalized(wide[game], *references[game])[None] for game in wide.columns]  # [1, points] each
         found = aggregate(one_run)
-        values = {name + end: getattr(found[name], field) for name in METRICS
-                  for end, field in (("", "value"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
+        values = {
+            name + end: getattr(found[name], field)
+            for name in METRICS
+            for end, field in (("", "value"), ("_low", "low"), ("_high", "high"))
+        }
         parts.append(pd.DataFrame({"label": label, "published": True, "frames": wide.index, **values}))
     return _join(parts, OVER_FRAMES_COLUMNS)
 
@@ -74,8 +77,11 @@ def own_over_frames(table: pd.DataFrame, kind: str = "train_return") -> pd.DataF
     parts = []
     for (collection, agent), same in table[table["kind"] == kind].groupby(["collection", "agent"], sort=True):
         parts_of_it = {name: same[same["metric"] == name].set_index("frames") for name in METRICS}
-        columns = {name + end: parts_of_it[name][field] for name in METRICS
-                   for end, field in (("", "value_percent"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
+        columns = {
+            name + end: parts_of_it[name][field]
+            for name in METRICS
+            for end, field in (("", "value_percent"), ("_low", "low"), ("_high", "high"))
+        }
         wide = pd.DataFrame(columns).rename_axis("frames").reset_index()
         label = f"{collection}/{agent}" if table["collection"].nunique() > 1 else str(agent)
         parts.append(wide.assign(label=label, published=False))

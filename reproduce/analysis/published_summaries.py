@@ -105,12 +105,16 @@ SOURCES_100K = {
     ("EfficientZero Table 1", "MuZero"): "MuZero (100k, EfficientZero paper)",
     ("EfficientZero Table 1", "EfficientZero"): "EfficientZero",
     **{("BBF Table A.1", agent): agent for agent in ("DrQ(eps)", "SPR", "IRIS", "SR-SPR", "BBF")},
-    **{("rliable notebook output (100 runs; SimPLe, DrQ, OTR as loaded)", agent): agent
-       for agent in ("CURL", "SPR", "SimPLe", "DrQ(eps)")},
-    **{("DIAMOND Tables 1 and 6", agent): agent for agent in ("TWM", "IRIS", "STORM", "DIAMOND", "SR-SPR", "BBF",
-                                                              "EfficientZero")},
+    **{
+        ("rliable notebook output (100 runs; SimPLe, DrQ, OTR as loaded)", agent): agent
+        for agent in ("CURL", "SPR", "SimPLe", "DrQ(eps)")
+    },
+    **{
+        ("DIAMOND Tables 1 and 6", agent): agent
+        for agent in ("TWM", "IRIS", "STORM", "DIAMOND", "SR-SPR", "BBF", "EfficientZero")
+    },
     ("DIAMOND Tables 1 and 6", "DreamerV3"): "DreamerV3 (DIAMOND table)",
-}  # fmt: skip
+}
 
 # Summaries that are only quoted elsewhere (PROVENANCE.md, section 2): paper, agent, start, metric, value, source.
 QUOTED = (
@@ -143,12 +147,14 @@ MISMATCHES: dict[tuple[str, str, str, str], str] = {
     (HESSEL, "Rainbow", "human", "median HNS"): _THREE,
     (MUZERO, "Rainbow", "noop", "median HNS"): _THREE,
     **{("BBF Table A.1", agent, "", "IQM HNS"): _RUNS for agent in ("DrQ(eps)", "SPR", "IRIS", "SR-SPR", "BBF")},
-    **{("DIAMOND Tables 1 and 6", agent, "", "IQM HNS"): _RUNS for agent in ("TWM", "IRIS", "STORM", "DIAMOND",
-                                                                             "DreamerV3")},
+    **{
+        ("DIAMOND Tables 1 and 6", agent, "", "IQM HNS"): _RUNS
+        for agent in ("TWM", "IRIS", "STORM", "DIAMOND", "DreamerV3")
+    },
     ("DIAMOND Tables 1 and 6", "DreamerV3", "", "mean HNS"): _TABLE,
     ("Dabney et al. 2018b (IQN)", "IQN", "noop", "median HNS"): "does not fit the per-game table, on which three "
     "transcriptions agree (but for two digits swapped in one game)",
-}  # fmt: skip
+}
 
 
 def table() -> pd.DataFrame:
@@ -208,19 +214,32 @@ def _row(entry: _Entry) -> dict[str, object]:
     scale = 100.0 if entry.unit == "x human" else 1.0
     bounds = [_bounds(entry.scores[g], references[g], normalization) for g in names]
     exact = [references[g].normalized(entry.scores[g]) for g in names]
-    computed, lowest, highest = (_metric(metric, values) / scale
-                                 for values in (exact, [b[0] for b in bounds], [b[1] for b in bounds]))  # fmt: skip
+    computed, lowest, highest = (
+        _metric(metric, values) / scale for values in (exact, [b[0] for b in bounds], [b[1] for b in bounds])
+    )
     status = compare(entry.printed, computed, lowest, highest)
     note = _reason(entry)
     if status == UNKNOWN and note:
         status = KNOWN
     return {
-        "paper": entry.paper, "place": entry.place, "agent": entry.agent, "start": entry.start, "metric": entry.metric,
-        "unit": entry.unit, "printed": entry.printed, "computed": computed,
-        "difference": computed - float(entry.printed), "lowest": lowest, "highest": highest, "status": status,
-        "column": entry.source.agent, "normalization": normalization, "n_games": len(names),
-        "n_games_published": len(entry.source.games), "note": note if status == KNOWN else "",
-    }  # fmt: skip
+        "paper": entry.paper,
+        "place": entry.place,
+        "agent": entry.agent,
+        "start": entry.start,
+        "metric": entry.metric,
+        "unit": entry.unit,
+        "printed": entry.printed,
+        "computed": computed,
+        "difference": computed - float(entry.printed),
+        "lowest": lowest,
+        "highest": highest,
+        "status": status,
+        "column": entry.source.agent,
+        "normalization": normalization,
+        "n_games": len(names),
+        "n_games_published": len(entry.source.games),
+        "note": note if status == KNOWN else "",
+    }
 
 
 def compare(printed: str, computed: float, lowest: float, highest: float) -> str:
@@ -247,10 +266,11 @@ def _bounds(score: float, reference: published.Reference, normalization: str) ->
     half = REFERENCE_HALF_UNIT.get(normalization, FINER_HALF_UNIT)
     off = (-1.0, 1.0)
     found = [
-        published.Reference(reference.random + (a * half if reference.random else 0.0), reference.human + b * half)
-        .normalized(score + c * SCORE_HALF_UNIT)
+        published.Reference(
+            reference.random + (a * half if reference.random else 0.0), reference.human + b * half
+        ).normalized(score + c * SCORE_HALF_UNIT)
         for a, b, c in product(off, off, off)
-    ]  # fmt: skip
+    ]
     return min(found), max(found)
 
 
@@ -264,15 +284,30 @@ def markdown(found: pd.DataFrame) -> str:
     """The table as a page."""
     counts = [f"- {(found['status'] == status).sum()} {status}" for status in (EQUAL, CUT_OFF, ROUNDING, KNOWN)]
     others = sum(r["metric"] in METRICS for r in formatting.records(published.aggregates())) + len(QUOTED) - len(found)
-    columns = {"paper": "paper", "place": "place", "agent": "agent", "start": "start", "metric": "metric",
-               "printed": "printed", "computed": "computed", "difference": "difference", "status": "status",
-               "games": "games", "normalization": "random and human scores", "note": "note"}  # fmt: skip
+    columns = {
+        "paper": "paper",
+        "place": "place",
+        "agent": "agent",
+        "start": "start",
+        "metric": "metric",
+        "printed": "printed",
+        "computed": "computed",
+        "difference": "difference",
+        "status": "status",
+        "games": "games",
+        "normalization": "random and human scores",
+        "note": "note",
+    }
     rows = [
-        {**r, "difference": formatting.number(r["difference"], 3),
-         "games": str(r["n_games"]) if r["n_games"] == r["n_games_published"]
-         else f"{r['n_games']} of {r['n_games_published']}"}
+        {
+            **r,
+            "difference": formatting.number(r["difference"], 3),
+            "games": str(r["n_games"])
+            if r["n_games"] == r["n_games_published"]
+            else f"{r['n_games']} of {r['n_games_published']}",
+        }
         for r in formatting.records(found)
-    ]  # fmt: skip
+    ]
     return f"""# Published summaries, computed anew from the published per-game tables
 
 Written by `dqn-tf results tables` from results/published/; do not edit. There is no run of ours in it.

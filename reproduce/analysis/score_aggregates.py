@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,22 +16,29 @@ from reproduce.formatting import records
 from reproduce.records import published
 
 NORMALIZATION = "dqn_zoo57_vp0"
+BOUNDS = ("value_percent", "low", "high")  # the fields of an Estimate
+References = Mapping[str, published.Reference]
 # One row per (collection, agent, environment, convention), over complete runs.
-GAME_COLUMNS = (
-    "collection", "agent", "environment", "game", "convention", "n_seeds", "seeds", "mean", "std", "low", "high", "min",
-    "max", "hns_percent", "normalization", "episodes", "window", "window_frames", "frames", "start", "sticky_actions",
-    "settings_hash", "code_versions",
-)  # fmt: skip
+GAME_COLUMNS = tuple(
+    """
+    collection agent environment game convention n_seeds seeds mean std low high min max hns_percent
+    normalization episodes window window_frames frames start sticky_actions settings_hash code_versions
+    """.split()
+)
 # One row per (collection, agent, convention, metric), over games with a normalization.
-OVER_GAMES_COLUMNS = (
-    "collection", "agent", "convention", "metric", "value_percent", "low", "high", "n_games", "n_seeds_min",
-    "n_seeds_max", "normalization", "window", "frames", "start", "sticky_actions", "resamples", "settings_hash",
-)  # fmt: skip
+OVER_GAMES_COLUMNS = tuple(
+    """
+    collection agent convention metric value_percent low high n_games n_seeds_min n_seeds_max
+    normalization window frames start sticky_actions resamples settings_hash
+    """.split()
+)
 # One row per (collection, agent, kind, metric, iteration); kind: "train_return" or "eval_return".
-OVER_FRAMES_COLUMNS = (
-    "collection", "agent", "kind", "metric", "iteration", "frames", "value_percent", "low", "high", "n_games",
-    "n_seeds_min", "n_seeds_max", "normalization", "resamples",
-)  # fmt: skip
+OVER_FRAMES_COLUMNS = tuple(
+    """
+    collection agent kind metric iteration frames value_percent low high n_games n_seeds_min n_seeds_max
+    normalization resamples
+    """.split()
+)
 
 
 def _complete(scores: pd.DataFrame) -> pd.DataFrame:
@@ -63,25 +72,37 @@ def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.Dat
     """GAME_COLUMNS over seeds; std of the sample (nan for one seed), low and high the 95 % interval of the mean by
     Student's t (intervals.mean_interval), hns_percent of the mean where the game has a normalization."""
     references = published.references(normalization)
-    rows = []
     keys = ["collection", "agent", "environment", "game", "convention"]
-    for key, group in _complete(scores).groupby(keys, sort=True):
-        group = group.sort_values("seed")
-        values = group["score"].to_numpy(np.float64)
-        mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        low, high = intervals.mean_interval(mean, std, len(values))
-        first = records(group.head(1))[0]
-        game = first["game"]
-        hns = float(statistics.human_normalized(mean, *references[game])) if game in references else math.nan
-        rows.append({
-            **dict(zip(keys, key, strict=True)), "n_seeds": len(values), "seeds": " ".join(map(str, group["seed"])),
-            "mean": mean, "std": std, "low": low, "high": high, "min": values.min(), "max": values.max(),
-            "hns_percent": hns, "normalization": normalization if game in references else "",
-            "episodes": int(group["episodes"].sum()), "code_versions": int(group["code_sha256"].nunique()),
-            **{name: first[name] for name in ("window", "window_frames", "frames", "start", "sticky_actions",
-                                                  "settings_hash")},
-        })  # fmt: skip
+    rows = [
+        {**dict(zip(keys, key, strict=True)), **_of_game(group.sort_values("seed"), references, normalization)}
+        for key, group in _complete(scores).groupby(keys, sort=True)
+    ]
     return pd.DataFrame(rows, columns=list(GAME_COLUMNS))
+
+
+def _of_game(group: pd.DataFrame, references: References, normalization: str) -> dict[str, Any]:
+    """One row over the seeds of ``group``."""
+    values = group["score"].to_numpy(np.float64)
+    mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    low, high = intervals.mean_interval(mean, std, len(values))
+    game = str(group["game"].iloc[0])
+    normalized = game in references
+    return {
+        "n_seeds": len(values),
+        "seeds": " ".join(map(str, group["seed"])),
+        **{"mean": mean, "std": std, "low": low, "high": high, "min": values.min(), "max": values.max()},
+        "hns_percent": float(statistics.human_normalized(mean, *references[game])) if normalized else math.nan,
+        "normalization": normalization if normalized else "",
+        "episodes": int(group["episodes"].sum()),
+        "code_versions": int(group["code_sha256"].nunique()),
+        **_shared(group, "window", "window_frames", "frames", "start", "sticky_actions", "settings_hash"),
+    }
+
+
+def _shared(group: pd.DataFrame, *names: str) -> dict[str, Any]:
+    """What all rows of the group have in common."""
+    first = records(group.head(1))[0]
+    return {name: first[name] for name in names}
 
 
 def normalized_groups(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> dict[str, np.ndarray]:
@@ -105,25 +126,34 @@ def over_games(
     seed: of the stream of resamples; each group of runs has its own, so one group does not move another's bounds.
     """
     published.check_means(normalization)
-    rows = []
+    rows: list[dict[str, Any]] = []
     keys = ["collection", "agent", "convention"]
     for key, group in _complete(scores).groupby(keys, sort=True):
-        groups = normalized_groups(group, normalization)
-        if not groups:
-            continue
-        generator = Stream(seed, f"statistics/over_games/{'/'.join(map(str, key))}").at(0)
-        sizes = [len(g) for g in groups.values()]
-        first = records(group[group["game"] != ""].head(1))[0]
-        for metric, estimate in statistics.aggregate(list(groups.values()), generator=generator,
-                                                     resamples=resamples).items():  # fmt: skip
-            rows.append({
-                **dict(zip(keys, key, strict=True)), "metric": metric, "value_percent": estimate.value.item(),
-                "low": estimate.low.item(), "high": estimate.high.item(), "n_games": len(groups),
-                "n_seeds_min": min(sizes), "n_seeds_max": max(sizes), "normalization": normalization,
-                "resamples": resamples,
-                **{name: first[name] for name in ("window", "frames", "start", "sticky_actions", "settings_hash")},
-            })  # fmt: skip
+        if groups := normalized_groups(group, normalization):
+            generator = Stream(seed, f"statistics/over_games/{'/'.join(map(str, key))}").at(0)
+            estimates = statistics.aggregate(list(groups.values()), generator=generator, resamples=resamples)
+            shared = {
+                **dict(zip(keys, key, strict=True)),
+                **_numbers(groups, normalization, resamples),
+                **_shared(group[group["game"] != ""], "window", "frames", "start", "sticky_actions", "settings_hash"),
+            }
+            rows += [
+                {**shared, "metric": metric, **dict(zip(BOUNDS, (x.item() for x in estimate), strict=True))}
+                for metric, estimate in estimates.items()
+            ]
     return pd.DataFrame(rows, columns=list(OVER_GAMES_COLUMNS))
+
+
+def _numbers(groups: Mapping[str, np.ndarray], normalization: str, resamples: int) -> dict[str, Any]:
+    """Of games and seeds behind an estimate, and how it was made."""
+    sizes = [len(seeds) for seeds in groups.values()]
+    return {
+        "n_games": len(groups),
+        "n_seeds_min": min(sizes),
+        "n_seeds_max": max(sizes),
+        "normalization": normalization,
+        "resamples": resamples,
+    }
 
 
 def over_frames(
@@ -135,26 +165,35 @@ def over_frames(
     """
     published.check_means(normalization)
     references = published.references(normalization)
-    out = []
     usable = _complete(curves[curves["game"].isin(list(references))])
+    parts = []
     for (collection, agent), group in usable.groupby(["collection", "agent"], sort=True):
         for kind in ("train_return", "eval_return"):
-            matrix = group.pivot(index=["game", "seed"], columns="iteration", values=kind).astype("float64")
-            matrix = matrix.dropna(axis="columns").sort_index()
-            if matrix.shape[1] == 0:
-                continue
-            found = {str(game): statistics.human_normalized(block, *references[str(game)])
-                     for game, block in matrix.groupby(level="game", sort=True)}  # fmt: skip
             generator = Stream(seed, f"statistics/over_frames/{collection}/{agent}/{kind}").at(0)
-            sizes = [len(g) for g in found.values()]
-            frames = group.groupby("iteration")["frames"].max()
-            for metric, estimate in statistics.aggregate(list(found.values()), generator=generator,
-                                                         resamples=resamples).items():  # fmt: skip
-                out.append(pd.DataFrame({
-                    "collection": collection, "agent": agent, "kind": kind, "metric": metric,
-                    "iteration": matrix.columns, "frames": frames[matrix.columns].to_numpy(),
-                    "value_percent": estimate.value, "low": estimate.low, "high": estimate.high, "n_games": len(found),
-                    "n_seeds_min": min(sizes), "n_seeds_max": max(sizes), "normalization": normalization,
-                    "resamples": resamples,
-                }))  # fmt: skip
-    return pd.concat(out, ignore_index=True) if out else pd.DataFrame(columns=list(OVER_FRAMES_COLUMNS))
+            shared: dict[str, Any] = {"collection": collection, "agent": agent, "kind": kind}
+            along = _along(group, kind, references, generator, resamples)
+            parts += [part.assign(**shared, normalization=normalization, resamples=resamples) for part in along]
+    columns = list(OVER_FRAMES_COLUMNS)
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _along(
+    group: pd.DataFrame, kind: str, references: References, generator: np.random.Generator, resamples: int
+) -> Iterator[pd.DataFrame]:
+    """One agent's estimates at the iterations that all of its runs have, a table per metric."""
+    matrix = group.pivot(index=["game", "seed"], columns="iteration", values=kind).astype("float64")
+    matrix = matrix.dropna(axis="columns").sort_index()
+    if matrix.shape[1] == 0:
+        return
+    groups = {
+        str(game): statistics.human_normalized(block, *references[str(game)])
+        for game, block in matrix.groupby(level="game", sort=True)
+    }
+    frames = group.groupby("iteration")["frames"].max()[matrix.columns].to_numpy()
+    estimates = statistics.aggregate(list(groups.values()), generator=generator, resamples=resamples)
+    sizes = [len(seeds) for seeds in groups.values()]
+    for metric, estimate in estimates.items():
+        columns = {"iteration": matrix.columns, "frames": frames, **dict(zip(BOUNDS, estimate, strict=True))}
+        yield pd.DataFrame(columns).assign(
+            metric=metric, n_games=len(groups), n_seeds_min=min(sizes), n_seeds_max=max(sizes)
+        )

@@ -28,16 +28,19 @@ WINDOW = 5  # iterations
 # One row per run and convention.  agent: its name where it lies (runs.Run.name).  episodes: how many the score is of.
 # frames: trained so far.  window: iterations or phases, 0 where the convention has none; window_frames: how much of
 # training they span.  start: "noop" or "none".  settings_hash: of all settings but seed and environment.
-SCORE_COLUMNS = (
-    "collection", "agent", "environment", "game", "seed", "convention", "score", "episodes", "window",
-    "window_frames", "frames", "budget_frames", "complete", "start", "sticky_actions", "config_hash", "settings_hash",
-    "code_sha256",
-)  # fmt: skip
+SCORE_COLUMNS = tuple(
+    """
+    collection agent environment game seed convention score episodes window window_frames frames
+    budget_frames complete start sticky_actions config_hash settings_hash code_sha256
+    """.split()
+)
 # One row per run and iteration, runs under way included.  train_return, eval_return, max_q: nan where there is none.
-CURVE_COLUMNS = (
-    "collection", "agent", "environment", "game", "seed", "iteration", "frames", "train_return", "train_episodes",
-    "eval_return", "eval_episodes", "max_q", "complete",
-)  # fmt: skip
+CURVE_COLUMNS = tuple(
+    """
+    collection agent environment game seed iteration frames train_return train_episodes eval_return
+    eval_episodes max_q complete
+    """.split()
+)
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
@@ -48,9 +51,17 @@ def score_rows(run: Run, window: int = WINDOW) -> list[dict[str, Any]]:
     mean of the last five.  Raises RunError: a return that is nan or infinite.
     """
     expect(window >= 1, "at least 1 iteration", "window", window)
-    common = {**_identity(run), "frames": run.frames, "budget_frames": run.budget_frames, "complete": run.complete,
-              "start": start_of(run), "sticky_actions": sticky_of(run), "config_hash": str(run.manifest["config_hash"]),
-              "settings_hash": settings_hash(run), "code_sha256": _code(run)}  # fmt: skip
+    common = {
+        **_identity(run),
+        "frames": run.frames,
+        "budget_frames": run.budget_frames,
+        "complete": run.complete,
+        "start": start_of(run),
+        "sticky_actions": sticky_of(run),
+        "config_hash": str(run.manifest["config_hash"]),
+        "settings_hash": settings_hash(run),
+        "code_sha256": _code(run),
+    }
     length = window * int(run.settings["iteration_frames"])
     period = max(1, int(run.settings["evaluation"]["period_iterations"]))
     spans = {"training_return": length, "final_window": length * period}
@@ -89,8 +100,10 @@ def _after_training(run: Run) -> list[dict[str, Any]]:
         return []
     scored = {"final_evaluation": run.summary["final_evaluation"]}
     if "last_network_evaluation" in run.summary:
-        scored = {"best_checkpoint": scored["final_evaluation"],
-                  "final_evaluation": run.summary["last_network_evaluation"]}  # fmt: skip
+        scored = {
+            "best_checkpoint": scored["final_evaluation"],
+            "final_evaluation": run.summary["last_network_evaluation"],
+        }
     return [_score(convention, found["return_mean"], found["episodes"], 0) for convention, found in scored.items()]
 
 
@@ -106,8 +119,13 @@ def curve_rows(run: Run) -> pd.DataFrame:
 
 
 def _identity(run: Run) -> dict[str, Any]:
-    return {"collection": run.collection, "agent": run.name, "environment": run.environment, "game": run.game or "",
-            "seed": run.seed}  # fmt: skip
+    return {
+        "collection": run.collection,
+        "agent": run.name,
+        "environment": run.environment,
+        "game": run.game or "",
+        "seed": run.seed,
+    }
 
 
 def settings_hash(run: Run) -> str:
@@ -145,5 +163,7 @@ def _code(run: Run) -> str:
 def _check_finite(run: Run, values: pd.Series, name: str) -> None:
     wrong = int((~np.isfinite(values.to_numpy(np.float64))).sum())
     if wrong:
-        raise RunError(f"{run.path / name.split(':')[0]}: expected finite numbers in{name.split(':')[1]}, got {wrong} "
-                       "that are nan or infinite.")  # fmt: skip
+        raise RunError(
+            f"{run.path / name.split(':')[0]}: expected finite numbers in{name.split(':')[1]}, got {wrong} "
+            "that are nan or infinite."
+        )

@@ -71,8 +71,13 @@ def stratify(groups: Groups) -> Strata:
     expect(len(arrays) > 0, "at least one game", "groups", 0)
     columns = [a.reshape(len(a), -1) for a in arrays if a.ndim and len(a)]
     expect(len(columns) == len(arrays), "at least one run of each game", "groups", [a.shape for a in arrays])
-    expect(len({c.shape[1] for c in columns}) == 1, "curves of one length", "groups", [a.shape for a in arrays],
-           "Cut them to the iterations that all runs have.")  # fmt: skip
+    expect(
+        len({c.shape[1] for c in columns}) == 1,
+        "curves of one length",
+        "groups",
+        [a.shape for a in arrays],
+        "Cut them to the iterations that all runs have.",
+    )
     values = np.concatenate(columns)
     wrong = int(np.sum(~np.isfinite(values)))
     expect(wrong == 0, "no score that is nan or infinite", "groups", wrong, "Leave those runs out, and say so.")
@@ -142,8 +147,10 @@ def probability_of_improvement(
     """
     x, y = stratify(ours), stratify(theirs)
     expect(len(x.sizes) == len(y.sizes), f"{len(x.sizes)} games, as ours", "theirs", len(y.sizes))
-    better = [np.where(a[:, None] > b, 1.0, np.where(a[:, None] == b, 0.5, 0.0))
-              for a, b in zip(_split(x.values[:, 0], x), _split(y.values[:, 0], y), strict=True)]  # fmt: skip
+    better = [
+        np.where(a[:, None] > b, 1.0, np.where(a[:, None] == b, 0.5, 0.0))
+        for a, b in zip(_split(x.values[:, 0], x), _split(y.values[:, 0], y), strict=True)
+    ]
 
     def share(x_counts: Floats, y_counts: Floats) -> Floats:
         pairs = zip(_split(x_counts, x), better, _split(y_counts, y), strict=True)
@@ -152,8 +159,10 @@ def probability_of_improvement(
     value = share(np.ones((1, len(x.values))), np.ones((1, len(y.values))))
     if generator is None or not resamples or min(x.sizes.min(), y.sizes.min()) < 2:
         return Estimate(value[0], *np.full(2, math.nan))
-    samples = [share(draw(x.sizes, rows, generator), draw(y.sizes, rows, generator))
-               for rows in _chunks(resamples, len(x.values) + len(y.values))]  # fmt: skip
+    samples = [
+        share(draw(x.sizes, rows, generator), draw(y.sizes, rows, generator))
+        for rows in _chunks(resamples, len(x.values) + len(y.values))
+    ]
     return Estimate(value[0], *_percentiles(np.concatenate(samples), confidence))
 
 
@@ -226,8 +235,10 @@ def _estimates(
     values, sizes = strata
     runs, points = values.shape
     once = np.ones((1, runs))
-    found = {name: np.array([metric(values[:, p], sizes, once)[0] for p in range(points)])
-             for name, metric in metrics.items()}  # fmt: skip
+    found = {
+        name: np.array([metric(values[:, p], sizes, once)[0] for p in range(points)])
+        for name, metric in metrics.items()
+    }
     bounds = {name: np.full((2, points), math.nan) for name in metrics}
     block = max(1, SAMPLE_NUMBERS // max(1, resamples * len(metrics)))
     if generator is not None and resamples and sizes.min() >= 2:

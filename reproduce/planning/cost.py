@@ -83,8 +83,16 @@ class _Group:
         names, seeds = {j.environment for j in self.jobs}, {j.seed for j in self.jobs}
         protocol = first.protocol or ("-" if first.config.protocol is None else "the preset's")
         hours = "?" if self.hours is None else f"{self.hours:,.1f}"
-        return (first.run_dir.parts[-3], _count(names), _count(seeds), f"{len(self.jobs):,}", f"{first.frames:,}",
-                protocol, _gb(first.memory_bytes), hours)  # fmt: skip
+        return (
+            first.run_dir.parts[-3],
+            _count(names),
+            _count(seeds),
+            f"{len(self.jobs):,}",
+            f"{first.frames:,}",
+            protocol,
+            _gb(first.memory_bytes),
+            hours,
+        )
 
 
 def _groups(jobs: tuple[Job, ...]) -> list[list[Job]]:

@@ -27,10 +27,12 @@ FOUND = RESULTS / "classic" / "cartpole.csv"
 PAGE = "classic_results.md"
 # score: mean of the final evaluation's greedy episodes; last_network: that of the last network, where the score is
 # that of the best one; network_frames: when the network that was scored was trained so far.
-COLUMNS = (
-    "agent", "seed", "score", "score_std", "score_episodes", "last_network", "network_frames", "frames", "config_hash",
-    "state_digest", "code_sha256",
-)  # fmt: skip
+COLUMNS = tuple(
+    """
+    agent seed score score_std score_episodes last_network network_frames frames config_hash
+    state_digest code_sha256
+    """.split()
+)
 HEX = ("config_hash", "state_digest", "code_sha256")  # may look like numbers
 
 

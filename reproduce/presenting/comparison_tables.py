@@ -35,10 +35,13 @@ COLUMNS = {
 def markdown(table: pd.DataFrame) -> str:
     """The table for people, and under it one sentence per row."""
     rows = [
-        {**row, "span": f"{row['begin_frames'] / 1e6:g} to {row['end_frames'] / 1e6:g}",
-         "prediction": f"{number(row['prediction_low'])} to {number(row['prediction_high'])}"}
+        {
+            **row,
+            "span": f"{row['begin_frames'] / 1e6:g} to {row['end_frames'] / 1e6:g}",
+            "prediction": f"{number(row['prediction_low'])} to {number(row['prediction_high'])}",
+        }
         for row in formatting.records(table)
-    ]  # fmt: skip
+    ]
     sentences = [
         f"- {games.camel_case(r['environment'])}, seed {r['seed']}, iteration {r['iteration']}: {r['explanation']}"
         for r in rows

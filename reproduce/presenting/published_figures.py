@@ -76,10 +76,17 @@ def no_op_aggregates() -> pd.DataFrame:
     for label, same in no_op_scores().groupby("label", sort=False):
         found = aggregate([[score] for score in same["normalized"]])
         rows += [
-            {"label": label, "published": True, "measure": measure, "n_games": len(same), "value": float(e.value),
-             "low": float(e.low), "high": float(e.high)}
+            {
+                "label": label,
+                "published": True,
+                "measure": measure,
+                "n_games": len(same),
+                "value": float(e.value),
+                "low": float(e.low),
+                "high": float(e.high),
+            }
             for measure, e in found.items()
-        ]  # fmt: skip
+        ]
     return pd.DataFrame(rows)
 
 

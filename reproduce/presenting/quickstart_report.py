@@ -115,12 +115,26 @@ def _row(job: Job, run: Run | None, judged: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"environment": job.environment, "agent": job.preset, "seed": job.seed}
     if run is None or run.summary is None:
         blank = dict.fromkeys(("frames", "steps", "updates", "episodes", "score", "score_std", "score_episodes"))
-        return {**row, **blank, "score_kind": "", "last_network": None, "reference": None, "reference_kind": "",
-                "verdict": "run failed", "config_hash": job.config.hash, "state_digest": ""}  # fmt: skip
+        return {
+            **row,
+            **blank,
+            "score_kind": "",
+            "last_network": None,
+            "reference": None,
+            "reference_kind": "",
+            "verdict": "run failed",
+            "config_hash": job.config.hash,
+            "state_digest": "",
+        }
     counted = {name: run.summary[name] for name in ("frames", "steps", "updates", "episodes")}
     judge = _atari_score if run.game else _cartpole_score
-    return {**row, **counted, **judge(run, judged), "config_hash": run.summary["config_hash"],
-            "state_digest": run.summary["state_digest"]}  # fmt: skip
+    return {
+        **row,
+        **counted,
+        **judge(run, judged),
+        "config_hash": run.summary["config_hash"],
+        "state_digest": run.summary["state_digest"],
+    }
 
 
 def _cartpole_score(run: Run, judged: bool) -> dict[str, Any]:

@@ -38,15 +38,22 @@ def published_scores(kind: str) -> pd.DataFrame:
     """Raw scores: a row per game (57, then any others), columns game, random, human, and one per agent; nan where
     nothing is published."""
     references = published.references(PUBLISHED[kind][1])
-    columns = {str(r["agent"]): published.column(r["agent"], r["start"])
-               for r in formatting.records(published_columns(kind))}  # fmt: skip
+    columns = {
+        str(r["agent"]): published.column(r["agent"], r["start"]) for r in formatting.records(published_columns(kind))
+    }
     others = sorted({g for scores in columns.values() for g in scores} - set(games.ATARI57))
     none = published.Reference(math.nan, math.nan)
-    return pd.DataFrame([
-        {"game": game, "random": references.get(game, none).random, "human": references.get(game, none).human,
-         **{agent: scores.get(game, math.nan) for agent, scores in columns.items()}}
-        for game in (*games.ATARI57, *others)
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "game": game,
+                "random": references.get(game, none).random,
+                "human": references.get(game, none).human,
+                **{agent: scores.get(game, math.nan) for agent, scores in columns.items()},
+            }
+            for game in (*games.ATARI57, *others)
+        ]
+    )
 
 
 def published_markdown(kind: str) -> str:
@@ -54,8 +61,10 @@ def published_markdown(kind: str) -> str:
     _, normalization, words = PUBLISHED[kind]
     columns, scores = published_columns(kind), published_scores(kind)
     short = _numbered(columns)
-    rows = [{"game": r["game"], "random": r["random"], "human": r["human"], **{n: r[a] for a, n in short.items()}}
-            for r in formatting.records(scores)]  # fmt: skip
+    rows = [
+        {"game": r["game"], "random": r["random"], "human": r["human"], **{n: r[a] for a, n in short.items()}}
+        for r in formatting.records(scores)
+    ]
     return f"""# Published scores of the DQN family: {words}
 
 {BY} Published numbers alone (results/published/): no run of ours is in this table.
@@ -85,12 +94,22 @@ def _numbered(columns: pd.DataFrame) -> dict[str, str]:
 
 def _sources(columns: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {"no.": str(i), "agent": r["agent"], "paper": r["paper"], "arXiv": _text(r["arxiv"]), "table": r["table"],
-         "start": r["start"], "sticky actions": "yes" if r["sticky_actions"] else "no",
-         "frames (M)": r["frames"] / 1e6, "games": r["games"],
-         "convention": f"{r['convention']} ({r['basis']})", "protocol": r["protocol"], "flags": r["flags"]}
+        {
+            "no.": str(i),
+            "agent": r["agent"],
+            "paper": r["paper"],
+            "arXiv": _text(r["arxiv"]),
+            "table": r["table"],
+            "start": r["start"],
+            "sticky actions": "yes" if r["sticky_actions"] else "no",
+            "frames (M)": r["frames"] / 1e6,
+            "games": r["games"],
+            "convention": f"{r['convention']} ({r['basis']})",
+            "protocol": r["protocol"],
+            "flags": r["flags"],
+        }
         for i, r in enumerate(formatting.records(columns), start=1)
-    ]  # fmt: skip
+    ]
 
 
 def _text(value: Any) -> str:
@@ -103,9 +122,15 @@ def _summaries(columns: pd.DataFrame, normalization: str) -> list[dict[str, Any]
     for i, r in enumerate(formatting.records(columns), start=1):
         scores = published.column(r["agent"], r["start"])
         found = aggregate([[references[g].normalized(s)] for g, s in scores.items() if g in references])
-        rows.append({"no.": str(i), "agent": r["agent"], "median": found["median"].value.item(),
-                     "mean": found["mean"].value.item(),
-                     "games": sum(g in references for g in scores)})  # fmt: skip
+        rows.append(
+            {
+                "no.": str(i),
+                "agent": r["agent"],
+                "median": found["median"].value.item(),
+                "mean": found["mean"].value.item(),
+                "games": sum(g in references for g in scores),
+            }
+        )
     return rows
 
 
@@ -119,8 +144,11 @@ def beside(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     first = formatting.records(group.head(1))[0]
     columns = published.family_columns()
     sticky = columns["sticky_actions"] > 0
-    columns = columns[(columns["convention"] == first["convention"]) & (columns["start"] == first["start"])
-                      & (sticky == (first["sticky_actions"] > 0))]  # fmt: skip
+    columns = columns[
+        (columns["convention"] == first["convention"])
+        & (columns["start"] == first["start"])
+        & (sticky == (first["sticky_actions"] > 0))
+    ]
     added = {str(r["agent"]): published.column(r["agent"], r["start"]) for r in formatting.records(columns)}
     sources = pd.concat([columns, *_of_curves(first, added)], ignore_index=True)
     if not group["game"].any():  # not Atari
@@ -147,11 +175,22 @@ def _of_curves(first: dict[str, Any], added: dict[str, dict[str, float]]) -> lis
         span = curves[curves["iteration"].between(end - count, end - 1)]
         name = f"Dopamine {agent}, iterations {end - count} to {end - 1}"
         added[name] = {str(game): float(mean) for game, mean in span.groupby("game")["mean_return"].mean().items()}
-        rows.append({"agent": name, "start": "none", "convention": "training_return", "basis": published.FAMILY[
-            "Dopamine DQN (legacy TF, final)", "none"][1], "sticky_actions": 1.0, "frames": end * block,
-            "games": len(added[name]), "paper": "Castro et al. 2018 (Dopamine)", "arxiv": "1812.06110",
-            "table": "dopamine_curves.csv.gz", "protocol": "mean over 5 runs of the same window as ours", "flags": "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "agent": name,
+                "start": "none",
+                "convention": "training_return",
+                "basis": published.FAMILY["Dopamine DQN (legacy TF, final)", "none"][1],
+                "sticky_actions": 1.0,
+                "frames": end * block,
+                "games": len(added[name]),
+                "paper": "Castro et al. 2018 (Dopamine)",
+                "arxiv": "1812.06110",
+                "table": "dopamine_curves.csv.gz",
+                "protocol": "mean over 5 runs of the same window as ours",
+                "flags": "",
+            }
+        )
     return [pd.DataFrame(rows)] if rows else []
 
 
@@ -161,20 +200,32 @@ def beside_markdown(group: pd.DataFrame, over_games: pd.DataFrame) -> str:
     first = formatting.records(group.head(1))[0]
     short = _numbered(sources)
     rows = [
-        {"environment": r["environment"], "seeds": r["n_seeds"], "mean": r["mean"], "std": r["std"],
-         "95 % interval": formatting.interval(r["low"], r["high"]), "HNS (%)": r["hns_percent"],
-         **{n: r[f"published: {s['agent']}, {s['start']}"] for s, n in zip(formatting.records(sources), short.values(),
-                                                                        strict=True)}}
+        {
+            "environment": r["environment"],
+            "seeds": r["n_seeds"],
+            "mean": r["mean"],
+            "std": r["std"],
+            "95 % interval": formatting.interval(r["low"], r["high"]),
+            "HNS (%)": r["hns_percent"],
+            **{
+                n: r[f"published: {s['agent']}, {s['start']}"]
+                for s, n in zip(formatting.records(sources), short.values(), strict=True)
+            },
+        }
         for r in formatting.records(table)
-    ]  # fmt: skip
+    ]
     window = f", window of {first['window']} ({first['window_frames']:,} frames)" if first["window"] else ""
     none = "No published column is of this convention, start and stickiness.\n"
     overall = [
-        {"metric": r["metric"], "percent": r["value_percent"],
-         "95 % interval": formatting.interval(r["low"], r["high"]), "games": r["n_games"],
-         "seeds": f"{r['n_seeds_min']} to {r['n_seeds_max']}"}
+        {
+            "metric": r["metric"],
+            "percent": r["value_percent"],
+            "95 % interval": formatting.interval(r["low"], r["high"]),
+            "games": r["n_games"],
+            "seeds": f"{r['n_seeds_min']} to {r['n_seeds_max']}",
+        }
         for r in formatting.records(over_games)
-    ]  # fmt: skip
+    ]
     return f"""# {first["agent"]} ({first["collection"] or "no collection"}), {first["convention"]}: our scores per game
 
 {BY} Raw scores; complete runs only.

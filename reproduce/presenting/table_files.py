@@ -39,8 +39,12 @@ def published_tables(folder: Path) -> list[Path]:
     return written
 
 
-def score_files(found: Collected, folder: Path, normalization: str = score_aggregates.NORMALIZATION,
-                resamples: int = statistics.RESAMPLES) -> list[Path]:  # fmt: skip
+def score_files(
+    found: Collected,
+    folder: Path,
+    normalization: str = score_aggregates.NORMALIZATION,
+    resamples: int = statistics.RESAMPLES,
+) -> list[Path]:
     """Write the tables of our runs; returns the files.
 
     scores_runs.csv, scores_per_game.csv, scores_over_games.csv, scores_over_frames.csv, and for each collection, agent
@@ -53,9 +57,13 @@ def score_files(found: Collected, folder: Path, normalization: str = score_aggre
     over_frames = score_aggregates.over_frames(found.curves, normalization, resamples)
     written = [
         _csv(table, folder / f"scores_{name}.csv")
-        for name, table in (("runs", found.scores), ("per_game", per_game), ("over_games", over_games),
-                            ("over_frames", over_frames))
-    ]  # fmt: skip
+        for name, table in (
+            ("runs", found.scores),
+            ("per_game", per_game),
+            ("over_games", over_games),
+            ("over_frames", over_frames),
+        )
+    ]
     keys = ["collection", "agent", "convention"]
     for key, group in per_game.groupby(keys, sort=True):
         mine = (over_games[keys] == list(key)).all(axis="columns")

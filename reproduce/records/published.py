@@ -20,8 +20,10 @@ PUBLISHED = DATA / "published"
 RUNS_100K, SMALL = "atari100k_run_level.csv.gz", "small_budget_published.csv"
 CURVES, SCORES, SUMS = "dopamine_curves.csv.gz", "atari_human_random.csv", "SHA256SUMS"
 PER_GAME, PER_GAME_100K, AGGREGATES = (
-    "atari57_published_scores.csv", "atari100k_published_scores.csv", "aggregate_published.csv"
-)  # fmt: skip
+    "atari57_published_scores.csv",
+    "atari100k_published_scores.csv",
+    "aggregate_published.csv",
+)
 
 # Which random and human columns of SCORES a normalized score is computed with.  Papers differ (PROVENANCE.md, traps 1
 # and 2): "nature49" for 49 games with the human of Mnih et al. 2015, "human_starts" for scores from human starts, and
@@ -41,9 +43,11 @@ NORMALIZATIONS = {
 
 # The DQN family's columns of PER_GAME: (agent, start) -> (convention as in analysis/scores.py, how that is known).
 _STATED, _TRAP3, _DATA, _STYLE = (
-    "stated in the column's protocol", "a paper of 2015 to 2018: PROVENANCE.md, trap 3",
-    "told by the data: PROVENANCE.md, last section", "said to be in the style of Dopamine",
-)  # fmt: skip
+    "stated in the column's protocol",
+    "a paper of 2015 to 2018: PROVENANCE.md, trap 3",
+    "told by the data: PROVENANCE.md, last section",
+    "said to be in the style of Dopamine",
+)
 FAMILY: dict[tuple[str, str], tuple[str, str]] = {
     ("DQN (Nature 2015)", "noop"): ("best_checkpoint", _TRAP3),
     ("DQN (re-evaluated, no-op 30 min)", "noop"): ("best_checkpoint", _STATED),
@@ -259,11 +263,18 @@ def family_columns() -> pd.DataFrame:
         flags = [f"{r.game}: {r.flag}" for r in group.dropna(subset="flag").itertuples()]
         if len(flags) > 1 and group["flag"].nunique() == 1:
             flags = [str(group["flag"].iloc[0])]
-        rows.append({
-            "agent": agent, "start": start, "convention": convention, "basis": basis,
-            **{name: first[name] for name in ("sticky_actions", "frames")}, "games": len(group),
-            **{name: first[name] for name in ("paper", "arxiv", "table", "protocol")}, "flags": "; ".join(flags),
-        })  # fmt: skip
+        rows.append(
+            {
+                "agent": agent,
+                "start": start,
+                "convention": convention,
+                "basis": basis,
+                **{name: first[name] for name in ("sticky_actions", "frames")},
+                "games": len(group),
+                **{name: first[name] for name in ("paper", "arxiv", "table", "protocol")},
+                "flags": "; ".join(flags),
+            }
+        )
     return pd.DataFrame(rows)
 
 

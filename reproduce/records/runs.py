@@ -25,11 +25,31 @@ from reproduce.places import folder_name
 REQUIRED = {  # fields that are read
     "config.json": ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"),
     "manifest.json": ("config_hash", "sessions"),
-    "summary.json": ("config_hash", "frames", "steps", "updates", "episodes", "iterations", "state_digest",
-                     "final_evaluation"),
-}  # fmt: skip
-WHOLE_NUMBERS = ("frames", "steps", "updates", "episodes", "episode", "env_index", "length_frames", "truncated",
-                 "iteration", "eval_episodes", "train_episodes", "replay_size")  # fmt: skip
+    "summary.json": (
+        "config_hash",
+        "frames",
+        "steps",
+        "updates",
+        "episodes",
+        "iterations",
+        "state_digest",
+        "final_evaluation",
+    ),
+}
+WHOLE_NUMBERS = (
+    "frames",
+    "steps",
+    "updates",
+    "episodes",
+    "episode",
+    "env_index",
+    "length_frames",
+    "truncated",
+    "iteration",
+    "eval_episodes",
+    "train_episodes",
+    "replay_size",
+)
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,15 @@ def write_run(
     path.mkdir(parents=True)
     write_json(path / "config.json", config.to_json())
     command = ["/home/someone/checkout/dqn_tf/__main__.py", "train", preset, environment, "--run-dir", str(path)]
-    sessions = [{"command": command, "code_sha256": "0" * 64, "started": "2026-01-01T00:00:00+00:00",
-                 "ended": "2026-01-01T00:01:30+00:00", "status": "complete"}]  # fmt: skip
+    sessions = [
+        {
+            "command": command,
+            "code_sha256": "0" * 64,
+            "started": "2026-01-01T00:00:00+00:00",
+            "ended": "2026-01-01T00:01:30+00:00",
+            "status": "complete",
+        }
+    ]
     write_json(
         path / "manifest.json", {"config_hash": config.hash, "scope": {}, "sessions": sessions, "status": "complete"}
     )
@@ -63,8 +70,10 @@ def write_run(
             best = {"network": "best", "network_frames": ends[0], **score}
             scored = {"final_evaluation": best, "last_network_evaluation": score}
         counted = {"frames": frames, "steps": frames // 4, "updates": 7, "episodes": len(rows), "iterations": len(ends)}
-        write_json(path / "summary.json", {"status": "complete", "config_hash": config.hash, **counted,
-                                           "state_digest": "f" * 64, **scored})  # fmt: skip
+        write_json(
+            path / "summary.json",
+            {"status": "complete", "config_hash": config.hash, **counted, "state_digest": "f" * 64, **scored},
+        )
     return path
 
 
@@ -86,8 +95,14 @@ def job(tmp_path: Path) -> Callable[..., Job]:
     """A function (seed, field=value, ...) -> a job of 400 frames of CartPole below tmp_path/runs."""
 
     def build(seed: int = 1, **fields: Any) -> Job:
-        given = {"label": f"seed {seed}", "preset": "dqn_classic", "environment": "CartPole-v1", "seed": seed,
-                 "frames": 400, "run_dir": tmp_path / "runs" / f"seed_{seed}"}  # fmt: skip
+        given = {
+            "label": f"seed {seed}",
+            "preset": "dqn_classic",
+            "environment": "CartPole-v1",
+            "seed": seed,
+            "frames": 400,
+            "run_dir": tmp_path / "runs" / f"seed_{seed}",
+        }
         return Job(**{**given, **fields, "settings": tuple(fields.get("settings", ()))})
 
     return build

@@ -15,7 +15,17 @@ from matplotlib.ticker import FuncFormatter
 
 from reproduce.analysis.statistics import profile
 from reproduce.presenting.plots.one_game import name_of
-from reproduce.presenting.plots.style import OURS, PUBLISHED, REFERENCE, figure, look, percent_axis, style
+from reproduce.presenting.plots.style import (
+    OURS,
+    PUBLISHED,
+    REFERENCE,
+    figure,
+    level_line,
+    look,
+    note,
+    percent_axis,
+    style,
+)
 from reproduce.records import published
 
 WORSE = "#E69F00"  # orange, beside blue for better
@@ -34,7 +44,7 @@ def nature_scores() -> pd.DataFrame:
     rows = {
         game: {name: references[str(game)].normalized(row[f"nature_{name}"]) for name in ("dqn", "best_linear")}
         for game, row in raw.iterrows()
-    }  # fmt: skip
+    }
     return pd.DataFrame.from_dict(rows, orient="index").sort_values("dqn", ascending=False, kind="stable")
 
 
@@ -53,18 +63,12 @@ def normalized_bars(scores: pd.DataFrame, ours: Mapping[str, float] | None = Non
         axes.barh(place + 0.2, scores["dqn"], height=0.4, color=PUBLISHED)
         axes.barh(place - 0.2, scores["best_linear"], height=0.34, color=OTHER_BARS)
         for at, game, value in zip(place, scores.index, scores["dqn"], strict=True):
-            axes.annotate(f"{value:,.0f} %", (max(value, 0.0), at + 0.2), xytext=(3, 0), textcoords="offset points",
-                          va="center", fontsize=7, zorder=3, bbox=_ON_WHITE)  # fmt: skip
+            look: dict[str, Any] = {"va": "center", "fontsize": 7, "zorder": 3, "bbox": _ON_WHITE, "color": "black"}
+            note(axes, f"{value:,.0f} %", (max(value, 0.0), at + 0.2), (3, 0), **look)
             if game in ours:
                 axes.plot([ours[game]], [at + 0.2], "D", color=OURS[0], markeredgecolor="white", markersize=6, zorder=5)
         axes.axvline(100.0, color="black", linewidth=1)
-        below = int((scores["dqn"] < HUMAN_LEVEL).sum())
-        axes.axhline(below - 0.5, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
-        for text, up in ((f"at least {HUMAN_LEVEL:g} % of the human: {len(scores) - below} games", 3),
-                         (f"below: {below} games", -3)):  # fmt: skip
-            axes.annotate(text, (1.0, below - 0.5), xytext=(0, up), xycoords=("axes fraction", "data"), ha="right",
-                          textcoords="offset points", va="bottom" if up > 0 else "top",
-                          color=REFERENCE, fontsize=8)  # fmt: skip
+        _human_level(axes, int((scores["dqn"] < HUMAN_LEVEL).sum()), len(scores))
         _game_axis(axes, scores.index)
         percent_axis(axes, "x", (-100, -50, 0, 50, 100, 500, 1000, 2500))
         axes.set_xlim(min(-4.0, float(scores.to_numpy().min()) * 1.15), 5500)
@@ -79,6 +83,15 @@ def normalized_bars(scores: pd.DataFrame, ours: Mapping[str, float] | None = Non
             handles.append(Line2D([], [], marker="D", linestyle="", color=OURS[0], label=our_name))
         drawn.legend(handles=handles, loc="outside lower center", ncols=3)
     return drawn
+
+
+def _human_level(axes: Axes, below: int, games: int) -> None:
+    """The line that parts the games with at least HUMAN_LEVEL from the ``below`` others."""
+    level_line(axes, below - 0.5)
+    place: dict[str, Any] = {"within": ("axes fraction", "data"), "ha": "right", "fontsize": 8}
+    above = f"at least {HUMAN_LEVEL:g} % of the human: {games - below} games"
+    note(axes, above, (1.0, below - 0.5), (0, 3), va="bottom", **place)
+    note(axes, f"below: {below} games", (1.0, below - 0.5), (0, -3), va="top", **place)
 
 
 def _game_axis(axes: Axes, games: Sequence[str] | pd.Index) -> None:
@@ -118,14 +131,22 @@ def improvement_bars(values: pd.Series, agent: str, over: str, whose: str) -> Fi
         low, high = min(-30.0, float(values.min())), max(30.0, float(values.max()))
         axes.set_xlim(_beyond(low), _beyond(high))
         for at, value in enumerate(values):
-            axes.annotate(f"{round(value):,} %", (value, at), xytext=(3 if value >= 0 else -3, 0), va="center",
-                          ha="left" if value >= 0 else "right", textcoords="offset points", fontsize=7)  # fmt: skip
+            axes.annotate(
+                f"{round(value):,} %",
+                (value, at),
+                xytext=(3 if value >= 0 else -3, 0),
+                va="center",
+                ha="left" if value >= 0 else "right",
+                textcoords="offset points",
+                fontsize=7,
+            )
         _game_axis(axes, values.index)
         axes.axvline(0.0, color="black", linewidth=0.8)
         axes.set_xlabel("improvement: score difference / (larger of human and baseline, above random)")
         better, worse = int((values > 0).sum()), int((values < 0).sum())
-        axes.set_title(f"{agent} over {over}: better on {better} games, worse on {worse} of {len(values)}\n{whose}",
-                       loc="left")  # fmt: skip
+        axes.set_title(
+            f"{agent} over {over}: better on {better} games, worse on {worse} of {len(values)}\n{whose}", loc="left"
+        )
     return drawn
 
 
@@ -149,8 +170,14 @@ def profiles(scores: pd.DataFrame, whose: str, width: float = 7.6) -> Figure:
             groups = [group.to_numpy() for _, group in scores[scores["label"] == label].groupby("game")["normalized"]]
             share = profile(groups, tau, generator=np.random.default_rng(0), resamples=PROFILE_RESAMPLES)
             axes.fill_between(tau, 100 * share.low, 100 * share.high, color=color, alpha=0.16, linewidth=0)
-            axes.plot(tau, 100 * share.value, color=color, linestyle=dashes, linewidth=1.4,
-                      label=f"{label} ({len(groups)} games)")  # fmt: skip
+            axes.plot(
+                tau,
+                100 * share.value,
+                color=color,
+                linestyle=dashes,
+                linewidth=1.4,
+                label=f"{label} ({len(groups)} games)",
+            )
         axes.axvline(100.0, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
         percent_axis(axes, "x", (0, 50, 100, 200, 500, 1000, 2000, 5000))
         axes.set_xlim(0, 5000)
@@ -195,8 +222,14 @@ def intervals(table: pd.DataFrame, whose: str) -> Figure:
                 if np.isfinite(row["low"]):
                     axes.barh(at, row["high"] - row["low"], left=row["low"], height=0.6, color=color, alpha=0.35)
                 axes.plot([row["value"]], [at], "D", color=color, markersize=5)
-                axes.annotate(f"{round(row['value']):,}", (row["value"], at), xytext=(0, 5), textcoords="offset points",
-                              ha="center", fontsize=7)  # fmt: skip
+                axes.annotate(
+                    f"{round(row['value']):,}",
+                    (row["value"], at),
+                    xytext=(0, 5),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                )
             axes.set_title(MEASURES[measure], loc="left", fontsize=9.5)
             axes.margins(x=0.14)
             axes.set_ylim(-0.6, len(labels) - 0.2)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dqn_tf.envs import games
-from reproduce.presenting.plots.style import OURS, PUBLISHED, REFERENCE, amount, figure, look, style
+from reproduce.presenting.plots.style import OURS, PUBLISHED, REFERENCE, amount, figure, level_line, look, note, style
 from reproduce.records import published
 from reproduce.records.published import DOPAMINE_ITERATION_FRAMES
 from reproduce.records.runs import Run
@@ -80,26 +80,35 @@ def _published_blocks(axes: Axes, curve: pd.DataFrame) -> None:
 def _own_returns(axes: Axes, run: Run, table: pd.DataFrame, color: str) -> None:
     episodes, name = run.episodes, f"ours, seed {run.seed}"
     whole = slice(min(MOVING_EPISODES, len(episodes) // 4), None)  # the mean of a handful tells nothing
-    axes.plot(episodes["frames"][whole] / 1e6, moving_average(episodes["return_raw"].to_numpy())[whole], color=color,
-              linewidth=0.9, alpha=0.75, label=f"{name}: mean of the last {MOVING_EPISODES} episodes")  # fmt: skip
+    axes.plot(
+        episodes["frames"][whole] / 1e6,
+        moving_average(episodes["return_raw"].to_numpy())[whole],
+        color=color,
+        linewidth=0.9,
+        alpha=0.75,
+        label=f"{name}: mean of the last {MOVING_EPISODES} episodes",
+    )
     begin, end = table["begin_frames"] / 1e6, table["end_frames"] / 1e6
     axes.hlines(table["return_mean"], begin, end, colors=color, linewidth=2)
     what = "each 1M frames" if run.frames >= DOPAMINE_ITERATION_FRAMES else f"all {amount(run.frames)} frames"
     error = table["return_std"] / np.sqrt(table["episodes"])
-    axes.errorbar((begin + end) / 2, table["return_mean"], yerr=error, fmt="D", color=color, markersize=6, zorder=5,
-                  markeredgecolor="white", label=f"{name}: mean of {what} ± standard error")  # fmt: skip
+    axes.errorbar(
+        (begin + end) / 2,
+        table["return_mean"],
+        yerr=error,
+        fmt="D",
+        color=color,
+        markersize=6,
+        zorder=5,
+        markeredgecolor="white",
+        label=f"{name}: mean of {what} ± standard error",
+    )
 
 
 def _random_level(axes: Axes, game: str) -> None:
     if game in published.scores().index:
         level = published.human_random(game).random
-        axes.axhline(
-            level,
-            color=REFERENCE,
-            linewidth=1,
-            linestyle=(0, (2, 2)),
-            label=f"random play, without sticky actions: {level:g}",
-        )
+        level_line(axes, level, label=f"random play, without sticky actions: {level:g}")
 
 
 # -- the main job ------------------------------------------------------------------------------------------------------
@@ -116,14 +125,15 @@ def evaluations(group: Sequence[Run], solved_return: float) -> Figure:
             )
             beside = run.frames / 1e3 * (1.02 + 0.015 * index)  # beside each other: equal results would hide each other
             if last := (run.summary or {}).get("last_network_evaluation"):
-                axes.plot([beside], [last["return_mean"]], "D", color=color, markersize=6, markerfacecolor="white",
-                          clip_on=False, zorder=4)  # fmt: skip
-            axes.plot([beside], [final["return_mean"]], "D", color=color, markersize=7, markeredgecolor="white",
-                      clip_on=False, zorder=5, label=f"seed {run.seed}: {final['return_mean']:.1f}")  # fmt: skip
+                hollow_look: dict[str, Any] = {"markersize": 6, "markerfacecolor": "white", "zorder": 4}
+                axes.plot([beside], [last["return_mean"]], "D", color=color, clip_on=False, **hollow_look)
+            look: dict[str, Any] = {"markersize": 7, "markeredgecolor": "white", "zorder": 5, "clip_on": False}
+            label = f"seed {run.seed}: {final['return_mean']:.1f}"
+            axes.plot([beside], [final["return_mean"]], "D", color=color, label=label, **look)
         hollow = " (hollow: last)" if any("last_network_evaluation" in (run.summary or {}) for run in group) else ""
-        axes.axhline(solved_return, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
-        axes.annotate(f"solved: {solved_return:g}", (0.01, solved_return), xycoords=("axes fraction", "data"),
-                      xytext=(0, -3), textcoords="offset points", va="top", color=REFERENCE, fontsize=8.5)  # fmt: skip
+        level_line(axes, solved_return)
+        place: dict[str, Any] = {"within": ("axes fraction", "data"), "va": "top"}
+        note(axes, f"solved: {solved_return:g}", (0.01, solved_return), (0, -3), **place)
         axes.set_title(f"{title(group)}\nlines: while training; diamonds: after training{hollow}", loc="left")
         axes.set_xlabel("frames (thousands; one frame is one step)")
         axes.set_ylabel("mean return of greedy episodes")
@@ -156,9 +166,8 @@ def beginning_beside_published(run: Run, table: pd.DataFrame) -> Figure:
         _whole_curve(right, curve)
         right.axvline(run.frames / 1e6, color=OURS[0], linewidth=1.2)
         end = f"this run ends at {amount(run.frames)} frames"
-        right.annotate(end, (run.frames / 1e6, 1.0), xytext=(6, -4), va="top",
-                       xycoords=("data", "axes fraction"), textcoords="offset points", color=OURS[0],
-                       fontsize=8.5)  # fmt: skip
+        place: dict[str, Any] = {"within": ("data", "axes fraction"), "va": "top", "color": OURS[0]}
+        note(right, end, (run.frames / 1e6, 1.0), (6, -4), **place)
         right.set_title("the whole published curve", loc="left")
         drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return drawn
@@ -254,14 +263,13 @@ def levels(axes: Axes, game: str) -> None:
     low, high = axes.get_ylim()
     for name, level in published.human_random(game)._asdict().items():
         if low - 0.5 * (high - low) <= level <= high + 0.5 * (high - low):
-            axes.axhline(level, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
+            level_line(axes, level)
             beside(axes, level, f"{name}\n{level:,g}")
 
 
 def beside(axes: Axes, level: float, text: str) -> None:
     """A word on a horizontal line, outside the axes where no curve runs through it."""
-    axes.annotate(text, (1.0, level), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-                  va="center", color=REFERENCE, fontsize=8)  # fmt: skip
+    note(axes, text, (1.0, level), (4, 0), ("axes fraction", "data"), va="center", fontsize=8)
 
 
 def name_of(environment: str) -> str:
@@ -290,9 +298,15 @@ def value_and_return(table: pd.DataFrame, width: float = 7.6) -> Figure:
         for axes, (column, words) in zip(drawn.subplots(1, 2), panels.items(), strict=True):
             for index, (seed, rows) in enumerate(by_seed):
                 known = rows.dropna(subset=[column])
-                axes.plot(known["frames"] / 1e6, known[column].astype("float64"), color=OURS[index % len(OURS)],
-                          marker="." if len(known) < 40 else None, markersize=4, linewidth=1.2,
-                          label=f"seed {seed}" if column == "max_q" else None)  # fmt: skip
+                axes.plot(
+                    known["frames"] / 1e6,
+                    known[column].astype("float64"),
+                    color=OURS[index % len(OURS)],
+                    marker="." if len(known) < 40 else None,
+                    markersize=4,
+                    linewidth=1.2,
+                    label=f"seed {seed}" if column == "max_q" else None,
+                )
             if table[column].isna().all():
                 axes.annotate("not recorded yet", (0.5, 0.5), xycoords="axes fraction", ha="center", color=REFERENCE)
             axes.set_title(words, loc="left", fontsize=9)
@@ -300,7 +314,8 @@ def value_and_return(table: pd.DataFrame, width: float = 7.6) -> Figure:
             frames_axis(axes, most)
         agent, environment = table["agent"].iloc[0], table["environment"].iloc[0]
         words = "1 seed" if seeds == 1 else f"{seeds} seeds"
-        drawn.suptitle(f"{name_of(environment)}: {agent}, {words}, {amount(most)} frames", x=0.01, ha="left",
-                       fontsize=10.5)  # fmt: skip
+        drawn.suptitle(
+            f"{name_of(environment)}: {agent}, {words}, {amount(most)} frames", x=0.01, ha="left", fontsize=10.5
+        )
         drawn.legend(loc="outside lower center", ncols=min(seeds, 6))
     return drawn

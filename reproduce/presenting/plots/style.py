@@ -18,14 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 PUBLISHED = "#0072B2"  # blue
 OURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # vermillion first
-SEVERAL = (
-    "#0072B2",
-    "#56B4E9",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#000000",
-)  # published ones: no vermillion, it is ours
+SEVERAL = tuple("#0072B2 #56B4E9 #009E73 #CC79A7 #E69F00 #000000".split())  # published ones: vermillion is ours
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (7, 1.5, 1.5, 1.5)), (0, (3, 2)), (0, (9, 2)))
 REFERENCE = "#666666"
 LARGEST_SVG = 1_000_000  # bytes; above, a PNG is smaller and opens faster
@@ -117,6 +110,24 @@ def amount(frames: int) -> str:
         if frames >= size:
             return f"{frames / size:.3g}{letter}"
     return str(frames)
+
+
+def note(
+    axes: Axes,
+    text: str,
+    at: tuple[float, float],
+    offset: tuple[float, float] = (0.0, 0.0),
+    within: Any = "data",
+    **look: Any,
+) -> None:
+    """Words at ``at``, moved by ``offset`` points.  within: the unit of ``at``, or of its x and its y."""
+    look = {"color": REFERENCE, "fontsize": 8.5, **look}
+    axes.annotate(text, at, xytext=offset, xycoords=within, textcoords="offset points", **look)
+
+
+def level_line(axes: Axes, level: float, **more: Any) -> None:
+    """A dashed gray line across the axes at ``level``."""
+    axes.axhline(level, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)), **more)
 
 
 def percent_axis(axes: Axes, which: str, ticks: tuple[float, ...], linear_to: float = 100.0) -> None:

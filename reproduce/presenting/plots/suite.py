@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reproduce.presenting.plots.one_game import appearance, beside, draw_curve, frames_axis, name_of, origin
-from reproduce.presenting.plots.style import REFERENCE, figure, style
+from reproduce.presenting.plots.style import figure, level_line, style
 from reproduce.records import published
 
 COLUMNS = 6
@@ -46,8 +46,9 @@ def grid(table: pd.DataFrame, block: int = GRID_BLOCK) -> Figure:
             frames_axis(axes, most)
             axes.xaxis.label.set_fontsize(7.5)
             axes.tick_params(labelbottom=True)
-        drawn.suptitle(f"Return of training episodes, {len(games)} games\n{origin(table)}", x=0.01, ha="left",
-                       fontsize=10.5)  # fmt: skip
+        drawn.suptitle(
+            f"Return of training episodes, {len(games)} games\n{origin(table)}", x=0.01, ha="left", fontsize=10.5
+        )
         handles = [
             Line2D([], [], color=color, linestyle=dashes, label=label) for label, (color, dashes) in looks.items()
         ]
@@ -89,9 +90,15 @@ def normalized_over_frames(table: pd.DataFrame, games: int | None, width: float 
                 x = curve["frames"] / 1e6
                 low, high = (curve[f"{column}_{end}"].astype("float64") for end in ("low", "high"))
                 axes.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0)
-                axes.plot(x, curve[column], color=color, linestyle=dashes, linewidth=1.4,
-                          label=label if column == "median" else None)  # fmt: skip
-            axes.axhline(100.0, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)))
+                axes.plot(
+                    x,
+                    curve[column],
+                    color=color,
+                    linestyle=dashes,
+                    linewidth=1.4,
+                    label=label if column == "median" else None,
+                )
+            level_line(axes, 100.0)
             beside(axes, 100.0, "human")
             axes.set_title(f"{words} over {'the' if games is None else games} games", loc="left", fontsize=9.5)
             axes.set_ylim(min(0.0, float(table[["median", "iqm"]].to_numpy().min())), None)

@@ -68,8 +68,13 @@ def _place(path: Path, folder: Path) -> dict[str, Any]:
     _, collection, agent, environment, last = ("", "", "", "", *path.absolute().parts)[-5:]
     number = last.removeprefix("seed_")
     relative = path.relative_to(folder).as_posix() if path != folder else folder.resolve().name
-    return {"path": relative, "collection": collection, "agent": agent,
-            "environment": environment, "seed": int(number) if number.isdecimal() else None}  # fmt: skip
+    return {
+        "path": relative,
+        "collection": collection,
+        "agent": agent,
+        "environment": environment,
+        "seed": int(number) if number.isdecimal() else None,
+    }
 
 
 def _entry(run: Run, folder: Path) -> Entry:

@@ -21,19 +21,46 @@ from reproduce.records import published
 
 
 def row(environment="breakout", seed=0, score=100.0, **more):
-    default = {"collection": "nature", "agent": "dqn_nature", "environment": environment, "game": environment,
-               "seed": seed, "convention": "final_evaluation", "score": score, "episodes": 10, "window": 0,
-               "window_frames": 0, "frames": 1000, "budget_frames": 1000, "complete": True, "start": "noop",
-               "sticky_actions": 0.0, "config_hash": "", "settings_hash": "", "code_sha256": ""}  # fmt: skip
+    default = {
+        "collection": "nature",
+        "agent": "dqn_nature",
+        "environment": environment,
+        "game": environment,
+        "seed": seed,
+        "convention": "final_evaluation",
+        "score": score,
+        "episodes": 10,
+        "window": 0,
+        "window_frames": 0,
+        "frames": 1000,
+        "budget_frames": 1000,
+        "complete": True,
+        "start": "noop",
+        "sticky_actions": 0.0,
+        "config_hash": "",
+        "settings_hash": "",
+        "code_sha256": "",
+    }
     return default | more
 
 
 def point(frames, environment="breakout", seed=0, train=(math.nan, 0), evaluation=(math.nan, 0), **more):
     """An iteration of a run; train, evaluation: (mean return, episodes)."""
-    default = {"collection": "nature", "agent": "dqn_nature", "environment": environment, "game": environment,
-               "seed": seed, "iteration": frames // 100 - 1, "frames": frames, "train_return": train[0],
-               "train_episodes": train[1], "eval_return": evaluation[0], "eval_episodes": evaluation[1],
-               "max_q": math.nan, "complete": True}  # fmt: skip
+    default = {
+        "collection": "nature",
+        "agent": "dqn_nature",
+        "environment": environment,
+        "game": environment,
+        "seed": seed,
+        "iteration": frames // 100 - 1,
+        "frames": frames,
+        "train_return": train[0],
+        "train_episodes": train[1],
+        "eval_return": evaluation[0],
+        "eval_episodes": evaluation[1],
+        "max_q": math.nan,
+        "complete": True,
+    }
     return default | more
 
 
@@ -46,9 +73,18 @@ def found(*rows, curves=()):
 
 
 def claim(**fields):
-    default = {"id": "breakout", "agent": "dqn_nature", "metric": "score", "environment": "breakout",
-               "published": 100.0, "unit": "return", "place": "Paper, Table 1", "rule": "within", "tolerance": 0.1,
-               "why_tolerance": "our choice"}  # fmt: skip
+    default = {
+        "id": "breakout",
+        "agent": "dqn_nature",
+        "metric": "score",
+        "environment": "breakout",
+        "published": 100.0,
+        "unit": "return",
+        "place": "Paper, Table 1",
+        "rule": "within",
+        "tolerance": 0.1,
+        "why_tolerance": "our choice",
+    }
     return Claim(**(default | fields))
 
 
@@ -56,21 +92,37 @@ def asked(convention="final_evaluation", window=None, environments=("breakout",)
     """A protocol of 1,000 frames."""
     grid = Grid(agents=("dqn_nature",), environments=environments, seeds=tuple(range(seeds)), budget_frames=1000)
     return Protocol(
-        **{"schema": 1, "id": "nature", "title": "", "paper": Paper(title="", reference="", place=""),
-           "score": Score(convention=convention, window_frames=window), "agents": {"other": Agent(preset="c51")},
-           "grid": (grid,), "smoke": (grid,), "path": Path(), **fields}
-    )  # fmt: skip
+        **{
+            "schema": 1,
+            "id": "nature",
+            "title": "",
+            "paper": Paper(title="", reference="", place=""),
+            "score": Score(convention=convention, window_frames=window),
+            "agents": {"other": Agent(preset="c51")},
+            "grid": (grid,),
+            "smoke": (grid,),
+            "path": Path(),
+            **fields,
+        }
+    )
 
 
 @pytest.mark.parametrize(
     ("rule", "tolerance", "score", "status"),
     [  # bounds belong to what is allowed
-        ("within", 0.25, 125.0, HELD), ("within", 0.25, 125.1, NOT_HELD), ("within", 0.25, 75.0, HELD),
-        ("within", 0.25, 74.9, NOT_HELD), ("within", 0.0, 100.0, HELD), ("within", 0.0, 100.1, NOT_HELD),
-        ("at_least", 0.0, 100.0, HELD), ("at_least", 0.0, 99.9, NOT_HELD), ("at_least", 0.05, 95.0, HELD),
-        ("at_least", 0.05, 94.9, NOT_HELD), ("at_least", 0.0, 1e6, HELD),
+        ("within", 0.25, 125.0, HELD),
+        ("within", 0.25, 125.1, NOT_HELD),
+        ("within", 0.25, 75.0, HELD),
+        ("within", 0.25, 74.9, NOT_HELD),
+        ("within", 0.0, 100.0, HELD),
+        ("within", 0.0, 100.1, NOT_HELD),
+        ("at_least", 0.0, 100.0, HELD),
+        ("at_least", 0.0, 99.9, NOT_HELD),
+        ("at_least", 0.05, 95.0, HELD),
+        ("at_least", 0.05, 94.9, NOT_HELD),
+        ("at_least", 0.0, 1e6, HELD),
     ],
-)  # fmt: skip
+)
 def test_rules(rule, tolerance, score, status):
     assert judge(asked(), claim(rule=rule, tolerance=tolerance), found(row(score=score))).status == status
 
@@ -126,10 +178,14 @@ def test_too_few_seeds_are_not_run_and_more_all_count():
 # -- during training ---------------------------------------------------------------------------------------------------
 def test_a_score_during_training_by_hand():
     """Three iterations of 100 frames, and one beyond."""
-    table = found(curves=[
-        point(100, train=(1.0, 3), evaluation=(50.0, 2)), point(200, train=(10.0, 1), evaluation=(20.0, 9)),
-        point(300, train=(20.0, 3), evaluation=(40.0, 2)), point(400, train=(900.0, 3), evaluation=(999.0, 2)),
-    ]).curves  # fmt: skip
+    table = found(
+        curves=[
+            point(100, train=(1.0, 3), evaluation=(50.0, 2)),
+            point(200, train=(10.0, 1), evaluation=(20.0, 9)),
+            point(300, train=(20.0, 3), evaluation=(40.0, 2)),
+            point(400, train=(900.0, 3), evaluation=(999.0, 2)),
+        ]
+    ).curves
     assert at_frames(table, "training_return", 300, 100)["score"].tolist() == [20.0]
     assert at_frames(table, "training_return", 300, 200)["score"].tolist() == [(10 + 3 * 20) / 4]
     assert at_frames(table, "final_window", 300, 200)["score"].tolist() == [30.0]
@@ -166,8 +222,14 @@ def test_a_claim_about_the_middle_of_training_is_judged_there():
 def test_the_number_of_an_iteration_is_that_of_its_episodes(run_dir, tmp_path):
     """``at_frames`` of collected runs is ``score_rows``' own training return, where both look at one window."""
     for seed in range(2):
-        run_dir(f"set/dqn_dopamine/breakout/seed_{seed}", seed=seed, frames=1000, settings=("iteration_frames=100",),
-                episodes=[(50 * i, float(i)) for i in range(1, 21)], evaluations=(1.0, 4.0, 3.0, 2.0, 2.0))  # fmt: skip
+        run_dir(
+            f"set/dqn_dopamine/breakout/seed_{seed}",
+            seed=seed,
+            frames=1000,
+            settings=("iteration_frames=100",),
+            episodes=[(50 * i, float(i)) for i in range(1, 21)],
+            evaluations=(1.0, 4.0, 3.0, 2.0, 2.0),
+        )
     collected = collecting.collect([tmp_path / "runs"], window=3)
     of = collected.scores.set_index(["convention", "seed"])["score"]
     assert at_frames(collected.curves, "best_phase", 1000)["score"].tolist() == of["best_phase"].tolist()

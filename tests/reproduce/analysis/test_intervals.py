@@ -20,10 +20,18 @@ from reproduce.analysis.intervals import (
 @pytest.mark.parametrize(
     ("degrees", "probability", "t"),
     [  # any printed table of Student's t, three decimals
-        (1, 0.975, 12.706), (2, 0.975, 4.303), (3, 0.975, 3.182), (4, 0.975, 2.776), (5, 0.975, 2.571),
-        (10, 0.975, 2.228), (30, 0.975, 2.042), (4, 0.95, 2.132), (4, 0.995, 4.604), (7, 0.9, 1.415),
+        (1, 0.975, 12.706),
+        (2, 0.975, 4.303),
+        (3, 0.975, 3.182),
+        (4, 0.975, 2.776),
+        (5, 0.975, 2.571),
+        (10, 0.975, 2.228),
+        (30, 0.975, 2.042),
+        (4, 0.95, 2.132),
+        (4, 0.995, 4.604),
+        (7, 0.9, 1.415),
     ],
-)  # fmt: skip
+)
 def test_quantiles_are_those_of_printed_tables(degrees, probability, t):
     """As half the width of a mean's interval, times the square root of n, for a standard deviation of 1."""
     low, high = mean_interval(0.0, 1.0, degrees + 1, 2 * probability - 1)

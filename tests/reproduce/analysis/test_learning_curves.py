@@ -68,10 +68,14 @@ def test_a_point_that_one_game_lacks_is_left_out():
 
 
 def test_our_runs_over_frames_have_intervals():
-    table = pd.concat([
-        rows((seed, i, 100 * (i + 1), 10.0 * i + seed), environment=game, game=game, complete=True)
-        for game in ("breakout", "pong") for seed in (0, 1) for i in (0, 1)
-    ])  # fmt: skip
+    table = pd.concat(
+        [
+            rows((seed, i, 100 * (i + 1), 10.0 * i + seed), environment=game, game=game, complete=True)
+            for game in ("breakout", "pong")
+            for seed in (0, 1)
+            for i in (0, 1)
+        ]
+    )
     found = learning_curves.own_over_frames(score_aggregates.over_frames(table, resamples=50))
     assert found["label"].tolist() == ["a", "a"] and found["frames"].tolist() == [100, 200]
     assert (found["iqm_low"] <= found["iqm"]).all() and (found["iqm"] <= found["iqm_high"]).all()

@@ -41,8 +41,12 @@ def test_every_summary_comes_out_or_is_a_named_mismatch(table):
     ],
 )
 def test_summaries(table, paper, agent, metric, printed, computed, status):
-    row = table[(table["paper"] == paper) & (table["agent"] == agent) & (table["metric"] == metric)
-                & (table["start"] != "human")].iloc[0]  # fmt: skip
+    row = table[
+        (table["paper"] == paper)
+        & (table["agent"] == agent)
+        & (table["metric"] == metric)
+        & (table["start"] != "human")
+    ].iloc[0]
     assert (row["printed"], row["status"]) == (printed, status)
     assert row["computed"] == pytest.approx(computed, abs=0.05 if "." in printed else 0.5)
 
@@ -78,8 +82,11 @@ def test_agrees_with_what_the_sources_reader_computed(table):
         subset="computed_from_our_tables"
     )
     theirs["start"] = theirs["start"].fillna("")
-    both = table.merge(theirs, left_on=["paper", "place", "agent", "start", "metric"],
-                       right_on=["paper", "table", "agent", "start", "metric"])  # fmt: skip
+    both = table.merge(
+        theirs,
+        left_on=["paper", "place", "agent", "start", "metric"],
+        right_on=["paper", "table", "agent", "start", "metric"],
+    )
     means = both[both["metric"] != "IQM HNS"]
     off = (means["computed"] / means["computed_from_our_tables"] - 1).abs()
     assert len(means) >= 80
@@ -102,11 +109,18 @@ def _with(read, name: str, table: pd.DataFrame):
 @pytest.mark.parametrize(
     ("printed", "computed", "status"),
     [
-        ("79.1", 79.149, EQUAL), ("79.1", 79.051, EQUAL), ("79.1", 79.16, CUT_OFF), ("79.1", 79.199, CUT_OFF),
-        ("79.1", 79.2, UNKNOWN), ("79.1", 79.04, UNKNOWN), ("79", 79.9, CUT_OFF), ("79", 78.4, UNKNOWN),
-        ("0.30", 0.3049, EQUAL), ("0.3", 0.34, EQUAL),
+        ("79.1", 79.149, EQUAL),
+        ("79.1", 79.051, EQUAL),
+        ("79.1", 79.16, CUT_OFF),
+        ("79.1", 79.199, CUT_OFF),
+        ("79.1", 79.2, UNKNOWN),
+        ("79.1", 79.04, UNKNOWN),
+        ("79", 79.9, CUT_OFF),
+        ("79", 78.4, UNKNOWN),
+        ("0.30", 0.3049, EQUAL),
+        ("0.3", 0.34, EQUAL),
     ],
-)  # fmt: skip
+)
 def test_compare_at_the_boundaries(printed, computed, status):
     assert compare(printed, computed, computed, computed) == status
     assert compare(printed, computed, computed - 1, computed + 1) != UNKNOWN

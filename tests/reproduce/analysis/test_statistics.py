@@ -34,8 +34,12 @@ def naive(groups, target=100.0):
     cut = len(runs) // 4
     middle = runs[cut : len(runs) - cut]
     gaps = [sum(max(target - v, 0.0) for v in g) / len(g) for g in groups]
-    return {"median": pystatistics.median(means), "mean": sum(means) / len(means), "iqm": sum(middle) / len(middle),
-            "optimality_gap": sum(gaps) / len(gaps)}  # fmt: skip
+    return {
+        "median": pystatistics.median(means),
+        "mean": sum(means) / len(means),
+        "iqm": sum(middle) / len(middle),
+        "optimality_gap": sum(gaps) / len(gaps),
+    }
 
 
 def test_aggregates_by_hand():

@@ -25,10 +25,22 @@ from reproduce.executing.jobs import Outcome
 def test_the_command_line_says_everything(job, tmp_path):
     planned = job(settings=["batch_size=8", "iteration_frames=100"], checkpoint_frames=50)
     assert planned.arguments == [
-        "train", "dqn_classic", "CartPole-v1", "--seed", "1", "--frames", "400",
-        "--run-dir", str(tmp_path / "runs" / "seed_1"), "--checkpoint-frames", "50",
-        "--set", "batch_size=8", "--set", "iteration_frames=100",
-    ]  # fmt: skip
+        "train",
+        "dqn_classic",
+        "CartPole-v1",
+        "--seed",
+        "1",
+        "--frames",
+        "400",
+        "--run-dir",
+        str(tmp_path / "runs" / "seed_1"),
+        "--checkpoint-frames",
+        "50",
+        "--set",
+        "batch_size=8",
+        "--set",
+        "iteration_frames=100",
+    ]
     assert planned.config.agent.batch_size == 8 and planned.config.seed == 1
     assert planned.log == tmp_path / "runs" / "seed_1.log"
 
@@ -85,8 +97,12 @@ def test_a_failed_run_is_started_again(job, instead):
     done = jobs.run_one(job())
     assert (done.state, done.attempts, done.already, done.message) == ("complete", 3, False, "")
     assert job().log.read_text().splitlines() == [
-        "attempt 1", "-- attempt 2 --", "attempt 2", "-- attempt 3 --", "attempt 3",
-    ]  # fmt: skip
+        "attempt 1",
+        "-- attempt 2 --",
+        "attempt 2",
+        "-- attempt 3 --",
+        "attempt 3",
+    ]
     assert pickle.loads(pickle.dumps(done)) == done
 
 
@@ -277,5 +293,8 @@ def test_a_terminal_shows_one_block(job):
 
 def test_numbers_of_runs_in_words():
     assert [formatting.runs(1), formatting.runs(3420), formatting.runs(1, of=2), formatting.runs(2, of=2)] == [
-        "1 run", "3,420 runs", "1 of 2 runs", "2 runs",
-    ]  # fmt: skip
+        "1 run",
+        "3,420 runs",
+        "1 of 2 runs",
+        "2 runs",
+    ]

@@ -182,20 +182,24 @@ def test_the_smoke_twin_lives_apart(reproduce, tmp_path):
     assert code == 0 and "1 run, 300 training frames" in said
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    (["--executor", "locl"], "Did you mean 'local'"),
-    (["--shard", "3/2"], "1 <= i <= n"),
-    (["--games", "brekout"], "Unknown environment 'brekout'"),
-    (["--agent", "dqn_clasic"], "Did you mean 'dqn_classic'"),
-    (["--agent", "bbf"], "does not have their presets yet: bbf"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--executor", "locl"], "Did you mean 'local'"),
+        (["--shard", "3/2"], "1 <= i <= n"),
+        (["--games", "brekout"], "Unknown environment 'brekout'"),
+        (["--agent", "dqn_clasic"], "Did you mean 'dqn_classic'"),
+        (["--agent", "bbf"], "does not have their presets yet: bbf"),
+    ],
+)
 def test_wrong_words_touch_nothing(reproduce, tmp_path, words, expected):
     code, _, errors = reproduce(*words)
     assert code == 2 and expected in errors and not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("words", [["--jobs", "0"], ["--seeds", "x"], ["--retries", "-1"], ["--frames-per-second", "0"],
-                                   ["--shards", "1/2"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "words", [["--jobs", "0"], ["--seeds", "x"], ["--retries", "-1"], ["--frames-per-second", "0"], ["--shards", "1/2"]]
+)
 def test_ill_typed_words(reproduce, words):
     with pytest.raises(SystemExit) as left:
         reproduce(*words)
@@ -203,11 +207,14 @@ def test_ill_typed_words(reproduce, words):
 
 
 # -- folders of others -------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("budget_frames = 3_000", "budget_frames = 4_000", "grid 1.budget_frames: 3000 there, 4000 asked for"),
-    ("seeds = [1, 2]", "seeds = [1, 2, 3]", "grid 1.seeds"),
-    ("iteration_frames=1_000", "iteration_frames=1_500", "grid 1.settings"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("budget_frames = 3_000", "budget_frames = 4_000", "grid 1.budget_frames: 3000 there, 4000 asked for"),
+        ("seeds = [1, 2]", "seeds = [1, 2, 3]", "grid 1.seeds"),
+        ("iteration_frames=1_000", "iteration_frames=1_500", "grid 1.settings"),
+    ],
+)
 def test_another_version_of_the_protocol_is_refused(reproduce, trained, tmp_path, old, new, said):
     trained()
     assert reproduce()[0] == 0
@@ -241,13 +248,16 @@ def test_another_version_of_dqn_tf_is_refused(reproduce, trained, monkeypatch):
     assert code == 2 and "this is 9.9" in errors
 
 
-@pytest.mark.parametrize(("name", "text", "said"), [
-    ("sweep.json", "{", "Expected JSON"),
-    ("sweep.json", "{}", "Expected the record of a sweep"),
-    ("plan.csv", "agent,environment,seed\n", "Expected the columns agent, environment, seed, frames"),
-    ("plan.csv", "", "Expected the columns"),
-    ("manifest.csv", "agent,environment,seed,config_hash\n", "Expected the columns"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("sweep.json", "{", "Expected JSON"),
+        ("sweep.json", "{}", "Expected the record of a sweep"),
+        ("plan.csv", "agent,environment,seed\n", "Expected the columns agent, environment, seed, frames"),
+        ("plan.csv", "", "Expected the columns"),
+        ("manifest.csv", "agent,environment,seed,config_hash\n", "Expected the columns"),
+    ],
+)
 def test_damaged_lists(reproduce, trained, tmp_path, name, text, said):
     trained()
     assert reproduce()[0] == 0
@@ -307,8 +317,15 @@ def test_status_of_every_kind(tiny, tmp_path, capsys):
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = {r.seed: (r.state, r.done) for r in sweep_status.collect(home)}
         assert cli.main(["status", str(tmp_path / "runs")]) == 0
-    assert found == {1: ("complete", 3000), 2: ("failed", 1500), 3: ("stopped", 1500), 4: ("running", 1500),
-                     5: ("running", 0), 6: ("failed", 0), 7: ("waiting", 0)}  # fmt: skip
+    assert found == {
+        1: ("complete", 3000),
+        2: ("failed", 1500),
+        3: ("stopped", 1500),
+        4: ("running", 1500),
+        5: ("running", 0),
+        6: ("failed", 0),
+        7: ("waiting", 0),
+    }
     said = capsys.readouterr().out
     assert "7 runs, 1 complete, 2 running, 2 failed, 1 stopped, 1 waiting; 7,500 of 21,000 frames (35.7%)" in said
     assert "dqn_classic CartPole-v1 seed 2: 1,500 of 3,000 frames (50%)\n    the reason" in said

@@ -55,15 +55,18 @@ def test_agents():
     assert {k[0] for k in keys(only)} == {"dqn_classic"} and len(only.jobs) == 5
 
 
-@pytest.mark.parametrize(("name", "chosen", "said"), [
-    ("nature2015", {"agents": ("dqn_natur",)}, "Did you mean 'dqn_nature'"),
-    ("nature2015", {"agents": ("dqn_zoo",)}, "nature2015 is about these agents only"),
-    ("nature2015", {"environments": ("brekout",)}, "Did you mean 'breakout'"),
-    ("nature2015", {"environments": ("surround",)}, "Expected environments of nature2015, got 'surround'"),
-    ("nature2015", {"environments": ("xyzzy",)}, "Unknown environment 'xyzzy'"),
-    ("quickstart", {"agents": ("dqn_classic",), "environments": ("breakout",)}, "no grid has both"),
-    ("classic", {"agents": ("dqn_nature",)}, "dqn_nature CartPole-v1 seed 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "chosen", "said"),
+    [
+        ("nature2015", {"agents": ("dqn_natur",)}, "Did you mean 'dqn_nature'"),
+        ("nature2015", {"agents": ("dqn_zoo",)}, "nature2015 is about these agents only"),
+        ("nature2015", {"environments": ("brekout",)}, "Did you mean 'breakout'"),
+        ("nature2015", {"environments": ("surround",)}, "Expected environments of nature2015, got 'surround'"),
+        ("nature2015", {"environments": ("xyzzy",)}, "Unknown environment 'xyzzy'"),
+        ("quickstart", {"agents": ("dqn_classic",), "environments": ("breakout",)}, "no grid has both"),
+        ("classic", {"agents": ("dqn_nature",)}, "dqn_nature CartPole-v1 seed 1"),
+    ],
+)
 def test_selections_that_cannot_be(name, chosen, said, outcome):
     assert said in outcome(make, load(name), RUNS, Selection(**chosen))
 

@@ -58,8 +58,13 @@ def test_improvement_is_the_dueling_papers():
 def test_every_published_figure_says_that_it_is_published_data_only():
     drawn = published_figures.published_figures()
     assert {"nature2015_figure3", "grid_dopamine", "profiles_noop", "aggregates_noop"} <= set(drawn)
-    for name in ("profiles_noop", "aggregates_noop", "improvement_rainbow_over_dqn", "curves_pong",
-                 "normalized_over_frames_dopamine"):  # fmt: skip
+    for name in (
+        "profiles_noop",
+        "aggregates_noop",
+        "improvement_rainbow_over_dqn",
+        "curves_pong",
+        "normalized_over_frames_dopamine",
+    ):
         assert "published data only, no run of ours" in text_of(drawn[name]())
 
 
@@ -132,8 +137,11 @@ def test_aggregates_are_of_agents_with_several_games():
 
 
 def test_profile_of_runs_has_a_band_and_of_means_has_none():
-    rows = [{"label": "a", "game": g, "published": False, "normalized": v}
-            for g, values in (("pong", (10.0, 90.0)), ("breakout", (50.0, 300.0))) for v in values]  # fmt: skip
+    rows = [
+        {"label": "a", "game": g, "published": False, "normalized": v}
+        for g, values in (("pong", (10.0, 90.0)), ("breakout", (50.0, 300.0)))
+        for v in values
+    ]
     axes = bars.profiles(pd.DataFrame(rows), "x").axes[0]
     curve = axes.lines[0]
     share = dict(zip(curve.get_xdata(), curve.get_ydata(), strict=True))

@@ -24,8 +24,19 @@ def recorded(run_dir):
     def build(*finals: float):
         ends = [(800 * (i + 1), float(i % 3)) for i in range(200)]
         atari = runs.load(run_dir("atari", ends, frames=160_000, seed=1))
-        poles = [runs.load(run_dir(f"c{i}", preset="dqn_classic", environment="CartPole-v1", frames=100, seed=i + 1,
-                                   final=[value] * 100)) for i, value in enumerate(finals)]  # fmt: skip
+        poles = [
+            runs.load(
+                run_dir(
+                    f"c{i}",
+                    preset="dqn_classic",
+                    environment="CartPole-v1",
+                    frames=100,
+                    seed=i + 1,
+                    final=[value] * 100,
+                )
+            )
+            for i, value in enumerate(finals)
+        ]
         done = [atari, *poles]
         planned = [
             Job(label="", preset=r.agent, environment=r.environment, seed=r.seed, frames=r.frames, run_dir=r.path)
@@ -42,16 +53,27 @@ def test_report(recorded, tmp_path):
     assert report.ok and "CartPole-v1 is solved: 4 of 5 seeds" in report.text
     table = pd.read_csv(tmp_path / "out" / "summary.csv")
     assert table["verdict"].tolist() == [
-        "not comparable (160k of 1M frames)", "solved", "solved", "not solved", "solved", "solved",
-    ]  # fmt: skip
+        "not comparable (160k of 1M frames)",
+        "solved",
+        "solved",
+        "not solved",
+        "solved",
+        "solved",
+    ]
     assert table["reference"].tolist() == [1.64087, *[475.0] * 5] and table["score_episodes"].tolist() == [
         200,
         *[100] * 5,
     ]
     assert table["score"][0] == pytest.approx(sum(i % 3 for i in range(200)) / 200)
     page = (tmp_path / "out" / "summary.md").read_text()
-    for words in ("first 160,000 frames", "0.08 % of the published 200M", "They do not show that the agent learns",
-                  "![breakout](breakout.svg)", "![cartpole-v1](cartpole-v1.svg)", "docs/classic.md"):  # fmt: skip
+    for words in (
+        "first 160,000 frames",
+        "0.08 % of the published 200M",
+        "They do not show that the agent learns",
+        "![breakout](breakout.svg)",
+        "![cartpole-v1](cartpole-v1.svg)",
+        "docs/classic.md",
+    ):
         assert words in page
     names = {
         "summary.csv",

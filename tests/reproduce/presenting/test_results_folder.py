@@ -22,12 +22,16 @@ def results(run_dir, tmp_path, monkeypatch):
         p.relative_to(tmp_path).as_posix() for p in results_folder.write(results_folder.read(tmp_path), tmp_path, PARTS)
     }
     assert len(written) == FILES and written >= {
-        "tables/published_medians.csv", "tables/scores_per_game.csv",
+        "tables/published_medians.csv",
+        "tables/scores_per_game.csv",
         "tables/scores_set_dqn_dopamine_final_evaluation.md",
-        "tables/dqn_dopamine.csv", "tables/dqn_dopamine.md",
-        "plots/dqn_dopamine_breakout.svg", "plots/dqn_dopamine_breakout.png",
-        "plots/set/curves_breakout.svg", "plots/set/value_dqn_dopamine_breakout.svg",
-    }  # fmt: skip
+        "tables/dqn_dopamine.csv",
+        "tables/dqn_dopamine.md",
+        "plots/dqn_dopamine_breakout.svg",
+        "plots/dqn_dopamine_breakout.png",
+        "plots/set/curves_breakout.svg",
+        "plots/set/value_dqn_dopamine_breakout.svg",
+    }
     return tmp_path
 
 

@@ -105,8 +105,13 @@ def test_sums_are_sha256():
 
 def test_rliables_runs_give_the_printed_aggregates():
     """Medians and means of human-normalized scores over 26 games, as rliable's notebook prints them (section 8)."""
-    printed = {"DER": (0.18936, 0.35030), "OTRainbow": (0.12959, 0.21705), "DrQ": (0.21198, 0.36912),
-               "DrQ(eps)": (0.31290, 0.46474), "SPR": (0.39563, 0.61580)}  # fmt: skip
+    printed = {
+        "DER": (0.18936, 0.35030),
+        "OTRainbow": (0.12959, 0.21705),
+        "DrQ": (0.21198, 0.36912),
+        "DrQ(eps)": (0.31290, 0.46474),
+        "SPR": (0.39563, 0.61580),
+    }
     for agent, (median, mean) in printed.items():
         runs = published.runs_100k(agent)
         assert runs.groupby("game")["run"].nunique().eq(100).all() and runs["game"].nunique() == 26

@@ -67,16 +67,52 @@ def test_damage_is_refused(run_dir, outcome):
 
 HEAD = "frames,score\n"
 ODD = (
-    "", HEAD, HEAD + "1,2\n3\n", HEAD + "1,2,3\n3\n", HEAD + "3\n1,2,3\n", HEAD + "1,2,3\n", HEAD + "\n",
-    HEAD + "1,2\n\n3,4\n", HEAD + "1,\n2,nan\n", HEAD + "1,1_0\n2,inf\n", HEAD + "1, 2\n", HEAD + '1,"2"\n',
-    HEAD + "1,2\r\n", "frames,frames\n1,2\n", HEAD + "1.5,2\n", HEAD + ",2\n", HEAD + "1,NA\n", HEAD + "1,true\n",
-    HEAD + "1,0.1\n2,5e-324\n3,1e400\n4,0.30000000000000004\n", HEAD + "1,\xff\n", HEAD + "5,2\n4,2\n", HEAD + HEAD,
-    HEAD + "1,2", "frames,state_digest\n1,00ff\n2,\n", "frames,score,\n1,2,3\n", HEAD + "99999999999999999999,2\n",
-    HEAD + "1,0x1\n", HEAD + "-1,2\n", HEAD + "1,2\x0b\n", "\xef\xbb\xbf" + HEAD + "1,2\n", "score\n\n",
-    "frames,state_digest\n1,nan\n2,3\n", HEAD + "1,-\n", HEAD + "1,.\n", HEAD + "1,e5\n", HEAD + "1,1-2\n",
-    HEAD + "1,+.5e1\n", "frames,episode\n1,1e25\n", "frames,episode\n1,\n",
-    HEAD + "1,5.\n", HEAD + "1,1e-\n", HEAD + "1,e\n", HEAD + ",\n,\n", HEAD + "1,+-3\n", HEAD + "1,1e999\n",
-)  # fmt: skip
+    "",
+    HEAD,
+    HEAD + "1,2\n3\n",
+    HEAD + "1,2,3\n3\n",
+    HEAD + "3\n1,2,3\n",
+    HEAD + "1,2,3\n",
+    HEAD + "\n",
+    HEAD + "1,2\n\n3,4\n",
+    HEAD + "1,\n2,nan\n",
+    HEAD + "1,1_0\n2,inf\n",
+    HEAD + "1, 2\n",
+    HEAD + '1,"2"\n',
+    HEAD + "1,2\r\n",
+    "frames,frames\n1,2\n",
+    HEAD + "1.5,2\n",
+    HEAD + ",2\n",
+    HEAD + "1,NA\n",
+    HEAD + "1,true\n",
+    HEAD + "1,0.1\n2,5e-324\n3,1e400\n4,0.30000000000000004\n",
+    HEAD + "1,\xff\n",
+    HEAD + "5,2\n4,2\n",
+    HEAD + HEAD,
+    HEAD + "1,2",
+    "frames,state_digest\n1,00ff\n2,\n",
+    "frames,score,\n1,2,3\n",
+    HEAD + "99999999999999999999,2\n",
+    HEAD + "1,0x1\n",
+    HEAD + "-1,2\n",
+    HEAD + "1,2\x0b\n",
+    "\xef\xbb\xbf" + HEAD + "1,2\n",
+    "score\n\n",
+    "frames,state_digest\n1,nan\n2,3\n",
+    HEAD + "1,-\n",
+    HEAD + "1,.\n",
+    HEAD + "1,e5\n",
+    HEAD + "1,1-2\n",
+    HEAD + "1,+.5e1\n",
+    "frames,episode\n1,1e25\n",
+    "frames,episode\n1,\n",
+    HEAD + "1,5.\n",
+    HEAD + "1,1e-\n",
+    HEAD + "1,e\n",
+    HEAD + ",\n,\n",
+    HEAD + "1,+-3\n",
+    HEAD + "1,1e999\n",
+)
 
 
 def flipped(data):
@@ -149,8 +185,13 @@ def test_export(run_dir, tmp_path):
     assert export.verify_export(to) == [] and runs.load(to).seed == 2
     manifest = json.loads((to / "manifest.json").read_text())
     assert manifest["sessions"][0]["command"] == [
-        "__main__.py", "train", "dqn_dopamine", "breakout", "--run-dir", "runs/early/dqn_dopamine/breakout/seed_2",
-    ]  # fmt: skip
+        "__main__.py",
+        "train",
+        "dqn_dopamine",
+        "breakout",
+        "--run-dir",
+        "runs/early/dqn_dopamine/breakout/seed_2",
+    ]
     for file in to.iterdir():
         assert str(tmp_path) not in file.read_text() and "/home" not in file.read_text()
 

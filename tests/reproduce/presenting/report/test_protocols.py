@@ -14,8 +14,15 @@ def sweep(run_dir, tmp_path):
     """The quickstart's folder, with four of its five CartPole runs."""
     home = tmp_path / "runs" / "quickstart"
     for seed in range(1, 5):
-        run_dir(f"quickstart/dqn_classic/CartPole-v1/seed_{seed}", ((80_000, 500.0),), seed=seed, frames=80_000,
-                preset="dqn_classic", environment="CartPole-v1", final=(500.0, 490.0))  # fmt: skip
+        run_dir(
+            f"quickstart/dqn_classic/CartPole-v1/seed_{seed}",
+            ((80_000, 500.0),),
+            seed=seed,
+            frames=80_000,
+            preset="dqn_classic",
+            environment="CartPole-v1",
+            final=(500.0, 490.0),
+        )
     lines = ["agent,environment,seed,frames", *(f"dqn_classic,CartPole-v1,{seed},80000" for seed in range(1, 6))]
     (home / "plan.csv").write_text("\n".join(lines) + "\n")
     shutil.copyfile(places.PROTOCOLS / "quickstart.toml", home / "protocol.toml")
@@ -30,8 +37,15 @@ def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
     assert "5 runs: 4 complete, 1 not run." in writing.make(sweep, protocols.known)
     assert "4 runs: 4 complete." in writing.make(sweep / "dqn_classic", protocols.known)  # no word of the plan
 
-    run_dir("quickstart/dqn_classic/CartPole-v1/seed_5", ((80_000, 500.0),), seed=5, frames=80_000,
-            preset="dqn_classic", environment="CartPole-v1", final=(400.0,))  # fmt: skip
+    run_dir(
+        "quickstart/dqn_classic/CartPole-v1/seed_5",
+        ((80_000, 500.0),),
+        seed=5,
+        frames=80_000,
+        preset="dqn_classic",
+        environment="CartPole-v1",
+        final=(400.0,),
+    )
     (claim,) = protocols.known(sweep, collecting.collect([sweep])).claims
     assert (claim["status"], claim["ours"]) == ("held", pytest.approx((4 * 495 + 400) / 5))
     assert claim["published"] == 475.0

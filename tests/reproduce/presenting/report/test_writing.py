@@ -63,8 +63,14 @@ def folder(run_dir, tmp_path):
         run_dir(f"set/dqn_dopamine/breakout/seed_{seed}", ends, frames=1_200_000, seed=seed, final=(2.0, 7.0 * seed))
     run_dir("set/dqn_dopamine/breakout/seed_2", ends[:100], frames=1_200_000, seed=2, complete=False)
     for seed in (1, 2):
-        run_dir(f"set/dqn_classic/CartPole-v1/seed_{seed}", [(20 * (i + 1), 20.0) for i in range(100)], seed=seed,
-                preset="dqn_classic", environment="CartPole-v1", frames=2000)  # fmt: skip
+        run_dir(
+            f"set/dqn_classic/CartPole-v1/seed_{seed}",
+            [(20 * (i + 1), 20.0) for i in range(100)],
+            seed=seed,
+            preset="dqn_classic",
+            environment="CartPole-v1",
+            frames=2000,
+        )
     broken = run_dir("set/dqn_dopamine/pong/seed_0", ends, environment="pong")
     (broken / "episodes.csv").write_text(f"frames,steps\n1,{HOSTILE}\n")
     return tmp_path / "runs"
@@ -72,8 +78,15 @@ def folder(run_dir, tmp_path):
 
 def known(home: Path, found: collecting.Collected):
     """A protocol whose every text is hostile."""
-    claim = {"name": HOSTILE, "status": "held", "metric": "score", "published": 1.0, "ours": float("nan"),
-             "place": HOSTILE, "explanation": HOSTILE}  # fmt: skip
+    claim = {
+        "name": HOSTILE,
+        "status": "held",
+        "metric": "score",
+        "published": 1.0,
+        "ours": float("nan"),
+        "place": HOSTILE,
+        "explanation": HOSTILE,
+    }
     return entries.Asked(
         title=f"Title {HOSTILE}",
         paper=HOSTILE,
@@ -246,8 +259,17 @@ def looked_at(text: str, tmp_path: Path) -> dict:
         return {}
     harness = tmp_path / "harness.html"
     harness.write_text(HARNESS.format(page=json.dumps(text).replace("</", "<\\/")))
-    command = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-               "--window-size=1400,1000", "--timeout=60000", "--dump-dom", harness.as_uri()]  # fmt: skip
+    command = [
+        BROWSER,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=1400,1000",
+        "--timeout=60000",
+        "--dump-dom",
+        harness.as_uri(),
+    ]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
     found = json.loads(html.unescape(re.search(r'<pre id="result">(.*?)</pre>', dom, re.DOTALL)[1]))
     assert isinstance(found, dict), found
