@@ -102,7 +102,9 @@ def _compiled_rmsprop() -> Any:
 
     class CompiledRMSprop(base):
         def update_step(self, gradient: Tensor, variable: Variable, learning_rate: TensorLike) -> None:
-            step = lambda g: super(CompiledRMSprop, self).update_step(g, variable, learning_rate)  # noqa: E731
+            def step(gradient: Tensor) -> None:
+                super(CompiledRMSprop, self).update_step(gradient, variable, learning_rate)
+
             tf.function(step, autograph=False, jit_compile=True)(gradient)
 
     return CompiledRMSprop
@@ -118,15 +120,16 @@ def _fused_adam() -> Any:
         corrected = False
 
         def update_step(self, gradient: Tensor, variable: Variable, learning_rate: TensorLike) -> None:
-            given = lambda x: tf.cast(x, variable.dtype)  # noqa: E731
+            def given(x: TensorLike) -> Tensor:
+                return tf.cast(x, variable.dtype)
+
             place, t = self._get_variable_index(variable), given(self.iterations + 1)
-            handle = lambda x: (x.value if isinstance(x, tf.keras.Variable) else x).handle  # noqa: E731
             beta_1, beta_2 = given(self.beta_1), given(self.beta_2)
             epsilon = given(self.epsilon)
             tf.raw_ops.ResourceApplyAdam(
-                var=handle(variable),
-                m=handle(self._momentums[place]),
-                v=handle(self._velocities[place]),
+                var=_handle(variable),
+                m=_handle(self._momentums[place]),
+                v=_handle(self._velocities[place]),
                 beta1_power=tf.pow(beta_1, t),
                 beta2_power=tf.pow(beta_2, t),
                 lr=given(learning_rate),
@@ -137,6 +140,11 @@ def _fused_adam() -> Any:
             )
 
     return FusedAdam
+
+
+def _handle(variable: Variable) -> Tensor:
+    """The resource behind a variable of Keras or of TensorFlow."""
+    return (variable.value if isinstance(variable, tf.keras.Variable) else variable).handle
 
 
 class Optimizers:

@@ -20,7 +20,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.envs import AnyProtocol, vector
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.rng import Stream
-from dqn_tf.types import StepType, TimeStep
+from dqn_tf.types import StepType, TensorLike, TimeStep
 
 LANES = 8  # games played side by side, so that one call of the network serves them all
 LINE_SECONDS = 30.0  # between two lines about a phase that takes long
@@ -138,9 +138,55 @@ def _guarded(call: Callable[..., Answers], plan: vector.Plan) -> Callable[..., A
     return guarded
 
 
+class _Games:
+    """The lanes of a phase and their environments, side by side."""
+
+    def __init__(
+        self, lanes: Sequence[_Lane], plan: vector.Plan, workers: int, watch: Callable[[envs.Environment], None] | None
+    ) -> None:
+        """Raises EnvironmentFault if an environment cannot be made."""
+        self._lanes, self._watch = lanes, watch
+        self._environments = _guarded(vector.make, plan)(plan, workers)
+        self._step = _guarded(self._environments.step, plan)
+
+    def begin_episodes(self) -> None:
+        """Reset the environments of the lanes whose episode is over."""
+        if any(lane.begins for lane in self._lanes):
+            answers = self._step([vector.RESET if lane.begins else vector.REST for lane in self._lanes])
+            for lane, answer in zip(self._lanes, answers, strict=True):
+                if answer is not None:
+                    lane.begun(answer)
+
+    def step(self, q_values: Callable[[np.ndarray], TensorLike], epsilon: float, ties: bool) -> None:
+        """One epsilon-greedy step of every lane that still plays."""
+        # The batch keeps its size to the end, so that a lane's last bits do not depend on when others finish.
+        q = np.asarray(q_values(self._environments.observations))
+        answers = self._step([lane.action(row, epsilon, ties) for lane, row in zip(self._lanes, q, strict=True)])
+        if self._watch and not self._lanes[0].scores:
+            assert isinstance(self._environments, vector.InProcess)
+            self._watch(self._environments.environments[0])
+        for lane, answer in zip(self._lanes, answers, strict=True):
+            if answer is not None:
+                lane.stepped(answer)
+
+    def close(self) -> None:
+        self._environments.close()
+
+
+def _lanes(config: RunConfig, phase: str, episodes: int | None, frames: int | None) -> list[_Lane]:
+    """The lanes of a phase, each with its share; their number depends on the request alone."""
+    count = min(LANES, episodes) if episodes else LANES
+    shares = [episodes // count + (i < episodes % count) for i in range(count)] if episodes else [None] * count
+    most = None if isinstance(config.protocol, AtariProtocol) else config.evaluation.max_steps_per_episode
+    streams = [Stream(config.seed, f"{phase}/{i}/exploration") for i in range(count)]
+    return [
+        _Lane(stream, share, -(-(frames or 0) // count), most) for stream, share in zip(streams, shares, strict=True)
+    ]
+
+
 def play(
     config: RunConfig,
-    q_values: Callable[[np.ndarray], Any],
+    q_values: Callable[[np.ndarray], TensorLike],
     phase: str,
     *,
     episodes: int | None = None,
@@ -150,53 +196,47 @@ def play(
     watch: Callable[[envs.Environment], None] | None = None,
     say: Say = lambda text: None,
 ) -> list[Score]:
-    """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent, and return their scores.
+    """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent.
 
-    q_values: [B, ...] observations -> [B, A].  phase: names the random streams, e.g. "evaluation/3".
-    epsilon: defaults to the configuration's.  each_step: called before every step; may raise to stop.
-    watch: shown the environment after every step of the first lane's first episode.
-    say: told now and then how far a phase is that takes long.
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
     episodes get no more weight than long ones.  Where execution has workers, the lanes are played by as many (not if
-    it is watched), with the same scores.  Raises EnvironmentFault if an environment fails.
+    it is watched), with the same scores.
+
+    Args:
+        config: of the run.
+        q_values: [B, ...] observations -> [B, A].
+        phase: names the random streams, e.g. "evaluation/3".
+        episodes: how many to play; or
+        frames: how many to spend.
+        epsilon: defaults to the configuration's.
+        each_step: called before every step; may raise to stop.
+        watch: shown the environment after every step of the first lane's first episode.
+        say: told now and then how far a phase is that takes long.
+
+    Returns:
+        The scores, lane after lane.
+
+    Raises:
+        RunError: neither a number of episodes nor of frames.
+        EnvironmentFault: an environment failed.
     """
     if not episodes and not frames:
         raise RunError("Expected a number of episodes or frames to play, got neither.")
+    lanes, ties = _lanes(config, phase, episodes, frames), config.agent.exploration.random_ties
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
-    count = min(LANES, episodes) if episodes else LANES
-    names = tuple(f"{phase}/{i}" for i in range(count))
-    shares = [episodes // count + (i < episodes % count) for i in range(count)] if episodes else [None] * count
-    most = None if isinstance(config.protocol, AtariProtocol) else config.evaluation.max_steps_per_episode
-    lanes = [
-        _Lane(Stream(config.seed, f"{name}/exploration"), share, -(-(frames or 0) // count), most)
-        for name, share in zip(names, shares, strict=True)
-    ]
-    ties = config.agent.exploration.random_ties
+    names = tuple(f"{phase}/{i}" for i in range(len(lanes)))
     plan = vector.Plan(config.environment, scoring_protocol(config), config.seed, names, training=False)
-    workers = 0 if watch else min(count, getattr(config.agent.execution, "workers", 0))
-    environments = _guarded(vector.make, plan)(plan, workers)
-    step = _guarded(environments.step, plan)
+    workers = 0 if watch else min(len(lanes), getattr(config.agent.execution, "workers", 0))
     teller = _Teller(config, phase, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
+    games = _Games(lanes, plan, workers, watch)
     try:
         while not all(lane.done for lane in lanes):
-            if any(lane.begins for lane in lanes):
-                answers = step([vector.RESET if lane.begins else vector.REST for lane in lanes])
-                for lane, answer in zip(lanes, answers, strict=True):
-                    if answer is not None:
-                        lane.begun(answer)
+            games.begin_episodes()
             each_step()
-            # The batch keeps its size to the end, so that a lane's last bits do not depend on when others finish.
-            q = np.asarray(q_values(environments.observations))
-            answers = step([lane.action(row, epsilon, ties) for lane, row in zip(lanes, q, strict=True)])
-            if watch and not lanes[0].scores:
-                assert isinstance(environments, vector.InProcess)
-                watch(environments.environments[0])
-            for lane, answer in zip(lanes, answers, strict=True):
-                if answer is not None:
-                    lane.stepped(answer)
+            games.step(q_values, epsilon, ties)
             teller.look(lanes)
     finally:
-        environments.close()
+        games.close()
     return [score for lane in lanes for score in lane.scores]
 
 

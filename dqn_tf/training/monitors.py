@@ -21,6 +21,7 @@ from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.agent.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.stats import binned
+from dqn_tf.types import Monitored, Tensor
 
 CHUNK = 100  # held-out states at a time
 
@@ -33,7 +34,10 @@ class Monitors:
         self._layers = dict(zip(learner.online.head.names, learner.online.head.layers, strict=True))
         observation = learner.spec.observation
         signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
-        predict = lambda o: self._value.monitors(learner.online(o, "predict", None))  # noqa: E731
+
+        def predict(observations: Tensor) -> Monitored:
+            return self._value.monitors(learner.online(observations, "predict", None))
+
         self._predicted = tf.function(predict, autograph=False, input_signature=signature)
 
     @property

@@ -26,24 +26,32 @@ class Board:
 
     def show(self, outcomes: list[Outcome]) -> None:
         """Redraw if something changed, or if it is time."""
-        states, now = [o.state for o in outcomes], time.monotonic()
-        known = self._states or [""] * len(states)
-        changed = [o for o, before in zip(outcomes, known, strict=True) if o.state != before]
-        terminal = self.stream.isatty()
-        if not changed and now - self._last < (1.0 if terminal else self.plain_seconds):
+        changed, terminal, now = self._changed(outcomes), self.stream.isatty(), time.monotonic()
+        waited = now - self._last
+        if not changed and waited < (1.0 if terminal else self.plain_seconds):
             return
-        timely = now - self._last >= self.plain_seconds
-        self._states, self._last = states, now if timely or terminal else self._last
+        timely = waited >= self.plain_seconds
+        self._states = [o.state for o in outcomes]
+        if terminal or timely:
+            self._last = now
         if terminal:
             self._redraw(outcomes)
         else:
-            few = len(outcomes) <= MOST_LINES
-            told = {id(o) for o in changed if o.state != "waiting" and (few or not o.already)}
-            told |= {id(o) for o in outcomes if timely and o.state == "running"}
-            self._write([o for o in outcomes if id(o) in told])
-            if timely and not few:
-                self.stream.write(f"{counted(outcomes)}\n")
-                self.stream.flush()
+            self._tell(outcomes, changed, timely)
+
+    def _changed(self, outcomes: list[Outcome]) -> list[Outcome]:
+        known = self._states or [""] * len(outcomes)
+        return [o for o, before in zip(outcomes, known, strict=True) if o.state != before]
+
+    def _tell(self, outcomes: list[Outcome], changed: list[Outcome], timely: bool) -> None:
+        """Lines of those that changed; if it is time, of those that run, too."""
+        few = len(outcomes) <= MOST_LINES
+        told = {id(o) for o in changed if o.state != "waiting" and (few or not o.already)}
+        told |= {id(o) for o in outcomes if timely and o.state == "running"}
+        self._write([o for o in outcomes if id(o) in told])
+        if timely and not few:
+            self.stream.write(f"{counted(outcomes)}\n")
+            self.stream.flush()
 
     def _redraw(self, outcomes: list[Outcome]) -> None:
         if self._drawn:

@@ -140,7 +140,7 @@ def test_an_error_in_the_background_is_raised_in_its_turn(
 
     after: the update fails when it has told its priorities and has been let through.
     """
-    one = trainer(2, replay=sampler(capacity=500), min_replay_steps=100)
+    one = trainer(2, replay=sampler(), storage=Storage(capacity=500), min_replay_steps=100)
     records = _after_three_updates(one)
     working = one.updater._thread.gated.run
 

@@ -102,8 +102,8 @@ def test_watching_changes_no_byte(trainer: Callable[..., InterleavedLoop], monke
     assert [r["state_digest"] for r in rows] == [r["state_digest"] for r in others] and len(rows) == 3
     assert watched.digest() == unwatched.digest()
     assert all(str(other[name]) == str(row[name]) for row, other in zip(rows, others, strict=True) for name in other)
-    assert set(rows[0]) - set(others[0]) == set(watched.monitors.columns)
-    assert all(math.isfinite(row[name]) for row in rows for name in watched.monitors.columns)
+    assert set(rows[0]) - set(others[0]) == set(watched.run.monitors.columns)
+    assert all(math.isfinite(row[name]) for row in rows for name in watched.run.monitors.columns)
 
 
 def test_watching_twice_says_the_same_and_leaves_the_next_batch(trainer: Callable[..., InterleavedLoop]) -> None:
@@ -144,7 +144,7 @@ def test_sigma_by_hand(trainer: Callable[..., InterleavedLoop]) -> None:
 def test_priorities_and_weights(trainer: Callable[..., InterleavedLoop], kind: Any) -> None:
     """Priorities given by hand come back; the weights are those of the batches that the replay would draw."""
     importance = Importance(beta=0.5, beta_final=1.0, end=100)
-    one = trainer(replay=kind(capacity=64, alpha=0.5, importance=importance), min_replay_steps=60)
+    one = trainer(replay=kind(alpha=0.5, importance=importance), min_replay_steps=60)
     for _ in one.records(lambda: None):
         if one.run.counters.steps == 41:  # and nothing is learned yet
             break

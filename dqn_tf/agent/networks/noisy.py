@@ -101,8 +101,12 @@ class NoisyLayer:
         self._eps = None if config.redraw == "always" else tuple(map(initializers.normal, (features, units)))
         weights, bias = initializers.fan_in(features), initializers.fan_in(features)
         constant = tf.keras.initializers.Constant(sigma)
-        makers = (((features, units), weights, "mu_w"), ((units,), bias, "mu_b"),
-                  ((features, units), constant, "sigma_w"), ((units,), constant, "sigma_b"))  # fmt: skip
+        makers = (
+            ((features, units), weights, "mu_w"),
+            ((units,), bias, "mu_b"),
+            ((features, units), constant, "sigma_w"),
+            ((units,), constant, "sigma_b"),
+        )
         self.variables = [tf.keras.Variable(make, shape=shape, name=name) for shape, make, name in makers]
 
     def monitors(self) -> Monitored:
