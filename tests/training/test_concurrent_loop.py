@@ -557,7 +557,7 @@ def test_workers_are_let_go_of_if_the_networks_cannot_be_built(
     def failing(*arguments: Any) -> None:
         raise ConfigError("no")
 
-    monkeypatch.setattr("dqn_tf.training.run_state.Learner", failing)
+    monkeypatch.setattr("dqn_tf.training.run_state.make_learner", failing)
     with pytest.raises(ConfigError):
         make_loop(concurrent(cartpole(), workers=2))
     assert [w.process.poll() is not None for w in made[0]._workers] == [True, True]
