@@ -126,8 +126,10 @@ Role = Literal["act", "predict", "target"]
 
 
 class ValueOutputs(NamedTuple):
-    """What a network says of a state: q_values [B, A]; dist [B, A, N] (logits of atoms, or values of quantiles) and
-    taus [B, N] or [1, N] (fractions of the quantiles), or None; proposal: of fractions (agent/values/fqf.py), or None.
+    """The outputs of a network for B states.
+
+    q_values [B, A]; dist [B, A, N] (logits of atoms, or values of quantiles) and taus [B, N] or [1, N] (fractions of
+    the quantiles), or None; proposal: of fractions (agent/values/fqf.py), or None.
     """
 
     q_values: TensorLike
@@ -153,7 +155,7 @@ class LossOutputs(NamedTuple):
 
 
 class Monitored(NamedTuple):
-    """What an idea wants watched, once per iteration.
+    """What a part of the agent reports once per iteration, for the monitors.
 
     numbers: by the names that the idea lists as ``monitored``; of a value family one number per state [B].
     histograms: name -> (values, weights), two arrays of one shape.

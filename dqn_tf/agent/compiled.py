@@ -1,4 +1,4 @@
-"""Compiled functions with one trace, and calls that do not look for it."""
+"""Compiled functions of one signature, which are called without a search for the right trace."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dqn_tf.types import TensorLike
 
 
 class Compiled:
-    """A graph function that is traced at its first call, for one signature, and then called by its trace.
+    """A TensorFlow function with one signature: traced at its first call, and then called through that trace.
 
-    ``tf.function`` compares the arguments of every call with the traces it has, in Python: longer than a network of
-    this project's size takes for one observation.  Here there is one trace, so nothing is compared.
+    ``tf.function`` compares, in Python, the arguments of every call with all its traces.  That takes longer than the
+    forward pass of one observation.  With one trace there is nothing to compare.
     """
 
     def __init__(self, function: Callable[..., Any], signature: Sequence[Any], xla: bool = False) -> None:

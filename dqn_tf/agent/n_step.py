@@ -1,4 +1,4 @@
-"""n-step returns, folded before the replay: the loss never hears of n or gamma.
+"""n-step returns: n rewards become one transition before it is stored, so the loss needs neither n nor gamma.
 
 Paper: Sutton 1988; in this family Hessel et al. 2018 (arXiv 1710.02298), section "Multi-step learning":
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Completed(NamedTuple):
-    """The transition of the observation ``steps`` steps ago is known: action, return, discount."""
+    """A complete transition: it starts at the observation ``steps`` steps ago."""
 
     steps: int
     action: int
@@ -23,7 +23,7 @@ class Completed(NamedTuple):
 
 
 class Accumulator:
-    """The open transitions of one environment.
+    """Collects the steps of one environment until their n-step transitions are complete.
 
     >>> accumulator = Accumulator(n=2, gamma=0.5)
     >>> accumulator.add(7, 1.0, 1.0, last=False)
@@ -39,12 +39,20 @@ class Accumulator:
         self._open: deque[tuple[int, float, float]] = deque()
 
     def __len__(self) -> int:
-        """How many transitions are open."""
+        """Number of transitions that are not complete yet."""
         return len(self._open)
 
     def add(self, action: int, reward: float, discount: float, last: bool) -> list[Completed]:
-        """One step: the action taken, the learner's reward, the environment's discount (0 or 1), and whether the
-        agent's episode ends here.  Returns the transitions that this step completes, oldest first.
+        """Add a step.
+
+        Args:
+            action: the action taken.
+            reward: the learner's (clipped) reward.
+            discount: the environment's, 0 or 1.
+            last: whether the agent's episode ends here.
+
+        Returns:
+            The transitions that this step completes, oldest first.
         """
         self._open.append((action, reward, self.gamma * discount))
         out = [self._oldest()] if len(self._open) == self.n else []

@@ -1,4 +1,4 @@
-"""From one of several environments to the replay, block by block.
+"""Collects the steps of one of several environments, and stores them in the replay block by block.
 
 The ring rebuilds stacks and n-step transitions from rows that follow one another, so each environment's steps are
 gathered here and stored in one go.  Where a block begins in mid-episode, the frames that its first stacks need, and the
@@ -17,7 +17,7 @@ from dqn_tf.types import ObservationSpec, StepType, TimeStep
 
 
 class Feed:
-    """What one environment has shown since its last block, and the end of that block as far as it is still needed."""
+    """The steps of one environment since its last block, and those of that block which the next one repeats."""
 
     def __init__(self, spec: ObservationSpec) -> None:
         self._before = (spec.stack or 1) - 1  # frames that a stack needs beside its newest
@@ -27,7 +27,7 @@ class Feed:
         self._open = 0  # of those, steps whose returns were open at the end of it: stored as steps again
 
     def __len__(self) -> int:
-        """Answers since the last block."""
+        """Steps since the last block."""
         return len(self._steps) - self._context
 
     def add_first(self, timestep: TimeStep) -> None:
@@ -43,7 +43,7 @@ class Feed:
         self._steps.append((action, reward, _bare(frame, timestep.discount, timestep.step_type)))
 
     def flush(self, replay: Replay) -> None:
-        """Store a block: context, and all that came since the last one."""
+        """Store a block: the repeated rows, and all steps since the last block."""
         steps, row_only = self._steps, self._rows_only
         for place, (action, reward, timestep) in enumerate(steps):
             if place < row_only:
@@ -88,5 +88,5 @@ class Feed:
 
 
 def _bare(frame: np.ndarray, discount: float, step_type: StepType) -> TimeStep:
-    """What the replay looks at of an answer."""
+    """The parts of a time step that the replay stores."""
     return TimeStep(frame, frame, 0.0, discount, step_type, False, False, 0, 0)

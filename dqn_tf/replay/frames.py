@@ -1,4 +1,4 @@
-"""Where a ring keeps its frames: as they are, or as what changed since a key frame.  The same frames come out.
+"""The frame store of a ring: raw, or compressed as changes of key frames.  Both return the same frames.
 
 Compression "delta": consecutive frames of a game differ in few places.  Slots are held in groups of ``GROUP``; the
 first frame of a group is kept whole, a *key*, and of the others only the words (4 bytes, 4 pixels) that differ from the
@@ -52,7 +52,7 @@ class Frames(Protocol):
 
 
 class RawFrames:
-    """Frames as they are."""
+    """Uncompressed frames."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...], dtype: str) -> None:
         self._frames = np.zeros((capacity, *shape), dtype)
@@ -161,7 +161,7 @@ class DeltaFrames:
         self._append_all(index * GROUP, index * GROUP + place)
 
     def _append_all(self, start: int, stop: int) -> None:
-        """Append what slots start..stop-1 hold to the open group, of which they are."""
+        """Append the frames of slots start..stop-1 to the open group that they belong to."""
         for frame in self.span(start, stop).reshape(-1, *self._shape) if stop > start else ():
             self._append(self._as_words(frame))
 

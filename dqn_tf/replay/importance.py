@@ -1,4 +1,4 @@
-"""Importance weights: what a draw that is not uniform is weighted with.
+"""Importance weights: they correct for sampling that is not uniform.
 
 Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), section 3.4:
 
@@ -29,9 +29,12 @@ TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 def monitors(priorities: np.ndarray, weights_of: Callable[[int], np.ndarray], beta: float) -> Monitored:
-    """Of the priorities [N] in the replay, and of the weights of the batches that would come next if nothing changed.
+    """Statistics of the priorities and of the importance weights; none for an empty replay.
 
-    weights_of: a function (k) -> the weights of the k-th of them.  Nothing is known (nan) of an empty replay.
+    Args:
+        priorities: [N], of all transitions that can be drawn.
+        weights_of: gives the weights of the k-th of the next batches, as if priorities did not change until then.
+        beta: the exponent now.
     """
     if not len(priorities):
         return Monitored({}, {})
@@ -49,7 +52,7 @@ def monitors(priorities: np.ndarray, weights_of: Callable[[int], np.ndarray], be
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Importance:
-    """beta and its schedule, and the largest weight."""
+    """How importance weights are computed: beta and its schedule, and what the weights are divided by."""
 
     beta: float = setting(0.4, doc="exponent of the weights at the start; 0: no weights")
     beta_final: float = setting(1.0, doc="exponent of the weights at the end")
@@ -72,7 +75,7 @@ class Importance:
         )
 
     def beta_at(self, updates: int, transitions: int) -> float:
-        """beta when so many updates were made and so many transitions were stored.
+        """The exponent beta after so many updates and so many stored transitions.
 
         >>> rule = Importance(beta=0.5, beta_final=1.0, start=100, end=300)
         >>> [rule.beta_at(t, 0) for t in (0, 100, 200, 300, 999)]

@@ -78,7 +78,10 @@ def checked(priorities: np.ndarray) -> np.ndarray:
 
 
 class Proportional:
-    """The priorities of a replay's rows, by slot (row % capacity); a slot that cannot be drawn has a leaf of zero."""
+    """The sampler: a sum tree whose leaves are priority^alpha, one for each slot (row % capacity) of the ring.
+
+    A slot that cannot be drawn has a leaf of zero.
+    """
 
     has_priorities: ClassVar[bool] = True
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
@@ -128,8 +131,8 @@ class Proportional:
                 self.smallest.set(places, np.where(self._drawable(self.present[places], values), values, np.inf))
 
     def _drawable(self, present: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-        """Which leaves a draw may find.  One of zero is found only by a uniform draw: where there is none, its weight,
-        which would be infinite, is no weight of the replay."""
+        """Which leaves can be drawn.  A leaf of zero is drawn by uniform draws only; where there are none, its weight
+        would be infinite, and does not count among the weights of the replay."""
         return present & ((leaves > 0) | (self.config.uniform_share > 0))
 
     # -- drawing -------------------------------------------------------------------------------------------------------
@@ -183,7 +186,7 @@ class Proportional:
             self._apply_pending()
 
     def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
-        """Of the priorities as they are in the tree (cut, with epsilon); with alpha = 0 the tree does not know them."""
+        """Statistics of the priorities in the tree (cut, with epsilon); nan with alpha = 0, where all leaves are 1."""
         self._apply_pending()
         leaves, alpha = self.tree.leaves[self.present], self.config.alpha
         priorities = leaves ** (1 / alpha) if alpha else np.full_like(leaves, np.nan)
@@ -191,7 +194,7 @@ class Proportional:
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
-        """The leaves as far as they were ever used; the trees follow from them."""
+        """The leaves up to the last slot in use; the trees are computed from them."""
         self._apply_pending()
         used = int(np.max(np.flatnonzero(self.present), initial=-1)) + 1
         return {

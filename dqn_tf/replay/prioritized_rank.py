@@ -53,7 +53,7 @@ class PrioritizedRank:
 
 
 class Ranked:
-    """A heap of the slots (row % capacity) that can be drawn, largest priority first."""
+    """The sampler: a heap of the slots (row % capacity) that can be drawn, largest priority first."""
 
     has_priorities: ClassVar[bool] = True
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
@@ -145,7 +145,7 @@ class Ranked:
         return SampleIndices(rows, rule.weights(chances, least, rule.beta_at(update, self.transitions)))
 
     def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
-        """Of the priorities by which the heap is ordered."""
+        """Statistics of the priorities by which the heap is ordered."""
         priorities = self.priority[self.heap[: self.number]]
         return importance.monitors(priorities, weights_of, self.config.importance.beta_at(update, self.transitions))
 

@@ -17,7 +17,7 @@ from dqn_tf.types import Monitored, ObservationSpec, Sample, SampleIndices, Step
 
 
 class Replay:
-    """What the agent has seen.
+    """The replay memory.
 
     Draws: stream "replay" of ``seed``, counter = update.
     """
@@ -76,7 +76,11 @@ class Replay:
         self.episode_over = False
 
     def end_block(self) -> int:
-        """What follows is of another environment.  How many transitions were open; they are forgotten."""
+        """End a block: what is stored next comes from another environment.
+
+        Returns:
+            How many transitions were open; they are dropped here, and the feed stores their steps again.
+        """
         still_open = len(self._accumulator)
         self._accumulator.restore([])
         self.episode_over = True
@@ -98,21 +102,34 @@ class Replay:
         return self.sample_indices_of(self.ring, batch_size, update)
 
     def sample_indices_of(self, ring: RingView, batch_size: int, update: int) -> SampleIndices:
-        """``sample_indices`` where the ring is another one than now."""
+        """``sample_indices`` for another view of the ring than the present one."""
         sampled: SampleIndices = self.sampler.sample_indices(ring, batch_size, self._stream.at(update), update)
         return sampled
 
     def sample_indices_ahead(self, batch_size: int, first: int, number: int) -> SampleIndices:
-        """Indices and weights [number, B] of ``number`` updates from ``first`` on, all drawn now, their rows brought to
-        the device; of a replay on the device, whose sampler has no priorities."""
+        """The sample indices of several updates at once, and their rows brought to the device.
+
+        Only for a replay on the device, and a sampler without priorities.
+
+        Args:
+            batch_size: B.
+            first: number of the first update.
+            number: how many updates.
+
+        Returns:
+            Indices and weights [number, B].
+        """
         drawn = [self.sample_indices(batch_size, update) for update in range(first, first + number)]
         stacked = self.gather(SampleIndices(*map(np.stack, zip(*drawn, strict=True))))
         assert isinstance(stacked, SampleIndices)
         return stacked
 
     def gather(self, sampled: SampleIndices) -> Sample | SampleIndices:
-        """The batch of these rows; of a ring on the device the indices themselves, of which ``gather_in_graph`` makes
-        the batch there."""
+        """The batch of these indices.
+
+        If the replay is on the device, the indices themselves, after their rows have been brought there: the compiled
+        update makes the batch with ``gather_in_graph``.
+        """
         if self.on_device is not None:
             self.on_device.bring(sampled.indices)
             return sampled
@@ -120,16 +137,16 @@ class Replay:
 
     @property
     def gather_in_graph(self) -> Callable[[SampleIndices], Sample] | None:
-        """Graph code that makes a batch of its indices, of a ring on the device; None if batches come whole."""
+        """Graph code that makes a batch of sample indices, if the replay is on the device; else None."""
         return None if self.on_device is None else self.on_device.gather_in_graph
 
     def update_priorities(self, rows: np.ndarray, priorities: Any) -> None:
-        """An update found these priorities [B] for these rows [B]; a sampler without priorities is not asked."""
+        """Give the sampler the priorities [B] that an update found for these rows [B], if it has priorities."""
         if self.sampler.has_priorities:
             self.sampler.update_priorities(rows, np.asarray(priorities))
 
     def monitors(self, batch_size: int, update: int) -> Monitored:
-        """What the sampler wants watched when update number ``update`` is the next.  Nothing is changed by it."""
+        """The sampler's statistics before update number ``update``.  Nothing is changed."""
         monitored: Monitored = self.sampler.monitors(
             lambda k: self.sample_indices(batch_size, update + k).weights, update
         )
@@ -137,7 +154,7 @@ class Replay:
 
     # -- saving ------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
-        """Everything but the segments of the ring, which are named by their hashes."""
+        """The state; the segments of the ring are named by their hashes."""
         own = {"sampler": self.sampler.state()} if self.sampler.has_priorities else {}
         return {"head": self.ring.head, "open": self._accumulator.state(), "segments": self.ring.segments(), **own}
 

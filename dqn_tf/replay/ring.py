@@ -41,7 +41,7 @@ class Ring:
         store = DeviceFrames if placement == "device" else STORES[compression]
         try:
             self.frames: Frames = store(capacity, spec.frame_shape, spec.dtype)
-        except ConfigError:  # the device's own words
+        except ConfigError:  # of the device: it has a message of its own
             raise
         except (MemoryError, ValueError, OverflowError) as error:
             raise ConfigError(
@@ -55,7 +55,7 @@ class Ring:
             "ahead": np.zeros(capacity, np.uint16),
             "age": np.zeros(capacity, np.uint8),
         }
-        self.head = self.touched = 0  # touched: the lowest row that has changed since somebody set it to the head
+        self.head = self.touched = 0  # touched: the lowest row changed since DeviceRing.flush
         self.segment_rows = max(1, min(capacity, SEGMENT_BYTES // row_bytes(spec)))
         self._digests: dict[int, str] = {}
         self._offsets = np.arange(spec.stack or 1)
@@ -80,7 +80,7 @@ class Ring:
         return row
 
     def complete(self, row: int, ahead: int, action: int, reward: float, discount: float) -> None:
-        """Say which transition starts at ``row``, and that it leads to the frame ``ahead`` rows later."""
+        """Set the transition that starts at ``row`` and leads to the frame ``ahead`` rows later."""
         slot = row % self.capacity
         for name, value in (("action", action), ("reward", reward), ("discount", discount), ("ahead", ahead)):
             self.columns[name][slot] = value
@@ -106,8 +106,8 @@ class Ring:
         return rows, usable if self.spec.stack is None else usable & (rows - self.columns["age"][slots] >= self.oldest)
 
     def evicted_by(self, oldest: int) -> list[int]:
-        """Rows that cannot be sampled once row ``oldest`` is the oldest held, and could be just before: the row before
-        it, and those whose stacks need that one."""
+        """Rows that become unusable when row ``oldest`` becomes the oldest that is held: the row before it, and the
+        rows whose stacks contain that one."""
         if oldest == 0:
             return []
         following = range(oldest, min(oldest + (self.spec.stack or 1) - 1, self.head))
@@ -164,7 +164,7 @@ class Ring:
         return {"frame": self.frames.span(start, stop), **{k: column[start:stop] for k, column in self.columns.items()}}
 
     def restore_head(self, head: int, digests: list[str]) -> None:
-        """Say how many rows were ever written, and the hashes of the segments, which have been put back."""
+        """Set the number of rows ever written and the hashes of the segments, after these have been restored."""
         self.head, self._digests = head, dict(enumerate(digests))
         self.touched = self.oldest
 

@@ -1,4 +1,4 @@
-"""What the ideas of an agent want watched, once per iteration: columns of iterations.csv, histograms for TensorBoard.
+"""Monitors: statistics of the agent's parts, once per iteration, for iterations.csv and TensorBoard.
 
 Each idea says in its own file what that is: a value family of its predictions for the held-out states, a sampler of its
 priorities and weights, a layer of its noise; by ``monitored``, names of numbers, and ``monitors``, which finds them.

@@ -1,4 +1,4 @@
-"""Telling people how far a run is: a bar with ETA on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar with the time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PLAIN_SECONDS = 60.0
 
 
 class Progress:
-    """Progress in frames.  On a terminal one bar; elsewhere a line a minute, and what is said."""
+    """Shows progress in frames, and messages.  On a terminal a bar; elsewhere a line per minute."""
 
     def __init__(
         self, total: int, start: int, label: str, enabled: bool = True, stream: TextIO | None = None, bar: bool = True
     ) -> None:
-        """bar: draw one, where there is a terminal; without, only what is said appears."""
+        """bar: draw a bar on a terminal; False: messages only."""
         self.stream = stream or sys.stderr
         self.total, self.label, self.enabled = total, label, enabled
         self._bar: Any = None
@@ -36,7 +36,7 @@ class Progress:
         self._began = self._said = time.monotonic()
 
     def advance(self, frames: int) -> None:
-        """``frames``: how many are done in all."""
+        """Show that ``frames`` frames have been made in all."""
         if self._bar is not None:
             self._bar.update(frames - self._frames)
         self._frames = frames
@@ -51,7 +51,7 @@ class Progress:
             )
 
     def say(self, text: str, always: bool = False) -> None:
-        """A line above the bar.  always: also where progress is not wanted, for what must not be missed."""
+        """Write a line above the bar.  always: also if progress is switched off, for warnings."""
         if not (self.enabled or always):
             return
         if self._bar is not None:

@@ -120,7 +120,7 @@ def train(
 
 
 class _Session:
-    """One process's share of a run."""
+    """One process working on a run, from opening its directory to closing it."""
 
     def __init__(self, run: RunDir, config: RunConfig, options: Options, callbacks: Callbacks) -> None:
         self.run_dir, self.config, self.options, self.callbacks = run, config, options, callbacks
@@ -173,7 +173,8 @@ class _Session:
             self._close_manifest()
 
     def _make_loop(self) -> Loop:
-        """Raises ConfigError as environments, replay and networks do, with nothing left of a run that was to begin."""
+        """Raises ConfigError if environments, replay or networks cannot be made; a new run directory is then
+        removed."""
         try:
             return make_loop(self.config)
         except ConfigError:
@@ -251,7 +252,7 @@ class _Session:
         return config.steps - at_once if config.steps % config.iteration_steps else 0
 
     def _keep(self, error: Exception, loop: Loop, stop: StopRequests) -> None:
-        """Save what is whole, and add to the error what is kept and how to go on."""
+        """Save the run if its state is whole, and add to the error what is kept and how to continue."""
         notes = [advice(loop.run.replay.ring)] if isinstance(error, Diverged) else []
         if isinstance(error, EnvironmentFault) and loop.run.counters.frames > self._saved_frames:
             try:
@@ -397,11 +398,11 @@ class _Session:
         }
 
     def warn(self, text: str) -> None:
-        """A line that nobody should miss: also where progress is not wanted."""
+        """A warning: shown also if progress is switched off."""
         self.log(text, always=True)
 
     def log(self, text: str, always: bool = False) -> None:
-        """A line for people: on the screen and in log.txt."""
+        """A message on the screen and in log.txt."""
         self.progress.say(text, always)
         self._note(text)
 
@@ -472,7 +473,7 @@ class _Session:
 
 
 def _check_finite(learner: dict[str, np.ndarray], frames: int) -> None:
-    """Raises Diverged rather than let diverged weights take the place of good ones."""
+    """Raises Diverged if a weight is not finite: such weights must not replace a good checkpoint."""
     if wrong := [name for name, array in learner.items() if not np.isfinite(array).all()]:
         raise Diverged(
             f"The weights are not finite at {frames} frames ({', '.join(wrong[:3])}): the network has diverged. "

@@ -1,4 +1,4 @@
-"""What an iteration measured: running sums, small enough to be part of every checkpoint."""
+"""Statistics of an iteration as running sums, small enough to be part of every checkpoint."""
 
 from __future__ import annotations
 
@@ -157,8 +157,8 @@ class Moments:
 class IterationStats:
     """The sums of the iteration under way.
 
-    What an update says of its batch is kept until there is enough of it to be counted at once, or until somebody
-    looks: whatever is read, summary and state too, is as if each update had been counted alone.
+    The TD errors and Q-values of updates are collected and counted many at a time, for speed.  Reading them counts what
+    is left, so summary and state are the same as if every update had been counted at once.
     """
 
     AT_ONCE = 64  # updates

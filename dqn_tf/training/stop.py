@@ -64,7 +64,7 @@ class StopRequests:
         self._heard.close()
 
     def put_back(self) -> None:
-        """Let signals do what they did before."""
+        """Restore the handlers of before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._woken_before)
@@ -100,7 +100,7 @@ class StopRequests:
         return self._moved + GRACE_SECONDS - time.monotonic()
 
     def alive(self, seconds: float = 0.0) -> None:
-        """Something has moved: the process is not hung.  seconds: how long it is known not to tell so again."""
+        """Report that the process is not hung.  seconds: it may take so long until the next report."""
         self._moved = time.monotonic() + seconds
 
     def check(self) -> None:

@@ -16,8 +16,8 @@ from dqn_tf.types import BootstrapTerms, TensorLike, ValueOutputs
 class Greedy:
     """The one-hot policy of the target network's argmax, and no bonuses.
 
-    ``states``: which (network, state) pairs the rule looks at beyond (target, s_t); the learner evaluates these at
-    trace time and hands them over by name.  Greedy needs none.
+    ``states``: the (network, state) pairs that the rule needs besides ("target", "s_t").  ``compute_gradients``
+    (agent/update.py) evaluates the networks for them.  Greedy needs none.
     """
 
     KIND = "greedy"

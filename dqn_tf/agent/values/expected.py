@@ -29,7 +29,7 @@ def select(q_values: TensorLike, actions: TensorLike) -> Tensor:
 
 
 def select_dist(dist: TensorLike, actions: TensorLike) -> Tensor:
-    """What ``dist`` [B, A, N] says of the actions [B]: [B, N], in the same way."""
+    """The distributions [B, N] of the actions [B], out of ``dist`` [B, A, N]: one-hot and sum, as in ``select``."""
     return average(dist, tf.one_hot(actions, dist.shape[1], dtype=dist.dtype))
 
 

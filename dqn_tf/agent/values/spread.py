@@ -1,4 +1,4 @@
-"""How wide a predicted distribution of returns is: to be watched, never to be learned from."""
+"""The spread of a predicted distribution of returns.  It is monitored; no loss depends on it."""
 
 from __future__ import annotations
 
