@@ -108,6 +108,7 @@ def _after_training(run: Run) -> list[dict[str, Any]]:
 
 
 def _score(convention: str, score: Any, episodes: Any, window: int) -> dict[str, Any]:
+    score = math.nan if score is None else score  # JSON has null for what is not finite
     return {"convention": convention, "score": float(score), "episodes": int(episodes), "window": window}
 
 

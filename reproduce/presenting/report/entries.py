@@ -106,7 +106,8 @@ def _entry(run: Run, folder: Path) -> Entry:
 
 
 def _after_training(summary: Mapping[str, Any], name: str) -> float | None:
-    return float(summary[name]["return_mean"]) if name in summary else None
+    mean = summary[name]["return_mean"] if name in summary else None  # null in JSON: not finite
+    return None if mean is None else float(mean)
 
 
 def _state(run: Run) -> str:
