@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
 from dqn_tf import equations
+from dqn_tf.config import AgentConfig
 from reproduce.places import ROOT
+from reproduce.presenting import equations_page
+
+# What each equation's test must notice: a function of its file, or a method of a class, whose results are made wrong.
+MUTANTS = {
+    "agent/values/categorical": "project",
+    "agent/values/expected": "target",
+    "agent/values/fqf": "fraction_loss",
+    "agent/values/implicit_quantile": "cosines",
+    "agent/values/quantile": "quantile_regression",
+    "agent/targets/double": "Double.terms",
+    "agent/targets/munchausen": "scaled_log_policy",
+    "agent/networks/dueling": "combine",
+    "agent/networks/noisy": "f",
+    "agent/n_step": "Accumulator._oldest",
+    "agent/optimizers": "RMSProp.build",
+    "agent/update": "compute_gradients",
+    "replay/importance": "Importance.weights",
+    "replay/prioritized": "Proportional.sample_indices",
+    "replay/prioritized_rank": "Ranked.sample_indices",
+}
 
 
-def test_every_entry_has_a_test_that_names_what_it_tests() -> None:
-    """The test file exists, and imports from the file of the equation."""
-    for entry in equations.entries():
-        test = ROOT / entry.test
-        assert test.exists(), f"{entry.file} has no {entry.test}"
-        module = entry.file.removesuffix(".py").replace("/", ".")
-        assert f"from {module} import" in test.read_text(), f"{entry.test} does not import {module}"
+CONTROL = "dqn_tf.agent.n_step:Accumulator.add"  # wrong or not, the test of another equation does not notice
+
+
+@pytest.mark.slow
+def test_the_test_of_every_equation_fails_when_its_code_is_wrong() -> None:
+    """All tests that the page names, each with the code of its equation made wrong: every one must notice."""
+    entries = {entry.file.removeprefix("dqn_tf/").removesuffix(".py"): entry for entry in equations.entries()}
+    assert MUTANTS.keys() == entries.keys(), "name what the test of a new equation must notice"
+    places = {name: f"dqn_tf.{name.replace('/', '.')}:{mutant}" for name, mutant in MUTANTS.items()}
+    words = [f"{place}={entries[name].test}" for name, place in places.items()]
+    words.append(f"{CONTROL}={entries['agent/values/expected'].test}")
+    command = [sys.executable, "-P", str(Path(__file__).with_name("mutants.py")), *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3000)
+    codes = dict(re.findall(r"^mutant (\S+) (\d+)$", done.stdout, re.MULTILINE))
+    assert codes == {**dict.fromkeys(places.values(), "1"), CONTROL: "0"}, done.stdout[-3000:] + done.stderr[-1000:]
 
 
 def test_every_idea_is_there() -> None:
@@ -34,7 +72,30 @@ def test_every_idea_is_there() -> None:
         assert f"dqn_tf/{name}.py" in found
 
 
-def test_every_equation_explains_its_symbols() -> None:
+def test_settings_that_the_symbols_name_exist() -> None:
+    """``name`` is a field of a class in the same file, a class, or a field of the agent's configuration."""
+    agent = {field.name for field in dataclasses.fields(AgentConfig)}
     for entry in equations.entries():
-        assert entry.symbols, entry.file
-        assert entry.functions and len(entry.equations) > 20
+        module = importlib.import_module(entry.file.removesuffix(".py").replace("/", "."))
+        classes = [value for value in vars(module).values() if dataclasses.is_dataclass(value)]
+        known = agent | set(vars(module)) | {field.name for cls in classes for field in dataclasses.fields(cls)}
+        named = set(re.findall(r"``(\w+)``", entry.symbols))
+        assert named <= known, f"{entry.file}: {named - known}"
+
+
+def test_a_page_of_one_equation(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = equations.Entry(
+        file="dqn_tf/a.py",
+        title="A title",
+        paper="Paper: somebody 2015, equation 1",
+        equations="y = r + gamma x",
+        symbols="r = r_t.",
+        functions=("f", "g"),
+        test="tests/test_a.py",
+    )
+    monkeypatch.setattr(equations_page, "entries", lambda: [one])
+    _, _, rest = equations_page.page().partition("## ")
+    assert rest == (
+        "A title\n\nPaper: somebody 2015, equation 1\n\n```text\ny = r + gamma x\n```\n\n"
+        "Symbols: r = r_t.\n\nIn `dqn_tf/a.py`: `f`, `g`. Test: `tests/test_a.py`.\n"
+    )
