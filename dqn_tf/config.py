@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, ClassVar, Literal
 
 from dqn_tf import fields
@@ -375,12 +376,12 @@ class RunConfig:
                 "would overwrite one another. Raise it, or lower `target_update_steps`."
             )
 
-    @property
+    @functools.cached_property
     def frame_skip(self) -> int:
         """Emulator frames of one agent step."""
         return self.protocol.frame_skip if self.protocol else 1
 
-    @property
+    @functools.cached_property
     def steps(self) -> int:
         """The budget in agent steps; a started step is a whole one."""
         return -(-self.frames // self.frame_skip)
@@ -396,7 +397,7 @@ class RunConfig:
             times = self.steps // agent.steps_per_update - (first - 1) // agent.steps_per_update
         return max(0, times) * agent.updates_at_once
 
-    @property
+    @functools.cached_property
     def iteration_steps(self) -> int:
         """Agent steps of one iteration."""
         return -(-self.iteration_frames // self.frame_skip)

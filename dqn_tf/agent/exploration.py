@@ -9,6 +9,7 @@ Dopamine and in DQN Zoo the decay begins when learning begins; in CleanRL it beg
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -63,13 +64,14 @@ def choose(
     """
     if epsilon > 0 and random.random() < epsilon:
         return int(random.integers(num_actions))
-    q = q_values()
-    if not np.isfinite(q).all():
-        raise Diverged(f"Q-values are not finite: {q.tolist()}. The network has diverged.")
-    if not ties:
-        return int(q.argmax())
-    best = np.flatnonzero(q == q.max())
-    return int(best[0] if len(best) == 1 else best[random.integers(len(best))])
+    q = q_values().tolist()  # of a few numbers Python finds the largest sooner than NumPy
+    if not all(map(math.isfinite, q)):
+        raise Diverged(f"Q-values are not finite: {q}. The network has diverged.")
+    largest = max(q)
+    if not ties or q.count(largest) == 1:
+        return q.index(largest)
+    best = [action for action, value in enumerate(q) if value == largest]
+    return best[int(random.integers(len(best)))]
 
 
 class Behavior:

@@ -20,6 +20,7 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.optimizers import Optimizers
 from dqn_tf.checks import ConfigError
 
+_WIDTH = 128  # of the rows in which a gradient is squared and summed
 _SLOTS = ("_momentums", "_velocities", "_average_gradients")  # Keras's lists of an optimizer's variables
 
 
@@ -103,6 +104,14 @@ class Flat:
         """Graph code: gradients in the order of the online network's variables as a vector [P] for each group."""
         of = {id(v): g for v, g in zip(self._online.variables, gradients, strict=True)}
         return [tf.concat([tf.reshape(of[id(v)], [-1]) for v in group.online], axis=0) for group in self.groups]
+
+    @staticmethod
+    def global_norm(gradients: list[Any]) -> Any:
+        """Graph code: the norm [] of all gradients together.  Squares are summed by a product with ones: a fraction of
+        the time of XLA's own sums."""
+        padded = [tf.pad(g, [[0, -g.shape[0] % _WIDTH]]) for g in gradients]
+        squares = [tf.square(tf.reshape(g, [-1, _WIDTH])) for g in padded]
+        return tf.sqrt(tf.add_n([tf.reduce_sum(tf.linalg.matmul(s, tf.ones([_WIDTH, 1]))) for s in squares]))
 
     def apply(self, gradients: list[Any]) -> None:
         """Graph code: one step of each optimizer; gradients as ``flatten`` gives them."""

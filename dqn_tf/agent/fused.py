@@ -49,10 +49,10 @@ class FusedLearner:
     def update(self, sample: Sample | SampleIndices, number: int = 0) -> UpdateOutputs:
         """One gradient step on a batch, see ``Learner.update``; what it returns are arrays."""
         assert isinstance(sample, Sample)
-        inputs = self._packing.pack(sample), self._plain.update_seeds(number)
-        reported, *thetas = self._update(*map(tf.convert_to_tensor, [*inputs[0], *inputs[1]]))
-        self.parameters.moved([theta.numpy() for theta in thetas])
-        return self._packing.outputs(reported.numpy())
+        inputs = [*self._packing.pack(sample), *self._plain.update_seeds(number)]
+        reported, *thetas = self._update(*map(tf.constant, inputs))
+        self.parameters.moved(list(map(np.asarray, thetas)))  # arrays that share the tensors' memory
+        return self._packing.outputs(np.asarray(reported))
 
     def _update_in_graph(self, *inputs: Any) -> list[Any]:
         self.traces += 1  # runs only while tracing
@@ -70,7 +70,7 @@ class FusedLearner:
         if self._on_host:
             return host.q_values(self.parameters.weights(), observation)
         inputs = [observation[None], *self._plain.act_seeds(step)]
-        return np.asarray(self._act(*map(tf.convert_to_tensor, inputs))[0].numpy()[0])
+        return np.array(self._act(*map(tf.constant, inputs))[0][0])
 
     def _act_in_graph(self, observation: Any, *seeds: Any) -> list[Any]:
         with self._flat.in_place_of_variables():

@@ -171,6 +171,12 @@ class Optimizers:
         """(configuration, Keras optimizer, its variables) of each optimizer."""
         return [(c, optimizer, group) for c, (optimizer, _, group) in zip(self._configs, self._groups, strict=True)]
 
+    @staticmethod
+    def global_norm(gradients: list[Tensor]) -> Tensor:
+        """The norm [] of all gradients together."""
+        norm: Tensor = tf.linalg.global_norm(gradients)
+        return norm
+
     def apply(self, gradients: list[Tensor]) -> None:
         """One step; gradients in the order of the network's variables."""
         for optimizer, places, group in self._groups:

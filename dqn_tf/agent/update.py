@@ -96,7 +96,7 @@ def apply_gradients(optimizer: Optimizers | Flat, gradients: list[Any], max_grad
     Returns:
         The global norm [] before clipping.
     """
-    grad_norm = tf.linalg.global_norm(gradients)
+    grad_norm = optimizer.global_norm(gradients)
     if max_grad_norm is not None:
         scale = max_grad_norm / tf.maximum(grad_norm, max_grad_norm)
         gradients = [gradient * scale for gradient in gradients]

@@ -56,7 +56,7 @@ class FutureRing:
     """
 
     def __init__(self, ring: Ring, new_rows: int, first_open: int) -> None:
-        self._ring, self._first_open = ring, first_open
+        self._ring, self._first_open, self.settled = ring, first_open, False
         self.head, self.capacity = ring.head + new_rows, ring.capacity
         self.oldest = max(0, self.head - self.capacity)
 

@@ -56,6 +56,7 @@ class Ring:
             "age": np.zeros(capacity, np.uint8),
         }
         self.head = self.touched = 0  # touched: the lowest row changed since DeviceRing.flush
+        self.settled = True
         self.segment_rows = max(1, min(capacity, SEGMENT_BYTES // row_bytes(spec)))
         self._digests: dict[int, str] = {}
         self._offsets = np.arange(spec.stack or 1)
@@ -71,10 +72,11 @@ class Ring:
     def append(self, frame: np.ndarray, first: bool) -> int:
         """Store a frame, and return its row.  first: it starts an episode of the agent."""
         row, slot = self.head, self.head % self.capacity
-        previous = self.columns["age"][(row - 1) % self.capacity]
+        columns, most = self.columns, (self.spec.stack or 1) - 1
+        previous = 0 if first or not most else int(columns["age"][(row - 1) % self.capacity])
         self.frames.put(slot, frame)
-        self.columns["age"][slot] = 0 if first else min(int(previous) + 1, (self.spec.stack or 1) - 1)
-        self.columns["ahead"][slot] = 0
+        columns["age"][slot] = 0 if first else min(previous + 1, most)
+        columns["ahead"][slot] = 0
         self.head += 1
         self._digests.pop(slot // self.segment_rows, None)
         return row
@@ -82,9 +84,11 @@ class Ring:
     def complete(self, row: int, ahead: int, action: int, reward: float, discount: float) -> None:
         """Set the transition that starts at ``row`` and leads to the frame ``ahead`` rows later."""
         slot = row % self.capacity
-        for name, value in (("action", action), ("reward", reward), ("discount", discount), ("ahead", ahead)):
-            self.columns[name][slot] = value
-        self.touched = min(self.touched, row)
+        columns = self.columns
+        columns["action"][slot], columns["reward"][slot] = action, reward
+        columns["discount"][slot], columns["ahead"][slot] = discount, ahead
+        if row < self.touched:
+            self.touched = row
         self._digests.pop(slot // self.segment_rows, None)
 
     def usable(self, rows: np.ndarray, oldest: int | None = None) -> np.ndarray:
@@ -116,13 +120,13 @@ class Ring:
 
     def transitions(self, rows: np.ndarray) -> Transition:
         """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B]."""
-        slots = rows % self.capacity
-        seen = self.observations(np.concatenate([rows, rows + self.columns["ahead"][slots]]))
+        slots, columns = rows % self.capacity, self.columns
+        seen = self.observations(np.concatenate([rows, rows + columns["ahead"].take(slots)]))
         return Transition(
             s_tm1=seen[: len(rows)],
-            a_tm1=self.columns["action"][slots].astype(np.int32),
-            r_t=self.columns["reward"][slots],
-            discount_t=self.columns["discount"][slots],
+            a_tm1=columns["action"].take(slots).astype(np.int32),
+            r_t=columns["reward"].take(slots),
+            discount_t=columns["discount"].take(slots),
             s_t=seen[len(rows) :],
         )
 
@@ -130,7 +134,7 @@ class Ring:
         """The observations whose newest frames are ``rows`` [B]: [B, *observation shape]."""
         if self.spec.stack is None:
             frames, at = self.frames.look(rows % self.capacity)
-            return frames[at]
+            return frames.take(at, axis=0)
         age = self.columns["age"][rows % self.capacity].astype(np.int64)[:, None]
         places = self._offsets[None, :]  # 0 .. stack - 1; the newest frame is place stack - 1, or `age` if zeros follow
         if self.spec.padding == "zeros_after":

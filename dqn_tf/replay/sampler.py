@@ -22,6 +22,7 @@ class RingView(Protocol):
 
     capacity: int
     head: int
+    settled: bool  # whether it may be asked for slots that may turn out not to be needed
 
     @property
     def oldest(self) -> int:

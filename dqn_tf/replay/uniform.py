@@ -49,12 +49,17 @@ class Uniform:
             RunError: no row is usable.
         """
         slots = min(ring.capacity, 1 << (ring.head - 1).bit_length())
-        rows, usable = ring.in_slots(random.integers(0, slots, (batch_size,)))
-        wrong, redraws = np.flatnonzero(~usable), 0
+        redrawn = max(0, batch_size * slots // max(1, len(ring)) - batch_size) + 8 if ring.settled else 0  # about
+        drawn, usable = ring.in_slots(random.integers(0, slots, (batch_size + redrawn,)))
+        rows, used, redraws = drawn[:batch_size].copy(), batch_size, 0
+        wrong = np.flatnonzero(~usable[:batch_size])
         while len(wrong):
             redraws += 1  # looking through the whole ring costs milliseconds, so it waits until there is cause
             if redraws % 100 == 0 and not ring.usable(np.arange(ring.oldest, ring.head)).any():
                 raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
-            rows[wrong], usable = ring.in_slots(random.integers(0, slots, (len(wrong),)))
-            wrong = wrong[~usable]
+            if (short := used + len(wrong) - len(drawn)) > 0:
+                more = ring.in_slots(random.integers(0, slots, (short,)))
+                drawn, usable = (np.concatenate(pair) for pair in zip((drawn, usable), more, strict=True))
+            rows[wrong] = drawn[used : used + len(wrong)]
+            used, wrong = used + len(wrong), wrong[~usable[used : used + len(wrong)]]
         return SampleIndices(rows, np.ones(batch_size, np.float32))
