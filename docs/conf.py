@@ -34,11 +34,11 @@ include_patterns = [
 nitpicky = False  # types of TensorFlow and NumPy have no pages here
 highlight_language = "text"
 
-GUIDES = ("own_network", "own_target_rule", "own_value_family", "read_results")
+GUIDES = sorted(f"docs/guides/{path.stem}" for path in (ROOT / "docs" / "guides").glob("*.md"))
 # The left column.  Pages of docs/ that are not named here come under "More".
 NAVIGATION = {
     "Begin": ["docs/worked_example", "docs/glossary", "docs/reproduce", "docs/cluster", "docs/docker"],
-    "From Python": ["docs/api", *(f"docs/guides/{name}" for name in GUIDES)],
+    "From Python": ["docs/api", *GUIDES],
     "Agents": ["docs/agents/index", "docs/equations", "docs/combinations", "docs/independent"],
     "Results": [
         *("results/README", "docs/classic_results", "docs/classic", "docs/evidence/early", "docs/evidence/family"),
@@ -52,9 +52,8 @@ NAVIGATION = {
 }
 AGENTS = tomllib.loads((ROOT / "reproduce" / "presenting" / "agents.toml").read_text())
 PLACED = {page for pages in NAVIGATION.values() for page in pages}
-GUIDES = sorted(f"docs/guides/{path.stem}" for path in (ROOT / "docs" / "guides").glob("*.md"))
 MORE = sorted({f"docs/{path.stem}" for path in (ROOT / "docs").glob("*.md")} - PLACED)
-NAVIGATION |= {caption: pages for caption, pages in (("Guides", GUIDES), ("More", MORE)) if pages}
+NAVIGATION |= {"More": MORE} if MORE else {}
 BELOW = {  # pages that have pages of their own
     "docs/agents/index": [f"/docs/agents/{name}" for name in AGENTS],
     "results/README": ["/results/*/*"],
