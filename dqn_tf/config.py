@@ -29,6 +29,7 @@ from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.fields import check_types, setting
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
+from dqn_tf.replay.sampler import SamplingRule
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
@@ -146,7 +147,7 @@ class AgentConfig:
         Expected(), doc="how the return is represented and regressed"
     )
     bootstrap: Greedy | Double | Munchausen | TargetRule = setting(Greedy(), doc="what the target backs up")
-    replay: Uniform | Prioritized | PrioritizedRank = setting(Uniform(), doc="experience replay")
+    replay: Uniform | Prioritized | PrioritizedRank | SamplingRule = setting(Uniform(), doc="experience replay")
     storage: Storage = setting(Storage(), doc="what the replay holds, how, and where", inside="replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
     optimizer: RMSProp | Adam | Optimizer = setting(doc="gradient step")

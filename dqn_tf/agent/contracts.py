@@ -2,6 +2,7 @@
 
     observation [B, ...] -> Torso -> features [B, F] -> Head of Layers -> numbers [B, A, N] -> ValueFamily -> Q [B, A]
     TargetRule: what the loss of the value family regresses on
+    SamplingRule (replay/sampler.py): which transitions are drawn
 
 Each part is a frozen dataclass with the methods of its contract, whose fields are plain values (``fields.setting``).
 The built-in ones stand in values/, targets/ and networks/; a class of your own may come from any module:

@@ -7,11 +7,16 @@ Its ``build`` makes the sampler of one replay, which may remember priorities.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from dqn_tf.types import Monitored, SampleIndices
+
+if TYPE_CHECKING:
+    from dqn_tf.replay.prioritized import Prioritized, Proportional
+    from dqn_tf.replay.prioritized_rank import PrioritizedRank, Ranked
+    from dqn_tf.replay.uniform import Uniform
 
 
 class RingView(Protocol):
@@ -108,3 +113,10 @@ class PrioritySampler(Sampler, Protocol):
         Raises:
             ValueError: the state does not fit.
         """
+
+
+if TYPE_CHECKING:  # type checkers hold every built-in rule and sampler against its contract
+
+    def _checked(proportional: Proportional, ranked: Ranked) -> tuple[list[SamplingRule], list[Sampler]]:
+        priorities: list[PrioritySampler] = [proportional, ranked]
+        return [Uniform(), Prioritized(), PrioritizedRank()], [Uniform(), *priorities]

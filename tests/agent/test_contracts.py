@@ -21,9 +21,9 @@ from dqn_tf import determinism, fields, outside
 from dqn_tf.agent import contracts
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
-from dqn_tf.config import AgentConfig, RunConfig
+from dqn_tf.config import AgentConfig, Interleaved, RunConfig
 from dqn_tf.training.run import Options, train
-from dqn_tf.types import BootstrapTerms, Transition, ValueOutputs
+from dqn_tf.types import BootstrapTerms, Monitored, SampleIndices, Transition, ValueOutputs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUIET = Options(checkpoint_frames=30, progress=False)
@@ -46,7 +46,7 @@ def _switches_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_these_fields_are_open() -> None:
     assert {name: contract.__name__ for name, contract in OPEN.items()} == {
         **{"network": "Torso", "head": "Head", "layers": "Layers", "value": "ValueFamily", "bootstrap": "TargetRule"},
-        "optimizer": "Optimizer",
+        **{"replay": "SamplingRule", "optimizer": "Optimizer"},
     }
 
 
@@ -154,6 +154,43 @@ def test_a_part_whose_code_has_changed_is_warned_of(
     assert "of a part from outside" not in session()
     code.write_text(code.read_text() + "# changed\n")
     assert "of a part from outside, is not what an earlier session of this run had" in session()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recent:
+    """One of the newest ``window`` rows, with the same probability: a sampler in the fewest words."""
+
+    has_priorities = False
+    monitored = ()
+    window: int = fields.setting(32)
+
+    def build(self, capacity: int) -> Recent:
+        return self
+
+    def sampler_bytes(self, capacity: int) -> int:
+        return 0
+
+    def monitors(self, weights_of: Any, update: int) -> Monitored:
+        return Monitored({}, {})
+
+    def sample_indices(self, ring: Any, batch_size: int, random: np.random.Generator, update: int = 0) -> SampleIndices:
+        rows = np.arange(max(ring.oldest, ring.head - self.window), ring.head)
+        return SampleIndices(random.choice(rows[ring.usable(rows)], batch_size), np.ones(batch_size, np.float32))
+
+
+def test_a_sampling_rule_from_outside(
+    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., AgentConfig]
+) -> None:
+    """With two threads its batches are drawn early or in their turn: the bytes are the same."""
+    digests = []
+    for threads in (1, 2):
+        agent = tiny_agent(replay=Recent(), execution=Interleaved(xla="none", threads=threads))
+        digests.append(train(cartpole(agent=agent), tmp_path / str(threads), QUIET)["state_digest"])
+    assert digests[0] == digests[1]
+    data = cartpole(agent=tiny_agent(replay=Recent(window=9))).to_json()
+    assert data["agent"]["replay"] == {"kind": f"{__name__}:Recent", "window": 9, "capacity": 64}
+    assert RunConfig.from_json(data).agent.replay == Recent(window=9)
+    assert train(cartpole(), tmp_path / "uniform", QUIET)["state_digest"] != digests[0]
 
 
 def test_what_a_part_lacks_is_said(tiny_agent: Callable[..., AgentConfig], outcome: Callable[..., str]) -> None:
