@@ -46,7 +46,7 @@ NAVIGATION = {
     ],
     "How it works": [
         *("docs/determinism", "docs/evidence/env_restore", "docs/replay", "docs/speed", "docs/peers"),
-        "docs/what_was_tried",
+        *("docs/what_was_tried", "docs/kept_by_hand"),
     ],
     "Project": ["CONTRIBUTING", "CHANGELOG"],
 }
