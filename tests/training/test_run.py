@@ -88,7 +88,7 @@ def test_a_complete_run_returns_at_once(
     tmp_path: Path, cartpole: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = train(cartpole(), tmp_path, QUIET)
-    monkeypatch.setattr("dqn_tf.training.run.InterleavedLoop", None)  # nothing is built
+    monkeypatch.setattr("dqn_tf.training.run.make_loop", None)  # nothing is built
     monkeypatch.setattr(memory, "available", lambda: (0, "left"))  # nor is memory asked for
     assert train(cartpole(), tmp_path, QUIET) == summary
 
