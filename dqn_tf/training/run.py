@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import functools
 import gc
-import sys
 import time
 import traceback
 from pathlib import Path
@@ -15,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf import determinism, envs, fields, memory, outside
+from dqn_tf import determinism, memory
 from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.training import evaluation, extension, iterations, tensorboard
+from dqn_tf.training import evaluation, extension, iterations, sessions, summary, tensorboard, timing
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.divergence import advice
@@ -31,15 +29,6 @@ from dqn_tf.training.stats import IterationStats
 from dqn_tf.training.stop import Interrupted, StopRequests
 
 EPISODE_COLUMNS = list(EpisodeRecord._fields)
-PHASES = ("act", "environment", "replay", "update", "evaluate", "checkpoint", "other")
-TIMING_COLUMNS = [
-    "iteration",
-    "frames",
-    "wall_seconds",
-    "frames_per_s",
-    "training_frames_per_s",
-    *(f"{p}_seconds" for p in PHASES),
-]
 WATCH_FRAMES = 20_000  # memory is looked at every so many frames
 
 
@@ -102,8 +91,8 @@ def train(
         OSError: the disk fails.
         Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
     """
-    options, summary = options or Options(), Path(run_dir) / "summary.json"
-    if not summary.exists():
+    options, finished = options or Options(), Path(run_dir) / "summary.json"
+    if not finished.exists():
         gc.collect()  # what an earlier run in this process has left
         memory.check_replay(config)
         if options.tensorboard:
@@ -112,8 +101,8 @@ def train(
             extension.check(options.extend, config)
     run = RunDir(Path(run_dir), config)
     try:
-        if summary.exists():
-            return read_summary(summary)
+        if finished.exists():
+            return read_summary(finished)
         return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run()
     finally:
         run.close()
@@ -125,24 +114,31 @@ class _Session:
     def __init__(self, run: RunDir, config: RunConfig, options: Options, callbacks: Callbacks) -> None:
         self.run_dir, self.config, self.options, self.callbacks = run, config, options, callbacks
         self.store = Store(run.path / "checkpoints", config.hash)
+        self.manifest = run.path / "manifest.json"
         self.episodes = Table(run.path / "episodes.csv", EPISODE_COLUMNS)
         self.iterations: Table  # its columns depend on the agent
-        self.timing = Table(run.path / "timing.csv", TIMING_COLUMNS)
+        self.timing = Table(run.path / "timing.csv", timing.COLUMNS)
         self.label = f"{config.preset} {config.environment} seed {config.seed}"
         self.progress = Progress(config.frames, 0, self.label, options.progress, bar=False)
         self.status = "failed"  # until something better is known
         self._writer: Any = None
         self._saved_before = False
         self._saved_frames, self._saved_at = 0, time.monotonic()  # the newest checkpoint: its frames, and when
-        self._checkpoint_seconds = 0.0
-        self._iteration_began, self._timed_from = time.perf_counter(), 0
+        self._clock = timing.IterationClock()
 
     def run(self) -> dict[str, Any]:
         config, options = self.config, self.options
         determinism.enable(config.agent.execution.threads)
         scope = determinism.scope(config.agent.execution.xla)
         try:
-            self._open_manifest(scope)
+            sessions.begin(
+                self.manifest,
+                config,
+                scope,
+                extend=options.extend,
+                outside_scope=options.outside_scope,
+                warn=self.warn,
+            )
         except RunError:
             self._withdraw()
             raise
@@ -170,7 +166,8 @@ class _Session:
                 finally:
                     self._close(loop)
         finally:
-            self._close_manifest()
+            if self.status != "withdrawn":
+                sessions.end(self.manifest, self.status)
 
     def _make_loop(self) -> Loop:
         """Raises ConfigError if environments, replay or networks cannot be made; a new run directory is then
@@ -212,7 +209,7 @@ class _Session:
         frames = self._saved_frames = loop.run.counters.frames
         watch = memory.Watch(self.config, self.warn)
         self._saved_at = time.monotonic()
-        self._iteration_began, self._timed_from = time.perf_counter(), frames
+        self._clock.start(frames)
         each_step = functools.partial(self._each_step, loop, stop)
         for record in loop.records(each_step):
             if record is not None:
@@ -229,9 +226,9 @@ class _Session:
         # ``stop.check``, not ``each_step``: the learner is another one meanwhile, so nothing may be saved.
         best_scores = iterations.best_scores(loop.run, stop.check) if loop.run.best else None
         self._save(loop, stop)
-        summary = self._finish(loop, scores, best_scores)
+        found = self._finish(loop, scores, best_scores)
         self.status = "complete"
-        return summary
+        return found
 
     def _each_step(self, loop: Loop, stop: StopRequests) -> None:
         """Called where the run is whole: stops it if that was asked for, and saves it if it is time to."""
@@ -276,58 +273,12 @@ class _Session:
         error.add_note(" ".join(notes))
 
     # -- starting and resuming -------------------------------------------------------------------------------------
-    def _open_manifest(self, scope: dict[str, Any]) -> None:
-        path = self.run_dir.path / "manifest.json"
-        now: dict[str, Any] = {
-            "config_hash": self.config.hash,
-            "promise": determinism.PROMISE,
-            "scope": scope,
-            "rom_md5": envs.rom_md5(self.config.environment),
-        }
-        if deviation := getattr(self.config.agent.execution, "DEVIATION", None):
-            now["deviations"] = [deviation]
-        manifest = read_manifest(path) if path.exists() else extension.manifest_of(self.options.extend, now)
-        if differing := fields.differences(manifest["scope"], scope):
-            text = "\n".join(f"  {name}: {old!r} then, {new!r} now" for name, old, new in differing)
-            if not self.options.outside_scope:
-                raise RunError(
-                    f"Resuming {self.run_dir.path} here would leave the scope of its determinism:\n{text}\n"
-                    "Resume it where it was started, or accept other bytes with --outside-scope."
-                )
-            self.warn(f"Resumed outside the scope of determinism:\n{text}")
-            manifest.update(scope=scope, outside_scope=True)
-        code = determinism.code_digest(map(outside.source, fields.outsiders(self.config)))
-        if extension.codes(manifest) - {code}:
-            self.warn(
-                "The code of dqn_tf, or of a part from outside, is not what an earlier session of this run had; its "
-                "bytes may differ."
-            )
-        manifest["status"] = "running"
-        manifest["sessions"].append(
-            {
-                "command": sys.argv,
-                "code_sha256": code,
-                "started": _now(),
-                **({"scope": scope} if differing else {}),
-            }
-        )
-        write_json(path, manifest)
-
-    def _close_manifest(self) -> None:
-        if self.status == "withdrawn":
-            return
-        path = self.run_dir.path / "manifest.json"
-        manifest = read_manifest(path)
-        manifest["status"] = self.status
-        manifest["sessions"][-1].update(ended=_now(), status=self.status)
-        write_json(path, manifest)
-
     def _resume(self, loop: Loop) -> None:
         loaded = self.store.load(self.warn)
         if loaded is None:
             loaded = self._parent()
         if loaded is None:
-            if read_manifest(self.run_dir.path / "manifest.json").get("checkpointed"):
+            if read_manifest(self.manifest).get("checkpointed"):
                 raise RunError(
                     f"{self.run_dir.path} had checkpoints, and {self.store.folder.name}/ holds none now. Restore the "
                     "folder from a copy, or start again in a new directory."
@@ -351,7 +302,7 @@ class _Session:
 
     def _parent(self) -> tuple[Path, dict[str, Any], Any] | None:
         """The checkpoint of the run that this one extends, if it does and has none of its own yet."""
-        manifest, parent = read_manifest(self.run_dir.path / "manifest.json"), self.options.extend
+        manifest, parent = read_manifest(self.manifest), self.options.extend
         if parent is None or manifest.get("checkpointed"):
             return None
         found = extension.begin(parent, self.run_dir.path, self.config, self.warn)
@@ -359,7 +310,7 @@ class _Session:
         self.warn(f"Extends {parent}: " + (f"NOT {exact}. {found.difference}" if found.difference else f"{exact}."))
         parents = manifest.get("parent") or extension.manifest_of(parent, {})["parent"]
         about = {**parents, "checkpoint": found.checkpoint.name, "difference": found.difference or None}
-        write_json(self.run_dir.path / "manifest.json", {**manifest, "parent": about})
+        sessions.note(self.manifest, parent=about)
         return found.checkpoint, found.state, found.blob
 
     # -- records ---------------------------------------------------------------------------------------------------
@@ -369,33 +320,16 @@ class _Session:
             return
         row = record.row
         self.iterations.write(row)
-        timing = self._timing(record)
-        self.timing.write(timing)
+        seconds = self._clock.row(record)
+        self.timing.write(seconds)
         if self._writer:
-            self._writer.write(row, timing, record.histograms)
+            self._writer.write(row, seconds, record.histograms)
         returns = "no episode ended" if not row["train_episodes"] else f"mean return {row['train_return_mean']:.2f}"
         evaluated = f", evaluation {row['eval_return_mean']:.2f}" if row["eval_episodes"] else ""
         self.log(
             f"Iteration {row['iteration']}: {row['frames']:,} frames, {row['train_episodes']} episodes, {returns}"
-            f"{evaluated}, epsilon {row['epsilon']:.3f}, {timing['training_frames_per_s']:,.0f} frames/s"
+            f"{evaluated}, epsilon {row['epsilon']:.3f}, {seconds['training_frames_per_s']:,.0f} frames/s"
         )
-
-    def _timing(self, record: IterationRecord) -> dict[str, Any]:
-        now = time.perf_counter()
-        wall, self._iteration_began = now - self._iteration_began, now
-        frames, self._timed_from = record.row["frames"] - self._timed_from, record.row["frames"]
-        seconds = {**record.seconds, "checkpoint": self._checkpoint_seconds}
-        seconds["other"] = max(0.0, wall - sum(seconds.values()))
-        self._checkpoint_seconds = 0.0
-        training = wall - seconds.get("evaluate", 0.0) - seconds["checkpoint"]
-        return {
-            "iteration": record.row["iteration"],
-            "frames": record.row["frames"],
-            "wall_seconds": round(wall, 3),
-            "frames_per_s": round(frames / wall, 1),
-            "training_frames_per_s": round(frames / max(training, 1e-9), 1),
-            **{f"{p}_seconds": round(seconds.get(p, 0.0), 3) for p in PHASES},
-        }
 
     def warn(self, text: str) -> None:
         """A warning: shown also if progress is switched off."""
@@ -408,7 +342,7 @@ class _Session:
 
     def _note(self, text: str) -> None:
         with open(self.run_dir.path / "log.txt", "a") as file:
-            file.write(f"{_now()} {text}\n")
+            file.write(f"{sessions.now()} {text}\n")
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def _save(self, loop: Loop, stop: StopRequests) -> None:
@@ -421,47 +355,20 @@ class _Session:
         self.store.save(loop.run.counters.frames, state, loop.run.blobs(), stop.alive)
         if not self._saved_before:
             self._saved_before = True
-            path = self.run_dir.path / "manifest.json"
-            write_json(path, {**read_manifest(path), "checkpointed": True})
+            sessions.note(self.manifest, checkpointed=True)
         self._saved_frames, self._saved_at = loop.run.counters.frames, time.monotonic()
-        self._checkpoint_seconds += time.perf_counter() - clock
+        self._clock.checkpoint_seconds += time.perf_counter() - clock
 
     def _finish(
         self, loop: Loop, scores: list[evaluation.Score], best_scores: list[evaluation.Score] | None
     ) -> dict[str, Any]:
-        """best_scores: of the best network, which then are the final ones; the last network's stand beside them."""
-        config, counters = self.config, loop.run.counters
-        evaluations = {"final_evaluation": self._scored(scores)}
-        if loop.run.best and best_scores:
-            place = {"network": "best", "network_frames": loop.run.best.frames}
-            evaluations = {
-                "final_evaluation": {**place, **self._scored(best_scores)},
-                "last_network_evaluation": self._scored(scores),
-            }
-        summary = {
-            "status": "complete",
-            "preset": config.preset,
-            "environment": config.environment,
-            "seed": config.seed,
-            "config_hash": config.hash,
-            **{name: getattr(counters, name) for name in ("frames", "steps", "updates", "episodes", "iterations")},
-            "state_digest": loop.digest(),
-            **evaluations,
-        }
-        write_json(self.run_dir.path / "summary.json", summary)
-        final = summary["final_evaluation"]
+        found, counters = summary.of_run(loop, scores, best_scores), loop.run.counters
+        write_json(self.run_dir.path / "summary.json", found)
         self.log(
             f"Complete: {counters.frames:,} frames, {counters.updates:,} updates, {counters.episodes:,} episodes; "
-            f"{evaluation.words(final, counters.updates)}. {self.run_dir.path}"
+            f"{evaluation.words(found['final_evaluation'], counters.updates)}. {self.run_dir.path}"
         )
-        return summary
-
-    def _scored(self, scores: list[evaluation.Score]) -> dict[str, Any]:
-        return {
-            "epsilon": self.config.evaluation.epsilon,
-            **_without_nan(evaluation.summary(scores)),
-            "returns_raw": [s.return_raw for s in scores],
-        }
+        return found
 
     def _close(self, loop: Loop) -> None:
         self.progress.close()
@@ -479,11 +386,3 @@ def _check_finite(learner: dict[str, np.ndarray], frames: int) -> None:
             f"The weights are not finite at {frames} frames ({', '.join(wrong[:3])}): the network has diverged. "
             "No checkpoint of this is written, and the last one is kept."
         )
-
-
-def _without_nan(values: dict[str, float]) -> dict[str, float | None]:
-    return {k: None if v != v else v for k, v in values.items()}
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
