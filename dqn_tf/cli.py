@@ -44,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         kept = "" if _notes(error) else " What was saved before is kept; the same command continues from there."
         return _fail(error, 1, f".{kept}" if kept else "")
     except MemoryError as error:
-        words = f"Out of memory: {error}. Take a smaller replay (--set replay.capacity=N); what was saved is kept."
+        words = (
+            f"Out of memory: {error}. Take a smaller replay (--set replay.capacity=N), network or batch; what was "
+            "saved is kept."
+        )
         return _fail(words, 1, _notes(error))
     except KeyboardInterrupt:
         return _fail("Stopped.", 130)

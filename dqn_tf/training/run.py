@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import gc
+import os
 import time
 import traceback
 from pathlib import Path
@@ -92,7 +93,7 @@ def train(
         Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
     """
     options, finished = options or Options(), Path(run_dir) / "summary.json"
-    if not finished.exists():
+    if not os.path.exists(finished):  # which, unlike a Path, takes a name that no file can have for one that none has
         gc.collect()  # what an earlier run in this process has left
         memory.check_replay(config)
         if options.tensorboard:
@@ -166,15 +167,17 @@ class _Session:
                 finally:
                     self._close(loop)
         finally:
-            if self.status != "withdrawn":
-                sessions.end(self.manifest, self.status)
+            # Where the disk is full, the error that says so is on its way already: none must take its place.
+            with contextlib.suppress(OSError) if self.status == "failed" else contextlib.nullcontext():
+                if self.status != "withdrawn":
+                    sessions.end(self.manifest, self.status)
 
     def _make_loop(self) -> Loop:
-        """Raises ConfigError if environments, replay or networks cannot be made; a new run directory is then
-        removed."""
+        """Raises ConfigError or MemoryError if environments, replay or networks cannot be made; a new run directory is
+        then removed."""
         try:
             return make_loop(self.config)
-        except ConfigError:
+        except (ConfigError, MemoryError):
             self._withdraw()
             raise
 

@@ -36,12 +36,21 @@ class RunDir:
     def __init__(self, path: Path, config: RunConfig) -> None:
         """Create or open.  Raises ConfigError if it holds something else or another run, RunError if it is in use."""
         self.path, self.config = path, config
-        if path.exists() and not path.is_dir():
-            raise ConfigError(f"Expected a directory for --run-dir, got the file {path}.")
-        self._check_contents()
-        self._made = not path.exists()
-        path.mkdir(parents=True, exist_ok=True)
-        self._lock = self._acquire()
+        try:
+            if path.exists() and not path.is_dir():
+                raise ConfigError(f"Expected a directory for --run-dir, got the file {path}.")
+            self._check_contents()
+            self._made = not path.exists()
+            path.mkdir(parents=True, exist_ok=True)
+            lock = open(path / ".lock", "a+")  # noqa: SIM115 - held for the life of the process
+        except ConfigError:
+            raise
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"Expected a directory for --run-dir that can be made and written to, got {path}: {error}. "
+                "Nothing was touched."
+            ) from error
+        self._lock = self._acquire(lock)
         try:
             self._check_contents()
             self.new = not (path / "config.json").exists()  # nothing of the run was there before
@@ -62,8 +71,7 @@ class RunDir:
                 f"{' ...' if len(foreign) > 5 else ''} and no config.json. Choose another --run-dir."
             )
 
-    def _acquire(self) -> io.TextIOWrapper:
-        lock = open(self.path / ".lock", "a+")  # noqa: SIM115 - held for the life of the process
+    def _acquire(self, lock: io.TextIOWrapper) -> io.TextIOWrapper:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -23,7 +23,7 @@ from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.loop import make_loop
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run import Options, train
-from dqn_tf.training.run_dir import read_json
+from dqn_tf.training.run_dir import read_json, write_json
 from dqn_tf.training.run_state import RunState
 
 QUIET = Options(progress=False)  # a period that no run here reaches
@@ -209,6 +209,27 @@ def test_a_run_that_could_not_begin_leaves_nothing(
         able.setattr("dqn_tf.training.run.make_loop", make_loop)
         train(line(seed=3), tmp_path / "made", QUIET)
     assert train(line(seed=3), tmp_path / "made", QUIET)["status"] == "complete"
+
+
+@pytest.mark.parametrize("disk", ["full", "large"])
+def test_the_first_error_is_the_one_that_is_told(
+    disk: str, tmp_path: Path, line: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk also fails to hold the run's status in manifest.json, which nobody needs to hear of first."""
+
+    def full(path: Path, data: Any) -> None:
+        if path.name == "manifest.json" and disk == "full":
+            raise OSError(28, "No space left on device: manifest")
+        write_json(path, data)
+
+    def save(self: Store, *arguments: Any) -> Path:
+        monkeypatch.setattr("dqn_tf.training.sessions.write_json", full)
+        raise OSError(28, "No space left on device: checkpoint")
+
+    monkeypatch.setattr(Store, "save", save)
+    with pytest.raises(OSError, match="checkpoint"):
+        train(line(), tmp_path, dataclasses.replace(QUIET, checkpoint_frames=30))
+    assert read_json(tmp_path / "manifest.json")["status"] == ("running" if disk == "full" else "failed")
 
 
 # -- by the clock ------------------------------------------------------------------------------------------------------

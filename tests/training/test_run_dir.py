@@ -17,6 +17,7 @@ import pytest
 
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
+from dqn_tf.training.run import train
 from dqn_tf.training.run_dir import (
     RunDir,
     Table,
@@ -94,6 +95,17 @@ def test_a_file_is_no_directory(outcome, tmp_path: Path, cartpole: Callable[...,
     (tmp_path / "file").write_text("x")
     message = outcome(RunDir, tmp_path / "file", cartpole())
     assert message == f"Expected a directory for --run-dir, got the file {tmp_path / 'file'}."
+
+
+@pytest.mark.parametrize("name", ["file/run", "x" * 300, "no\0name"])
+def test_a_place_that_cannot_be_is_a_wrong_request(
+    outcome, tmp_path: Path, cartpole: Callable[..., RunConfig], name: str
+) -> None:
+    """Nothing was saved before, and the same command would not continue."""
+    (tmp_path / "file").touch()
+    assert "can be made and written to" in outcome(RunDir, tmp_path / name, cartpole())
+    with pytest.raises(ConfigError, match="can be made and written to"):
+        train(cartpole(), tmp_path / name)
 
 
 def test_a_kill_while_the_configuration_was_written(tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
