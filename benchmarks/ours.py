@@ -1,37 +1,49 @@
 """dqn_tf itself, watched as ``peers.py`` watches the others.  ``versus_peers.py`` starts it.
 
-    python benchmarks/ours.py PRESET COUNTER [FIELD=VALUE ...]
+    python benchmarks/ours.py PRESET ENVIRONMENT COUNTER [FIELD=VALUE ...]
 
-The first line of output is JSON: the floor of this agent on this machine, and releases.
+The first line of output is JSON: the floor of this agent on this machine, and releases.  It also runs 0.1.0.dev0,
+whose loop has another name (``versus_peers.py --before``).
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from peers import CAPACITY, Meter, versions
 
 from dqn_tf import bench, determinism, make_config
-from dqn_tf.training import run_state
-from dqn_tf.training.loop import make_loop
+
+
+def modules() -> tuple[Any, Callable[..., Any]]:
+    """The module that looks at each update's loss, and what makes the loop."""
+    try:
+        return import_module("dqn_tf.training.run_state"), import_module("dqn_tf.training.loop").make_loop
+    except ModuleNotFoundError:
+        return import_module("dqn_tf.training.loop"), import_module("dqn_tf.training.concurrent").trainer_of
 
 
 def main() -> None:
     """Train until killed."""
-    preset, counter, *settings = sys.argv[1:]
+    preset, environment, counter, *settings = sys.argv[1:]
     meter = Meter(counter)
     settings = [*settings, f"replay.capacity={CAPACITY}"]
-    config = bench.measured(make_config(preset, "breakout", frames=100_000_000, settings=settings))
+    config = bench.measured(make_config(preset, environment, frames=100_000_000, settings=settings))
     determinism.enable(config.agent.execution.threads)
-    trainer = make_loop(config)
+    notes, make = modules()
+    trainer = make(config)
     floor = bench.floor(trainer, bench.emulation_rate(config.environment))["floor_frames_per_s"]
     print(json.dumps({"versions": versions(), "floor_frames_per_s": floor}), flush=True)
-    meter.before(run_state, "check_finite", meter.update)
+    meter.before(notes, "check_finite", meter.update)
     steps = 0
     for _ in trainer.records(lambda: None):
-        meter.step(trainer.run.counters.steps - steps)
-        steps = trainer.run.counters.steps
+        counters = getattr(trainer, "run", trainer).counters
+        meter.step(counters.steps - steps)
+        steps = counters.steps
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 Nothing of a peer is copied or changed: each is called through its own entry point, and its steps and updates are
 counted by wrapping the functions that make them.  All do the same work: Breakout, 84 x 84 x 4, batch 32, frame skip 4,
-one update for each 4 steps, a replay of 100,000, learning under way, epsilon 0.01 where the agent has an epsilon.
+one update for each 4 steps, a replay of 100,000, learning under way, epsilon 0.01 where the agent has an epsilon; or
+CartPole-v1, two hidden layers of 128 or 512, batch 128, epsilon 0.1, the rest alike.
 They train until they are killed, in the current folder.  Python 3.7 can read this file.
 """
 
@@ -134,6 +135,52 @@ def stable_baselines3(_, meter):
     model.learn(10**9, callback=Count())
 
 
+def cleanrl_cartpole(script, width):
+    """vwxyzjn/cleanrl: dqn.py or dqn_jax.py by its command line, its hidden layers (120 and 84) ``width`` wide."""
+
+    def run(root, meter):
+        import gymnasium
+
+        owner = importlib.import_module("flax.linen" if "jax" in script else "torch.nn")
+        sys.path.insert(0, root)
+        buffers = importlib.import_module("cleanrl_utils.buffers")
+        meter.before(gymnasium.vector.SyncVectorEnv, "step_wait", lambda envs: meter.step(envs.num_envs))
+        meter.before(buffers.ReplayBuffer, "sample", meter.update)
+        name = "Dense" if "jax" in script else "Linear"
+        layer = getattr(owner, name)
+        setattr(owner, name, lambda *sizes: layer(*(width if n in (120, 84) else n for n in sizes)))
+        sys.argv = [script, "--env-id", "CartPole-v1", "--total-timesteps", str(10**8), "--batch-size", "128"]
+        sys.argv += ["--buffer-size", str(CAPACITY), "--learning-starts", str(LEARNING_STARTS)]
+        sys.argv += ["--train-frequency", "4", "--start-e", "0.1", "--end-e", "0.1"]
+        runpy.run_path(os.path.join(root, "cleanrl", script), run_name="__main__")
+
+    return run
+
+
+def stable_baselines3_cartpole(width):
+    """Stable-Baselines3, from its package, on CartPole."""
+
+    def run(_, meter):
+        from stable_baselines3 import DQN
+        from stable_baselines3.common.callbacks import BaseCallback
+        from torch.optim import optimizer
+
+        class Count(BaseCallback):
+            def _on_step(self):
+                meter.step(self.training_env.num_envs)
+                return True
+
+        optimizer.register_optimizer_step_post_hook(meter.update)
+        replay = {"buffer_size": CAPACITY, "learning_starts": LEARNING_STARTS, "batch_size": 128, "train_freq": 4}
+        epsilon = {"exploration_initial_eps": 0.1, "exploration_final_eps": 0.1}
+        learning = {"gradient_steps": 1, "target_update_interval": 500, "learning_rate": 2.5e-4}
+        shape = {"policy_kwargs": {"net_arch": [width, width]}, "device": "cpu", "verbose": 0}
+        model = DQN("MlpPolicy", "CartPole-v1", **shape, **replay, **epsilon, **learning)
+        model.learn(10**9, callback=Count())
+
+    return run
+
+
 def dopamine(agent):
     """google/dopamine: the package, with the settings file of the checkout (the package leaves them out)."""
 
@@ -223,6 +270,12 @@ RUN = {
     "cleanrl-c51": cleanrl("c51_atari.py"),
     "cleanrl-rainbow": cleanrl("rainbow_atari.py"),
     "sb3-dqn": stable_baselines3,
+    "cleanrl-cartpole": cleanrl_cartpole("dqn.py", 128),
+    "cleanrl-cartpole_512": cleanrl_cartpole("dqn.py", 512),
+    "cleanrl_jax-cartpole": cleanrl_cartpole("dqn_jax.py", 128),
+    "cleanrl_jax-cartpole_512": cleanrl_cartpole("dqn_jax.py", 512),
+    "sb3-cartpole": stable_baselines3_cartpole(128),
+    "sb3-cartpole_512": stable_baselines3_cartpole(512),
     "dopamine-dqn": dopamine("dqn"),
     "dopamine-rainbow": dopamine("rainbow"),
     "dopamine-full_rainbow": dopamine("full_rainbow"),

@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """dqn_tf and other people's DQNs on the same work, alternating in one run.
 
-    python benchmarks/versus_peers.py --environments DIR --checkouts DIR [--work dqn,c51,rainbow,replay] [--rounds 12]
-                                      [--seconds 4] [--only NAME,...] [--out results/speed/versus_peers.json]
+    python benchmarks/versus_peers.py --environments DIR --checkouts DIR [--work dqn,cartpole,...] [--rounds 12]
+                                      [--seconds 4] [--only NAME,...] [--before DIR] [--out results/speed/FILE.json]
 
 DIR/NAME is a virtual environment, or a checkout, of each peer (docs/speed.md says what to install); a peer without them
 is left out, and said to be.  The work: Breakout, 84 x 84 x 4, batch 32, frame skip 4, one update for each 4 steps,
-learning under way.
+learning under way; ``cartpole`` and ``cartpole_512``: CartPole-v1, two hidden layers of 128 or 512, batch 128, one
+update for each 4 steps, epsilon 0.1, frames are steps.  DIR of --before is a checkout of an earlier dqn_tf with its
+environment in .venv, which runs ``cartpole`` too.
 
 All programs of one kind of work are started, one after the other, brought to learning, and stopped (SIGSTOP).  Then, in
 each round, each of them goes on for a few seconds, alone.  What a shared machine does meanwhile so meets all of them
 alike, and a ratio is of neighbors in time.  "others" is what the rest of the machine used, in cores: keep it idle.
 All of them are in memory at once, 7 GB for ``dqn``.
 
-    frames/s    16 for each update in those seconds, all rounds together, and in the lowest and highest round
+    frames/s    16 (CartPole: 4) for each update in those seconds, all rounds together; lowest and highest round
     steps       for each update, from the first round to the last: 4, if the work was the same
     cores       that were busy with it
     peak        memory, workers included, pages that are shared counted once
@@ -48,6 +50,13 @@ HERE = Path(__file__).resolve().parent
 # Eight environments, as fast-dqn's eight workers.  Periods of 2,000 steps, so that the seconds timed hold several.
 CONCURRENT = "execution=concurrent execution.environments=8 target_update_steps=2000".split()
 ON_DEVICE = [*CONCURRENT, "replay.placement=device", "execution.updates_per_call=10"]
+WIDE = ["network.hidden=512,512"]
+ONE_BY_ONE = [
+    "execution=interleaved",
+    "execution.xla=update",
+    "execution.threads=1",
+]  # what dqn_classic was until 0.1.0
+BEFORE = "dqn_tf before"  # the checkout of --before
 OURS: dict[str, dict[str, tuple[str, list[str]]]] = {
     "dqn": {
         "dqn_tf": ("dqn_nature", []),
@@ -56,6 +65,12 @@ OURS: dict[str, dict[str, tuple[str, list[str]]]] = {
     },
     "c51": {"dqn_tf": ("c51", [])},
     "rainbow": {"dqn_tf rainbow": ("rainbow", []), "dqn_tf rainbow_dopamine": ("rainbow_dopamine", [])},
+    "cartpole": {"dqn_tf": ("dqn_classic", ["execution=fused"]), "dqn_tf interleaved": ("dqn_classic", ONE_BY_ONE)},
+    "cartpole_512": {
+        "dqn_tf": ("dqn_classic", [*WIDE, "execution=fused"]),
+        "dqn_tf, two threads": ("dqn_classic", [*WIDE, "execution=fused", "execution.xla=none", "execution.threads=2"]),
+        "dqn_tf interleaved": ("dqn_classic", [*WIDE, *ONE_BY_ONE]),
+    },
     "replay": {
         "dqn_tf": ("dqn_nature", []),
         "dqn_tf, compressed replay": ("dqn_nature", ["replay.compression=delta"]),
@@ -66,9 +81,12 @@ PEERS = {
     "dqn": ["cleanrl-dqn", "sb3-dqn", "dopamine-dqn", "dqn_zoo-dqn", "fast_dqn-dqn", "fast_dqn-8-workers"],
     "c51": ["cleanrl-c51"],
     "rainbow": ["cleanrl-rainbow", "dopamine-rainbow", "dopamine-full_rainbow", "dqn_zoo-rainbow"],
+    "cartpole": ["cleanrl_jax-cartpole", "cleanrl-cartpole", "sb3-cartpole"],
+    "cartpole_512": ["cleanrl_jax-cartpole_512", "cleanrl-cartpole_512", "sb3-cartpole_512"],
     "replay": [],
 }
-FRAMES_PER_UPDATE, WARM_UP_SECONDS, SETTLE_SECONDS = 16, 10.0, 0.3
+CHECKOUTS = {"cleanrl_jax": "cleanrl"}  # of programs that share one
+WARM_UP_SECONDS, SETTLE_SECONDS = 10.0, 0.3
 PER_ROUND = ("frames_per_s", "cores", "others")
 
 
@@ -153,9 +171,10 @@ def main() -> int:
     parser.add_argument("--environments", required=True, type=Path, help="folder of virtual environments")
     parser.add_argument("--checkouts", required=True, type=Path, help="folder of checkouts")
     parser.add_argument(
-        "--work", default=",".join(PEERS), help="which of dqn, c51, rainbow, replay (dqn_tf's alone); default: all"
+        "--work", default=",".join(PEERS), help=f"which of {', '.join(PEERS)} (replay is dqn_tf's alone); default: all"
     )
     parser.add_argument("--only", default="", help="only peers and modes whose names contain one of these texts")
+    parser.add_argument("--before", type=Path, help="an earlier dqn_tf: a checkout with its environment in .venv")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=4.0, help="timed seconds of each program in each round")
     parser.add_argument("--limit", type=float, default=240.0, help="seconds in which a program must begin to learn")
@@ -229,7 +248,7 @@ def _alternate(work: str, names: list[str], options: argparse.Namespace, failed:
                     continue
                 seconds, _, updates, cpu, busy = (b - a for a, b in zip(begin, end, strict=True))
                 found = results[program.name]
-                rate, others = FRAMES_PER_UPDATE * updates / seconds, max(0.0, busy - cpu)
+                rate, others = _frames_per_update(work) * updates / seconds, max(0.0, busy - cpu)
                 for key, value in zip(PER_ROUND, (rate, cpu / seconds, others / seconds), strict=True):
                     found[key].append(round(value, 3))
                 since = first[program.name]
@@ -243,15 +262,16 @@ def _alternate(work: str, names: list[str], options: argparse.Namespace, failed:
 def _chosen(work: str, options: argparse.Namespace) -> list[str]:
     """What to run: dqn_tf's modes between the peers."""
     texts, columns = options.only.split(","), []
-    for names in (list(OURS[work]), PEERS[work]):
+    ours = [*OURS[work], *([BEFORE] if options.before and work.startswith("cartpole") else [])]
+    for names in (ours, PEERS[work]):
         wanted = [n for n in names if any(text in n for text in texts)]
-        columns.append([n for n in wanted if n in OURS[work] or _is_there(n, options)])
+        columns.append([n for n in wanted if n in ours or _is_there(n, options)])
     return [c[i] for i in range(max(map(len, columns))) for c in columns if i < len(c)]
 
 
 def _is_there(name: str, options: argparse.Namespace) -> bool:
     project = name.split("-")[0]
-    missing = [str(p) for p in (_python(project, options), options.checkouts / project) if not p.exists()]
+    missing = [str(p) for p in (_python(project, options), _checkout(project, options)) if not p.exists()]
     if missing:
         print(f"{name} is left out: there is no {' and no '.join(missing)}.")
     return not missing
@@ -261,21 +281,36 @@ def _python(project: str, options: argparse.Namespace) -> Path:
     return Path(os.path.abspath(options.environments)) / project / "bin" / "python"  # a link, not to be followed
 
 
+def _checkout(project: str, options: argparse.Namespace) -> Path:
+    return Path(options.checkouts / CHECKOUTS.get(project, project))
+
+
+def _environment(work: str) -> str:
+    return "CartPole-v1" if work.startswith("cartpole") else "breakout"
+
+
+def _frames_per_update(work: str) -> int:
+    return 4 if work.startswith("cartpole") else 16
+
+
 def _settings(work: str, name: str) -> dict[str, Any]:
     return {"preset": OURS[work][name][0], "settings": OURS[work][name][1]} if name in OURS[work] else {}
 
 
 def _command(work: str, name: str, counter: str, options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
-    if name in OURS[work]:
-        preset, settings = OURS[work][name]
-        path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
-        return [sys.executable, str(HERE / "ours.py"), preset, counter, *settings], {**os.environ, "PYTHONPATH": path}
+    if name in OURS[work] or name == BEFORE:
+        preset, settings = OURS[work]["dqn_tf interleaved" if name == BEFORE else name]
+        root = options.before.resolve() if name == BEFORE else HERE.parent
+        python = str(root / ".venv" / "bin" / "python") if name == BEFORE else sys.executable
+        path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+        words = [python, str(HERE / "ours.py"), preset, _environment(work), counter, *settings]
+        return words, {**os.environ, "PYTHONPATH": path}
     project = name.split("-")[0]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": "-1"}
     old = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"} if project == "fast_dqn" else {}
     environment = {**os.environ, **quiet, **old, "JAX_PLATFORMS": "cpu"}
     environment.pop("PYTHONPATH", None)
-    checkout = (options.checkouts / project).resolve()
+    checkout = _checkout(project, options).resolve()
     return [str(_python(project, options)), str(HERE / "peers.py"), name, str(checkout), counter], environment
 
 
