@@ -27,7 +27,7 @@ def child(preset: str, threads: int, updates: int) -> dict[str, list[float]]:
 
     from dqn_tf import determinism, envs, make_config
     from dqn_tf.agent.learner import Learner
-    from dqn_tf.config import Interleaved
+    from dqn_tf.modes import Interleaved
     from dqn_tf.types import Sample, Transition
 
     config = make_config(preset, "breakout", frames=1_000_000)

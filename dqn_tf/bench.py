@@ -14,8 +14,9 @@ import numpy as np
 
 from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
-from dqn_tf.config import Concurrent, Interleaved, RunConfig
+from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
+from dqn_tf.modes import Concurrent, Interleaved
 from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.ring import COLUMN_BYTES
 from dqn_tf.training.loop import Loop, make_loop

@@ -12,7 +12,8 @@ from pathlib import Path
 from dqn_tf import envs
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import ConfigError, RunError
-from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.config import RunConfig
+from dqn_tf.modes import Concurrent
 from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.frames import expected_bytes
 from dqn_tf.replay.ring import COLUMN_BYTES, Ring

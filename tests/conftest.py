@@ -13,7 +13,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
-from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig
+from dqn_tf.config import AgentConfig, Evaluation, RunConfig
+from dqn_tf.modes import Interleaved
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import EnvironmentSpec, ObservationSpec

@@ -14,8 +14,9 @@ import pytest
 from dqn_tf import fields, presets
 from dqn_tf.agent.networks.torsos import MLP, NatureCNN
 from dqn_tf.agent.optimizers import Adam
-from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig, setting_paths
+from dqn_tf.config import AgentConfig, Evaluation, RunConfig, setting_paths
 from dqn_tf.envs.protocols import PROTOCOLS
+from dqn_tf.modes import Interleaved
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 

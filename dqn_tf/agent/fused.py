@@ -20,7 +20,8 @@ from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.parameters import Parameters
 from dqn_tf.agent.update import UpdateOutputs
-from dqn_tf.config import AgentConfig, Fused
+from dqn_tf.config import AgentConfig
+from dqn_tf.modes import Fused
 from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Transition
 
 

@@ -11,7 +11,8 @@ from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
-from dqn_tf.config import AgentConfig, Evaluation, Interleaved
+from dqn_tf.config import AgentConfig, Evaluation
+from dqn_tf.modes import Interleaved
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform

@@ -30,8 +30,9 @@ from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.targets.munchausen import Munchausen
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.expected import Expected
-from dqn_tf.config import AgentConfig, Evaluation, Interleaved
+from dqn_tf.config import AgentConfig, Evaluation
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
+from dqn_tf.modes import Interleaved
 from dqn_tf.presets import Preset, sources
 from dqn_tf.presets.dopamine import PRIORITIZED_SOURCES
 from dqn_tf.replay.importance import Importance

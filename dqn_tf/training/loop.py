@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.config import RunConfig
+from dqn_tf.modes import Concurrent
 from dqn_tf.training.concurrent_loop import ConcurrentLoop
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.records import EpisodeRecord, IterationRecord

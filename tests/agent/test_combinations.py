@@ -15,7 +15,7 @@ from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
-from dqn_tf.config import Interleaved
+from dqn_tf.modes import Interleaved
 from dqn_tf.types import Sample, Transition
 from reproduce.presenting import combinations_page
 

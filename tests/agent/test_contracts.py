@@ -21,7 +21,8 @@ from dqn_tf import determinism, fields, outside
 from dqn_tf.agent import contracts
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
-from dqn_tf.config import AgentConfig, Interleaved, RunConfig
+from dqn_tf.config import AgentConfig, RunConfig
+from dqn_tf.modes import Interleaved
 from dqn_tf.training.run import Options, train
 from dqn_tf.types import BootstrapTerms, Monitored, SampleIndices, Transition, ValueOutputs
 

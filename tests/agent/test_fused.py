@@ -26,7 +26,7 @@ from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError
-from dqn_tf.config import Fused, Interleaved
+from dqn_tf.modes import Fused, Interleaved
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, Sample, Transition

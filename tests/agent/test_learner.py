@@ -15,8 +15,8 @@ from dqn_tf.agent.networks.torsos import MLP, NatureCNN
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
-from dqn_tf.config import Interleaved
 from dqn_tf.execution.blocks import UpdateBlock
+from dqn_tf.modes import Interleaved
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform

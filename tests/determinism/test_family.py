@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from dqn_tf.agent.networks.torsos import MLP
-from dqn_tf.config import Fused, Interleaved, RunConfig
+from dqn_tf.config import RunConfig
+from dqn_tf.modes import Fused, Interleaved
 from dqn_tf.presets import PRESETS, load
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.interleaved_loop import InterleavedLoop

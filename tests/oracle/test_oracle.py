@@ -18,7 +18,8 @@ from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.values.expected import Expected
-from dqn_tf.config import AgentConfig, Evaluation, Interleaved, RunConfig
+from dqn_tf.config import AgentConfig, Evaluation, RunConfig
+from dqn_tf.modes import Interleaved
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.training.interleaved_loop import InterleavedLoop

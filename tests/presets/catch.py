@@ -18,7 +18,8 @@ import gymnasium
 import numpy as np
 
 from dqn_tf.agent.networks.torsos import MLP
-from dqn_tf.config import Evaluation, Interleaved, RunConfig
+from dqn_tf.config import Evaluation, RunConfig
+from dqn_tf.modes import Interleaved
 from dqn_tf.presets import PRESETS, load
 
 ENV_ID = "Catch-v0"

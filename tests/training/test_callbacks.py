@@ -13,7 +13,8 @@ import pytest
 from dqn_tf import determinism
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import RunError
-from dqn_tf.config import AgentConfig, Concurrent, RunConfig
+from dqn_tf.config import AgentConfig, RunConfig
+from dqn_tf.modes import Concurrent
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run import Options, train

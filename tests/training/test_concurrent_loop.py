@@ -21,10 +21,11 @@ from dqn_tf import determinism, make_config
 from dqn_tf.agent.exploration import EpsilonGreedy, choose
 from dqn_tf.agent.learner import Learner
 from dqn_tf.checks import ConfigError, RunError
-from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.envs.vector import Plan
 from dqn_tf.execution.blocks import UpdateBlock
+from dqn_tf.modes import Concurrent
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.replay import Replay

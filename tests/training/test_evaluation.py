@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from dqn_tf import envs
-from dqn_tf.config import Concurrent, Evaluation, RunConfig
+from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.envs.protocols import PROTOCOLS
+from dqn_tf.modes import Concurrent
 from dqn_tf.training import evaluation
 from dqn_tf.training.evaluation import Score, play, summary
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep

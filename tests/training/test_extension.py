@@ -14,7 +14,8 @@ import pytest
 from dqn_tf import cli, determinism
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.checks import RunError
-from dqn_tf.config import Concurrent, Evaluation, RunConfig
+from dqn_tf.config import Evaluation, RunConfig
+from dqn_tf.modes import Concurrent
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.training.checkpoint import Store

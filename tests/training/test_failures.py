@@ -15,8 +15,9 @@ import pytest
 
 from dqn_tf import cli, determinism
 from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
-from dqn_tf.config import Concurrent, Evaluation, RunConfig
+from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.envs import vector
+from dqn_tf.modes import Concurrent
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.interleaved_loop import InterleavedLoop

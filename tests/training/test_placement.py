@@ -11,7 +11,8 @@ import pytest
 
 from dqn_tf import make_config
 from dqn_tf.agent.networks.torsos import MLP
-from dqn_tf.config import Concurrent, Interleaved, RunConfig
+from dqn_tf.config import RunConfig
+from dqn_tf.modes import Concurrent, Interleaved
 from dqn_tf.presets import load
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank

@@ -21,8 +21,9 @@ import pytest
 from dqn_tf import determinism, memory
 from dqn_tf.agent.parameters import Parameters
 from dqn_tf.checks import ConfigError, RunError
-from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.config import RunConfig
 from dqn_tf.execution.sequential import SequentialUpdater
+from dqn_tf.modes import Concurrent
 from dqn_tf.replay.ring import Ring
 from dqn_tf.training import evaluation, run
 from dqn_tf.training.checkpoint import Store

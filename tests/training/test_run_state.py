@@ -11,7 +11,8 @@ import pytest
 
 from dqn_tf import determinism
 from dqn_tf.checks import Diverged
-from dqn_tf.config import Concurrent, RunConfig
+from dqn_tf.config import RunConfig
+from dqn_tf.modes import Concurrent
 from dqn_tf.training.concurrent_loop import ConcurrentLoop
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.loop import make_loop
