@@ -12,14 +12,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
-import sys
-import types
 import typing
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from dqn_tf import outside
+from dqn_tf.annotations import (
+    alternatives,
+    annotations_of,
+    check_type,
+    choices,
+    contract,
+    describe,
+    fits,
+    kind,
+    readings,
+)
 from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.plain_json import Json
 
@@ -63,47 +71,18 @@ def _inside(cls: type[DataclassInstance] | DataclassInstance) -> dict[str, str]:
     return {f.name: f.metadata["inside"] for f in dataclasses.fields(cls) if f.metadata.get("inside")}
 
 
-def kind(cls_or_value: object) -> str:
-    """The name by which a dataclass is chosen: ``NatureCNN`` -> "nature_cnn", ``RMSProp`` -> "rmsprop"."""
-    cls = cls_or_value if isinstance(cls_or_value, type) else type(cls_or_value)
-    if explicit := cls.__dict__.get("KIND"):
-        return str(explicit)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _members(annotation: object) -> tuple[Any, ...]:
-    """The alternatives of a union, or the annotation alone."""
-    if typing.get_origin(annotation) in (Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def choices(annotation: object) -> dict[str, type]:
-    """The dataclasses that a field may hold, by kind; empty if it holds plain values."""
-    return {kind(m): m for m in _members(annotation) if dataclasses.is_dataclass(m) and isinstance(m, type)}
-
-
-def contract(annotation: object) -> type | None:
-    """The contract that an open field names; None if the field is not open."""
-    return next(filter(outside.is_contract, _members(annotation)), None)
-
-
 def name_of(annotation: object, value: object) -> str:
     """By what the dataclass ``value`` of a field is chosen: its kind, or the place of a class from outside."""
-    outsider = contract(annotation) is not None and type(value) not in _members(annotation)
+    outsider = contract(annotation) is not None and type(value) not in alternatives(annotation)
     return outside.place(type(value)) if outsider else kind(value)
 
 
 def outsiders(config: DataclassInstance) -> Iterator[type]:
     """The classes from outside that a configuration holds, at any depth."""
-    hints = _hints(type(config))
+    hints = annotations_of(type(config))
     for field in dataclasses.fields(config):
         if is_config(value := getattr(config, field.name)):
-            if contract(hints[field.name]) is not None and type(value) not in _members(hints[field.name]):
+            if contract(hints[field.name]) is not None and type(value) not in alternatives(hints[field.name]):
                 yield type(value)
             yield from outsiders(value)
 
@@ -116,13 +95,13 @@ def leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, A
 def owned_leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any], str]]:
     """``leaves``, each with the module that carries it out, as "agent/update": the field says it itself, or it is the
     module of its dataclass; of a kind, that of the dataclass chosen."""
-    hints = _hints(type(config))
+    hints = annotations_of(type(config))
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
         if inside := field.metadata.get("inside"):
             yield from owned_leaves(value, f"{prefix}{inside}.")
         elif is_config(value):
-            if len(_members(hints[field.name])) > 1:
+            if len(alternatives(hints[field.name])) > 1:
                 yield path, name_of(hints[field.name], value), field, _module(value)
             yield from owned_leaves(value, path + ".")
         else:
@@ -140,7 +119,7 @@ def to_json(config: DataclassInstance, *, whole: bool = False) -> dict[str, Any]
     whole: also fields that came later and have their default, which are left out of a configuration's identity.
     """
     out: dict[str, Any] = {"kind": kind(config)}
-    hints = _hints(type(config))
+    hints = annotations_of(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.metadata.get("later") and value == field.default and not whole:
@@ -157,7 +136,7 @@ def to_json(config: DataclassInstance, *, whole: bool = False) -> dict[str, Any]
 
 def _plain(annotation: object, value: object) -> Any:
     """Lists for tuples, and floats where floats are meant: 1 and 1.0 are one configuration and have one hash."""
-    members = _members(annotation)
+    members = alternatives(annotation)
     if isinstance(value, tuple):
         inner = next(typing.get_args(m)[0] for m in members if typing.get_origin(m) is tuple)
         return [_plain(inner, v) for v in value]
@@ -167,7 +146,7 @@ def _plain(annotation: object, value: object) -> Any:
 def from_json(cls: type[T], data: Json, path: str = "") -> T:
     """The inverse of ``to_json``.  Raises ConfigError for a missing, extra or ill-typed field, naming its path."""
     expect(isinstance(data, dict), f"an object describing {kind(cls)}", path or "config", data)
-    hints, values, (data, apart) = _hints(cls), {}, _taken_apart(cls, data)
+    hints, values, (data, apart) = annotations_of(cls), {}, _taken_apart(cls, data)
     names = [f.name for f in dataclasses.fields(cls) if f.name not in apart]
     for name in data:
         if name not in (*names, "kind"):
@@ -189,7 +168,7 @@ def _taken_apart(cls: type[T], data: dict[str, Any]) -> tuple[dict[str, Any], di
     apart: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, inside in _inside(cls).items():
         outer = data.get(inside)
-        own = {f.name for f in dataclasses.fields(_hints(cls)[name])}
+        own = {f.name for f in dataclasses.fields(annotations_of(cls)[name])}
         outer = outer if isinstance(outer, dict) else {}
         apart[name] = inside, {k: v for k, v in outer.items() if k in own}
         if own & set(outer):
@@ -227,62 +206,10 @@ def _class_of(annotation: object, text: str, path: str) -> type:
     return cast(type, found)
 
 
-# -- types -----------------------------------------------------------------------------------------------------------
-def check_type(annotation: object, value: object, path: str) -> None:
-    """Raise ConfigError unless ``value`` fits ``annotation`` (bool is not an int here; an int is a float)."""
-    if not any(_fits(m, value) for m in _members(annotation)):
-        needed = contract(annotation)
-        lacks = f" It lacks: {', '.join(outside.lacks(needed, value))}." if needed else ""
-        raise ConfigError(
-            f"Expected {describe(annotation)} for `{path}`, got {value!r} ({type(value).__name__}).{lacks}"
-        )
-
-
-def _fits(annotation: object, value: object) -> bool:
-    if annotation is type(None) or annotation is None:
-        return value is None
-    if outside.is_contract(annotation):
-        return not outside.lacks(cast(type, annotation), value)
-    if typing.get_origin(annotation) is Literal:
-        return value in typing.get_args(annotation)
-    if typing.get_origin(annotation) is tuple:
-        inner = typing.get_args(annotation)
-        inner = (inner[0],) * len(value) if isinstance(value, tuple) and inner[-1] is Ellipsis else inner
-        return (
-            isinstance(value, tuple)
-            and len(inner) == len(value)
-            and all(_fits(a, v) for a, v in zip(inner, value, strict=True))
-        )
-    if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    if annotation is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, cast(type, annotation))
-
-
-def describe(annotation: object) -> str:
-    """An annotation in words: "a whole number or none"."""
-    words: dict[Any, str] = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
-    parts = []
-    for member in _members(annotation):
-        if member is type(None):
-            parts.append("none")
-        elif typing.get_origin(member) is Literal:
-            parts.append("one of " + ", ".join(map(str, typing.get_args(member))))
-        elif typing.get_origin(member) is tuple:
-            parts.append("numbers separated by commas")
-        elif dataclasses.is_dataclass(member):
-            parts.append(kind(member))
-        elif outside.is_contract(member):
-            parts.append(f"a {member.__name__} of your own")
-        else:
-            parts.append(words.get(member, str(member)))
-    return " or ".join(parts)
-
-
+# -- values -----------------------------------------------------------------------------------------------------------
 def check_types(config: DataclassInstance) -> None:
     """Check every field of a dataclass against its annotation; for ``__post_init__``."""
-    for name, annotation in _hints(type(config)).items():
+    for name, annotation in annotations_of(type(config)).items():
         if name in {f.name for f in dataclasses.fields(config)}:
             check_type(annotation, getattr(config, name), name)
 
@@ -291,9 +218,9 @@ def parse(annotation: object, text: str, path: str) -> Any:
     """The value that ``text`` spells for a field: 1e-4, 5_000, true, none, 128,128, or a kind."""
     if choices(annotation):
         return _with_defaults(_class_of(annotation, text, path), path)
-    for member in _members(annotation):
-        for value in _readings(member, text):
-            if _fits(member, value):
+    for member in alternatives(annotation):
+        for value in readings(member, text):
+            if fits(member, value):
                 return value
     raise ConfigError(f"Expected {describe(annotation)} for `{path}`, got {text!r}.")
 
@@ -303,29 +230,6 @@ def _with_defaults(cls: type, path: str) -> Any:
         return cls()
     except TypeError as error:
         raise ConfigError(f"Expected a default for every field of `{path}`={outside.place(cls)}: {error}.") from error
-
-
-def _readings(member: object, text: str) -> Iterator[Any]:
-    clean = text.strip()
-    if member is type(None) and clean.lower() in ("none", "null"):
-        yield None
-    elif member is bool and clean.lower() in ("true", "false"):
-        yield clean.lower() == "true"
-    elif member in (int, float):
-        try:
-            number = float(clean)
-            yield int(clean) if re.fullmatch(r"[+-]?[\d_]+", clean) else number
-            if member is int and number == int(number):
-                yield int(number)  # 1e6 steps
-        except (ValueError, OverflowError):
-            return
-    elif typing.get_origin(member) is tuple:
-        inner = typing.get_args(member)[0]
-        yield tuple(next(_readings(inner, part), None) for part in clean.strip("()[]").split(",") if part.strip())
-    elif typing.get_origin(member) is Literal:
-        yield from (a for a in typing.get_args(member) if str(a) == clean)
-    elif member is str:
-        yield clean
 
 
 def paths(config: DataclassInstance) -> list[str]:
@@ -387,7 +291,7 @@ def _others_inside(config: DataclassInstance, name: str) -> list[DataclassInstan
 
 def _chosen(config: DataclassInstance, name: str, text: str, root: str) -> Any:
     """The value that ``text`` spells for the field ``name`` itself."""
-    value, annotation = getattr(config, name), _hints(type(config))[name]
+    value, annotation = getattr(config, name), annotations_of(type(config))[name]
     own_class = contract(annotation) is not None and ":" in text
     if dataclasses.is_dataclass(value) and text not in choices(annotation) and not own_class:
         parts = (*_others_inside(config, name), value)

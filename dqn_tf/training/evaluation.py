@@ -142,10 +142,13 @@ class _Games:
     """The lanes of a phase and their environments, side by side."""
 
     def __init__(
-        self, lanes: Sequence[_Lane], plan: vector.Plan, workers: int, watch: Callable[[envs.Environment], None] | None
+        self, config: RunConfig, phase: str, lanes: Sequence[_Lane], watch: Callable[[envs.Environment], None] | None
     ) -> None:
         """Raises EnvironmentFault if an environment cannot be made."""
         self._lanes, self._watch = lanes, watch
+        names = tuple(f"{phase}/{i}" for i in range(len(lanes)))
+        plan = vector.Plan(config.environment, scoring_protocol(config), config.seed, names, training=False)
+        workers = 0 if watch else min(len(lanes), getattr(config.agent.execution, "workers", 0))
         self._environments = _guarded(vector.make, plan)(plan, workers)
         self._step = _guarded(self._environments.step, plan)
 
@@ -199,8 +202,7 @@ def play(
     """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent.
 
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
-    episodes get no more weight than long ones.  Where execution has workers, the lanes are played by as many (not if
-    it is watched), with the same scores.
+    episodes get no more weight than long ones.  Workers, where execution has them, play with the same scores.
 
     Args:
         config: of the run.
@@ -210,7 +212,7 @@ def play(
         frames: how many to spend.
         epsilon: defaults to the configuration's.
         each_step: called before every step; may raise to stop.
-        watch: shown the environment after every step of the first lane's first episode.
+        watch: shown the environment after every step of the first lane's first episode; without workers.
         say: told now and then how far a phase is that takes long.
 
     Returns:
@@ -224,11 +226,8 @@ def play(
         raise RunError("Expected a number of episodes or frames to play, got neither.")
     lanes, ties = _lanes(config, phase, episodes, frames), config.agent.exploration.random_ties
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
-    names = tuple(f"{phase}/{i}" for i in range(len(lanes)))
-    plan = vector.Plan(config.environment, scoring_protocol(config), config.seed, names, training=False)
-    workers = 0 if watch else min(len(lanes), getattr(config.agent.execution, "workers", 0))
     teller = _Teller(config, phase, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
-    games = _Games(lanes, plan, workers, watch)
+    games = _Games(config, phase, lanes, watch)
     try:
         while not all(lane.done for lane in lanes):
             games.begin_episodes()
