@@ -1,5 +1,12 @@
 """The harness: from a protocol to the tables and figures in results/.
 
-planning/ what is to be run -> executing/ runs it -> records/ what is there, ours and published -> analysis/ numbers ->
-presenting/ files.  protocols/ and the scripts beside this file are the doors; docs/reproduce.md is the guide.
+The folders follow the data:
+
+    planning/     protocols, and the runs and costs that follow from them
+    executing/    the runs as processes, here or on a cluster
+    records/      what is read: run directories, published numbers (``published.py`` alone reads results/published/)
+    analysis/     from records to scores, statistics, comparisons and claims
+    presenting/   from these to tables, figures, pages of docs/ and reports
+
+``dqn-tf reproduce``, ``status``, ``report`` and ``results`` (results.py) and the scripts beside this file call them.
 """

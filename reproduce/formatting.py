@@ -1,4 +1,4 @@
-"""Tables as files: the same numbers in CSV for programs and in Markdown for people.  The same bytes every time."""
+"""Numbers as text, and tables as CSV, Markdown and columns for a terminal: the same bytes every time."""
 
 from __future__ import annotations
 

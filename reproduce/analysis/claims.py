@@ -1,7 +1,7 @@
 """Whether a published number held: a protocol's claims, judged by code against the runs in its folder.
 
-A status is never typed.  "not run" means that what the claim needs (every environment, every seed of the protocol, the
-frames) is not there; a claim about 57 games is not judged on three.
+The status is always computed.  "not run": some environments, seeds or frames that the claim is about have no complete
+runs; a claim about 57 games is not judged on three.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 
 
 def needed(asked: Protocol, claim: Claim) -> Needed:
-    """All of the grids in which the claim's agent stands, or what they have of its environment."""
+    """From the grids that have the claim's agent, and its environment if it names one."""
     only = folder_name(claim.environment)
     grids = [g for g in asked.grids_of(claim.agent) if only in ("", *protocol.environments(g))]
     names = (only,) if only else tuple(e for g in grids for e in protocol.environments(g))
@@ -82,7 +82,7 @@ def judge(asked: Protocol, claim: Claim, found: Collected) -> Outcome:
 
 
 def holds(claim: Claim, ours: float) -> bool:
-    """The rule alone; bounds belong to what is allowed."""
+    """Whether the rule is met; a value exactly at the bound is within it."""
     allowed = claim.tolerance * abs(claim.published)
     if claim.rule == "within":
         return abs(ours - claim.published) <= allowed
@@ -128,7 +128,7 @@ def _estimate(asked: Protocol, claim: Claim, usable: pd.DataFrame) -> tuple[floa
 
 
 def _lacking(asked: Protocol, need: Needed, seeds: dict[str, int], begun: int) -> str:
-    """What would have to be run."""
+    """Which runs are missing, in words."""
     few = [f"{name} {n} of {need.seeds}" for name, n in seeds.items() if n < need.seeds]
     more = f" and {len(few) - 3} more" if len(few) > 3 else ""
     elsewhere = begun - sum(seeds.values())
@@ -140,7 +140,7 @@ def _lacking(asked: Protocol, need: Needed, seeds: dict[str, int], begun: int) -
 
 
 def row(asked: Protocol, claim: Claim, found: Collected) -> dict[str, Any]:
-    """What a report says of a claim; ours: none where it is not run."""
+    """A claim as a row of a report; ``ours`` is None where the claim is not run."""
     outcome = judge(asked, claim, found)
     at = f"at {claim.frames:,} frames" if claim.frames else ""
     tolerance = f"The tolerance: {claim.why_tolerance}." if claim.tolerance else ""

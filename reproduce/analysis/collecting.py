@@ -1,7 +1,7 @@
 """All runs below some folders as two tidy tables, read one run at a time, and what was left out of them.
 
-What cannot be counted (a damaged run, a run in two places, runs of different settings under one name) is left out and
-listed; the tables say from how many seeds a number is.
+Damaged runs, second copies of a run, and runs of different settings under one name are left out and listed; the tables
+say over how many seeds each number is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from reproduce.records.runs import Run
 
 
 class Collected(NamedTuple):
-    """What the runs say.  scores: SCORE_COLUMNS.  curves: CURVE_COLUMNS.  problems: what was left out, and why."""
+    """Scores and curves of runs.  scores: SCORE_COLUMNS.  curves: CURVE_COLUMNS.  problems: what was left out, why."""
 
     scores: pd.DataFrame
     curves: pd.DataFrame
@@ -39,10 +39,10 @@ class Collected(NamedTuple):
 def collect(
     folders: Iterable[Path], window: int = WINDOW, watch: Callable[[Path, Run | str], None] | None = None
 ) -> Collected:
-    """All scores and curves of the runs in ``folders``, read one run at a time; what is wrong does not stop the rest.
+    """All scores and curves of the runs in ``folders``, read one run at a time; a damaged run does not stop the rest.
 
-    Of a run that is there twice, one copy counts; of two different runs under one name, neither.  watch: is shown every
-    run as it is read, or why it cannot be, so that nobody has to read it again.
+    Of two copies of a run one counts; of two different runs under one name neither.  watch: called with each path and
+    its run, or the reason why it cannot be read, so that each run is read once.
     """
     kept: dict[tuple[Any, ...], tuple[Path, str, list[dict[str, Any]], pd.DataFrame]] = {}
     problems: list[str] = []
@@ -86,7 +86,7 @@ def collect(
 
 
 def _without_mixtures(found: Collected, shared: dict[str, dict[str, Any]]) -> Collected:
-    """Without groups that would mix settings in one table: all Atari games of an agent, or one other environment."""
+    """Without groups of different settings: a group is all Atari games of an agent, or one other environment."""
     scores, curves, problems = found
     groups = scores.groupby([scores["collection"], scores["agent"], _scope(scores)], sort=True)
     for (collection, agent, where), group in groups:
@@ -102,12 +102,12 @@ def _without_mixtures(found: Collected, shared: dict[str, dict[str, Any]]) -> Co
 
 
 def _scope(table: pd.DataFrame) -> pd.Series:
-    """What stands in one table: "Atari" for any game, otherwise the environment."""
+    """The group of each row within an agent: "Atari" for any game, otherwise the environment."""
     return table["environment"].where(table["game"] == "", "Atari")
 
 
 def _mixture(label: str, group: pd.DataFrame, settings: dict[str, dict[str, Any]]) -> str:
-    """What is mixed, by whom."""
+    """Which runs differ in which settings, in words."""
     lines = [f"Left out: {label}: {len(settings)} different configurations would stand in one table."]
     for identity in settings:
         some = group[group["settings_hash"] == identity][["environment", "seed"]].drop_duplicates()

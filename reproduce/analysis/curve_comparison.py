@@ -76,12 +76,12 @@ def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFr
 
 
 def _settings(run: Run) -> str:
-    """SHA-256 of what seeds of one sample share: all settings but the seed, and the budget, which changes no step."""
+    """SHA-256 of the settings that all seeds of a sample share: all but the seed and the budget."""
     return fields.digest({k: v for k, v in run.settings.items() if k not in ("seed", "frames")})
 
 
 def beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
-    """The published half of a row, and the verdict with its sentence."""
+    """The published columns of a row, the verdict, and its explanation."""
     if point is None:
         nothing = dict.fromkeys(("published_mean", "published_std", "published_min", "published_max"), math.nan)
         return nothing | {

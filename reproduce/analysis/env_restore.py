@@ -33,7 +33,7 @@ BEGIN_FRAMES, PASTS = 600, 3
 
 
 class Restored(NamedTuple):
-    """One game under one protocol: how many snapshots were exact, and what play they saw."""
+    """One game under one protocol: exact and all snapshots, episodes played, lives lost."""
 
     exact: int
     total: int
@@ -77,7 +77,7 @@ def restored(game: str, protocol: str) -> Restored:
 
 
 def _wander(ale: ale_py.ALEInterface, seed: int, frames: int) -> None:
-    """A past: random actions, games begun again where they end."""
+    """Random play before the comparison; a game that ends begins again."""
     actions, generator = ale.getMinimalActionSet(), np.random.default_rng(seed)
     for index in generator.integers(len(actions), size=frames).tolist():
         if ale.game_over():
@@ -120,7 +120,7 @@ def begins(game: str) -> dict[str, bool]:
 
 
 class Row(NamedTuple):
-    """All that was found about one game."""
+    """The findings about one game."""
 
     game: str
     begins: dict[str, bool]

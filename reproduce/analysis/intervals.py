@@ -29,7 +29,7 @@ class Interval(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How one new run stands to n published ones: ``status`` is one of the three words above."""
+    """How one new run compares with n published ones.  status: one of the three constants above."""
 
     status: str
     prediction: Interval
@@ -40,7 +40,7 @@ def prediction_interval(mean: float, std: float, n: int, confidence: float = CON
     """Where the result of one new run falls with ``confidence``, if runs are normal and n of them gave mean and std.
 
     mean +- t * std * sqrt(1 + 1/n), t the (1 + confidence)/2 quantile of Student's t with n - 1 degrees of freedom;
-    std is the sample standard deviation.  Wider than a confidence interval of the mean: it is about a run.
+    std is the sample standard deviation.  It is wider than a confidence interval of the mean, as it is about one run.
 
     >>> [round(x, 3) for x in prediction_interval(mean=10.0, std=1.0, n=5)]    # 2.776 * sqrt(1.2) = 3.041
     [6.959, 13.041]
@@ -68,7 +68,7 @@ def mean_interval(mean: float, std: float, n: int, confidence: float = CONFIDENC
 
 
 class Sample(NamedTuple):
-    """n values in short: their mean and sample standard deviation."""
+    """The mean and the sample standard deviation of n values."""
 
     mean: float
     std: float
@@ -95,9 +95,9 @@ def difference_interval(one: Sample, other: Sample, confidence: float = CONFIDEN
 
 
 def judge(value: float, mean: float, std: float, runs: Interval, n: int) -> Verdict:
-    """How ``value``, one run's result, stands to n published runs of this mean and std, lowest and highest ``runs``.
+    """How ``value``, one run's result, compares with n published runs.  runs: the lowest and the highest of them.
 
-    Bounds belong to their interval.  A run like the published ones lands between their lowest and highest only with
+    Intervals are closed.  A run like the published ones lands between their lowest and highest only with
     probability (n - 1) / (n + 1) (two in three for n = 5), so that alone is no test; the prediction interval is.
     """
     prediction = prediction_interval(mean, std, n)

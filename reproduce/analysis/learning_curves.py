@@ -73,7 +73,7 @@ def over_frames(table: pd.DataFrame, games: Sequence[str]) -> pd.DataFrame:
 
 
 def own_over_frames(table: pd.DataFrame, kind: str = "train_return") -> pd.DataFrame:
-    """The same of our runs, with intervals, from rows of ``score_aggregates.OVER_FRAMES_COLUMNS``."""
+    """Median and IQM of our runs, with intervals, from rows of ``score_aggregates.OVER_FRAMES_COLUMNS``."""
     parts = []
     for (collection, agent), same in table[table["kind"] == kind].groupby(["collection", "agent"], sort=True):
         parts_of_it = {name: same[same["metric"] == name].set_index("frames") for name in METRICS}

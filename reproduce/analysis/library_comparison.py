@@ -25,7 +25,7 @@ FOUND = RESULTS / "independent" / "differences.json"
 
 
 def ours(idea: str, precision: str, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What this project says of the inputs ``given``."""
+    """This project's outputs for the inputs ``given``, by quantity."""
     x = {
         name: tf.constant(v.astype(precision) if v.dtype.kind == "f" else v.astype(np.int32))
         for name, v in given.items()
@@ -35,7 +35,7 @@ def ours(idea: str, precision: str, given: dict[str, np.ndarray]) -> dict[str, n
 
 
 def theirs(idea: str, precision: str, answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the other library said: by quantity."""
+    """The other library's outputs, by quantity."""
     start = f"{idea}/{precision}/"
     return {key.removeprefix(start): value for key, value in answers.items() if key.startswith(start)}
 
@@ -72,7 +72,7 @@ def compare() -> list[dict[str, Any]]:
 
 
 def ask(peer: str, python: Path) -> None:
-    """Have a library answer the inputs, in its own environment."""
+    """Compute a library's outputs for the inputs, in its own environment."""
     script = ANSWERS / f"{peer}_answers.py"
     subprocess.run(
         [python, script, ANSWERS / "inputs.npz", ANSWERS / f"{peer}.npz"], check=True, cwd=tempfile.gettempdir()
@@ -80,7 +80,7 @@ def ask(peer: str, python: Path) -> None:
 
 
 def measure(rlax: Path, tianshou: Path) -> None:
-    """Inputs, answers and differences anew."""
+    """Draw the inputs, compute both libraries' outputs, and write the differences."""
     np.savez_compressed(ANSWERS / "inputs.npz", **inputs())  # type: ignore[arg-type]
     ask("rlax", rlax)
     ask("tianshou", tianshou)

@@ -1,4 +1,4 @@
-"""What is compared with other libraries: the inputs, and what this project's functions make of them.
+"""The ideas that are compared with other libraries: random inputs, and this project's outputs for them.
 
 Written in the order of docs/independent.md; reproduce/analysis/library_comparison.py compares.
 """
@@ -237,7 +237,7 @@ def _prioritized(x: Numbers) -> Numbers:
 
 
 class Idea(NamedTuple):
-    """One comparison.  theirs: what of the other library it is compared with, and the convention, if there is one."""
+    """One comparison.  theirs: the other library's function, and its convention where it is another than ours."""
 
     title: str
     ours: Callable[[Numbers], Numbers]

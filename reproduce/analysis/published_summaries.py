@@ -1,10 +1,10 @@
-"""A self-test on real data: the summaries that papers print, computed anew from their own per-game tables.
+"""Published medians and means, recomputed from the published scores per game.
 
     results/published/ -> results/tables/published_medians.csv and .md     (dqn-tf results tables)
 
-It checks the tables that were read, the random and human scores, and this repository's arithmetic, all at once.  A
-printed number has been rounded, and so has every score that it was made of: a difference is explained by rounding if
-there are unrounded inputs, each within half a unit of its last digit, with which the printed number comes out.
+This tests the transcribed tables, the random and human scores, and this repository's arithmetic together.  Papers print
+rounded scores and rounded summaries: a difference is due to rounding if unrounded scores, each within half a unit of
+the last printed digit, give the printed summary.
 """
 
 from __future__ import annotations
@@ -275,7 +275,7 @@ def _bounds(score: float, reference: published.Reference, normalization: str) ->
 
 
 def _reason(entry: _Entry) -> str:
-    """Why this summary is known not to come out; "" if nothing is known."""
+    """Why this summary is known to differ; "" if no reason is known."""
     keys = product((entry.paper, entry.place), (entry.metric, "all"))
     return next((r for place, m in keys if (r := MISMATCHES.get((place, entry.agent, entry.start, m)))), "")
 

@@ -46,7 +46,7 @@ def _complete(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames: int = 0) -> pd.DataFrame:
-    """The score of each run that has come to exactly ``frames``: CURVE_COLUMNS of its iteration there, and ``score``.
+    """The score of each run at exactly ``frames``: CURVE_COLUMNS of the iteration that ended there, and ``score``.
 
     "training_return": of all episodes that ended in the last ``window_frames``; "final_window": mean of the evaluation
     phases in them; "best_phase": the best one so far.  A run without such episodes or phases is left out.
@@ -100,7 +100,7 @@ def _of_game(group: pd.DataFrame, references: References, normalization: str) ->
 
 
 def _shared(group: pd.DataFrame, *names: str) -> dict[str, Any]:
-    """What all rows of the group have in common."""
+    """Values that all rows of the group share."""
     first = records(group.head(1))[0]
     return {name: first[name] for name in names}
 
@@ -145,7 +145,7 @@ def over_games(
 
 
 def _numbers(groups: Mapping[str, np.ndarray], normalization: str, resamples: int) -> dict[str, Any]:
-    """Of games and seeds behind an estimate, and how it was made."""
+    """How many games and seeds an estimate is over, its normalization, and its resamples."""
     sizes = [len(seeds) for seeds in groups.values()]
     return {
         "n_games": len(groups),

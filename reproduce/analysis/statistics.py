@@ -35,7 +35,7 @@ SAMPLE_NUMBERS = 2**22  # of the resampled statistics held at a time: 32 MiB
 class Estimate(NamedTuple):
     """A statistic and its percentile bootstrap interval: float64 arrays of one shape, () or [points].
 
-    low, high: nan where a game has a single run, whose spread nobody knows, or where no resamples were asked for.
+    low, high: nan where a game has a single run, whose spread is unknown, or where no resamples were asked for.
     """
 
     value: Floats
@@ -191,7 +191,7 @@ def _mean(values: Floats, sizes: NDArray[np.int64], counts: Floats) -> Floats:
 
 
 def _optimality_gap(values: Floats, sizes: NDArray[np.int64], counts: Floats, target: float = HUMAN) -> Floats:
-    """By how much runs fall short of ``target`` on average, those beyond it counting as at it."""
+    """Mean over games of max(target - score, 0)."""
     return _mean(np.maximum(target - values, 0.0), sizes, counts)
 
 

@@ -1,1 +1,1 @@
-"""Carrying it out: training runs as processes, here or on a cluster, until none is missing."""
+"""Training runs as processes, on this machine or a cluster, until no run of a protocol is missing."""

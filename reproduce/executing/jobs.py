@@ -1,7 +1,7 @@
-"""Training runs as subprocesses: what is asked for, what became of it, and one attempt after another at one of them.
+"""Training runs as subprocesses: started, followed, stopped, and started again from the checkpoint if they fail.
 
-Each job is one ``python -m dqn_tf train`` command; its words go to a log beside the run directory.  How many go on at
-a time, and where, is up to an executor (``reproduce.executing.executors``).
+Each job is one ``python -m dqn_tf train`` command, whose output goes to a log beside the run directory.  How many run
+at a time, and where, is up to an executor (``reproduce.executing.executors``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STATES = ("complete", "running", "failed", "stopped", "elsewhere", "waiting")
 
 @dataclass
 class Outcome:
-    """What became of a job.
+    """The state of a job.
 
     state: one of STATES; "elsewhere" is a run that another process holds.
     attempts: how often it was started here.  message: why it failed, or what made the last attempt end.
@@ -65,7 +65,7 @@ class Outcome:
 
 
 class StopAll(BaseException):
-    """SIGTERM or Ctrl-C: stop the runs and leave.  Not an Exception, so that nothing takes it for a failure."""
+    """SIGTERM or Ctrl-C: stop the runs and leave.  Not an Exception, so that no handler of failures catches it."""
 
     def __init__(self, number: int) -> None:
         self.exit_code = 128 + number
@@ -73,11 +73,11 @@ class StopAll(BaseException):
 
 # -- one job, start to end ---------------------------------------------------------------------------------------------
 def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
-    """Carry out one job on this machine and say what became of it; it is not started if it is complete.
+    """Carry out one job on this machine and return its outcome; a complete one is not started.
 
-    A run that fails is started again, from its checkpoint, up to ``retries`` times.  One that another process holds is
-    waited for for ``patience_seconds``, then reported as "elsewhere".  On SIGTERM or Ctrl-C (where this is called in
-    the main thread) the run saves and stops, and StopAll is raised.  The outcome can be pickled.
+    A run that fails is started again, from its checkpoint, up to ``retries`` times.  If another process
+    holds it, this waits ``patience_seconds`` and then reports "elsewhere".  On SIGTERM or Ctrl-C (where this is called
+    in the main thread) the run saves and stops, and StopAll is raised.  The outcome can be pickled.
     """
     outcome, asked = Outcome(job), time.monotonic()
     with signals_raise():
@@ -175,7 +175,7 @@ def poll(outcome: Outcome, retries: int = RETRIES) -> None:
 
 
 def follow(outcome: Outcome) -> None:
-    """How far a running job is, as its directory tells."""
+    """Read from its directory how far a running job is."""
     outcome.seconds = time.monotonic() - outcome.began
     before, outcome.frames = outcome.frames, outcome.job.frames_done()
     if outcome.first_seen is None and outcome.frames > before:
@@ -196,7 +196,7 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
 
 
 def stop(outcomes: list[Outcome]) -> None:
-    """Ask those that run to save and stop; who has not after STOP_SECONDS is killed (a checkpoint survives that)."""
+    """Ask the running ones to save and stop; kill those that take longer than STOP_SECONDS (a checkpoint stays)."""
     running = [o for o in outcomes if o.state == "running"]
     for outcome in running:
         outcome.state = "stopped"

@@ -25,7 +25,7 @@ class Board:
         self._states: list[str] = []
 
     def show(self, outcomes: list[Outcome]) -> None:
-        """Redraw if something changed, or if it is time."""
+        """Redraw if a state changed, or if the last time was long ago."""
         changed, terminal, now = self._changed(outcomes), self.stream.isatty(), time.monotonic()
         waited = now - self._last
         if not changed and waited < (1.0 if terminal else self.plain_seconds):

@@ -48,7 +48,7 @@ MANIFEST_COLUMNS = (*PLAN_COLUMNS[:3], "config_hash", "code_sha256", "state_dige
 def reproduce(arguments: argparse.Namespace) -> int:
     """``dqn-tf reproduce``: 0 if every run asked for is complete, 1 if not, 128 + signal if stopped."""
     asked = protocol_files.load(arguments.protocol)
-    asked = asked.smoke_twin() if arguments.smoke else asked
+    asked = asked.smoke_version() if arguments.smoke else asked
     asked = asked.with_frames(arguments.frames) if arguments.frames else asked
     selection = Selection(
         agents=arguments.agents,
@@ -91,7 +91,7 @@ def _report(planned: Plan, home: Path) -> int:
 
 
 def tell(outcomes: Sequence[Outcome]) -> int:
-    """Say what became of all; returns the exit code."""
+    """Print the failures and the counts; returns the exit code."""
     for outcome in outcomes:
         if outcome.state in ("failed", "elsewhere"):
             tried = f" after {outcome.attempts} attempts" if outcome.attempts > 1 else ""
@@ -230,7 +230,7 @@ def _merge(path: Path, columns: Sequence[str], new: Iterable[Sequence[str]]) -> 
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Durably and atomically, and only if it is something new."""
+    """Durably and atomically, and only if the content differs."""
     if path.exists() and path.read_bytes() == data:
         return
     write_bytes(path, data)
@@ -238,7 +238,7 @@ def _write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _lock(home: Path) -> Iterator[None]:
-    """One at a time at the folder's lists; held for moments."""
+    """Exclusive access to the folder's lists, for a moment."""
     with open(home / ".lock", "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""How far a sweep is, read from small files alone: thousands of runs in a moment, from any terminal that sees them."""
+"""The progress of a sweep, read from small files alone: thousands of runs in a moment, from any machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST = 20  # runs listed by name for each state
 
 @dataclass(frozen=True)
 class RunStatus:
-    """One run of a plan.  state: one of STATES; "stopped" has begun and is not finished, and nobody works on it."""
+    """One run of a plan.  state: one of STATES; "stopped": begun, not finished, and held by no process."""
 
     agent: str
     environment: str

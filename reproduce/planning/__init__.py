@@ -1,1 +1,1 @@
-"""What is to be run: protocols, and the runs that they ask for."""
+"""Protocols, the runs that they ask for, and what these will cost."""

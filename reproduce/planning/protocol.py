@@ -125,7 +125,6 @@ class Protocol:
     deviations: tuple[Deviation, ...] = ()
     claims: tuple[Claim, ...] = ()
     path: Path
-    twin: bool = False
 
     def agent(self, name: str) -> Agent:
         """The agent called ``name``: one of the file's, or a preset as it is."""
@@ -144,9 +143,9 @@ class Protocol:
         """The grids in which ``agent`` stands."""
         return tuple(grid for grid in self.grid if agent in grid.agents)
 
-    def smoke_twin(self) -> Protocol:
+    def smoke_version(self) -> Protocol:
         """The protocol that runs the smoke grids, under a name of its own."""
-        return dataclasses.replace(self, id=f"{self.id}-smoke", grid=self.smoke, claims=(), twin=True)
+        return dataclasses.replace(self, id=f"{self.id}-smoke", grid=self.smoke, claims=())
 
     def with_frames(self, frames: int) -> Protocol:
         """The same with another budget."""

@@ -71,7 +71,7 @@ class _Reader:
             "claims": self.tables(Claim, data, "claims"),
         }
         rest = {k: v for k, v in data.items() if k not in tables}
-        protocol = self.read(Protocol, {**rest, **tables}, "", made={*tables, "path"}, own={"path", "twin"})
+        protocol = self.read(Protocol, {**rest, **tables}, "", made={*tables, "path"}, own={"path"})
         protocol_checks.check(protocol, self.wrong)
         return protocol
 

@@ -1,1 +1,1 @@
-"""From numbers to files: tables, figures, pages of docs/, reports."""
+"""Writing tables, figures, pages of docs/ and reports."""

@@ -146,7 +146,7 @@ def update(folder: Path, smoke: bool = False) -> str:
     smoke: of the protocol with tiny budgets; both files are then written to its folder.  Raises as ``collect``.
     """
     asked = protocol_files.load("classic")
-    asked = asked.smoke_twin() if smoke else asked
+    asked = asked.smoke_version() if smoke else asked
     home = folder.absolute() / asked.id
     csv, text = (home / FOUND.name, home / PAGE) if smoke else (FOUND, checkout("docs/") / "docs" / PAGE)
     return write(asked, folder.absolute(), csv, text)

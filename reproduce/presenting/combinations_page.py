@@ -1,7 +1,4 @@
-"""Which ideas combine: the cells of docs/combinations.md, taken from the configuration itself.
-
-dqn-tf results docs        # writes the page anew
-"""
+"""docs/combinations.md: which ideas combine, by asking the configuration."""
 
 from __future__ import annotations
 

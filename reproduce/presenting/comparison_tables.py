@@ -33,7 +33,7 @@ COLUMNS = {
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table for people, and under it one sentence per row."""
+    """The table as Markdown, and under it one sentence per row."""
     rows = [
         {
             **row,
@@ -50,7 +50,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def again(found: Sequence[Rerun], table: pd.DataFrame) -> str:
-    """The published project's own code, run here: its table, and a sentence on each run."""
+    """Runs of the published project's own code on this machine: a table, and a sentence on each."""
     if not found:
         return ""
     sentences = []

@@ -1,6 +1,4 @@
-"""docs/equations.md: each paper's equations, the file and the functions that say them, and the test of that file.
-
-    dqn-tf results docs        # writes the page anew
+"""docs/equations.md: each paper's equations, the file and the functions that compute them, and the test of that file.
 
 Everything comes from the docstrings of the modules (dqn_tf/equations.py).
 """

@@ -1,4 +1,4 @@
-"""What the main job writes: a table, plots, and in words what they show and what they cannot.
+"""The report of the quick start: a table, plots, and in words what they show and what they cannot show.
 
 A pure function of the finished runs and of results/published/: no clock, no path of this machine.  Only times.csv is
 different each time.
@@ -58,7 +58,7 @@ def of_runs(folder: Path, out: Path | None = None, smoke: bool = False) -> int:
     Returns 0 if every run is complete and CartPole is solved, 1 if not.
     """
     asked = protocol_files.load("quickstart")
-    asked = asked.smoke_twin() if smoke else asked
+    asked = asked.smoke_version() if smoke else asked
     planned = plan.make(asked, folder.absolute(), Selection()).jobs
     out = out or (folder.absolute() / asked.id if smoke else OUTPUT / "results" / "quickstart")
     return _report(planned, out, judged=not smoke)
@@ -189,7 +189,7 @@ def _headline(rows: Sequence[dict[str, Any]], judged: bool) -> tuple[str, bool]:
 
 
 def _atari_words(run: Run) -> str:
-    """What the Atari run measured, and beside what."""
+    """What the Atari run measured, and the published number that it is compared with."""
     first = curve_comparison.compare(run).iloc[0] if len(run.episodes) else None
     if first is None:
         return f"{run.environment.capitalize()}: no episode ended within {run.frames:,} frames."

@@ -1,6 +1,6 @@
-"""The figures of our runs: of few environments one by one, of many in a grid; aggregates where there are games.
+"""The figures of our runs: one per environment where there are few, else a grid; aggregates over Atari games.
 
-``dqn-tf report`` shows them in its page, ``reproduce.presenting.results_folder`` writes them to results/plots/.
+``dqn-tf report`` shows them in its page, ``dqn-tf results figures`` writes them to results/plots/.
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ def _with_published(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_several_games(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of agents that have at least two games: an aggregate of one is its score, and of another game than the
-    next agent's no comparison."""
+    """The rows of agents that have at least two games: an aggregate over one game is just that game's score."""
     return table[table.groupby("agent")["game"].transform("nunique") >= 2]
 
 

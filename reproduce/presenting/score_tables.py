@@ -136,10 +136,10 @@ def _summaries(columns: pd.DataFrame, normalization: str) -> list[dict[str, Any]
 
 # -- ours beside the published -----------------------------------------------------------------------------------------
 def beside(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Our rows with the published columns of their kind: (table, sources).
+    """Our rows with the published columns of the same convention, start and stickiness: (table, sources).
 
-    group: rows of scores.GAME_COLUMNS of one collection, agent and convention.  table: those rows, and a column per
-    published one, "published: <agent>, <start>", with raw scores.  sources: the published columns' rows.
+    group: rows of score_aggregates.GAME_COLUMNS of one collection, agent and convention.  table: those rows, and
+    a column per published one, "published: <agent>, <start>", with raw scores.  sources: the published columns' rows.
     """
     first = formatting.records(group.head(1))[0]
     columns = published.family_columns()
@@ -195,7 +195,7 @@ def _of_curves(first: dict[str, Any], added: dict[str, dict[str, float]]) -> lis
 
 
 def beside_markdown(group: pd.DataFrame, over_games: pd.DataFrame) -> str:
-    """The page of one collection, agent and convention.  over_games: scores.OVER_GAMES_COLUMNS, the rows of these."""
+    """The page of one collection, agent and convention.  over_games: their rows of OVER_GAMES_COLUMNS."""
     table, sources = beside(group)
     first = formatting.records(group.head(1))[0]
     short = _numbered(sources)

@@ -19,8 +19,8 @@ from reproduce.records.runs import Run
 def published_tables(folder: Path) -> list[Path]:
     """Write the tables of the published numbers alone; returns the files.
 
-    Raises RunError if the published files are not the ones that were read, or a summary does not come out and nobody
-    knows why: then it is this code, or those files, that are wrong.
+    Raises RunError: the published files differ from SHA256SUMS, or a published summary differs from the recomputed one
+    for no known reason; then this code or those files are wrong.
     """
     if changed := published.verify():
         raise RunError(f"Expected the published files as SHA256SUMS has them: {', '.join(changed)}. Restore them.")
@@ -28,7 +28,7 @@ def published_tables(folder: Path) -> list[Path]:
     wrong = found[found["status"] == published_summaries.UNKNOWN]
     if len(wrong):
         names = [f"{r['paper']}, {r['agent']}: {r['metric']}" for r in formatting.records(wrong)]
-        raise RunError(f"Published summaries do not come out of the published scores: {'; '.join(names)}.")
+        raise RunError(f"Published summaries differ from those of the published scores: {'; '.join(names)}.")
     written = [
         _csv(found, folder / "published_medians.csv"),
         _text(published_summaries.markdown(found), folder / "published_medians.md"),

@@ -1,1 +1,1 @@
-"""What is there: run directories, and published numbers."""
+"""Reading run directories and published numbers."""

@@ -1,4 +1,4 @@
-"""Taking the small files of runs along into results/runs/.
+"""Copying the small files of runs to results/runs/.
 
 An exported run is results/runs/NAME/<agent>/<environment>/seed_<k>/ with the files in ``FILES`` (no checkpoints) and
 SHA256SUMS; the command line in its manifest keeps no path of the machine it ran on.
@@ -24,7 +24,7 @@ SUMS = "SHA256SUMS"
 def export(path: Path, name: str, results: Path = RESULTS) -> Path:
     """Copy a run's small files to results/runs/<name>/..., and return that folder; an earlier export is replaced.
 
-    Raises RunError if the run does not read well, ConfigError for a name that is not a plain one.
+    Raises RunError if the run is damaged, ConfigError for a name that is not a plain one.
     """
     if not name or Path(name).name != name or name.startswith("."):
         raise ConfigError(f"Expected a plain folder name for the export, got {name!r}.")

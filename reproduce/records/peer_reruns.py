@@ -1,4 +1,4 @@
-"""Another project's own code, run on this machine: what it comes to beside what that project published.
+"""Runs of another project's own code on this machine, to compare with the results that the project published.
 
     results/reruns/<agent>/<name>/     about.json: what ran; episodes.csv: steps, length_steps, return_raw
 
@@ -43,7 +43,7 @@ class Rerun(NamedTuple):
 
     @property
     def row(self) -> dict[str, Any]:
-        """Of the table.  The mean is over all episodes of the phase, the last one, which outlasts it, included."""
+        """The row of the table.  The mean includes the last episode, which ends after the phase."""
         about = self.about
         software = ", ".join(f"{name} {version}" for name, version in sorted(about["packages"].items()))
         return {

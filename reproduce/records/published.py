@@ -1,6 +1,6 @@
 """Published numbers, from results/published/ (where each was read: PROVENANCE.md there).
 
-Needs a checkout of the repository: the numbers are data, not part of the package.
+The only module that reads them.  Outside a checkout they come with the package (places.DATA).
 """
 
 from __future__ import annotations
@@ -205,8 +205,7 @@ def references(normalization: str) -> dict[str, Reference]:
 
 
 def check_means(normalization: str) -> None:
-    """Raises ConfigError for columns with which a mean over games is mostly video_pinball's (PROVENANCE.md, trap 1), or
-    an unknown name."""
+    """Raises ConfigError for an unknown name, or if video_pinball would dominate a mean (PROVENANCE.md, trap 1)."""
     references(normalization)
     if normalization == "dqn_zoo57":
         raise ConfigError(
@@ -296,14 +295,16 @@ def _scores() -> pd.DataFrame:
 
 
 def available() -> bool:
-    """Whether the published numbers are here; they are not part of the package."""
+    """Whether the published numbers are there."""
     return PUBLISHED.is_dir()
 
 
 def _path(name: str) -> Path:
     path = PUBLISHED / name
     if not path.is_file():
-        raise RunError(f"Expected published numbers in {path}. Run this from a checkout of the repository.")
+        raise RunError(
+            f"Expected published numbers in {path}, found none. Restore the file, or install the package again."
+        )
     return path
 
 

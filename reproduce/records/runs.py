@@ -1,4 +1,4 @@
-"""Run directories: finding them, and reading them with suspicion."""
+"""Run directories: finding them, and reading them with every check that the files allow."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Run:
 
     @property
     def _in_place(self) -> bool:
-        """Whether it lies as <name>/<environment>/seed_<k>."""
+        """Whether its path ends in <name>/<environment>/seed_<k>."""
         return self.path.absolute().parts[-2:] == (self.environment, f"seed_{self.seed}")
 
     @property
@@ -120,7 +120,7 @@ class Run:
 
     @property
     def frames(self) -> int:
-        """Frames trained so far, as far as the tables know."""
+        """Frames trained so far, by the tables."""
         if self.summary is not None:
             return int(self.summary["frames"])
         return max((int(t["frames"].iloc[-1]) for t in (self.episodes, self.iterations) if len(t)), default=0)
@@ -189,7 +189,7 @@ def load(path: Path) -> Run:
 
 
 def attempt(path: Path) -> Run | str:
-    """``load``, or why that cannot be done: whatever stands in the files, nothing is raised."""
+    """``load``, or the reason why the run cannot be read; raises nothing, whatever the files contain."""
     try:
         return load(path)
     except (RunError, ConfigError) as error:
@@ -218,7 +218,7 @@ def table(path: Path) -> pd.DataFrame:
 
 
 def _parsed(data: bytes) -> pd.DataFrame | None:
-    """The same table several times as fast, from a file of plain numbers; None if in doubt.
+    """The same table read several times as fast, if the file has plain numbers only; otherwise None.
 
     Tables of long runs have tens of thousands of rows.  pandas reads every float exactly, from version 3.1 on.
     """
@@ -259,7 +259,7 @@ def _column(path: Path, name: str, texts: list[str]) -> Any:
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which are whole numbers, and exactly those that were written."""
+    """Which values are whole numbers that float64 holds exactly."""
     return (np.abs(values) < 2**53) & (values == np.round(values))
 
 

@@ -1,7 +1,7 @@
 """Where runs are carried out.  An executor is loaded when it is chosen, so that none needs another's packages.
 
-A run never knows how it was launched: every executor ends in ``jobs.start`` or ``jobs.run_one``, the same command in
-the same run directory, so the bytes are the same and a sweep may go on with another executor than it began with.
+Every executor ends in ``jobs.start`` or ``jobs.run_one``: the same command in the same run directory.  So the bytes do
+not depend on the executor, and a sweep may continue with another one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Options:
     """What every executor understands.
 
     parallel: runs at a time, None for as many as there is room for.  retries: how often a failed run is started again.
-    folder: of the sweep, for what an executor has to keep (its own logs go below folder / ".<its name>").
+    folder: of the sweep, for files of the executor (its own logs go below folder / ".<its name>").
     """
 
     parallel: int | None = None
@@ -39,8 +39,8 @@ class Executor(Protocol):
         """Start what is not complete, start what fails again from its checkpoint, and say what became of each job.
 
         One failure never stops the others.  watch: called a few times a second and after every change, with all
-        outcomes in the order of ``jobs``; so is the answer.  On SIGTERM or Ctrl-C the runs save and stop, and StopAll
-        is raised when they have.
+        outcomes in the order of ``jobs``, which is the order of the returned list too.  On SIGTERM or Ctrl-C the runs
+        save and stop, and StopAll is raised when they have.
         """
         ...
 

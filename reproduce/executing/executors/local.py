@@ -19,7 +19,7 @@ ELSEWHERE_SECONDS = 5.0  # between two looks at runs that another process holds
 
 
 class Local:
-    """Carries out jobs in order, as far as there is room; a small one may overtake one that waits for memory."""
+    """Carries out jobs in order, as cores and memory allow; a small job may overtake one that waits for memory."""
 
     name: ClassVar[str] = "local"
 
@@ -55,7 +55,7 @@ class Local:
         return any(o.state == "elsewhere" for o in outcomes) and time.monotonic() - since < self.patience_seconds
 
     def _look_elsewhere(self, outcomes: list[Outcome]) -> None:
-        """What another process held and holds no longer waits again: complete by now, or ours to continue."""
+        """Runs that another process has released wait again: they are complete, or are continued here."""
         if time.monotonic() - self._looked < min(ELSEWHERE_SECONDS, self.patience_seconds / 4):
             return
         self._looked = time.monotonic()
@@ -64,7 +64,7 @@ class Local:
                 outcome.state, outcome.message = "waiting", ""
 
     def _start_what_fits(self, outcomes: list[Outcome]) -> None:
-        """Start what there is room for, in order; what failed comes after all that has not been tried yet."""
+        """Start the jobs that fit, in order; failed ones after all that have not been tried."""
         running = [o for o in outcomes if o.state == "running"]
         room: int | None = None
         for outcome in sorted((o for o in outcomes if o.state == "waiting"), key=lambda o: o.attempts):

@@ -62,7 +62,7 @@ class Ray:
 
 
 class _Tasks:
-    """Those that the cluster has."""
+    """The tasks that were submitted to the cluster."""
 
     def __init__(self, executor: Ray) -> None:
         self.executor, self.returns = executor, remote.Returns()
@@ -73,7 +73,7 @@ class _Tasks:
         self._run = ray.remote(max_retries=0, max_calls=1)(carry_out_here)
 
     def hand_out(self, outcomes: list[Outcome]) -> None:
-        """As many as the cluster can come to carry out soon, in order; what was lost comes after what is new."""
+        """Submit jobs in order, as many as the cluster can start soon; lost ones after new ones."""
         there = {id(o) for o in self.outcomes.values()}
         free = self._most() - len(there)
         waiting = [o for o in outcomes if o.state == "waiting" and id(o) not in there] if free > 0 else []
@@ -87,7 +87,7 @@ class _Tasks:
             self.outcomes[reference] = outcome
 
     def look(self) -> None:
-        """What holds its run directory has begun; how far are those that run?"""
+        """Follow the jobs: one whose run directory is locked has begun."""
         timely = time.monotonic() - self._looked >= LOOK_SECONDS
         if timely:
             self._looked = time.monotonic()
@@ -100,7 +100,7 @@ class _Tasks:
                 jobs.follow(outcome)
 
     def collect(self, timeout: float = 0.5) -> None:
-        """Take what has ended, within ``timeout`` seconds."""
+        """Take the results of tasks that end within ``timeout`` seconds."""
         if not self.outcomes:
             return
         for reference in ray.wait(list(self.outcomes), num_returns=1, timeout=timeout)[0]:
@@ -111,7 +111,7 @@ class _Tasks:
                 self.returns.lost(outcome, f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
 
     def stop(self) -> None:
-        """Ask what is left to save and stop."""
+        """Ask the remaining tasks to save and stop."""
         for reference in self.outcomes:
             ray.cancel(reference, force=False, recursive=False)
         if self.outcomes:
@@ -138,7 +138,7 @@ class _Tasks:
 
 @contextmanager
 def _connected() -> Iterator[None]:
-    """To the cluster; its workers import this checkout, at the same path as here."""
+    """Connected to the cluster; its workers import the same code, from the same path as here."""
     if ray.is_initialized():
         yield
         return

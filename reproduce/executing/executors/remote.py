@@ -1,5 +1,5 @@
-"""What the executors of clusters share: jobs that are carried out out of sight are followed by their run directories,
-and those that were lost are handed out again for as long as they get on."""
+"""What the executors of clusters share: jobs on other machines are followed by their run directories, and lost ones
+are submitted again as long as they make progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDED = ("complete", "failed", "stopped")
 def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]) -> Outcome:
     """On a node: one job, start to end.  "stopped" if this process was told to stop, and the run is saved.
 
-    environment: variables that the cluster changes for its own ends, as they were where the sweep was started.
+    environment: variables that the cluster changes, with the values they had where the sweep was started.
     """
     for name, value in environment.items():
         os.environ.pop(name, None)
@@ -30,7 +30,7 @@ def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]
 
 
 def devices(assigned: Sequence[str | int]) -> dict[str, str]:
-    """What makes the GPUs visible that a cluster has assigned to a task, and no others, whatever its node shows."""
+    """The variable that makes exactly the GPUs visible that the cluster has assigned to a task."""
     return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, assigned)) or "-1"}
 
 
@@ -44,13 +44,13 @@ def settle(outcome: Outcome) -> None:
 
 
 class Returns:
-    """What comes back from the cluster."""
+    """Results and losses of tasks, turned into outcomes."""
 
     def __init__(self) -> None:
         self._lost: dict[int, tuple[int, int]] = {}  # outcome: (losses in a row, frames reached before them)
 
     def take(self, outcome: Outcome, result: Outcome) -> None:
-        """The task ended and says what became of the job."""
+        """The task ended with an outcome of the job."""
         outcome.attempts += result.attempts
         outcome.seconds, outcome.frames, outcome.message = result.seconds, result.frames, result.message
         if result.state in ("complete", "failed"):
@@ -59,7 +59,7 @@ class Returns:
             self.lost(outcome, result.message or "stopped by its node")
 
     def lost(self, outcome: Outcome, why: str) -> None:
-        """The task ended without a word: "waiting" again, from its checkpoint, or "failed" if it gets nowhere."""
+        """The task ended without an outcome: "waiting" again, from its checkpoint, or "failed" without progress."""
         settle(outcome)
         if outcome.state in ("complete", "failed"):
             outcome.already = False
@@ -74,7 +74,7 @@ class Returns:
 
 
 def requests(variable: str) -> dict[str, str | int | float]:
-    """What the caller asks the cluster for: ``NAME=VALUE NAME=VALUE ...`` in an environment variable.
+    """The user's requests to the cluster: ``NAME=VALUE NAME=VALUE ...`` in an environment variable.
 
     Raises ConfigError for words of another form.
     """

@@ -115,7 +115,7 @@ class Slurm:
 
 
 class _Tasks:
-    """Those that Slurm has."""
+    """The tasks that were submitted to Slurm."""
 
     def __init__(self, options: Options, requests: dict[str, Any]) -> None:
         self.options, self.requests = options, requests
@@ -127,7 +127,7 @@ class _Tasks:
         self._most = _largest_array()
 
     def hand_out(self, outcomes: list[Outcome]) -> None:
-        """All that wait, in order, as arrays of tasks that need the same."""
+        """Submit all waiting jobs in order, as arrays of tasks with the same needs."""
         there = {id(outcome) for _, outcome in self.tasks}
         waiting = [o for o in outcomes if o.state == "waiting" and id(o) not in there]
         for (cores, gigabytes), group in groupby(waiting, key=lambda o: _needs(o.job)):
@@ -163,7 +163,7 @@ class _Tasks:
         return {**given, "additional_parameters": {"requeue": True, **more}}
 
     def collect(self) -> None:
-        """Follow what runs, take what has ended."""
+        """Follow the running jobs and take the results of those that have ended."""
         for _, outcome in self.tasks:
             if outcome.state == "running":
                 jobs.follow(outcome)
@@ -202,7 +202,7 @@ class _Tasks:
         return True
 
     def stop(self) -> None:
-        """Cancel what is left: the runs save and stop.  Slurm kills what has not after its KillWait."""
+        """Cancel the remaining tasks: their runs save and stop.  After its KillWait Slurm kills them."""
         if not self.tasks:
             return
         arrays = {task.job_id.split("_")[0] for task, _ in self.tasks}
@@ -218,7 +218,7 @@ class _Tasks:
 
 
 def _show(outcome: Outcome, state: str) -> None:
-    """Running is what trains; a task that has ended its run stays so until its result is here."""
+    """Set "running" or "waiting"; a task whose run has ended stays "running" until its result is there."""
     if outcome.state == "waiting" and state == "RUNNING" and outcome.job.owner() is not None:
         outcome.state, outcome.began = "running", time.monotonic()
         outcome.frames, outcome.first_seen = outcome.job.frames_done(), None
@@ -232,7 +232,7 @@ def _needs(job: Job) -> tuple[int, int]:
 
 
 def _states(arrays: set[str]) -> dict[str, str] | None:
-    """Task -> state, of all that Slurm still knows; None if it does not answer."""
+    """Task -> state, for all tasks in Slurm's queue; None if Slurm does not answer."""
     asked = ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T", "--jobs=" + ",".join(sorted(arrays))]
     try:
         done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)

@@ -35,7 +35,7 @@ def moving_average(values: np.ndarray, length: int = MOVING_EPISODES) -> np.ndar
 def training_beside_published(group: Sequence[Run], table: pd.DataFrame, counterpart: tuple[str, str]) -> Figure:
     """Runs of one preset on one game: moving average of episode returns and means per iteration, beside Dopamine's.
 
-    table: rows of ``compare.compare`` for these runs.  counterpart: whose curve, (agent, variant).
+    table: rows of ``curve_comparison.compare`` for these runs.  counterpart: whose curve, (agent, variant).
     """
     curve = published.dopamine_curve(group[0].environment, *counterpart)
     with style():
@@ -55,7 +55,7 @@ def training_beside_published(group: Sequence[Run], table: pd.DataFrame, counter
 
 
 def title(group: Sequence[Run]) -> str:
-    """What, how many seeds, how many frames: "Breakout: dqn_dopamine, 1 seed, 2M frames", or "3 seeds, up to 2M"."""
+    """Game, agent, seeds and frames: "Breakout: dqn_dopamine, 1 seed, 2M frames", or "3 seeds, up to 2M"."""
     seeds = "1 seed" if len(group) == 1 else f"{len(group)} seeds"
     most = f"{'' if len({r.frames for r in group}) == 1 else 'up to '}{amount(max(r.frames for r in group))}"
     name = games.camel_case(group[0].environment) if group[0].game else group[0].environment
@@ -63,7 +63,7 @@ def title(group: Sequence[Run]) -> str:
 
 
 def _published_blocks(axes: Axes, curve: pd.DataFrame) -> None:
-    """Each published point as what it is: an average over an iteration, drawn as wide as the iteration."""
+    """Each published point as wide as the iteration that it is an average over."""
     edges = np.append(curve["iteration"], curve["iteration"].iloc[-1] + 1) * DOPAMINE_ITERATION_FRAMES / 1e6
 
     def band(low: pd.Series, high: pd.Series, alpha: float, label: str) -> None:
@@ -148,7 +148,7 @@ def evaluations(group: Sequence[Run], solved_return: float) -> Figure:
 def beginning_beside_published(run: Run, table: pd.DataFrame) -> Figure:
     """One short run: its first frames beside the first published point, and where that is on the whole curve.
 
-    table: ``compare.compare(run)``.
+    table: ``curve_comparison.compare(run)``.
     """
     curve = published.dopamine_curve(run.environment)
     with style():
@@ -186,8 +186,8 @@ def _whole_curve(axes: Axes, curve: pd.DataFrame) -> None:
 def learning_curves(table: pd.DataFrame, game: str, width: float = 7.6) -> Figure:
     """Curves of one game with their spread, ours in vermillion; the human and the random level where they are in range.
 
-    table: rows of ``curves.COLUMNS``; those of other games are left out.  Published points far beyond the last of ours
-    are left out too.  The title says which are published.
+    table: rows of ``learning_curves.COLUMNS``; those of other games are left out.  So are published
+    points far beyond the last of ours.  The title says which are published.
     """
     shown = table[table["game"] == game]
     ours = shown.loc[~shown["published"].astype(bool), "frames"]

@@ -1,4 +1,4 @@
-"""Figures of many games at once: a grid of curves, and what they come to in human-normalized score over frames."""
+"""Figures of many games at once: a grid of curves, and human-normalized scores over frames."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ GRID_BLOCK = 5  # points of a curve that one point in the grid stands for
 def grid(table: pd.DataFrame, block: int = GRID_BLOCK) -> Figure:
     """A small panel per game, each with its own range of scores; frames are shared.
 
-    table: rows of ``curves.COLUMNS``.  Every ``block`` points are averaged into one, of curves with at least ten times
-    as many.
+    table: rows of ``learning_curves.COLUMNS``.  Every ``block`` points are averaged into one, if a curve
+    has at least ten times as many.
     """
     games = sorted(table["game"].unique())
     columns = min(COLUMNS, len(games))
@@ -79,7 +79,7 @@ def short(value: float) -> str:
 def normalized_over_frames(table: pd.DataFrame, games: int | None, width: float = 9.2) -> Figure:
     """Median and IQM over games of the human-normalized score, over frames.
 
-    table: rows of ``curves.OVER_FRAMES_COLUMNS``; games: how many it is over, for the title; None: they differ.
+    table: rows of ``learning_curves.OVER_FRAMES_COLUMNS``; games: how many, for the title; None: it differs.
     """
     with style():
         drawn = figure(width=width, height=4.4)

@@ -17,7 +17,7 @@ STATES = ("complete", "running", "interrupted", "failed", "damaged", "not run")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a collection of runs was meant to be; all of it may be empty.
+    """What a protocol asks of a collection of runs; every field may be empty.
 
     planned: (agent, environment, seed).  claims: dicts as ``claims.row`` makes them.  deviations: dicts with what, why,
     expected_effect.
@@ -56,7 +56,7 @@ class Entry:
 
 
 def entry(path: Path, folder: Path, run: Run | str) -> Entry:
-    """What is known of the run directory ``path``; a damaged one is described as far as its files go."""
+    """The entry of the run directory ``path``; of a damaged one, what its files still tell."""
     try:
         return Entry(**_place(path, folder), state="damaged", lost=run) if isinstance(run, str) else _entry(run, folder)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -111,7 +111,7 @@ def _after_training(summary: Mapping[str, Any], name: str) -> float | None:
 
 
 def _state(run: Run) -> str:
-    """One of STATES: what says "running" and is held by no process was killed."""
+    """One of STATES; a run whose manifest says "running" but that no process holds was interrupted."""
     if run.complete:
         return "complete"
     if job.owner(run.path):

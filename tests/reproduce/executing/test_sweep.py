@@ -177,7 +177,7 @@ def test_dry_run_starts_nothing(reproduce, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_smoke_twin_lives_apart(reproduce, tmp_path):
+def test_the_smoke_version_lives_apart(reproduce, tmp_path):
     code, said, _ = reproduce("--smoke", "--dry-run")
     assert code == 0 and "1 run, 300 training frames" in said
 

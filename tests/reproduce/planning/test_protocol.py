@@ -38,12 +38,12 @@ def test_which_protocols_there_are():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_protocol_can_be_planned(name, tmp_path):
-    """And so can its smoke twin, which has the same agents and takes minutes; every run has one thread."""
+    """And so can its smoke version, which has the same agents and takes minutes; every run has one thread."""
     whole = load(name)
     assert whole.id == name
-    twin = whole.smoke_twin()
-    assert set(twin.named) <= set(whole.named) and twin.id == f"{name}-smoke"
-    for one in (whole, twin):
+    small = whole.smoke_version()
+    assert set(small.named) <= set(whole.named) and small.id == f"{name}-smoke"
+    for one in (whole, small):
         jobs = plan.make(one, tmp_path, Selection()).jobs
         assert jobs and len({j.run_dir for j in jobs}) == len(jobs)
         assert all(j.config.agent.execution.threads == 1 for j in jobs)

@@ -53,7 +53,7 @@ def test_the_protocol_has_every_classic_preset_on_five_seeds() -> None:
     assert all(load(name).protocol is None for name in VECTORS)
     planned = classic_page.jobs(protocol_files.load("classic"), Path("runs"))
     assert {(j.preset, j.seed) for j in planned} == {(name, seed) for name in VECTORS for seed in range(1, 6)}
-    smoke = classic_page.jobs(protocol_files.load("classic").smoke_twin(), Path("runs"))
+    smoke = classic_page.jobs(protocol_files.load("classic").smoke_version(), Path("runs"))
     assert [j.preset for j in smoke] == VECTORS
 
 
