@@ -129,6 +129,6 @@ def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         package.mkdir(parents=True)
         (package / "__init__.py").touch()  # a package of this name may be installed, and would win over a bare folder
         (package / "__main__.py").write_text(script)
-        monkeypatch.setattr(jobs, "environment", lambda: {**os.environ, "PYTHONPATH": str(tmp_path / "fake")})
+        monkeypatch.setattr(jobs, "environment", lambda job: {**os.environ, "PYTHONPATH": str(tmp_path / "fake")})
 
     return replace

@@ -196,7 +196,7 @@ def test_a_run_ends_with_its_parent(job, instead, tmp_path, number):
     code = (
         "import sys; from pathlib import Path\n"
         "from reproduce.executing import jobs; from reproduce.planning.job import Job\n"
-        "jobs.environment = lambda: {**jobs.os.environ, 'PYTHONPATH': sys.argv[2]}\n"
+        "jobs.environment = lambda job: {**jobs.os.environ, 'PYTHONPATH': sys.argv[2]}\n"
         "jobs.run_one(Job(label='', preset='dqn_classic', environment='CartPole-v1', seed=1, frames=400,"
         " run_dir=Path(sys.argv[1])))"
     )

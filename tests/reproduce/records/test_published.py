@@ -91,10 +91,10 @@ def test_human_and_random_scores():
     assert published.human_random("pong").random == -20.7
 
 
-def test_without_a_checkout_it_says_so(tmp_path, monkeypatch, outcome):
+def test_without_the_files_it_says_so(tmp_path, monkeypatch, outcome):
     monkeypatch.setattr(published, "PUBLISHED", tmp_path / "nowhere")
     published._scores.cache_clear()
-    assert "Run this from a checkout" in outcome(published.scores)
+    assert "found none. Restore the file, or install the package again." in outcome(published.scores)
 
 
 def test_sums_are_sha256():
