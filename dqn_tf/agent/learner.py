@@ -90,8 +90,8 @@ class Learner:
 
     def update_in_graph(self, *inputs: Any) -> UpdateOutputs:
         """The update as graph code: both halves, one after the other."""
-        found = self.gradients_in_graph(*inputs)
-        return self.outputs(found, self.apply_in_graph(found.gradients))
+        found: Gradients = self._gradients_of.trace(*inputs)
+        return self.outputs(found, self._apply.trace(found.gradients))
 
     def gradients_in_graph(self, *inputs: Any) -> Gradients:
         """The first half as graph code.  inputs: as ``update_signature``."""

@@ -8,6 +8,8 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
 Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the episode ends) = discount_t, s' = s_t; Q^ (with theta^-): the
 target network, Q (with theta): the online network.
 
+An episode that a time limit cuts off has not ended in this sense: discount_t stays gamma, and y bootstraps from s'.
+
 What runs has a place for every idea of the family.  A target rule (targets/) says how the actions at s' are averaged,
 and what is added; a value family (values/) makes y of that, and the loss of each transition.  With the rule ``Greedy``
 and the family ``Expected`` it specializes to the paper's line:

@@ -1,6 +1,12 @@
 """How and where updates are carried out; what they compute is in dqn_tf/agent.
 
-updater.py says what the loops rely on.  sequential.py: one after the other, the order of the paper.  pipelined.py: the
-next update's gradients begin while the steps before it are made, with the same bytes.  background.py: beside acting, on
-another thread.  blocks.py: several updates in one compiled call, where the replay is on the device.
+updater.py: the contracts that the training loops rely on.
+sequential.py: one update after the other, when it is due: the order of the paper.
+pipelined.py, gate.py, prediction.py: the gradients of the next update begin while the steps before it are made.
+background.py: updates on another thread, beside a loop that goes on acting.
+blocks.py: several updates in one compiled call, where the replay is on the device.
+
+Threads: only pipelined.py and background.py start one.  Updates run on it, and in background.py the sampling and the
+priority updates that belong to them.  Acting, environments, storing, evaluation and saving stay on the main thread.
+(Environments may have processes of their own, envs/vector.py.)  Which thread is faster never shows in the results.
 """
