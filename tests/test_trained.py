@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,13 +13,14 @@ import numpy as np
 import pytest
 
 import dqn_tf
-from dqn_tf import determinism
+from dqn_tf import determinism, envs
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.noisy import Noisy
-from dqn_tf.agent.parameters import Parameters
+from dqn_tf.agent.parameters import Parameters, build_network
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
 from dqn_tf.replay.replay import Replay
+from dqn_tf.trained import TrainedAgent
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.run import Options, train
@@ -135,6 +138,37 @@ def test_observations_of_another_kind_are_refused(
     assert "for `observation`" in outcome(agent.act, np.zeros((1, 4), np.float32))
     assert outcome(agent.act, np.zeros(4), epsilon=2).startswith("Expected a probability in [0, 1] for `epsilon`")
     assert agent.q_values(np.zeros((2, 4), np.float64)).shape == (2, 2)  # numbers are numbers
+
+
+def test_screens_are_bytes(outcome: Callable[..., str]) -> None:
+    """Floats between 0 and 1 would be read as black: they are refused."""
+    config = dqn_tf.make_config("dqn_nature", "pong", frames=400_000, settings=["network.hidden=8"])
+    environment = envs.make(config.environment, config.protocol, 0)
+    seen, spec = environment.reset().observation, environment.spec
+    environment.close()
+    weights = build_network(config.agent, spec, 3).variables
+    agent = TrainedAgent(config, "last", 0, {f"online/{i:02d}": np.asarray(v) for i, v in enumerate(weights)}, 0)
+    assert agent.act(seen) in range(6) and agent.q_values(seen[None]).shape == (1, 6)
+    assert outcome(agent.act, seen / 255) == (
+        "Expected uint8 [84, 84, 4] for `observation`, as ale:pong shows them, got float64 [84, 84, 4]."
+    )
+    assert outcome(agent.act, seen.astype(np.int64)).endswith("got int64 [84, 84, 4].")
+
+
+def test_tensorflow_may_be_running_already(run_dir: Path) -> None:
+    """With threads of its own; a score that is to be compared asks for more, and says so."""
+    script = f"""
+import tensorflow, numpy, dqn_tf
+tensorflow.config.threading.set_intra_op_parallelism_threads(2)
+tensorflow.zeros(2) + 1
+print(dqn_tf.load({str(run_dir)!r}).q_values(numpy.zeros((1, 4))).shape)
+try:
+    dqn_tf.evaluate({str(run_dir)!r}, episodes=1)
+except dqn_tf.RunError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("(1, 2)\nExpected to pin TensorFlow to 1 "), done.stdout + done.stderr
 
 
 def test_an_unfinished_run_and_a_damaged_replay_do(
