@@ -18,8 +18,20 @@ from typing import Any
 
 from dqn_tf.checks import ConfigError, RunError, unknown
 
-COMMANDS = ("train", "evaluate", "digest", "explain", "presets", "games", "verify", "bench", "reproduce",
-            "status", "report", "results")  # fmt: skip
+COMMANDS = (
+    "train",
+    "evaluate",
+    "digest",
+    "explain",
+    "presets",
+    "games",
+    "verify",
+    "bench",
+    "reproduce",
+    "status",
+    "report",
+    "results",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

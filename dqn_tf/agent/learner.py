@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent import update
 from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import Parameters
-from dqn_tf.agent.update import Gradients, UpdateOutputs
+from dqn_tf.agent.update import Gradients, UpdateOutputs, apply_gradients, compute_gradients
 from dqn_tf.config import AgentConfig
 from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Tensor, TensorLike, Transition
@@ -109,7 +108,7 @@ class Learner:
 
     def _gradients(self, sample: Sample, *seeds: Any) -> Gradients:
         self.traces += 1  # runs only while tracing
-        return update.compute_gradients(self.config, self.online, self.target, sample, _draws(seeds))
+        return compute_gradients(self.config, self.online, self.target, sample, _draws(seeds))
 
     def _gather_and_differentiate(
         self, gather: Callable[[SampleIndices], Sample], indices: SampleIndices, *seeds: Any
@@ -118,7 +117,7 @@ class Learner:
         return found
 
     def _apply_gradients(self, gradients: list[Any]) -> Any:
-        return update.apply_gradients(self.optimizer, gradients, self.config.max_grad_norm)
+        return apply_gradients(self.optimizer, gradients, self.config.max_grad_norm)
 
     # -- Q-values ----------------------------------------------------------------------------------------------------
     def _compile_q_values(self) -> None:

@@ -21,8 +21,17 @@ from dqn_tf.training.checkpoint import Columns, Store
 from dqn_tf.training.run_dir import read_json, read_manifest, write_bytes
 
 TABLES = ("episodes", "iterations")
-OWN = ("config_hash", "promise", "scope", "rom_md5", "deviations", "environment_trial", "status", "sessions",
-       "checkpointed")  # fmt: skip  # entries of a manifest that a run makes itself
+OWN = (
+    "config_hash",
+    "promise",
+    "scope",
+    "rom_md5",
+    "deviations",
+    "environment_trial",
+    "status",
+    "sessions",
+    "checkpointed",
+)  # entries of a manifest that a run makes itself
 
 
 class Parent(NamedTuple):

@@ -70,8 +70,9 @@ def test_it_trains(cell: str, tiny_agent: Callable[..., Any], vectors: Callable[
 @pytest.mark.parametrize("cell", ["categorical-double-dueling-noisy", "implicit_quantile-munchausen-single-dense"])
 def test_wholly_compiled(cell: str, tiny_agent: Callable[..., Any], vectors: Callable[..., Any]) -> None:
     """xla="update" compiles the draws, too."""
-    agent = tiny_agent(network=MLP(hidden=(8, 8)), batch_size=8, execution=Interleaved(xla="update", threads=1),
-                       **CELLS[cell])  # fmt: skip
+    agent = tiny_agent(
+        network=MLP(hidden=(8, 8)), batch_size=8, execution=Interleaved(xla="update", threads=1), **CELLS[cell]
+    )
     learner = Learner(agent, vectors(), seed=0)
     losses = [float(learner.update(batch(), update).loss) for update in range(3)]
     assert np.isfinite(losses).all() and learner.traces == 1

@@ -84,8 +84,9 @@ def test_log_cosh(example: Callable[[str], ModuleType]) -> None:
     """Against NumPy; and nothing is learned from the target."""
     family = example("own_value_family").LogCosh(scale=2.0)
     q, next_q = np.array([[0.0, 1.0], [4.0, 9.0]], np.float32), np.array([[3.0, 0.0], [0.0, -700.0]], np.float32)
-    moved = Transition(None, np.array([1, 0], np.int32), np.array([1.0, 2.0], np.float32),
-                       np.array([0.5, 1.0], np.float32), None)  # fmt: skip
+    moved = Transition(
+        None, np.array([1, 0], np.int32), np.array([1.0, 2.0], np.float32), np.array([0.5, 1.0], np.float32), None
+    )
     terms = BootstrapTerms(np.array([[1.0, 0], [0, 1]], np.float32), np.zeros((2, 2), np.float32), np.zeros(2, "f4"))
     out = family.losses(ValueOutputs(q), moved, ValueOutputs(next_q), terms)
     np.testing.assert_allclose(out.td_error, [1.5, -702.0])  # 1 + 0.5 * 3 - 1;  2 - 700 - 4
@@ -94,9 +95,11 @@ def test_log_cosh(example: Callable[[str], ModuleType]) -> None:
 
 
 def test_expected_sarsa_without_chance_is_dqn_to_the_last_bit(
-    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., AgentConfig],
+    tmp_path: Path,
+    cartpole: Callable[..., RunConfig],
+    tiny_agent: Callable[..., AgentConfig],
     example: Callable[[str], ModuleType],
-) -> None:  # fmt: skip
+) -> None:
     rules = {"sarsa": example("own_target_rule").ExpectedSarsa(epsilon=0.0), "dqn": Greedy()}
     digests = [
         train(cartpole(agent=tiny_agent(bootstrap=rule)), tmp_path / name, QUIET)["state_digest"]
@@ -108,9 +111,11 @@ def test_expected_sarsa_without_chance_is_dqn_to_the_last_bit(
 
 
 def test_a_run_of_parts_from_outside_is_stopped_continued_and_loaded(
-    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., AgentConfig],
+    tmp_path: Path,
+    cartpole: Callable[..., RunConfig],
+    tiny_agent: Callable[..., AgentConfig],
     example: Callable[[str], ModuleType],
-) -> None:  # fmt: skip
+) -> None:
     """With the bytes of one that was not stopped; its directory says where its parts come from."""
     parts = {
         "value": example("own_value_family").LogCosh(),
@@ -133,9 +138,11 @@ def test_a_run_of_parts_from_outside_is_stopped_continued_and_loaded(
 
 
 def test_a_part_whose_code_has_changed_is_warned_of(
-    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., AgentConfig],
+    tmp_path: Path,
+    cartpole: Callable[..., RunConfig],
+    tiny_agent: Callable[..., AgentConfig],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """As a change of the package itself is: the file is part of the session's digest of code."""
     code = tmp_path / "my_rule.py"
     code.write_text((EXAMPLES / "own_target_rule.py").read_text())

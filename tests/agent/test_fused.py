@@ -181,9 +181,15 @@ def test_a_pass_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "stands_in"),
-    [({}, True), ({"network": MLP(hidden=())}, True), ({"layers": Noisy()}, False), ({"head": Dueling()}, False),
-     ({"value": Quantile(quantiles=7)}, False), ({"head": Single(bias="shared")}, False)],
-)  # fmt: skip
+    [
+        ({}, True),
+        ({"network": MLP(hidden=())}, True),
+        ({"layers": Noisy()}, False),
+        ({"head": Dueling()}, False),
+        ({"value": Quantile(quantiles=7)}, False),
+        ({"head": Single(bias="shared")}, False),
+    ],
+)
 def test_the_host_stands_in_for_plain_networks_only(
     changes: dict[str, Any], stands_in: bool, pair: Callable[..., tuple[Learner, FusedLearner]]
 ) -> None:

@@ -34,8 +34,13 @@ def batch(seed: int = 0, size: int = 4, weights: Any = None) -> Sample:
     random = np.random.default_rng(seed)
     s_tm1, s_t = random.normal(size=(2, size, 3)).astype(np.float32)
     discount = np.where(random.random(size) < 0.3, 0, 0.9).astype(np.float32)
-    transitions = Transition(s_tm1, random.integers(0, 2, size).astype(np.int32),
-                             2 * random.normal(size=size).astype(np.float32), discount, s_t)  # fmt: skip
+    transitions = Transition(
+        s_tm1,
+        random.integers(0, 2, size).astype(np.int32),
+        2 * random.normal(size=size).astype(np.float32),
+        discount,
+        s_t,
+    )
     weights = np.ones(size) if weights is None else weights
     return Sample(transitions, np.arange(size, dtype=np.int64), np.asarray(weights, np.float32))
 

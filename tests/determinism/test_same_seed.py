@@ -102,7 +102,19 @@ def test_another_seed_gives_other_bytes(
 def test_the_manifest_says_what_the_promise_covers(cases: dict[str, Any], baseline: Callable[[str], Path]) -> None:
     manifest = json.loads((baseline("breakout") / "manifest.json").read_text())
     assert "every byte" in manifest["promise"]
-    assert {"python", "tensorflow", "keras", "numpy", "gymnasium", "ale-py", "machine", "cpu", "devices", "xla",
-            "variables", "op_determinism"} <= set(manifest["scope"])  # fmt: skip
+    assert {
+        "python",
+        "tensorflow",
+        "keras",
+        "numpy",
+        "gymnasium",
+        "ale-py",
+        "machine",
+        "cpu",
+        "devices",
+        "xla",
+        "variables",
+        "op_determinism",
+    } <= set(manifest["scope"])
     assert len(manifest["rom_md5"]) == 32 and manifest["status"] == "complete"
     assert [s["status"] for s in manifest["sessions"]] == ["complete"]

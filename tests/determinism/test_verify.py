@@ -110,8 +110,15 @@ def test_the_verdict(bad: str | None, tmp_path: Path, pair: tuple[Path, Path], m
 
 
 def test_a_run_that_fails_is_no_proof(tmp_path: Path) -> None:
-    case = verify.Case(name="Nothing", preset="dqn_classic", environment="CartPole-v1", frames=10, checkpoint_frames=5,
-                       kill_frames=5, settings=("batch_size=0",))  # fmt: skip
+    case = verify.Case(
+        name="Nothing",
+        preset="dqn_classic",
+        environment="CartPole-v1",
+        frames=10,
+        checkpoint_frames=5,
+        kill_frames=5,
+        settings=("batch_size=0",),
+    )
     said: list[str] = []
     assert not verify.verify(tmp_path, said.append, [case])
     assert "the first run ended with exit code 2: dqn-tf: Expected at least 1 for `batch_size`, got 0." in "\n".join(
@@ -136,6 +143,10 @@ def test_for_real_on_cartpole(tmp_path: Path) -> None:
 
 
 def test_the_command_knows_it() -> None:
-    done = subprocess.run([sys.executable, "-m", "dqn_tf", "verify", "--help"], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[2])  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "dqn_tf", "verify", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
     assert done.returncode == 0 and "--work-dir" in done.stdout

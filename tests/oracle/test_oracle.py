@@ -100,9 +100,14 @@ def composed_config(s: Any) -> RunConfig:
     agent = AgentConfig(
         network=MLP(hidden=s.hidden, initialization=s.initialization),
         value=Expected(loss=s.loss),
-        replay=Uniform(), storage=Storage(capacity=s.capacity),
-        exploration=EpsilonGreedy(initial_epsilon=s.initial_epsilon, final_epsilon=s.final_epsilon,
-                                  decay_steps=s.decay_steps, random_ties=s.random_ties),
+        replay=Uniform(),
+        storage=Storage(capacity=s.capacity),
+        exploration=EpsilonGreedy(
+            initial_epsilon=s.initial_epsilon,
+            final_epsilon=s.final_epsilon,
+            decay_steps=s.decay_steps,
+            random_ties=s.random_ties,
+        ),
         optimizer=optimizer(learning_rate=s.learning_rate),
         discount=s.discount,
         batch_size=s.batch_size,
@@ -111,10 +116,18 @@ def composed_config(s: Any) -> RunConfig:
         min_replay_steps=s.min_replay_steps,
         max_grad_norm=s.max_grad_norm,
         execution=Interleaved(xla=s.xla, threads=1),
-    )  # fmt: skip
+    )
     evaluation = Evaluation(epsilon=0.0, episodes=1, final_episodes=1, period_iterations=0)
-    return RunConfig(preset="oracle", agent=agent, environment=f"gym:{s.environment}", evaluation=evaluation,
-                     seed=s.seed, frames=s.steps, iteration_frames=10 * s.steps, heldout_states=5)  # fmt: skip
+    return RunConfig(
+        preset="oracle",
+        agent=agent,
+        environment=f"gym:{s.environment}",
+        evaluation=evaluation,
+        seed=s.seed,
+        frames=s.steps,
+        iteration_frames=10 * s.steps,
+        heldout_states=5,
+    )
 
 
 def composed(s: Any) -> Any:
@@ -168,16 +181,39 @@ def assert_equal(ours: Any, theirs: Any) -> None:
         assert [(x.shape, x.dtype, x.tobytes()) for x in a] == [(x.shape, x.dtype, x.tobytes()) for x in b], name
 
 
-SMALL = {"environment": GRID, "steps": 700, "hidden": (16, 16), "loss": "huber", "optimizer": "rmsprop",
-         "learning_rate": 2.5e-3, "max_grad_norm": None, "discount": 0.9, "capacity": 150, "batch_size": 16,
-         "min_replay_steps": 100, "steps_per_update": 1, "target_update_steps": 40, "decay_steps": 300,
-         "random_ties": True}  # fmt: skip
+SMALL = {
+    "environment": GRID,
+    "steps": 700,
+    "hidden": (16, 16),
+    "loss": "huber",
+    "optimizer": "rmsprop",
+    "learning_rate": 2.5e-3,
+    "max_grad_norm": None,
+    "discount": 0.9,
+    "capacity": 150,
+    "batch_size": 16,
+    "min_replay_steps": 100,
+    "steps_per_update": 1,
+    "target_update_steps": 40,
+    "decay_steps": 300,
+    "random_ties": True,
+}
 VARIANTS = {
     "nature": SMALL,
-    "classic": {**SMALL, "optimizer": "adam", "loss": "squared", "max_grad_norm": 0.2, "random_ties": False, "seed": 3,
-                "learning_rate": 3e-3, "steps_per_update": 2, "target_update_steps": 27, "hidden": (16,)},
+    "classic": {
+        **SMALL,
+        "optimizer": "adam",
+        "loss": "squared",
+        "max_grad_norm": 0.2,
+        "random_ties": False,
+        "seed": 3,
+        "learning_rate": 3e-3,
+        "steps_per_update": 2,
+        "target_update_steps": 27,
+        "hidden": (16,),
+    },
     "dopamine": {**SMALL, "initialization": "glorot_uniform", "xla": "optimizer", "steps_per_update": 2, "seed": 2**40},
-}  # fmt: skip
+}
 
 
 def trained(s: Any) -> Any:

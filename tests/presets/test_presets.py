@@ -73,9 +73,24 @@ def test_what_is_only_remembered_says_so() -> None:
     """The papers whose values were not read in a source; ``explain`` prints the sources."""
     remembered = {name for name in PRESETS if any("remembered" in text for text in load(name).sources.values())}
     assert {"dueling", "dueling_double", "noisy", "der_paper"} <= remembered
-    assert not remembered & {"double_dqn", "prioritized", "prioritized_rank", "c51", "c51_dopamine", "qr_dqn", "iqn",
-                             "m_dqn", "m_iqn", "rainbow", "rainbow_zoo", "rainbow_dopamine", "der",
-                             "otrainbow", "dqn_cleanrl", "c51_cleanrl"}  # fmt: skip
+    assert not remembered & {
+        "double_dqn",
+        "prioritized",
+        "prioritized_rank",
+        "c51",
+        "c51_dopamine",
+        "qr_dqn",
+        "iqn",
+        "m_dqn",
+        "m_iqn",
+        "rainbow",
+        "rainbow_zoo",
+        "rainbow_dopamine",
+        "der",
+        "otrainbow",
+        "dqn_cleanrl",
+        "c51_cleanrl",
+    }
 
 
 def test_an_unknown_preset_names_the_nearest(outcome) -> None:

@@ -37,11 +37,14 @@ def leaves(name: str, environment: str) -> dict[str, Any]:
 
 def test_there_are_fifteen() -> None:
     assert len(IDEAS) == 15 and [p for p in PRESETS if p.startswith("rr_")] == [
-        "rr_dqn", *(f"rr_dqn_{i}" for i in ("double", "prioritized", "dueling", "multi_step", "distributional", "noisy",
-                                            "munchausen")),
-        "rr_rainbow", *(f"rr_rainbow_no_{i}" for i in ("double", "prioritized", "dueling", "multi_step",
-                                                       "distributional", "noisy")),
-    ]  # fmt: skip
+        "rr_dqn",
+        *(
+            f"rr_dqn_{i}"
+            for i in ("double", "prioritized", "dueling", "multi_step", "distributional", "noisy", "munchausen")
+        ),
+        "rr_rainbow",
+        *(f"rr_rainbow_no_{i}" for i in ("double", "prioritized", "dueling", "multi_step", "distributional", "noisy")),
+    ]
 
 
 @pytest.mark.parametrize("name", IDEAS)
@@ -80,8 +83,11 @@ def test_a_run_has_the_values_of_its_environment() -> None:
     car = make_config("rr_dqn", "MountainCar-v0", frames=30_000)
     assert car.agent.optimizer.learning_rate == 0.01
     assert fields.to_json(car.protocol) == {
-        "kind": "gymnasium_protocol", "max_steps_per_episode": 600, "time_limit": "terminal", "reward_clip": [-1.0, 1.0]
-    }  # fmt: skip
+        "kind": "gymnasium_protocol",
+        "max_steps_per_episode": 600,
+        "time_limit": "terminal",
+        "reward_clip": [-1.0, 1.0],
+    }
     assert make_config("rr_dqn", "CartPole-v0", frames=30_000).agent.optimizer.learning_rate == 0.001
     assert load("rr_dqn").agent == load("rr_dqn").at("gym:CartPole-v0").agent
 

@@ -224,7 +224,10 @@ def test_memory_is_taken_as_the_ring_fills_and_never_twice() -> None:
     replay.add_first(timestep)
     for _ in range(200):
         replay.add(0, 0.0, timestep)
-    read = lambda: replay.on_device.gather_in_graph(replay.sample(32, 0))  # noqa: E731
+
+    def read() -> Any:
+        return replay.on_device.gather_in_graph(replay.sample(32, 0))
+
     read()
     before = resident()
     replay.ring.segments()

@@ -80,9 +80,12 @@ SAMPLERS = [Prioritized(), PrioritizedRank()]
 # -- what can be drawn -------------------------------------------------------------------------------------------------
 @PATIENT
 @given(
-    sampler=st.sampled_from(SAMPLERS), spec=st.sampled_from([VECTOR, IMAGE]), n=st.sampled_from([1, 3]),
-    steps=st.integers(0, 150), seed=st.integers(0, 99),
-)  # fmt: skip
+    sampler=st.sampled_from(SAMPLERS),
+    spec=st.sampled_from([VECTOR, IMAGE]),
+    n=st.sampled_from([1, 3]),
+    steps=st.integers(0, 150),
+    seed=st.integers(0, 99),
+)
 def test_exactly_the_usable_rows_can_be_drawn(sampler: Any, spec: Any, n: int, steps: int, seed: int) -> None:
     """After many wraps of the ring, ends of episodes, open n-step returns and stacks that lost a frame."""
     one = replay(sampler, spec, n, steps, seed)
@@ -200,8 +203,9 @@ def test_a_share_of_uniform_draws() -> None:
 @pytest.mark.parametrize("divided_by", ["batch_max", "replay_max", "nothing"])
 def test_what_the_weights_are_divided_by(kind: Any, divided_by: str) -> None:
     """All three agree up to a factor; the largest of a batch is 1, or that of the replay's least likely transition."""
-    raw_one, one = (replay(kind(importance=Importance(beta=0.5, divided_by=d)), steps=20)
-                    for d in ("nothing", divided_by))  # fmt: skip
+    raw_one, one = (
+        replay(kind(importance=Importance(beta=0.5, divided_by=d)), steps=20) for d in ("nothing", divided_by)
+    )
     p = give(raw_one), give(one)
     (rows, raw), (again, weights) = raw_one.sample_indices(16, 0), one.sample_indices(16, 0)
     assert np.array_equal(rows, again)
@@ -245,8 +249,13 @@ def test_a_priority_that_is_none_is_refused_before_it_enters(sampler: Any, bad: 
 
 
 # -- foresight ---------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("sampler", [SAMPLERS[0], Prioritized(uniform_share=0.1, importance=Importance(
-    divided_by="replay_max", clock="transitions", end=100))])  # fmt: skip
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        SAMPLERS[0],
+        Prioritized(uniform_share=0.1, importance=Importance(divided_by="replay_max", clock="transitions", end=100)),
+    ],
+)
 @pytest.mark.parametrize("spec", [VECTOR, IMAGE])
 @pytest.mark.parametrize("n", [1, 3])
 def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None:
@@ -336,11 +345,16 @@ def test_a_damaged_state_is_refused(sampler: Any, damage: Callable[[Any], None])
 @pytest.mark.parametrize(
     ("kind", "field", "value"),
     [
-        (Prioritized, "alpha", -0.1), (Prioritized, "alpha", 1.1), (Prioritized, "epsilon", -1.0),
-        (Prioritized, "largest", 0.0), (Prioritized, "uniform_share", 1.5),
-        (PrioritizedRank, "alpha", -0.1), (PrioritizedRank, "sort_updates", 0), (Storage, "capacity", 1),
+        (Prioritized, "alpha", -0.1),
+        (Prioritized, "alpha", 1.1),
+        (Prioritized, "epsilon", -1.0),
+        (Prioritized, "largest", 0.0),
+        (Prioritized, "uniform_share", 1.5),
+        (PrioritizedRank, "alpha", -0.1),
+        (PrioritizedRank, "sort_updates", 0),
+        (Storage, "capacity", 1),
     ],
-)  # fmt: skip
+)
 def test_bad_settings(outcome, kind: Any, field: str, value: float) -> None:
     assert f"`replay.{field}`" in outcome(kind, **{field: value})
 
@@ -360,8 +374,10 @@ DIVIDED_BY = ["batch_max", "replay_max", "nothing"]
 @PATIENT
 @given(
     chosen=st.lists(st.sampled_from([0.0, 1e-45, 1e-20, 0.5, 1.0, 3e38]), min_size=1, max_size=8),
-    alpha=st.sampled_from([0.0, 0.6, 1.0]), beta=st.sampled_from([0.0, 0.4, 1.0]), batch=st.sampled_from([1, 16]),
-)  # fmt: skip
+    alpha=st.sampled_from([0.0, 0.6, 1.0]),
+    beta=st.sampled_from([0.0, 0.4, 1.0]),
+    batch=st.sampled_from([1, 16]),
+)
 def test_weights_are_finite_and_above_zero_whatever_was_learned(
     kind: Any, divided_by: str, share: float, chosen: list[float], alpha: float, beta: float, batch: int
 ) -> None:

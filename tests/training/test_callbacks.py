@@ -30,8 +30,9 @@ def _switches_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["interleaved", "concurrent"])
-def config(request: pytest.FixtureRequest, cartpole: Callable[..., RunConfig],
-           tiny_agent: Callable[..., AgentConfig]) -> RunConfig:  # fmt: skip
+def config(
+    request: pytest.FixtureRequest, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., AgentConfig]
+) -> RunConfig:
     """Short episodes, and in the second case a learner that works while callbacks are told."""
     if request.param == "interleaved":
         return cartpole()

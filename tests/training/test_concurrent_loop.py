@@ -218,8 +218,7 @@ def test_several_updates_per_call_are_bounded_and_traced_once(
 
 def test_saved_between_calls_and_continued(trainer: Callable[..., Any], tmp_path: Path) -> None:
     """Where the blocks of updates begin differs from the run never stopped; the bytes do not."""
-    build = lambda: trainer(**CASES["several updates per call"])  # noqa: E731
-    whole, one, other = build(), build(), build()
+    whole, one, other = (trainer(**CASES["several updates per call"]) for _ in range(3))
     list(whole.records(lambda: None))
     records = one.records(lambda: None)
     for _ in range(44):
@@ -315,9 +314,14 @@ def test_stopped_while_acting_waits_for_learning(
 def test_a_signal_is_obeyed_while_acting_waits_for_learning(tmp_path: Path) -> None:
     """A real run whose second period has minutes of updates left when all of its steps are made."""
     settings = {
-        "execution": "concurrent", "execution.environments": "4", "execution.workers": "2", "execution.xla": "none",
-        "min_replay_steps": "200", "target_update_steps": "1000", "updates_at_once": "1000",
-    }  # fmt: skip
+        "execution": "concurrent",
+        "execution.environments": "4",
+        "execution.workers": "2",
+        "execution.xla": "none",
+        "min_replay_steps": "200",
+        "target_update_steps": "1000",
+        "updates_at_once": "1000",
+    }
     words = ["train", "dqn_classic", "CartPole-v1", "--frames", "4000", "--checkpoint-frames", "100000", "--quiet"]
     words += ["--run-dir", str(tmp_path / "run"), *(f"--set={name}={value}" for name, value in settings.items())]
     process = subprocess.Popen([sys.executable, "-m", "dqn_tf", *words], stderr=subprocess.PIPE, text=True)
@@ -431,7 +435,10 @@ def test_a_whole_run(cartpole: Callable[..., RunConfig], tmp_path: Path) -> None
 def test_an_update_that_diverges_stops_the_run(trainer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     one = trainer()
     update = one.run.learner.update
-    bad = lambda *a: update(*a)._replace(loss=np.float32(np.nan))  # noqa: E731
+
+    def bad(*given: Any) -> Any:
+        return update(*given)._replace(loss=np.float32(np.nan))
+
     monkeypatch.setattr(one.run.learner, "update", bad)
     with pytest.raises(RunError, match=r"The loss is nan .* at update 0 .*diverged"):
         list(one.records(lambda: None))
@@ -475,35 +482,52 @@ def test_what_makes_no_sense_is_refused(
     ("preset", "environment", "frames", "settings", "says"),
     [
         (
-            "dqn_classic", "CartPole-v1", 4_000, "min_replay_steps=200 target_update_steps=10000",
+            "dqn_classic",
+            "CartPole-v1",
+            4_000,
+            "min_replay_steps=200 target_update_steps=10000",
             "within the budget of 4,000 steps, got step 10,000: the first multiple of `target_update_steps`=10000 from "
             "`min_replay_steps`=200 on. Lower `target_update_steps`, or take more than 10000 for `frames`.",
         ),
         (
-            "dqn_dopamine", "breakout", 4_000, "min_replay_steps=1000 target_update_steps=160",
+            "dqn_dopamine",
+            "breakout",
+            4_000,
+            "min_replay_steps=1000 target_update_steps=160",
             "within the budget of 1,000 steps, got step 1,120: the first multiple of `target_update_steps`=160 from "
             "`min_replay_steps`=1000 on. Lower `min_replay_steps`, or take more than 4480 for `frames`.",
         ),
         (
-            "dqn_dopamine", "breakout", 40_000, "target_update_steps=160 min_replay_steps=160 n_step=150",
+            "dqn_dopamine",
+            "breakout",
+            40_000,
+            "target_update_steps=160 min_replay_steps=160 n_step=150",
             "at least n_step=150 steps of each environment before learning, got 20 of each of 8: there would be no "
             "transition to learn from. Take 1200 for `min_replay_steps`",
         ),
         (
-            "prioritized_classic", "CartPole-v1", 4_000,
+            "prioritized_classic",
+            "CartPole-v1",
+            4_000,
             "execution.environments=4 target_update_steps=4 n_step=100 replay.capacity=403 min_replay_steps=400",
             "at least 404 for `replay.capacity`, got 403: the 4 steps of a period are stored at once, with 100 rows",
         ),
         (
-            "dqn_classic", "CartPole-v1", 4_000, "target_update_steps=1000 replay.capacity=500 min_replay_steps=200",
+            "dqn_classic",
+            "CartPole-v1",
+            4_000,
+            "target_update_steps=1000 replay.capacity=500 min_replay_steps=200",
             "at least 1008 for `replay.capacity`, got 500",
         ),
         (
-            "dqn_dopamine", "breakout", 40_000, "target_update_steps=160 min_replay_steps=160 replay.capacity=191",
+            "dqn_dopamine",
+            "breakout",
+            40_000,
+            "target_update_steps=160 min_replay_steps=160 replay.capacity=191",
             "at least 192 for `replay.capacity`, got 191: the 160 steps of a period are stored at once, with 4 rows",
         ),
     ],
-)  # fmt: skip
+)
 def test_periods_that_nothing_could_be_learned_from_are_refused(
     preset: str, environment: str, frames: int, settings: str, says: str, outcome: Callable[..., str]
 ) -> None:

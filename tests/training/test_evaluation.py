@@ -222,8 +222,12 @@ def test_no_ops_of_the_evaluation_replace_the_protocol_s(cartpole: Callable[...,
 def test_summary_by_hand() -> None:
     found = summary([Score(r, 4, 1, False) for r in (1.0, 2.0, 6.0)])
     assert found == {
-        "return_mean": 3.0, "return_std": pytest.approx(7**0.5), "return_min": 1.0, "return_max": 6.0, "episodes": 3
-    }  # fmt: skip
+        "return_mean": 3.0,
+        "return_std": pytest.approx(7**0.5),
+        "return_min": 1.0,
+        "return_max": 6.0,
+        "episodes": 3,
+    }
     assert np.isnan(summary([Score(1.0, 4, 1, False)])["return_std"])
 
 
@@ -310,9 +314,13 @@ def test_every_protocol_of_atari_cuts_games_off_itself(outcome, name: str, cartp
     protocol = PROTOCOLS[name]
     assert max(protocol.cap_frames(True), protocol.cap_frames(False)) <= 108_000
     message = outcome(
-        cartpole, frames=400, iteration_frames=400, environment="ale:breakout", protocol=protocol,
+        cartpole,
+        frames=400,
+        iteration_frames=400,
+        environment="ale:breakout",
+        protocol=protocol,
         evaluation=Evaluation(episodes=1, max_steps_per_episode=10),
-    )  # fmt: skip
+    )
     assert "--set protocol.max_frames_per_evaluation_episode=N" in message
 
 
@@ -320,8 +328,11 @@ def test_a_game_that_nobody_starts_is_cut_off(cartpole: Callable[..., RunConfig]
     """Breakout waits for FIRE; this agent does nothing."""
     protocol = dataclasses.replace(PROTOCOLS["dopamine"], max_frames_per_evaluation_episode=100)
     config = cartpole(
-        frames=400, iteration_frames=400, environment="ale:breakout", protocol=protocol,
+        frames=400,
+        iteration_frames=400,
+        environment="ale:breakout",
+        protocol=protocol,
         evaluation=Evaluation(epsilon=0.0, frames=200),
-    )  # fmt: skip
+    )
     found = play(config, lambda o: np.tile(np.float32([1, 0, 0, 0]), (len(o), 1)), "evaluation/0", frames=200)
     assert found == [Score(0.0, 100, 25, True)] * evaluation.LANES

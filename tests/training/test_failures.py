@@ -241,9 +241,11 @@ def side_by_side(config: RunConfig) -> RunConfig:
 
 @pytest.mark.parametrize("way", [lambda config: config, side_by_side], ids=["interleaved", "concurrent"])
 def test_a_checkpoint_at_every_step_changes_no_byte(
-    way: Callable[[RunConfig], RunConfig], tmp_path: Path, line: Callable[..., RunConfig],
+    way: Callable[[RunConfig], RunConfig],
+    tmp_path: Path,
+    line: Callable[..., RunConfig],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Also in evaluations, and, in concurrent execution, while acting waits for learning."""
     config, frames, save = way(line()), [], Store.save
 

@@ -89,8 +89,12 @@ def test_counters(trainer: Callable[..., InterleavedLoop]) -> None:
     one = trainer()
     episodes = [r for r in run(one) if isinstance(r, EpisodeRecord)]
     assert one.run.counters._asdict() == {
-        "frames": 100, "steps": 100, "updates": 24, "episodes": len(episodes), "iterations": 3
-    }  # fmt: skip
+        "frames": 100,
+        "steps": 100,
+        "updates": 24,
+        "episodes": len(episodes),
+        "iterations": 3,
+    }
 
 
 def test_every_step_is_stored(trainer: Callable[..., InterleavedLoop]) -> None:

@@ -96,9 +96,13 @@ def test_a_complete_run_returns_at_once(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_stopped_by_a_signal_and_continued(
-    tmp_path: Path, cartpole: Callable[..., RunConfig], expect_whole: Callable[[Path], None],
-    monkeypatch: pytest.MonkeyPatch, number: int, code: int,
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    cartpole: Callable[..., RunConfig],
+    expect_whole: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    code: int,
+) -> None:
     """In the middle of an episode, between two checkpoints."""
     path, update = tmp_path / "run", Parameters.sync_target
     monkeypatch.setattr(Parameters, "sync_target", lambda self: (update(self), os.kill(os.getpid(), number))[0])
@@ -116,9 +120,11 @@ def test_stopped_by_a_signal_and_continued(
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
-    tmp_path: Path, cartpole: Callable[..., RunConfig], expect_whole: Callable[[Path], None],
+    tmp_path: Path,
+    cartpole: Callable[..., RunConfig],
+    expect_whole: Callable[[Path], None],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """The run fails with one message; the checkpoint before it is good and can be continued from."""
     path, update, calls = tmp_path / "run", SequentialUpdater.update, []
 
@@ -140,9 +146,12 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
 
 @pytest.mark.parametrize("table", ["episodes.csv", "iterations.csv"])
 def test_a_full_disk_keeps_what_was_saved(
-    tmp_path: Path, cartpole: Callable[..., RunConfig], expect_whole: Callable[[Path], None],
-    monkeypatch: pytest.MonkeyPatch, table: str,
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    cartpole: Callable[..., RunConfig],
+    expect_whole: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    table: str,
+) -> None:
     """Half of a row reaches the disk; when there is space again, the same command goes on."""
     put = Table._put
 
@@ -269,9 +278,13 @@ def test_a_damaged_summary_is_named_and_written_anew(
     ],
 )
 def test_how_many_updates_are_due(
-    tmp_path: Path, cartpole: Callable[..., RunConfig], tiny_agent: Callable[..., Any], agent: dict[str, int],
-    frames: int, updates: int,
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    cartpole: Callable[..., RunConfig],
+    tiny_agent: Callable[..., Any],
+    agent: dict[str, int],
+    frames: int,
+    updates: int,
+) -> None:
     """Worked out beforehand, and made."""
     config = cartpole(agent=tiny_agent(**agent), frames=frames, iteration_frames=frames)
     assert config.updates == updates

@@ -342,8 +342,10 @@ def test_numbers_that_are_not_finite_are_written_as_missing_and_read_as_missing(
     """JSON has no NaN; files of older versions have, and are read all the same."""
     write_json(tmp_path / "new.json", {"mean": float("nan"), "returns": (1.0, float("-inf")), "n": np.float64("inf")})
     assert json.loads((tmp_path / "new.json").read_text(), parse_constant=pytest.fail) == {
-        "mean": None, "returns": [1.0, None], "n": None
-    }  # fmt: skip
+        "mean": None,
+        "returns": [1.0, None],
+        "n": None,
+    }
     (tmp_path / "old.json").write_text('{"mean": NaN, "high": Infinity, "low": -Infinity}')
     assert read_json(tmp_path / "old.json") == {"mean": None, "high": None, "low": None}
 

@@ -20,9 +20,12 @@ from dqn_tf.training.run_dir import read_table
 
 
 def test_it_goes_on_learning(
-    tmp_path: Path, simulators: ModuleType, cartpole: Callable[..., RunConfig],
-    tiny_agent: Callable[..., AgentConfig], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    simulators: ModuleType,
+    cartpole: Callable[..., RunConfig],
+    tiny_agent: Callable[..., AgentConfig],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Half of the episodes show zeros and pay nothing: their errors become zero; the others pay for action 1."""
     monkeypatch.setattr(determinism, "enable", lambda threads: None)
     rule: Any = Prioritized(importance=Importance(divided_by="replay_max"))

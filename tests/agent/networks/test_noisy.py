@@ -110,8 +110,14 @@ def test_the_gradient_reaches_mu_and_sigma() -> None:
 # -- one bias for all actions ------------------------------------------------------------------------------------------
 def test_a_shared_bias() -> None:
     """The last layer has one bias; the outputs are those of the same layer without, plus it."""
-    q = QNetwork(MLP(hidden=(5,)), Expected(), ObservationSpec((3,), "float32"), 4, Stream(0, "weights"),
-                 head=Single(bias="shared"))  # fmt: skip
+    q = QNetwork(
+        MLP(hidden=(5,)),
+        Expected(),
+        ObservationSpec((3,), "float32"),
+        4,
+        Stream(0, "weights"),
+        head=Single(bias="shared"),
+    )
     assert [tuple(v.shape) for v in q.variables] == [(3, 5), (5,), (5, 4), (1,)]
     hidden, hidden_bias, kernel, bias = (np.asarray(v) for v in q.variables)
     want = np.maximum(0, X @ hidden + hidden_bias) @ kernel + bias

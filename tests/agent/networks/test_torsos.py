@@ -50,8 +50,11 @@ def test_layers_of_the_nature_network(nature: QNetwork) -> None:
 def test_same_padding_gives_dopamine_s_7744_features() -> None:
     torso = network(NatureCNN(padding="same", hidden=2), ATARI, 4).torso
     assert [tuple(layer.output.shape[1:]) for layer in torso.layers][1:5] == [
-        (21, 21, 32), (11, 11, 64), (11, 11, 64), (7744,)
-    ]  # fmt: skip
+        (21, 21, 32),
+        (11, 11, 64),
+        (11, 11, 64),
+        (7744,),
+    ]
 
 
 def test_initial_weights_and_biases_are_uniform_in_the_fan_in(nature: QNetwork) -> None:
@@ -138,8 +141,11 @@ def test_planes_of_bits_are_zeros_and_ones() -> None:
 
 
 def test_without_a_hidden_layer_the_head_reads_the_features() -> None:
-    q = network(CNN(channels=(2,), kernels=(3,), strides=(1,), padding="same", hidden=None),
-                ObservationSpec((10, 10, 4), "bool"), 3)  # fmt: skip
+    q = network(
+        CNN(channels=(2,), kernels=(3,), strides=(1,), padding="same", hidden=None),
+        ObservationSpec((10, 10, 4), "bool"),
+        3,
+    )
     assert [tuple(v.shape) for v in q.variables] == [(3, 3, 4, 2), (2,), (200, 3), (3,)]
 
 

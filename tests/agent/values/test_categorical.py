@@ -69,8 +69,9 @@ def test_projection_keeps_mass_and_inside_the_support_the_mean() -> None:
 
 def test_projection_of_the_support_on_itself_is_no_change() -> None:
     p = np.random.default_rng(2).dirichlet(np.ones(5), 3).astype(np.float32)
-    np.testing.assert_allclose(project(tf.constant(np.tile(FIVE.support, (3, 1))), tf.constant(p), FIVE.support), p,
-                               rtol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(
+        project(tf.constant(np.tile(FIVE.support, (3, 1))), tf.constant(p), FIVE.support), p, rtol=1e-6
+    )
 
 
 # -- the loss ----------------------------------------------------------------------------------------------------------
@@ -86,8 +87,12 @@ def test_losses_equal_the_naive_twin(made_up: Callable[..., Any], tensors: Calla
         m, predicted = naive_projection(atoms, p, z), softmax(batch.dist[b, t.a_tm1[b]])
         loss.append(-sum(m * np.log(predicted)))
         error.append(sum(z * (m - predicted)))
-    out = FIVE.losses(ValueOutputs(None, tf.constant(batch.dist)), tensors(t),
-                      ValueOutputs(None, tf.constant(batch.next_dist)), tensors(batch.terms))  # fmt: skip
+    out = FIVE.losses(
+        ValueOutputs(None, tf.constant(batch.dist)),
+        tensors(t),
+        ValueOutputs(None, tf.constant(batch.next_dist)),
+        tensors(batch.terms),
+    )
     np.testing.assert_allclose(out.loss, loss, rtol=1e-5)
     np.testing.assert_allclose(out.td_error, error, atol=1e-5)
     assert np.array_equal(out.priority, out.loss)
@@ -124,17 +129,26 @@ def test_a_terminal_transition_ignores_what_comes_next(made_up: Callable[..., An
     t = tensors(batch.transitions._replace(discount_t=np.zeros(24, np.float32)))
     wild = np.where(np.random.default_rng(0).random((24, 3, 5)) < 0.5, -1e30, 1e30).astype(np.float32)
     results = [
-        FIVE.losses(ValueOutputs(None, tf.constant(batch.dist)), t, ValueOutputs(None, tf.constant(following)),
-                    tensors(batch.terms)).loss
+        FIVE.losses(
+            ValueOutputs(None, tf.constant(batch.dist)),
+            t,
+            ValueOutputs(None, tf.constant(following)),
+            tensors(batch.terms),
+        ).loss
         for following in (batch.next_dist, wild)
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(*results, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("settings", "field"), [({"atoms": 1}, "value.atoms"), ({"atoms": 0}, "value.atoms"),
-                            ({"v_min": 10.0}, "value.v_min"), ({"v_min": 1.0, "v_max": -1.0}, "value.v_min")],
-)  # fmt: skip
+    ("settings", "field"),
+    [
+        ({"atoms": 1}, "value.atoms"),
+        ({"atoms": 0}, "value.atoms"),
+        ({"v_min": 10.0}, "value.v_min"),
+        ({"v_min": 1.0, "v_max": -1.0}, "value.v_min"),
+    ],
+)
 def test_bad_settings(outcome, settings: dict[str, Any], field: str) -> None:
     assert f"`{field}`" in outcome(Categorical, **settings)
 
@@ -197,8 +211,12 @@ def test_losses_on_such_supports(
         )
         loss.append(-sum(m * np.log(predicted)))
         error.append(sum((z - v_min) * (m - predicted)))
-    out = rule.losses(ValueOutputs(None, tf.constant(batch.dist)), tensors(t),
-                      ValueOutputs(None, tf.constant(batch.next_dist)), tensors(batch.terms))  # fmt: skip
+    out = rule.losses(
+        ValueOutputs(None, tf.constant(batch.dist)),
+        tensors(t),
+        ValueOutputs(None, tf.constant(batch.next_dist)),
+        tensors(batch.terms),
+    )
     rounding = abs(middle) * 2**-23  # of the rewards, which are float32
     np.testing.assert_allclose(out.loss, loss, rtol=1e-4, atol=20 * rounding)
     np.testing.assert_allclose(out.td_error, error, atol=1e-4 + 2 * rounding)

@@ -16,8 +16,9 @@ from dqn_tf.types import LossOutputs, Transition, ValueOutputs
 def losses(value: Expected, q: Any, a: Any, r: Any, discount: Any, next_q: Any) -> LossOutputs:
     """The losses of a batch of which only the Q-values matter; q and next_q [B, A]."""
     q, next_q = tf.constant(q, tf.float32), tf.constant(next_q, tf.float32)
-    transitions = Transition(None, tf.constant(a, tf.int32), tf.constant(r, tf.float32),
-                             tf.constant(discount, tf.float32), None)  # fmt: skip
+    transitions = Transition(
+        None, tf.constant(a, tf.int32), tf.constant(r, tf.float32), tf.constant(discount, tf.float32), None
+    )
     following = ValueOutputs(next_q)
     return value.losses(ValueOutputs(q), transitions, following, Greedy().terms(following, {}, transitions.a_tm1))
 
@@ -122,5 +123,9 @@ def test_what_prioritized_replay_is_told() -> None:
         for loss in ("squared", "huber")
         for priority in ("td_error", "loss")
     }
-    assert told == {("squared", "td_error"): [3.0], ("huber", "td_error"): [3.0], ("squared", "loss"): [9.0],
-                    ("huber", "loss"): [2.5]}  # fmt: skip
+    assert told == {
+        ("squared", "td_error"): [3.0],
+        ("huber", "td_error"): [3.0],
+        ("squared", "loss"): [9.0],
+        ("huber", "loss"): [2.5],
+    }

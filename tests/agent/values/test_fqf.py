@@ -52,8 +52,9 @@ def test_the_fraction_loss_descends_the_wasserstein_distance() -> None:
         steps = ((edges[:-1] + edges[1:]) / 2) ** 2
         return float(abs(grid**2 - steps[np.searchsorted(edges, grid) - 1]).mean())
 
-    numeric = [(distance(tau[1:-1] + d) - distance(tau[1:-1] - d)) / 2e-3 for d in (np.array([1e-3, 0]),
-                                                                                    np.array([0, 1e-3]))]  # fmt: skip
+    numeric = [
+        (distance(tau[1:-1] + d) - distance(tau[1:-1] - d)) / 2e-3 for d in (np.array([1e-3, 0]), np.array([0, 1e-3]))
+    ]
     middles = ((tau[:-1] + tau[1:]) / 2) ** 2
     variable = tf.constant(tau[None], tf.float32)
     with tf.GradientTape() as tape:
@@ -106,7 +107,7 @@ def test_the_loss_is_its_three_parts(made_up: Callable[..., Any], tensors: Calla
 def test_the_proposal_and_the_rest_are_trained_apart(made_up: Callable[..., Any], tensors: Callable[..., Any]) -> None:
     """Its own loss reaches the proposal alone; the quantile regression reaches everything but the proposal."""
     q, batch = network(), made_up(outputs=4)
-    (_, proposal), = q.own_optimizers  # fmt: skip
+    ((_, proposal),) = q.own_optimizers
     rest = [v for v in q.variables if all(v is not p for p in proposal)]
     assert len(proposal) == 2 and len(rest) == len(q.variables) - 2
     with tf.GradientTape(persistent=True) as tape:

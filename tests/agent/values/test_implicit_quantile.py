@@ -81,8 +81,12 @@ def test_at_fixed_midpoints_it_is_qr_dqn(made_up: Callable[..., Any], tensors: C
     """Without draws the fractions are the midpoints; with the same values there, the losses are the same."""
     assert np.array_equal(network()(STATES, "target").taus, midpoints(4))
     batch, taus = made_up(), tf.constant(midpoints(5))
-    arguments = (ValueOutputs(None, tf.constant(batch.dist), taus), tensors(batch.transitions),
-                 ValueOutputs(None, tf.constant(batch.next_dist), taus), tensors(batch.terms))  # fmt: skip
+    arguments = (
+        ValueOutputs(None, tf.constant(batch.dist), taus),
+        tensors(batch.transitions),
+        ValueOutputs(None, tf.constant(batch.next_dist), taus),
+        tensors(batch.terms),
+    )
     iqn, qr = ImplicitQuantile().losses(*arguments), Quantile(quantiles=5).losses(*arguments)
     for a, b in zip(iqn, qr, strict=True):
         assert np.array_equal(a, b)

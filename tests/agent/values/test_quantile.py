@@ -16,8 +16,12 @@ from dqn_tf.types import ValueOutputs
 
 def losses(value: Any, batch: Any, tensors: Callable[..., Any]) -> Any:
     taus = tf.constant(midpoints(batch.dist.shape[2]))
-    return value.losses(ValueOutputs(None, tf.constant(batch.dist), taus), tensors(batch.transitions),
-                        ValueOutputs(None, tf.constant(batch.next_dist), taus), tensors(batch.terms))  # fmt: skip
+    return value.losses(
+        ValueOutputs(None, tf.constant(batch.dist), taus),
+        tensors(batch.transitions),
+        ValueOutputs(None, tf.constant(batch.next_dist), taus),
+        tensors(batch.terms),
+    )
 
 
 def naive(target: np.ndarray, theta: np.ndarray, kappa: float) -> float:
@@ -45,8 +49,9 @@ def test_losses_equal_the_naive_twin(made_up: Any, tensors: Any, kappa: float, s
     t, terms = batch.transitions, batch.terms
     want, errors = [], []
     for b in range(24):
-        backed_up = sum(terms.policy[b, a] * (batch.next_dist[b, a].astype(float) + terms.value_bonus[b, a])
-                        for a in range(3))  # fmt: skip
+        backed_up = sum(
+            terms.policy[b, a] * (batch.next_dist[b, a].astype(float) + terms.value_bonus[b, a]) for a in range(3)
+        )
         y = t.r_t[b] + terms.reward_bonus[b] + float(t.discount_t[b]) * backed_up
         theta = batch.dist[b, t.a_tm1[b]]
         want.append(naive(y, theta, kappa))
@@ -72,8 +77,9 @@ def test_its_minimum_is_the_quantile() -> None:
     targets = np.sort(np.random.default_rng(0).normal(size=1000)).astype(np.float32)
     for tau in (0.1, 0.5, 0.9):
         grid = np.linspace(-2, 2, 401).astype(np.float32)
-        loss = quantile_regression(tf.constant(np.tile(targets, (401, 1))), tf.constant(grid[:, None]),
-                                   tf.fill((1, 1), tau), 0.0)  # fmt: skip
+        loss = quantile_regression(
+            tf.constant(np.tile(targets, (401, 1))), tf.constant(grid[:, None]), tf.fill((1, 1), tau), 0.0
+        )
         assert abs(grid[int(np.argmin(loss))] - np.quantile(targets, tau)) < 0.02
 
 
@@ -82,8 +88,12 @@ def test_no_gradient_through_the_target_or_the_other_actions(made_up: Any, tenso
     dist, following, taus = tf.constant(batch.dist), tf.constant(batch.next_dist), tf.constant(midpoints(5))
     with tf.GradientTape() as tape:
         tape.watch([dist, following])
-        out = Quantile(quantiles=5).losses(ValueOutputs(None, dist, taus), tensors(batch.transitions),
-                                           ValueOutputs(None, following, taus), tensors(batch.terms))  # fmt: skip
+        out = Quantile(quantiles=5).losses(
+            ValueOutputs(None, dist, taus),
+            tensors(batch.transitions),
+            ValueOutputs(None, following, taus),
+            tensors(batch.terms),
+        )
         loss = tf.reduce_sum(out.loss)
     gradient, through = tape.gradient(loss, [dist, following])
     taken = np.zeros((24, 3), bool)
