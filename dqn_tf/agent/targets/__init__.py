@@ -1,1 +1,5 @@
-"""What the target backs up: one rule per file."""
+"""Target rules: which next action the target is computed with, one rule per file.
+
+A new rule is a file like double.py, a class that fulfills ``TargetRule`` (agent/contracts.py), and one more alternative
+of ``AgentConfig.bootstrap`` (dqn_tf/config.py); or it stays outside this package (docs/guides/own_target_rule.md).
+"""
