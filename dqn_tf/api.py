@@ -9,6 +9,7 @@ from typing import Any
 from dqn_tf import envs, presets
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.config import AgentConfig, RunConfig
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 
 
 def make_config(
@@ -25,7 +26,7 @@ def make_config(
 
     Args:
         preset: one of ``PRESETS``.
-        environment: "breakout", "ALE/Breakout-v5" or a Gymnasium id.
+        environment: "breakout", "ALE/Breakout-v5", "minatar:breakout" or a Gymnasium id.
         frames: training budget, in frames.
         seed: the one seed of every random stream.
         protocol: of Atari games, an id of ``PROTOCOLS``; None is the preset's own.
@@ -53,7 +54,7 @@ def make_config(
         preset=preset,
         agent=_changed(loaded.agent, agent or {}),
         environment=name,
-        protocol=envs.PROTOCOLS[chosen] if atari and chosen else loaded.rules,
+        protocol=envs.PROTOCOLS[chosen] if atari and chosen else _rules(name, loaded.rules),
         evaluation=loaded.evaluation,
         seed=seed,
         frames=frames,
@@ -69,6 +70,13 @@ def _changed(agent: AgentConfig, values: Mapping[str, Any]) -> AgentConfig:
         if name not in known:
             raise unknown("field of AgentConfig", name, known)
     return dataclasses.replace(agent, **values)
+
+
+def _rules(environment: str, rules: GymnasiumProtocol | MinAtarProtocol | None) -> envs.AnyProtocol | None:
+    """The preset's protocol, where it is one of the environment's kind; MinAtar games always have one."""
+    if environment.startswith("minatar:"):
+        return rules if isinstance(rules, MinAtarProtocol) else MinAtarProtocol()
+    return rules if isinstance(rules, GymnasiumProtocol) else None
 
 
 def _atari_presets() -> list[str]:

@@ -25,7 +25,7 @@ from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.envs.protocols import AtariProtocol
-from dqn_tf.envs.simple_protocols import GymnasiumProtocol
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 from dqn_tf.fields import check_types, setting
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.replay.prioritized import Prioritized
@@ -208,7 +208,9 @@ class RunConfig:
     preset: str = setting(doc="where the agent's values came from")
     agent: AgentConfig = setting(doc="the agent")
     environment: str = setting(doc="canonical id of the environment")
-    protocol: AtariProtocol | GymnasiumProtocol | None = setting(None, doc="how an environment is shown and scored")
+    protocol: AtariProtocol | GymnasiumProtocol | MinAtarProtocol | None = setting(
+        None, doc="how an environment is shown and scored"
+    )
     evaluation: Evaluation = setting(doc="how the agent is scored")
     seed: int = setting(0, doc="the one seed of every random stream")
     frames: int = setting(unit="frames", doc="training budget: agent steps times frame skip")

@@ -90,7 +90,7 @@ def explain(name: str, width: int = 120, environment: str | None = None) -> str:
         text = f"{len(remembered)} of {len(table)} values, {MEMORY}: {', '.join(remembered)}."
         lines += ["", *_wrapped("", text, width)]
     if others := presets.load(name).environments:
-        names = ", ".join(other.partition(":")[2] for other in others)
+        names = ", ".join(map(envs.short_name, others))
         text = f"These are the values for {_environment(preset, others)}. There are others for each of: {names}."
         lines += ["", *_wrapped("", text, width)]
     if preset.deviations:
@@ -100,7 +100,7 @@ def explain(name: str, width: int = 120, environment: str | None = None) -> str:
 
 def _environment(preset: presets.Preset, environments: Mapping[str, presets.Preset]) -> str:
     """Which environment the values of ``preset`` are for."""
-    return next(name.partition(":")[2] for name, values in environments.items() if values.agent is preset.agent)
+    return next(envs.short_name(name) for name, values in environments.items() if values.agent is preset.agent)
 
 
 def _group(group: list[Row], width: int) -> list[str]:

@@ -33,14 +33,16 @@ class RMSProp:
     ``epsilon`` stands inside the root.  The original sums the gradients of a batch of B and uses 0.01; our losses are
     means, so the same update takes 0.01 / B^2.
     ``initial_mean_square``: the start of g2: 0 in the original, 1 in TensorFlow 1's RMSPropOptimizer (Dopamine).
+    ``epsilon_place``: "outside" is w <- w - lr dw / (sqrt(g2 - g^2) + eps), as in PyTorch.
     """
 
     KIND = "rmsprop"
     learning_rate: float = setting(2.5e-4, doc="step size lr")
     decay: float = setting(0.95, doc="rho: decay of the mean gradient and the mean square")
-    epsilon: float = setting(0.01 / 32**2, doc="added to the variance, inside the root")
+    epsilon: float = setting(0.01 / 32**2, doc="added to the variance, where epsilon_place says")
     centered: bool = setting(True, doc="subtract the squared mean gradient")
     initial_mean_square: float = setting(0.0, doc="start value of the mean square")
+    epsilon_place: Literal["inside", "outside"] = setting("inside", doc="inside the root, or after it", later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -53,7 +55,7 @@ class RMSProp:
 
     def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
         """A Keras optimizer with its slots made, so that the first update is already the only trace."""
-        optimizer = (_compiled_rmsprop() if xla == "optimizer" else tf.keras.optimizers.RMSprop)(
+        optimizer = _rmsprop(self.epsilon_place, xla == "optimizer")(
             self.learning_rate, rho=self.decay, epsilon=self.epsilon, centered=self.centered
         )
         optimizer.build(variables)
@@ -95,10 +97,15 @@ class Adam:
 
 
 @functools.cache
-def _compiled_rmsprop() -> Any:
-    """Keras's RMSprop, its step of each variable compiled by XLA: one pass over memory instead of ten, begun as soon as
-    the variable's gradient is known."""
-    base: Any = tf.keras.optimizers.RMSprop
+def _rmsprop(epsilon_place: str, compiled: bool) -> Any:
+    """Keras's RMSprop, or the same with its epsilon after the root.
+
+    compiled: the step of each variable is compiled by XLA: one pass over memory instead of ten, begun as soon as the
+    variable's gradient is known.
+    """
+    base: Any = tf.keras.optimizers.RMSprop if epsilon_place == "inside" else _outside_rmsprop()
+    if not compiled:
+        return base
 
     class CompiledRMSprop(base):
         def update_step(self, gradient: Tensor, variable: Variable, learning_rate: TensorLike) -> None:
@@ -108,6 +115,25 @@ def _compiled_rmsprop() -> Any:
             tf.function(step, autograph=False, jit_compile=True)(gradient)
 
     return CompiledRMSprop
+
+
+@functools.cache
+def _outside_rmsprop() -> Any:
+    base: Any = tf.keras.optimizers.RMSprop
+
+    class OutsideRMSprop(base):
+        def update_step(self, gradient: Tensor, variable: Variable, learning_rate: TensorLike) -> None:
+            rho, epsilon = (tf.constant(x, variable.dtype) for x in (self.rho, self.epsilon))
+            place, dw = self._get_variable_index(variable), tf.cast(gradient, variable.dtype)
+            g2, g = self._velocities[place], self._average_gradients[place] if self.centered else None
+            self.assign(g2, rho * g2 + (1 - rho) * tf.square(dw))
+            variance = tf.convert_to_tensor(g2)
+            if g is not None:
+                self.assign(g, rho * g + (1 - rho) * dw)
+                variance = tf.maximum(variance - tf.square(g), 0.0)  # rounding may leave a little less than 0
+            self.assign_sub(variable, tf.cast(learning_rate, variable.dtype) * dw / (tf.sqrt(variance) + epsilon))
+
+    return OutsideRMSprop
 
 
 @functools.cache

@@ -15,7 +15,7 @@ import numpy as np
 from dqn_tf import checks, fields
 from dqn_tf.envs import games, protocols
 from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
-from dqn_tf.envs.simple_protocols import GymnasiumProtocol
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, TimeStep
 
 __all__ = [
@@ -23,15 +23,17 @@ __all__ = [
     "AtariProtocol",
     "Environment",
     "GymnasiumProtocol",
+    "MinAtarProtocol",
     "check_environment",
     "make",
     "observation_spec",
     "protocols",
     "rom_md5",
+    "short_name",
 ]
 
 
-AnyProtocol = AtariProtocol | GymnasiumProtocol
+AnyProtocol = AtariProtocol | GymnasiumProtocol | MinAtarProtocol
 
 
 class Environment(Protocol):
@@ -50,15 +52,20 @@ class Environment(Protocol):
 
 
 def check_environment(name: str) -> str:
-    """The canonical id of an environment: "ale:breakout" or "gym:CartPole-v1".
+    """The canonical id of an environment: "ale:breakout", "minatar:breakout" or "gym:CartPole-v1".
 
-    name: a game in any spelling of ``games.resolve``, a Gymnasium id, or a canonical id.  No emulator is started.
+    name: a game in any spelling of ``games.resolve``, "minatar_breakout", a Gymnasium id, or a canonical id.  No
+    emulator is started.
 
     Raises ConfigError: nothing has this name; the nearest names of both kinds are given.
     """
     kind, colon, rest = name.partition(":")
     if colon and kind == "ale":
         return f"ale:{games.resolve(rest)}"
+    if name.startswith(("minatar:", "minatar_")):
+        from dqn_tf.envs import minatar
+
+        return f"minatar:{minatar.resolve(name[len('minatar_') :])}"
     if game := games.find(name):
         return f"ale:{game}"
     from dqn_tf.envs import classic
@@ -71,6 +78,12 @@ def check_environment(name: str) -> str:
     raise checks.ConfigError(
         f"Unknown environment {name!r}. {hint}Give an Atari game (breakout) or a Gymnasium id (CartPole-v1)."
     )
+
+
+def short_name(environment: str) -> str:
+    """A canonical id as people write it: "breakout", "CartPole-v1", "minatar:breakout"."""
+    kind, _, name = environment.partition(":")
+    return environment if kind == "minatar" else name
 
 
 def make(
@@ -90,6 +103,11 @@ def make(
 
         rules = protocol if isinstance(protocol, GymnasiumProtocol) else None
         return GymnasiumEnvironment(name, seed, stream, training, rules)
+    if kind == "minatar":
+        from dqn_tf.envs.minatar import MinAtarEnvironment
+
+        minatar = protocol if isinstance(protocol, MinAtarProtocol) else MinAtarProtocol()
+        return MinAtarEnvironment(name, minatar, seed, stream, training)
     if not isinstance(protocol, AtariProtocol):
         names, said = ", ".join(PROTOCOLS), protocol and fields.kind(protocol)
         raise checks.ConfigError(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.config import AgentConfig, Evaluation
-from dqn_tf.envs.simple_protocols import GymnasiumProtocol
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 
 PRESETS = (
     *("dqn_nature", "dqn_zoo", "dqn_dopamine"),
@@ -19,6 +19,7 @@ PRESETS = (
     *("noisy_classic", "c51_classic", "qr_dqn_classic", "iqn_classic", "fqf_classic"),
     *("m_dqn_classic", "m_iqn_classic", "rainbow_classic"),
     *("dqn_cleanrl", "c51_cleanrl"),
+    "dqn_minatar",
     *("rr_dqn", "rr_dqn_double", "rr_dqn_prioritized", "rr_dqn_dueling", "rr_dqn_multi_step", "rr_dqn_distributional"),
     *("rr_dqn_noisy", "rr_dqn_munchausen", "rr_rainbow", "rr_rainbow_no_double", "rr_rainbow_no_prioritized"),
     *("rr_rainbow_no_dueling", "rr_rainbow_no_multi_step", "rr_rainbow_no_distributional", "rr_rainbow_no_noisy"),
@@ -44,7 +45,7 @@ class Preset:
     protocol: str | None
     sources: dict[str, str]
     deviations: tuple[str, ...] = ()
-    rules: GymnasiumProtocol | None = None
+    rules: GymnasiumProtocol | MinAtarProtocol | None = None
     rules_sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environments: Mapping[str, Preset] = dataclasses.field(default_factory=dict)
 
@@ -56,12 +57,18 @@ class Preset:
         if not self.environments:
             return self
         if environment not in self.environments:
-            known = ", ".join(name.partition(":")[2] for name in self.environments)
+            known = ", ".join(map(_short_name, self.environments))
             raise ConfigError(
-                f"Expected one of {known} for the preset {self.name}, got {environment.partition(':')[2]}: its source "
+                f"Expected one of {known} for the preset {self.name}, got {_short_name(environment)}: its source "
                 "has values of their own for each of these, and for no other."
             )
         return self.environments[environment]
+
+
+def _short_name(environment: str) -> str:
+    from dqn_tf import envs
+
+    return envs.short_name(environment)
 
 
 def load(name: str) -> Preset:

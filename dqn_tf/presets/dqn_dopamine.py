@@ -46,6 +46,7 @@ PRESET = Preset(
     iteration_frames=1_000_000,
     sources={
         **sources.DQN,
+        **sources.RMSPROP,
         "network": f"{NETWORK}: NatureDQNNetwork",
         "network.padding": f"{NETWORK}: padding='same' in all three convolutions (7744 features)",
         "network.hidden": f"{NETWORK}: dense1, 512 units",

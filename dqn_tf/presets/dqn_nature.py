@@ -48,6 +48,7 @@ PRESET = Preset(
     iteration_frames=1_000_000,
     sources={
         **sources.DQN,
+        **sources.RMSPROP,
         "network": f'{METHODS}, "Model architecture"',
         "network.padding": f'{METHODS}, "Model architecture": 3136 features (the code pads its first layer)',
         "network.hidden": f'{METHODS}, "Model architecture": 512 rectifier units',

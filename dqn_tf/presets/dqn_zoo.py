@@ -46,6 +46,7 @@ PRESET = Preset(
     iteration_frames=1_000_000,
     sources={
         **sources.DQN,
+        **sources.RMSPROP,
         "network": f"{NETWORKS}: dqn_torso and dqn_value_head",
         "network.padding": f"{NETWORKS}: padding VALID",
         "network.hidden": f"{NETWORKS}: 512",

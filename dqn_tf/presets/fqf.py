@@ -59,6 +59,7 @@ PRESET = preset(
         "value.optimizer.learning_rate": f"{ARGS}: --fraction-lr",
         "value.optimizer.decay": f"{TORCH}: alpha of torch.optim.RMSprop",
         "value.optimizer.epsilon": f"{TORCH}: eps of torch.optim.RMSprop (outside the root there)",
+        "value.optimizer.epsilon_place": f"ours: inside the root; {TORCH}: outside, a difference of 1e-8",
         "value.optimizer.centered": f"{TORCH}: torch.optim.RMSprop is not centered",
         "value.optimizer.initial_mean_square": f"{TORCH}: torch.optim.RMSprop starts at zero",
         "bootstrap": "Tianshou-derived: the online network chooses the action at s'",

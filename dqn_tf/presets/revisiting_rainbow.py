@@ -1,14 +1,14 @@
-"""The fifteen agents of "Revisiting Rainbow" on classic control: DQN, DQN and one idea, Rainbow, Rainbow without one.
+"""The fifteen agents of "Revisiting Rainbow" on classic control and MinAtar.
 
 Paper: Obando-Ceron & Castro 2021, "Revisiting Rainbow" (arXiv 2011.14826); its text was not read.
 Source: `JohanSamir/revisiting_rainbow@7cd2bc6`: `Configs/*.gin` (values, a file for each agent class and environment),
 `Agents/dqn_agent_new.py`, `Agents/rainbow_agent_new.py`, `networks_new.py`; `google/dopamine@ba26834` (3.1.8, November
 2020, when the figures appeared): `run_experiment.py`, `jax/agents/dqn/dqn_agent.py`, `prioritized_replay_buffer.py`.
 
-The files hold DQN (`dqn_*.gin`) and Rainbow (`rainbow_*.gin`) whole, and a switch for each idea.  Which file the agents
-between the two were run from is not written: here it is that of the agent class that has the idea.  C51 exists in the
-Rainbow class alone, so DQN and C51 has the Rainbow file's learning rate and periods, and Rainbow without C51 the DQN
-file's.
+The agents are DQN, DQN and one idea, Rainbow, and Rainbow without one.  The files hold DQN (`dqn_*.gin`) and Rainbow
+(`rainbow_*.gin`) whole, and a switch for each idea.  Which file the agents between the two were run from is not told:
+here it is that of the agent class that has the idea.  C51 exists in the Rainbow class alone, so DQN and C51 has the
+Rainbow file's learning rate and periods, and Rainbow without C51 the DQN file's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
-from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.networks.torsos import CNN, MLP
 from dqn_tf.agent.optimizers import Adam
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.greedy import Greedy
@@ -31,7 +31,7 @@ from dqn_tf.agent.targets.munchausen import Munchausen
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation
-from dqn_tf.envs.simple_protocols import GymnasiumProtocol
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 from dqn_tf.modes import Interleaved
 from dqn_tf.presets import Preset, sources
 from dqn_tf.presets.dopamine import PRIORITIZED_SOURCES
@@ -72,6 +72,14 @@ ENVIRONMENTS = {
     "gym:LunarLander-v3": Values("lunarlander", (), (), 300, 1e-3, 1e-3, 4, 300.0, 4_000, 1_000),
     "gym:MountainCar-v0": Values("mountaincar", (-1.2, -0.07), (0.6, 0.07), 100, 1e-2, 1e-4, 2, 100.0, 1_000, 600),
 }
+MINATAR = {  # file of each game
+    "minatar:asterix": "asterix",
+    "minatar:breakout": "breakout",
+    "minatar:freeway": "freeway",
+    "minatar:seaquest": "seaquest",
+    "minatar:space_invaders": "invaders",
+}
+HUBER = "minatar:asterix"  # the one file of DQN with mse_inf = False
 NETWORK, RUNNER, AGENT = "networks_new.py", "Dopamine's run_experiment.py", "Dopamine's dqn_agent.py"
 BUFFER = "Dopamine's prioritized_replay_buffer.py"
 LUNAR = (
@@ -95,6 +103,7 @@ DEVIATIONS = (
 def preset(name: str) -> Preset:
     """One of ``IDEAS``, with the values of CartPole and, under ``environments``, of each environment."""
     found = {environment: _preset(name, environment) for environment in ENVIRONMENTS}
+    found |= {game: _minatar(name, game) for game in MINATAR}
     return dataclasses.replace(found["gym:CartPole-v0"], environments=found)
 
 
@@ -125,6 +134,88 @@ def _preset(name: str, environment: str) -> Preset:
     )
 
 
+def _minatar(name: str, game: str) -> Preset:
+    """The values of one MinAtar game."""
+    ideas = IDEAS[name]
+    kind = "rainbow" if "distributional" in ideas else "dqn"
+    gin = f"{kind}_{MINATAR[game]}.gin"
+    classic = _preset(name, "gym:CartPole-v0")
+    agent = _minatar_agent(classic.agent, ideas, huber=game == HUBER)
+    said = {**_sources(gin, kind, ideas), **_minatar_sources(gin, kind, ideas)}
+    game_file = "minatar/environment.py, which minatar_env.py takes as it is"
+    return dataclasses.replace(
+        classic,
+        reference=f"Obando-Ceron & Castro 2021, arXiv 2011.14826; JohanSamir/revisiting_rainbow@7cd2bc6:Configs/{gin}",
+        agent=agent,
+        iteration_frames=1_000_000,
+        sources=sources.complete(agent, classic.evaluation, sources.DQN, said),
+        rules=MinAtarProtocol(reward_clip=(-1.0, 1.0)),
+        rules_sources={
+            "action_set": "minatar_env.py: num_actions(), six in every game",
+            "sticky_probability": f"{game_file}: 0.1 by default",
+            "difficulty_ramping": f"{game_file}: on by default",
+            "max_steps_per_episode": f"{gin}: Runner.max_steps_per_episode, 100 million, is never reached",
+            "reward_clip": f"{RUNNER}: clip_rewards = True by default (of Seaquest's rewards some are above 1)",
+        },
+    )
+
+
+def _minatar_agent(classic: AgentConfig, ideas: frozenset[str], huber: bool) -> AgentConfig:
+    """What the files of MinAtar change: network, replay, clocks, epsilon, loss."""
+    noisy, distributional = "noisy" in ideas, "distributional" in ideas
+    value = Categorical(atoms=51, v_min=-100.0, v_max=100.0)
+    expected = Expected(loss="huber" if huber else "squared", priority="loss")
+    return dataclasses.replace(
+        classic,
+        network=CNN(
+            channels=(16,), kernels=(3,), strides=(1,), padding="same", hidden=None, initialization="glorot_uniform"
+        ),
+        head=Dueling(hidden="separate") if "dueling" in ideas else Single(),
+        value=value if distributional else expected,
+        bootstrap=Munchausen(alpha=0.9, tau=0.03, log_policy_min=-1.0) if "munchausen" in ideas else classic.bootstrap,
+        replay=dataclasses.replace(classic.replay, capacity=100_000),
+        exploration=EpsilonGreedy(
+            initial_epsilon=0.01 if noisy else 1.0,
+            final_epsilon=0.01,
+            decay_steps=1 if noisy else 250_000,
+            random_ties=False,
+        ),
+        optimizer=_adam(1e-4 if distributional else 2.5e-4),
+        batch_size=32,
+        steps_per_update=4,
+        target_update_steps=1_000,
+        min_replay_steps=1_000,
+        execution=Interleaved(xla="optimizer", threads=1),
+    )
+
+
+def _minatar_sources(gin: str, kind: str, ideas: frozenset[str]) -> dict[str, str]:
+    """Of what is not as on classic control."""
+    file = f"{kind}_agent_new.py"
+    linear = f"{gin}: epsilon_fn = linearly_decaying_epsilon"
+    constant = f"{file}: identity_epsilon where noisy, whatever the gin file says"
+    epsilon = constant if "noisy" in ideas else linear
+    return {
+        "network": f"{gin}: net_conf = 'minatar'",
+        "network.channels": f"{NETWORK}: 16 filters",
+        "network.kernels": f"{NETWORK}: 3 x 3",
+        "network.strides": f"{NETWORK}: 1",
+        "network.padding": f"{NETWORK}: flax's default, SAME (1600 features)",
+        "network.hidden": f"{gin}: hidden_layer = 0",
+        "head.hidden": f"{NETWORK}: no hidden layer in either stream",
+        "value.loss": f"{gin}: mse_inf; {file}: mse_loss (no factor 1/2) or huber_loss",
+        "value.huber_threshold": f"{AGENT}: huber_loss, delta = 1",
+        "bootstrap.alpha": f"{gin}: alpha = 0.9",
+        "bootstrap.tau": f"{gin}: tau = 0.03",
+        "bootstrap.log_policy_min": f"{gin}: clip_value_min = -1",
+        "exploration.initial_epsilon": epsilon,
+        "exploration.final_epsilon": f"{epsilon}; {AGENT}: epsilon_train = 0.01",
+        "exploration.decay_steps": f"{AGENT}: epsilon_decay_period = 250,000 (not used where noisy)",
+        "exploration.decay_from": f"{AGENT}: linearly_decaying_epsilon, after the warm-up",
+        "execution.xla": "ours: how the same arithmetic is compiled",
+    }
+
+
 def _words(name: str) -> str:
     base, _, idea = name.removeprefix("rr_").partition("_")
     word = {"multi_step": "multi-step", "distributional": "distributional (C51)"}.get(idea.removeprefix("no_"))
@@ -153,13 +244,7 @@ def _agent(values: Values, ideas: frozenset[str]) -> AgentConfig:
         replay=prioritized if "prioritized" in ideas else Uniform(),
         storage=Storage(capacity=50_000),
         exploration=EpsilonGreedy(initial_epsilon=0.01, final_epsilon=0.01, decay_steps=1, random_ties=False),
-        optimizer=Adam(
-            learning_rate=values.rainbow_rate if distributional else values.dqn_rate,
-            beta_1=0.9,
-            beta_2=0.999,
-            epsilon=3.125e-4,
-            epsilon_form="corrected",
-        ),
+        optimizer=_adam(values.rainbow_rate if distributional else values.dqn_rate),
         n_step=3 if "multi_step" in ideas else 1,
         discount=0.99,
         batch_size=128,
@@ -169,6 +254,10 @@ def _agent(values: Values, ideas: frozenset[str]) -> AgentConfig:
         max_grad_norm=None,
         execution=Interleaved(xla="update", threads=1),
     )
+
+
+def _adam(learning_rate: float) -> Adam:
+    return Adam(learning_rate=learning_rate, beta_1=0.9, beta_2=0.999, epsilon=3.125e-4, epsilon_form="corrected")
 
 
 def _bootstrap(ideas: frozenset[str]) -> Greedy | Double | Munchausen:

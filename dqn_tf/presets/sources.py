@@ -32,6 +32,9 @@ VECTORS = {
     "network.input_high": "inputs as the environment gives them",
 }
 
+# Of RMSProp, where a preset does not say otherwise.
+RMSPROP = {"optimizer.epsilon_place": "inside the root, as the optimizer's own source has it"}
+
 # Fields of the other ideas that came later, where a preset does not say otherwise: what the code did before.
 IDEAS = {
     "layers.redraw": "Fortunato et al. 2018, section 3: noise is drawn anew",

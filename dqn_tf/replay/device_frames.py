@@ -61,7 +61,8 @@ class DeviceFrames:
     a stack that lie before its episode."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...], dtype: str) -> None:
-        self._shape, self._dtype = shape, np.dtype(dtype)
+        self._shape, self._bits = shape, dtype == "bool"
+        self._dtype = np.dtype(np.uint8 if self._bits else dtype)  # bool has no kernels here: a byte each
         size = int(np.prod(shape)) * self._dtype.itemsize
         self._word = np.dtype(np.int64) if size % 8 == 0 else self._dtype
         self.bytes_per_frame, self._filled = float(size), 0
@@ -105,7 +106,8 @@ class DeviceFrames:
     def read(self, slots: TensorLike) -> Tensor:
         """Frames of ``slots`` [...] int64, all written: [..., *frame].  Graph code."""
         words = self._words.sparse_read(slots)
-        return tf.reshape(tf.bitcast(words, self._dtype), [*words.shape[:-1], *self._shape])
+        frames = tf.reshape(tf.bitcast(words, self._dtype), [*words.shape[:-1], *self._shape])
+        return tf.cast(frames, tf.bool) if self._bits else frames
 
     def look(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See ``Frames``; each frame that is asked for comes once."""

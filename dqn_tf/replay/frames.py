@@ -23,8 +23,19 @@ _ROW_BYTES = 5  # of a compressed frame beside its words: where they begin (4), 
 
 def expected_bytes(spec: ObservationSpec, compression: str) -> int:
     """Memory to plan for per frame.  Images of most games compress well; vectors do not."""
+    if spec.dtype == "bool":
+        return packed_bytes(spec.frame_shape)
     raw = int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize
     return round(raw * TYPICAL) if compression == "delta" and spec.stack is not None else raw
+
+
+def packed_bytes(shape: tuple[int, ...]) -> int:
+    """Bytes of a frame of bits, eight of them in each.
+
+    >>> packed_bytes((10, 10, 4))
+    50
+    """
+    return -(-int(np.prod(shape)) // 8)
 
 
 class Frames(Protocol):
@@ -81,6 +92,42 @@ class RawFrames:
     def span(self, start: int, stop: int) -> np.ndarray:
         """See ``Frames``; a view."""
         return self._frames[start:stop]
+
+
+class BitFrames:
+    """Frames of bool as bits, eight to a byte: whatever ``compression`` says, they take no less otherwise."""
+
+    def __init__(self, capacity: int, shape: tuple[int, ...]) -> None:
+        self._shape, self._size = shape, int(np.prod(shape))
+        self._bits = np.zeros((capacity, packed_bytes(shape)), np.uint8)
+        self.bytes_per_frame = float(self._bits.shape[1])
+        self._filled = 0
+
+    @property
+    def nbytes(self) -> int:
+        """See ``Frames``: of the slots filled so far; the others are address space only."""
+        return round(self._filled * self.bytes_per_frame)
+
+    def put(self, slot: int, frame: np.ndarray) -> None:
+        """See ``Frames``."""
+        self.fill(slot, frame[None])
+
+    def fill(self, start: int, frames: np.ndarray) -> None:
+        """See ``Frames``."""
+        self._bits[start : start + len(frames)] = np.packbits(frames.reshape(len(frames), -1), axis=1)
+        self._filled = max(self._filled, start + len(frames))
+
+    def look(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Frames``."""
+        return self._unpacked(self._bits[slots.reshape(-1)]), np.arange(slots.size).reshape(slots.shape)
+
+    def span(self, start: int, stop: int) -> np.ndarray:
+        """See ``Frames``."""
+        return self._unpacked(self._bits[start:stop])
+
+    def _unpacked(self, bits: np.ndarray) -> np.ndarray:
+        """[n, bytes] -> [n, *frame] bool"""
+        return np.unpackbits(bits, axis=1, count=self._size).view(bool).reshape(-1, *self._shape)
 
 
 class _Group:
@@ -228,3 +275,10 @@ class DeltaFrames:
 
 
 STORES: dict[str, type[RawFrames] | type[DeltaFrames]] = {"none": RawFrames, "delta": DeltaFrames}
+
+
+def make_store(capacity: int, spec: ObservationSpec, compression: str) -> Frames:
+    """The host's store for frames of this kind: bits for bool, else as ``compression`` says."""
+    if spec.dtype == "bool":
+        return BitFrames(capacity, spec.frame_shape)
+    return STORES[compression](capacity, spec.frame_shape, spec.dtype)

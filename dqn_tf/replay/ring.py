@@ -15,7 +15,7 @@ import numpy as np
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.replay.device_frames import DeviceFrames
-from dqn_tf.replay.frames import STORES, Frames
+from dqn_tf.replay.frames import Frames, make_store
 from dqn_tf.types import ObservationSpec, Transition
 
 SEGMENT_BYTES = 32 * 2**20  # checkpoints write the ring in pieces of about this size
@@ -38,9 +38,12 @@ class Ring:
         self, spec: ObservationSpec, capacity: int, compression: str = "none", placement: str = "host"
     ) -> None:
         self.spec, self.capacity = spec, capacity
-        store = DeviceFrames if placement == "device" else STORES[compression]
         try:
-            self.frames: Frames = store(capacity, spec.frame_shape, spec.dtype)
+            self.frames: Frames = (
+                DeviceFrames(capacity, spec.frame_shape, spec.dtype)
+                if placement == "device"
+                else make_store(capacity, spec, compression)
+            )
         except ConfigError:  # of the device: it has a message of its own
             raise
         except (MemoryError, ValueError, OverflowError) as error:

@@ -172,7 +172,7 @@ def environment_ids(grid: Grid) -> dict[str, str]:
     """The environments of a grid: name of the folder -> what ``dqn-tf train`` calls it.  Raises as ``environments``."""
     if grid.suite:
         return {name: name for name in games.SUITES[grid.suite]}
-    ids = [envs.check_environment(name).partition(":")[2] for name in grid.environments]
+    ids = [envs.short_name(envs.check_environment(name)) for name in grid.environments]
     found = {folder_name(env_id): env_id for env_id in ids}
     if len(found) < len(ids):
         raise ConfigError(f"Expected each environment once, and under a name of its own as a folder, got {ids}.")
@@ -181,7 +181,7 @@ def environment_ids(grid: Grid) -> dict[str, str]:
 
 def plain_environment(name: str) -> str:
     """The name of an environment's folder, from any of its spellings.  Raises ConfigError if there is none."""
-    return folder_name(envs.check_environment(name).partition(":")[2])
+    return folder_name(envs.short_name(envs.check_environment(name)))
 
 
 def find_environment(name: str, known: tuple[str, ...], where: str) -> str:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dqn_tf import equations, explain, fields, presets
+from dqn_tf import envs, equations, explain, fields, presets
+from dqn_tf.envs import MinAtarProtocol
 from reproduce.places import RESULTS, ROOT
 
 FOLDER = ROOT / "docs" / "agents"
@@ -77,9 +78,12 @@ def _preset_line(name: str) -> str:
 
 def _command(preset: presets.Preset) -> str:
     if preset.environments:
-        environment = next(iter(preset.environments)).partition(":")[2]
+        environment = envs.short_name(next(iter(preset.environments)))
         frames = 30 * preset.iteration_frames
         return f"dqn-tf train {preset.name} {environment} --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
+    if isinstance(preset.rules, MinAtarProtocol):
+        frames = 20 * preset.iteration_frames
+        return f"dqn-tf train {preset.name} minatar:breakout --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
     frames = FRAMES.get(str(preset.protocol), 200_000_000)
     return f"dqn-tf train {preset.name} breakout --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dqn_tf import fields
+from dqn_tf import envs, fields
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.training.run_dir import read_json, read_table
@@ -81,7 +81,7 @@ class Run:
     @property
     def environment(self) -> str:
         """ "CartPole-v1", or a game's id: the name without its kind."""
-        return folder_name(str(self.settings["environment"]).partition(":")[2])
+        return folder_name(envs.short_name(str(self.settings["environment"])))
 
     @property
     def game(self) -> str | None:

@@ -69,6 +69,24 @@ def test_rmsprop_without_centering_divides_by_the_mean_square() -> None:
     np.testing.assert_allclose(path[0], -RATE * GRADIENTS[0] / np.sqrt(0.05 * GRADIENTS[0] ** 2 + 0.01), rtol=TOLERANCE)
 
 
+@pytest.mark.parametrize("xla", ["none", "optimizer"])
+def test_rmsprop_with_its_epsilon_after_the_root(xla: str) -> None:
+    """torch.optim.RMSprop: w <- w - lr dw / (sqrt(g2 - g^2) + eps), centered or not; one by hand: g = 0.1, g2 = 0.2."""
+    one = RMSProp(learning_rate=RATE, epsilon=0.5, epsilon_place="outside")
+    path = keras_path(one, np.array([[2.0]]))
+    assert path[0, 0] == pytest.approx(-2 * RATE / (np.sqrt(0.2 - 0.01) + 0.5), rel=1e-12)
+    for centered in (True, False):
+        optimizer = RMSProp(learning_rate=RATE, epsilon=0.01, epsilon_place="outside", centered=centered)
+        variable = tf.keras.Variable(np.zeros(7), dtype="float64")
+        built = optimizer.build([variable], xla)
+        w, g, g2 = np.zeros(7), 0.0, 0.0
+        for dw in GRADIENTS:
+            g, g2 = 0.95 * g + 0.05 * dw, 0.95 * g2 + 0.05 * dw * dw
+            w = w - RATE * dw / (np.sqrt(g2 - g * g * centered) + 0.01)
+            built.apply_gradients([(tf.constant(dw), variable)])
+        np.testing.assert_allclose(variable.numpy(), w, rtol=1e-6)  # Keras keeps rho and epsilon as float32
+
+
 def test_adam_is_its_formula() -> None:
     """Kingma & Ba 2015, algorithm 1, in the order of section 2: alpha_t = alpha sqrt(1 - b2^t) / (1 - b1^t)."""
     m, v, w = np.zeros(7), np.zeros(7), np.zeros(7)

@@ -95,7 +95,7 @@ def test_what_is_only_remembered_says_so() -> None:
 
 def test_an_unknown_preset_names_the_nearest(outcome) -> None:
     assert outcome(load, "dqn_natur") == (
-        "Unknown preset 'dqn_natur'. Did you mean 'dqn_nature'? `dqn-tf presets` lists them all."
+        "Unknown preset 'dqn_natur'. Did you mean 'dqn_nature' or 'dqn_minatar'? `dqn-tf presets` lists them all."
     )
     assert "dqn_classic" in outcome(load, "zzz")
 
@@ -289,6 +289,28 @@ def test_an_unknown_preset_names_the_nearest(outcome) -> None:
                 "optimizer.epsilon": 1e-8,
                 "optimizer.epsilon_form": "corrected",
                 "value.loss": "squared",
+                "max_grad_norm": None,
+            },
+        ),
+        (
+            "dqn_minatar",
+            {
+                "network.channels": (16,),
+                "network.kernels": (3,),
+                "network.hidden": 128,
+                "network.padding": "valid",
+                "replay.capacity": 100_000,
+                "batch_size": 32,
+                "steps_per_update": 1,
+                "target_update_steps": 1_000,
+                "min_replay_steps": 5_000,
+                "exploration.final_epsilon": 0.1,
+                "exploration.decay_steps": 100_000,
+                "optimizer.learning_rate": 2.5e-4,
+                "optimizer.decay": 0.95,
+                "optimizer.epsilon": 0.01,
+                "optimizer.epsilon_place": "outside",
+                "value.loss": "huber",
                 "max_grad_norm": None,
             },
         ),

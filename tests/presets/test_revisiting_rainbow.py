@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dqn_tf import explain, fields, make_config
+from dqn_tf.envs import MinAtarProtocol
 from dqn_tf.presets import PRESETS, load
-from dqn_tf.presets.revisiting_rainbow import ENVIRONMENTS, IDEAS, RAINBOW
+from dqn_tf.presets.revisiting_rainbow import ENVIRONMENTS, IDEAS, MINATAR, RAINBOW
 
 # JohanSamir/revisiting_rainbow@7cd2bc6, Configs: lr and update_period of dqn_*.gin, of rainbow_*.gin;
 # target_update_period, vmax, training_steps, max_steps_per_episode; once more and by hand.
@@ -93,9 +94,11 @@ def test_a_run_has_the_values_of_its_environment() -> None:
 
 
 def test_another_environment_is_refused(outcome) -> None:
-    assert outcome(make_config, "rr_dqn", "CartPole-v1", frames=1_000) == (
-        "Expected one of CartPole-v0, Acrobot-v1, LunarLander-v3, MountainCar-v0 for the preset rr_dqn, got "
-        "CartPole-v1: its source has values of their own for each of these, and for no other."
+    told = outcome(make_config, "rr_dqn", "CartPole-v1", frames=1_000)
+    assert told.startswith("Expected one of CartPole-v0, Acrobot-v1, LunarLander-v3, MountainCar-v0, minatar:asterix, ")
+    assert told.endswith(
+        " for the preset rr_dqn, got CartPole-v1: its source has values of their own for each of these, and for no "
+        "other."
     )
     assert "got pong" in outcome(make_config, "rr_rainbow", "pong", frames=1_000)
 
@@ -108,6 +111,31 @@ def test_explain_tells_the_values_of_each_environment() -> None:
     page = " ".join(explain.explain("rr_rainbow", 100, "MountainCar-v0").split())
     assert "These are the values for MountainCar-v0. There are others for each of: CartPole-v0, Acrobot-v1," in page
     assert explain.rows("rr_rainbow") == explain.rows("rr_rainbow", "CartPole-v0")
+
+
+@pytest.mark.parametrize("game", MINATAR)
+@pytest.mark.parametrize("name", IDEAS)
+def test_values_of_the_files_of_minatar(name: str, game: str) -> None:
+    """lr 0.00025 (DQN) and 0.0001 (Rainbow), batch 32, replay 100,000 from 1,000 on, update 4, target 1,000, vmax 100;
+    one convolution of 16 filters and no hidden layer; Huber for Asterix alone; epsilon decays unless noisy."""
+    preset, ideas = load(name).at(game), IDEAS[name]
+    found = {path: value for path, value, _ in fields.leaves(preset.agent)}
+    of_rainbow, noisy = "distributional" in ideas, "noisy" in ideas
+    assert found["optimizer.learning_rate"] == (1e-4 if of_rainbow else 2.5e-4)
+    assert [found[p] for p in ("batch_size", "replay.capacity", "min_replay_steps", "steps_per_update")] == [
+        32, 100_000, 1_000, 4
+    ]  # fmt: skip
+    assert found["target_update_steps"] == 1_000 and preset.iteration_frames == 1_000_000
+    assert (found["network.channels"], found["network.padding"], found["network.hidden"]) == ((16,), "same", None)
+    assert found.get("value.v_max", 100.0) == 100.0
+    if not of_rainbow:
+        assert found["value.loss"] == ("huber" if game == "minatar:asterix" else "squared")
+    assert (found["exploration.initial_epsilon"], found["exploration.final_epsilon"]) == (0.01 if noisy else 1.0, 0.01)
+    for idea, (path, value) in PART.items():
+        assert (found[path] == value) == (idea in ideas), (idea, path)
+    if "munchausen" in ideas:
+        assert (found["bootstrap.alpha"], found["bootstrap.tau"]) == (0.9, 0.03)
+    assert preset.rules == MinAtarProtocol(reward_clip=(-1.0, 1.0))
 
 
 def test_every_idea_of_rainbow_is_left_out_once() -> None:

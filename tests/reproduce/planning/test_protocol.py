@@ -28,6 +28,7 @@ def test_which_protocols_there_are():
         "classic",
         "cleanrl_classic",
         "dopamine",
+        "minatar",
         "nature2015",
         "quickstart",
         "rainbow_ablation",
