@@ -17,6 +17,7 @@ from dqn_tf.config import AgentConfig, Evaluation
 from dqn_tf.envs.simple_protocols import MinAtarProtocol
 from dqn_tf.modes import Interleaved
 from dqn_tf.presets import Preset, sources
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 
 FILE, GAME = "examples/dqn.py", "minatar/environment.py"
@@ -30,7 +31,8 @@ PRESET = Preset(
         network=CNN(channels=(16,), kernels=(3,), strides=(1,), hidden=128, initialization="fan_in_uniform"),
         value=Expected(loss="huber", huber_threshold=1.0),
         bootstrap=Greedy(),
-        replay=Uniform(capacity=100_000),
+        replay=Uniform(),
+        storage=Storage(capacity=100_000),
         exploration=EpsilonGreedy(initial_epsilon=1.0, final_epsilon=0.1, decay_steps=100_000, random_ties=False),
         optimizer=RMSProp(learning_rate=2.5e-4, decay=0.95, epsilon=0.01, centered=True, epsilon_place="outside"),
         n_step=1,

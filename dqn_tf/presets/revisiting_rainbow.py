@@ -173,7 +173,7 @@ def _minatar_agent(classic: AgentConfig, ideas: frozenset[str], huber: bool) -> 
         head=Dueling(hidden="separate") if "dueling" in ideas else Single(),
         value=value if distributional else expected,
         bootstrap=Munchausen(alpha=0.9, tau=0.03, log_policy_min=-1.0) if "munchausen" in ideas else classic.bootstrap,
-        replay=dataclasses.replace(classic.replay, capacity=100_000),
+        storage=Storage(capacity=100_000),
         exploration=EpsilonGreedy(
             initial_epsilon=0.01 if noisy else 1.0,
             final_epsilon=0.01,

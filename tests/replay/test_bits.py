@@ -7,6 +7,7 @@ import pytest
 
 from dqn_tf.replay.frames import BitFrames, RawFrames, expected_bytes, make_store
 from dqn_tf.replay.replay import Replay
+from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import ObservationSpec, StepType, TimeStep
 
@@ -51,7 +52,7 @@ def test_memory_is_what_was_filled() -> None:
 def test_a_replay_of_bits_gives_back_what_was_seen(placement: str) -> None:
     random = np.random.default_rng(1)
     spec = ObservationSpec((10, 10, 4), "bool")
-    replay = Replay(Uniform(capacity=50, placement=placement), spec, 1, 0.99, 0)
+    replay = Replay(Uniform(), Storage(capacity=50, placement=placement), spec, 1, 0.99, 0)
     frames = random.random((31, 10, 10, 4)) < 0.2
     for number, frame in enumerate(frames):
         kind = StepType.FIRST if number == 0 else StepType.LAST if number == 30 else StepType.MID
@@ -64,7 +65,7 @@ def test_a_replay_of_bits_gives_back_what_was_seen(placement: str) -> None:
     seen = replay.ring.transitions(rows)
     assert np.array_equal(seen.s_tm1, frames[:30]) and np.array_equal(seen.s_t, frames[1:])
     names = replay.ring.segments()
-    again = Replay(Uniform(capacity=50, placement=placement), spec, 1, 0.99, 0)
+    again = Replay(Uniform(), Storage(capacity=50, placement=placement), spec, 1, 0.99, 0)
     again.ring.restore_segment(0, {k: np.array(v) for k, v in replay.ring.segment(0).items()})
     again.ring.restore_head(replay.ring.head, names)
     assert np.array_equal(again.ring.transitions(rows).s_t, frames[1:])
