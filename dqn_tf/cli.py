@@ -53,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RunError as error:
         return _fail(error, 1)
     except OSError as error:
-        kept = "" if _notes(error) else " What was saved before is kept; the same command continues from there."
-        return _fail(error, 1, f".{kept}" if kept else "")
+        return _fail(error, 1)
     except MemoryError as error:
         words = (
             f"Out of memory: {error}. Take a smaller replay (--set replay.capacity=N), network or batch; what was "
@@ -66,6 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         from dqn_tf.training.stop import Interrupted
 
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, of a device
+            words = "The device's memory is used up. Take a smaller batch or network, or a replay on the host"
+            return _fail(f"{words} (--set replay.placement=host). {str(error).splitlines()[0]}", 1, _notes(error))
         if isinstance(error, Interrupted):
             return _fail(f"{error} A checkpoint was written; the same command continues.", error.exit_code)
         raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -12,7 +14,10 @@ PLAIN_SECONDS = 60.0
 
 
 class Progress:
-    """Shows progress in frames, and messages.  On a terminal a bar; elsewhere a line per minute."""
+    """Shows progress in frames, and messages.  On a terminal a bar; elsewhere a line per minute.
+
+    A terminal that was closed, or a reader that has left, is shown nothing more: no run ends because nobody looks.
+    """
 
     def __init__(
         self, total: int, start: int, label: str, enabled: bool = True, stream: TextIO | None = None, bar: bool = True
@@ -21,6 +26,7 @@ class Progress:
         self.stream = stream or sys.stderr
         self.total, self.label, self.enabled = total, label, enabled
         self._bar: Any = None
+        self._gone = False
         if enabled and bar and self.stream.isatty():
             self._bar = tqdm(
                 total=total,
@@ -38,7 +44,8 @@ class Progress:
     def advance(self, frames: int) -> None:
         """Show that ``frames`` frames have been made in all."""
         if self._bar is not None:
-            self._bar.update(frames - self._frames)
+            with self._perhaps_gone():
+                self._bar.update(frames - self._frames)
         self._frames = frames
         now = time.monotonic()
         if self.enabled and self._bar is None and now - self._said >= PLAIN_SECONDS:
@@ -55,16 +62,29 @@ class Progress:
         if not (self.enabled or always):
             return
         if self._bar is not None:
-            self._bar.write(text, file=self.stream)
+            with self._perhaps_gone():
+                self._bar.write(text, file=self.stream)
         else:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        print(f"{self.label}: {text}", file=self.stream, flush=True)
+        if not self._gone:
+            with self._perhaps_gone():
+                print(f"{self.label}: {text}", file=self.stream, flush=True)
+
+    @contextlib.contextmanager
+    def _perhaps_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError):  # ValueError: a stream that was closed in this process
+            if self._bar is not None:
+                self._bar.disable = True  # or it would write once more when it is collected
+            self._gone, self._bar = True, None
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with self._perhaps_gone():
+                self._bar.close()
 
 
 def _clock(seconds: float) -> str:

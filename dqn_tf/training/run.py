@@ -344,7 +344,7 @@ class _Session:
         self._note(text)
 
     def _note(self, text: str) -> None:
-        with open(self.run_dir.path / "log.txt", "a") as file:
+        with contextlib.suppress(OSError), open(self.run_dir.path / "log.txt", "a") as file:  # no result is in there
             file.write(f"{sessions.now()} {text}\n")
 
     # -- saving ----------------------------------------------------------------------------------------------------

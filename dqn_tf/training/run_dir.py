@@ -269,8 +269,10 @@ class Table:
         return {"bytes": self._size, "sha256": self._sha.hexdigest()}
 
     def close(self) -> None:
+        """Let go of the file.  Every whole row is on disk; the rest of one that failed may not fit there now either."""
         if self._file:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

@@ -205,7 +205,7 @@ def test_a_disk_that_is_full_while_a_row_is_written(
     words = cases["cartpole"].words(tmp_path / "run")
     result = workbench.run(words, "training:182", f"fsize:{size}")
     assert result.exit == 1
-    assert "File too large" in only_line(result.output) and "the same command continues" in result.output
+    assert "File too large" in only_line(result.output) and "To continue: dqn-tf train" in result.output
     assert (tmp_path / "run" / "episodes.csv").read_bytes() == b"".join(lines[:row]) + lines[row][:5]
     assert int(checkpoints(tmp_path / "run")[0].name) == 180
     result = workbench.run(words)

@@ -89,3 +89,37 @@ def test_a_bar_on_a_terminal() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00"), (59.9, "0:00:59"), (1e6, "277:46:40")])
 def test_time_left(seconds: float, text: str) -> None:
     assert progress._clock(seconds) == text
+
+
+class Gone(io.StringIO):
+    """A stream whose other end has left after the first line."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal, self.calls = terminal, 0
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, text: str) -> int:
+        self.calls += 1
+        if self.calls > 2:
+            raise BrokenPipeError(32, "Broken pipe") if self.calls % 2 else OSError(5, "Input/output error")
+        return len(text)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_no_run_ends_because_nobody_looks(terminal: bool, clock: Clock) -> None:
+    stream = Gone(terminal)
+    shown = Progress(1000, 0, "run", stream=stream)
+    for frames in range(0, 1000, 100):
+        clock.now += 60
+        shown.advance(frames)
+        shown.say("a line")
+        shown.say("a warning", always=True)
+    shown.close()
+    assert 2 < stream.calls < 8  # and it is not tried again and again
+    closed = io.StringIO()
+    shown = Progress(1000, 0, "run", stream=closed)
+    closed.close()
+    shown.say("a line")
