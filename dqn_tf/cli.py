@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -93,11 +94,22 @@ def _program() -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with the nearest option named for an unknown one."""
+    """argparse, with the nearest option or part named for an unknown one."""
+
+    def parts(self) -> dict[str, argparse.ArgumentParser]:
+        """The commands of `dqn-tf`, the parts of one of its commands."""
+        groups = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return dict(groups[0].choices) if groups else {}
+
+    def options(self) -> dict[str, None]:
+        """Every option, those of the parts included."""
+        own = {option: None for action in self._actions for option in action.option_strings}
+        return own | {o: None for part in self.parts().values() if isinstance(part, _Parser) for o in part.options()}
 
     def error(self, message: str) -> Any:
-        subparsers = [p for a in self._actions if isinstance(a, argparse._SubParsersAction) for p in a.choices.values()]
-        known = {o: None for p in (self, *subparsers) for action in p._actions for o in action.option_strings}
+        known = self.options()
+        if part := re.match(r"argument PART: invalid choice: '([^']*)'", message):
+            message = str(unknown("part", part[1], self.parts()))
         for word in message.removeprefix("unrecognized arguments: ").split():
             if message.startswith("unrecognized") and word.startswith("--"):
                 message = str(unknown("option", word.split("=")[0], known))

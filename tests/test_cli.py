@@ -47,6 +47,8 @@ WRONG = {
         ["train", "dqn_classic", "CartPole-v1", *TRAIN[3:], "--protocol", "dopamine"],
         "not an",
     ),
+    "a part of results": (["results", "tabels"], "Did you mean 'tables'"),
+    "an option of a part": (["results", "tables", "--resample", "9"], "Did you mean '--resamples'"),
     "no run": (["evaluate", "RUN", "--episodes", "3"], "there is nothing of this name"),
     "no episodes": (["evaluate", "RUN", "--episodes", "0"], "at least 1"),
     "no digest": (["digest", "RUN"], "there is nothing of this name"),
