@@ -88,7 +88,8 @@ def train(
 
     Raises:
         ConfigError: the request is wrong; nothing was touched.
-        RunError: the run cannot go on, or a callback raised an exception; one clear sentence says why.
+        RunError: the run cannot go on, or a callback raised an exception; one clear sentence says why.  An
+            EnvironmentFault where the environment failed: what was trained has been saved.
         OSError: the disk fails.
         Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
     """

@@ -54,6 +54,8 @@ def describe(plan: Plan, folder: Path, parallel: int | None, frames_per_s: float
     count = runs(len(plan.jobs), plan.total)
     frames = sum(job.frames for job in plan.jobs)
     lines += [f"{count}, {frames:,} training frames (evaluation comes on top)"]
+    if untrained := sum(len(g.jobs) for g in groups if not g.jobs[0].config.updates):
+        lines.append(f"{untrained:,} of them end before learning begins (`min_replay_steps`): they train nothing")
     lines += _cost(groups, folder, parallel or cores(), frames_per_s is not None) if groups else []
     return "\n".join([*title, *lines, *([waiting(plan)] if plan.awaiting else [])])
 

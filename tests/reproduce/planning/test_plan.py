@@ -143,3 +143,9 @@ def test_a_part_says_so_and_an_empty_one_too():
     part = make(load("quickstart"), RUNS, Selection(shard=(1, 4)))
     assert "2 of 6 runs" in cost.describe(part, RUNS, 1)
     assert "0 of 6 runs" in cost.describe(make(load("quickstart"), RUNS, Selection(shard=(9, 9))), RUNS, 1)
+
+
+def test_a_budget_without_updates_is_said() -> None:
+    short = make(load("quickstart").with_frames(100), RUNS, Selection(environments=("CartPole-v1",), seeds=2))
+    assert "2 of them end before learning begins" in cost.describe(short, RUNS, 1)
+    assert "learning begins" not in cost.describe(make(load("quickstart"), RUNS, Selection()), RUNS, 1)
