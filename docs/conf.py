@@ -37,7 +37,10 @@ highlight_language = "text"
 GUIDES = sorted(f"docs/guides/{path.stem}" for path in (ROOT / "docs" / "guides").glob("*.md"))
 # The left column.  Pages of docs/ that are not named here come under "More".
 NAVIGATION = {
-    "Begin": ["docs/worked_example", "docs/glossary", "docs/reproduce", "docs/cluster", "docs/docker"],
+    "Begin": [
+        *("docs/worked_example", "docs/own_environment", "docs/glossary", "docs/reproduce", "docs/cluster"),
+        "docs/docker",
+    ],
     "From Python": ["docs/api", *GUIDES],
     "Agents": ["docs/agents/index", "docs/equations", "docs/combinations", "docs/independent"],
     "Results": [

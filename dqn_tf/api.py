@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dqn_tf import envs, presets
@@ -14,30 +14,34 @@ from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 
 def make_config(
     preset: str,
-    environment: str,
+    environment: str | Callable[..., Any],
     *,
     frames: int,
     seed: int = 0,
     protocol: str | None = None,
     settings: Sequence[str] = (),
     agent: Mapping[str, object] | None = None,
+    environment_arguments: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """The configuration of one run: a preset on an environment.
 
     Args:
         preset: one of ``PRESETS``.
-        environment: "breakout", "ALE/Breakout-v5", "minatar:breakout" or a Gymnasium id.
+        environment: "breakout", "ALE/Breakout-v5", "minatar:breakout", a Gymnasium id, "module:Name-v0",
+            "module:factory", or a function or class itself that gives a Gymnasium environment (then it goes to
+            ``train``, too). docs/own_environment.md
         frames: training budget, in frames.
         seed: the one seed of every random stream.
         protocol: of Atari games, an id of ``PROTOCOLS``; None is the preset's own.
         settings: "path=value" texts, as after ``--set``.
         agent: values of fields of ``AgentConfig``, parts of your own among them; set before ``settings``.
+        environment_arguments: keywords for the environment, plain values; part of the run's identity.
 
     Raises:
         ConfigError: an unknown name (with the nearest ones), a value of the wrong type or out of range, or an agent
             that cannot play the environment.
     """
-    name = envs.check_environment(environment)
+    name = envs.identify(environment, environment_arguments)
     loaded = presets.load(preset).at(name)
     if protocol is not None and protocol not in envs.PROTOCOLS:
         raise unknown("protocol", protocol, envs.PROTOCOLS)

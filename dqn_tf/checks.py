@@ -23,6 +23,10 @@ class EnvironmentFault(RunError):
     came.  Nothing of that step was stored: a run that makes its steps one by one is whole, and can be saved."""
 
 
+class InexactRestore(RunError):
+    """An environment that is asked for the same episode again plays another one: it cannot be restored exactly."""
+
+
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     """The known names that are most similar to ``name``.
 

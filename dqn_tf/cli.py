@@ -26,6 +26,7 @@ COMMANDS = (
     "explain",
     "presets",
     "games",
+    "check-env",
     "verify",
     "bench",
     "reproduce",
@@ -70,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             words = "The device's memory is used up. Take a smaller batch or network, or a replay on the host"
             return _fail(f"{words} (--set replay.placement=host). {str(error).splitlines()[0]}", 1, _notes(error))
         if isinstance(error, Interrupted):
-            return _fail(f"{error} A checkpoint was written; the same command continues.", error.exit_code)
+            return _fail(
+                f"{error} A checkpoint was written; the same command continues.", error.exit_code, _notes(error)
+            )
         raise
 
 
@@ -149,6 +152,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
     train.add_argument("--outside-scope", action="store_true", help="resume although versions or hardware changed")
+    train.add_argument(
+        "--resume",
+        choices=("exact", "inexact"),
+        default="exact",
+        help="inexact: an episode that cannot be restored exactly begins anew, noted in manifest.json",
+    )
+    train.add_argument(
+        "--no-trial", action="store_true", help="do not try an environment of your own before training (check-env)"
+    )
     train.add_argument("--quiet", action="store_true", help="no progress")
 
     evaluate = command("evaluate", _evaluate, "Score the last or the best network in a run's newest checkpoint.")
@@ -180,6 +192,10 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="one row per field")
     command("presets", _presets, "The presets and where they come from.")
     command("games", _games, "The Atari games and their names.")
+    text = "Try an environment: what it shows, whether runs of it can be exact, and what is odd about it."
+    check = command("check-env", _check_env, text)
+    check.add_argument("environment", metavar="ENV", help="as for train")
+    _add_environment_arguments(check)
     verify = command("verify", _verify, "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.")
     verify.add_argument("--work-dir", type=Path, help="where to run (default: a temporary directory)")
     bench = command("bench", _bench, "Speed and memory of an agent here, beside the floor that this machine sets.")
@@ -205,7 +221,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", help="see `dqn-tf presets`")
-    parser.add_argument("environment", metavar="ENV", help="breakout, ALE/Breakout-v5, or a Gymnasium id")
+    parser.add_argument(
+        "environment", metavar="ENV", help="breakout, ALE/Breakout-v5, a Gymnasium id, module:Name-v0, module:factory"
+    )
+    _add_environment_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
     parser.add_argument("--frames", type=_count, required=True, metavar="N", help="training budget in frames")
     parser.add_argument("--protocol", help="Atari protocol, if not the preset's")
@@ -217,6 +236,11 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="path=value",
         help="set a field of the agent, evaluation.*, protocol.*, iteration_frames or heldout_states; repeatable",
     )
+
+
+def _add_environment_arguments(parser: argparse.ArgumentParser) -> None:
+    text = "a keyword argument of the environment, as JSON or a text; part of the run's identity; repeatable"
+    parser.add_argument("--env-args", action="append", default=[], metavar="name=value", help=text)
 
 
 def _count(text: str) -> int:
@@ -240,6 +264,7 @@ def _positive(text: str) -> float:
 
 # -- commands: each imports what it needs, so that a wrong word is answered at once ------------------------------------
 def _train(arguments: argparse.Namespace) -> int:
+    from dqn_tf import envs
     from dqn_tf.api import make_config
 
     config = make_config(
@@ -249,11 +274,14 @@ def _train(arguments: argparse.Namespace) -> int:
         frames=arguments.frames,
         protocol=arguments.protocol,
         settings=arguments.settings,
+        environment_arguments=envs.keywords(arguments.env_args),
     )
     from dqn_tf import memory
     from dqn_tf.training.evaluation import words
     from dqn_tf.training.run import Options, train
 
+    for line in envs.notes(arguments.environment, config.protocol):
+        print(line, file=sys.stderr, flush=True)
     if not arguments.quiet:
         print(memory.describe(config), file=sys.stderr, flush=True)
     summary = train(
@@ -267,6 +295,8 @@ def _train(arguments: argparse.Namespace) -> int:
             tensorboard=arguments.tensorboard,
             progress=not arguments.quiet,
             outside_scope=arguments.outside_scope,
+            resume=arguments.resume,
+            try_environment=not arguments.no_trial,
         ),
     )
     print(
@@ -336,6 +366,14 @@ def _games(arguments: argparse.Namespace) -> int:
     print(f"\n{len(others)} others of the Arcade Learning Environment:")
     print(_columns(others))
     return 0
+
+
+def _check_env(arguments: argparse.Namespace) -> int:
+    from dqn_tf.envs import trial
+
+    code, text = trial.report(arguments.environment, arguments.env_args)
+    print(text)
+    return code
 
 
 def _columns(names: list[str], width: int = 100) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +75,10 @@ def outcome() -> Callable[..., str]:
         return str(caught.value)
 
     return message
+
+
+@pytest.fixture
+def misbehaving(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """A function "NanReward" -> the id of that environment of tests/envs/misbehaving.py."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "envs")
+    return lambda name: f"misbehaving:{name}-v0"

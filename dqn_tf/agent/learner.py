@@ -23,6 +23,22 @@ from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Tensor, TensorLike, Transition
 
 
+class Scorer:
+    """Q [B, A] of observations [B, ...]; a network that draws takes the draws of counter k in call k from 0 on."""
+
+    def __init__(self, q_values: Callable[[np.ndarray, int], Any]) -> None:
+        self._q_values = q_values
+        self.begin()
+
+    def begin(self) -> None:
+        """The next call is call 0."""
+        self._calls = itertools.count()
+
+    def __call__(self, observations: np.ndarray) -> Any:
+        """[B, A]."""
+        return self._q_values(observations, next(self._calls))
+
+
 class Learner:
     """The compiled functions of an agent.
 
@@ -140,10 +156,10 @@ class Learner:
         """Q(s, .) [E, A] by theta^- of observations [E, ...], to choose the actions of E steps from ``step`` on."""
         return np.asarray(self._act_target(observations, *self._seeds(self._act_stream, step)).numpy())
 
-    def scorer(self, phase: str) -> Callable[[np.ndarray], Any]:
+    def scorer(self, phase: str) -> Scorer:
         """A function [B, ...] observations -> Q [B, A] for scoring in ``phase``; call k draws from counter k."""
-        stream, calls = Stream(self._seed, f"{phase}/network"), itertools.count()
-        return lambda observations: self.q_values(observations, *self._seeds(stream, next(calls)))
+        stream = Stream(self._seed, f"{phase}/network")
+        return Scorer(lambda observations, call: self.q_values(observations, *self._seeds(stream, call)))
 
     # -- graphs and random numbers -----------------------------------------------------------------------------------
     def graphs(self) -> tuple[Any, Any]:

@@ -58,7 +58,12 @@ class Accumulator:
         out = [self._oldest()] if len(self._open) == self.n else []
         if out:
             self._open.popleft()
-        while last and self._open:
+        return out + self.cut() if last else out
+
+    def cut(self) -> list[Completed]:
+        """The episode goes no further: what is open is complete, with fewer than n steps.  Oldest first."""
+        out = []
+        while self._open:
             out.append(self._oldest())
             self._open.popleft()
         return out

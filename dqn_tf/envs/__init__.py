@@ -7,6 +7,10 @@ nor Gymnasium is imported before it is needed.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +29,10 @@ __all__ = [
     "GymnasiumProtocol",
     "MinAtarProtocol",
     "check_environment",
+    "identify",
+    "keywords",
     "make",
+    "notes",
     "observation_spec",
     "protocols",
     "rom_md5",
@@ -46,37 +53,85 @@ class Environment(Protocol):
     def reset(self) -> TimeStep: ...
     def step(self, action: int) -> TimeStep: ...
     def render(self) -> np.ndarray: ...
-    def state(self) -> dict[str, np.ndarray | int | str]: ...
+    def state(self) -> dict[str, Any]: ...
     def restore(self, state: dict[str, Any]) -> None: ...
+    def begin_anew(self, state: dict[str, Any]) -> None: ...
     def close(self) -> None: ...
 
 
 def check_environment(name: str) -> str:
-    """The canonical id of an environment: "ale:breakout", "minatar:breakout" or "gym:CartPole-v1".
+    """The canonical id of an environment: "ale:breakout", "minatar:breakout", "gym:CartPole-v1".
 
-    name: a game in any spelling of ``games.resolve``, "minatar_breakout", a Gymnasium id, or a canonical id.  No
-    emulator is started.
+    name: a game in any spelling of ``games.resolve``, "minatar_breakout", an id of registered.py, or a canonical id.
+    No emulator is started.
 
     Raises ConfigError: nothing has this name; the nearest names of both kinds are given.
     """
-    kind, colon, rest = name.partition(":")
-    if colon and kind == "ale":
-        return f"ale:{games.resolve(rest)}"
     if name.startswith(("minatar:", "minatar_")):
         from dqn_tf.envs import minatar
 
         return f"minatar:{minatar.resolve(name[len('minatar_') :])}"
-    if game := games.find(name):
+    text, arguments, _ = name.partition("{")
+    kind, colon, rest = text.partition(":")
+    game = games.resolve(rest) if colon and kind == "ale" else None
+    if not colon and not _is_registered(text):
+        game = games.find(text)
+    if game and arguments:
+        raise checks.ConfigError(
+            f"Expected no arguments for the Atari game {game}, got {name!r}. How it is played is the protocol's: --set "
+            "protocol.FIELD=VALUE."
+        )
+    if game:
         return f"ale:{game}"
-    from dqn_tf.envs import classic
+    from dqn_tf.envs import registered
 
-    env_id = rest if colon and kind == "gym" else name
-    if classic.find(env_id):
-        return f"gym:{env_id}"
-    close = [*checks.nearest(env_id, games.ALL), *checks.nearest(env_id, classic.known_ids())]
+    env_id = name.removeprefix("gym:")
+    if found := registered.find(env_id):
+        return f"gym:{found}"
+    raise _unknown(name, env_id, registered.known_ids())
+
+
+def identify(environment: str | Callable[..., Any], arguments: Mapping[str, Any] | None = None) -> str:
+    """The canonical id of an environment that is given by name, or as a function or class that makes it.
+
+    arguments: keywords for it, beside its own.  Raises ConfigError as ``check_environment``; or they cannot be written
+    as JSON.
+    """
+    if isinstance(environment, str) and not arguments:
+        return check_environment(environment)
+    from dqn_tf.envs import registered
+
+    name = environment if isinstance(environment, str) else registered.id_of(environment)
+    return check_environment(registered.with_arguments(name, arguments) if arguments else name)
+
+
+def keywords(texts: Sequence[str]) -> dict[str, Any]:
+    """Keyword arguments from "name=value" texts: level=3, easy=true, sizes=[1,2]; what is no JSON is a text.
+
+    Raises ConfigError: a text of another form.
+    """
+    out: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        checks.expect(bool(equals) and name.isidentifier(), "name=value", "--env-args", text)
+        try:
+            out[name] = json.loads(value)
+        except ValueError:
+            out[name] = value
+    return out
+
+
+def _unknown(name: str, env_id: str, known: list[str]) -> checks.ConfigError:
+    if env_id.startswith("here:"):
+        return checks.ConfigError(
+            f"Expected the program that has the function {env_id.removeprefix('here:')!r}, which no other can import: "
+            "give it there, as train(config, run_dir, environment=function). To be free of that, put it into a module."
+        )
+    close = [*checks.nearest(env_id, games.ALL), *checks.nearest(env_id, known)]
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    raise checks.ConfigError(
-        f"Unknown environment {name!r}. {hint}Give an Atari game (breakout) or a Gymnasium id (CartPole-v1)."
+    return checks.ConfigError(
+        f"Unknown environment {name!r}. {hint}Give an Atari game (breakout), a Gymnasium id (CartPole-v1), "
+        "module:Name-v0 for a module that registers Name-v0 when it is imported, or module:factory for its function."
     )
 
 
@@ -86,14 +141,44 @@ def short_name(environment: str) -> str:
     return environment if kind == "minatar" else name
 
 
+def _is_registered(name: str) -> bool:
+    """Whether Gymnasium knows exactly this id; it is imported only for what looks like one."""
+    if not (re.search(r"-v[0-9]+$", name) or "gymnasium" in sys.modules):
+        return False
+    from dqn_tf.envs import registered
+
+    return registered.is_registered(name)
+
+
+def notes(name: str, protocol: AnyProtocol | None) -> list[str]:
+    """What whoever asks for an environment by this name may not expect, a sentence each."""
+    game = None if ":" in name else games.spelled(name)
+    if game and _is_registered(name):
+        return [f"{name} is the environment that Gymnasium has under exactly this id; the Atari game is ale:{game}."]
+    own = games.own_settings(name) if game else None
+    if own and isinstance(protocol, AtariProtocol) and own != (protocol.frame_skip, protocol.sticky_probability):
+        return [
+            f"{name} names the game only. The protocol decides how it is played: frame skip {protocol.frame_skip}, "
+            f"sticky actions with probability {protocol.sticky_probability} (in Gymnasium that id has {own[0]} and "
+            f"{own[1]})."
+        ]
+    return []
+
+
 def make(
-    environment: str, protocol: AnyProtocol | None, seed: int, stream: str = "train", training: bool = True
+    environment: str,
+    protocol: AnyProtocol | None,
+    seed: int,
+    stream: str = "train",
+    training: bool = True,
+    drawing: bool = False,
 ) -> Environment:
     """An environment by name, in any spelling of ``check_environment``.
 
     protocol: for Atari games; Gymnasium environments may have one of their kind, and take no notice of others.  seed,
     stream: which random streams it draws from; give training and evaluation different ones.  training: whether a
-    protocol's training column applies.
+    protocol's training column applies.  drawing: whether ``render`` will be called (of no meaning for Atari games,
+    which can always draw).
 
     Raises ConfigError: unknown name, an Atari game without a protocol, or an environment of an unsupported kind.
     """
@@ -102,7 +187,7 @@ def make(
         from dqn_tf.envs.classic import GymnasiumEnvironment
 
         rules = protocol if isinstance(protocol, GymnasiumProtocol) else None
-        return GymnasiumEnvironment(name, seed, stream, training, rules)
+        return GymnasiumEnvironment(name, seed, stream, training, rules, drawing)
     if kind == "minatar":
         from dqn_tf.envs.minatar import MinAtarEnvironment
 
@@ -119,15 +204,42 @@ def make(
 
 
 def observation_spec(environment: str, protocol: AnyProtocol | None) -> ObservationSpec:
-    """What an environment will show, without starting an emulator."""
+    """What an environment will show, without starting an emulator; of another one, it is made once to be asked."""
     if environment.startswith("ale:") and isinstance(protocol, AtariProtocol):
         size = (protocol.frame_height, protocol.frame_width)
         return ObservationSpec(size, "uint8", protocol.stack, protocol.stack_padding)
-    instance = make(environment, protocol, seed=0)
-    try:
-        return instance.spec.observation
-    finally:
+    from dqn_tf.envs import registered
+
+    name = check_environment(environment)
+    meaning = registered.meaning(name.removeprefix("gym:")) if name.startswith("gym:") else None
+    asked = _asked.get((environment, protocol))
+    if asked is None or asked[0] is not meaning:  # its id may mean another one now
+        instance = make(environment, protocol, seed=0)
+        asked = meaning, instance.spec.observation
         instance.close()
+        _asked[(environment, protocol)] = asked
+    return asked[1]
+
+
+# What was asked for once is asked for again while environments are open, and those may exist only once.
+_asked: dict[tuple[str, AnyProtocol | None], tuple[Any, ObservationSpec]] = {}
+
+
+def portable(environment: str) -> bytes | None:
+    """What a worker process needs beside the id, see ``registered.portable``."""
+    if not environment.startswith("gym:"):
+        return None
+    from dqn_tf.envs import registered
+
+    return registered.portable(environment.removeprefix("gym:"))
+
+
+def adopt(found: bytes | None) -> None:
+    """In a worker process: use what ``portable`` gave."""
+    if found:
+        from dqn_tf.envs import registered
+
+        registered.adopt(found)
 
 
 def rom_md5(environment: str) -> str | None:

@@ -36,6 +36,9 @@ def _repeats(generator: np.random.Generator, probability: float) -> Iterator[boo
 class AtariEnvironment:
     """A game as the agent meets it.
 
+    The last observation of an episode shows the real last screens, where Gymnasium's AtariPreprocessing and Dopamine
+    show those of the step before once more (docs/screens.md).
+
     Observations [h, w, stack] and frames [h, w] are read-only uint8 arrays that stay valid and unchanged for ever.
     Streams: ``{stream}/sticky`` and ``{stream}/noops`` of ``seed``, counter = the game episode's number, from 0.
     """
@@ -115,7 +118,7 @@ class AtariEnvironment:
         self._emulator.begin()
         self._episode, self._frames, self._over, self._truncated = episode, 0, False, False
         self._log = bytearray()
-        self._executed = self._actions[0]
+        self._executed = self._emulator.noop
         self._lives = self._ale.lives()
         sticky, noops = self._streams
         draws = _repeats(sticky.fresh(episode), protocol.sticky_probability)
@@ -125,23 +128,24 @@ class AtariEnvironment:
 
     def _begin_life(self) -> TimeStep:
         protocol = self.protocol
-        one_step = [(0, protocol.frame_skip, protocol.max_frames_pooled)] if self._life_loss == "episode_noop" else []
+        no_op = (self._emulator.noop, protocol.frame_skip, protocol.max_frames_pooled)
+        one_step = [no_op] if self._life_loss == "episode_noop" else []
         return self._begin(protocol.life_noops_min, protocol.life_noops_max, one_step)
 
-    def _begin(self, least: int, most: int, plays: list[tuple[int, int, int]]) -> TimeStep:
+    def _begin(self, least: int, most: int, plays: list[tuple[Any, int, int]]) -> TimeStep:
         """Begin an episode of the agent's with least..most no-ops, then ``plays``, then FIRE if the protocol asks.
 
-        A play is (action, frames, how many of its last frames are pooled).
+        A play is (the emulator's action, frames, how many of its last frames are pooled).
         """
         protocol = self.protocol
-        skip, pooled = protocol.frame_skip, protocol.max_frames_pooled
+        skip, pooled, noop = protocol.frame_skip, protocol.max_frames_pooled, self._emulator.noop
         count = int(self._noops.integers(least, most + 1)) if most else 0
         if protocol.noops_unit == "steps":
-            plays = [(0, skip, pooled)] * count + plays
+            plays = [(noop, skip, pooled)] * count + plays
         elif count:
-            plays = [(0, count, pooled if protocol.pool_noops else 1), *plays]
+            plays = [(noop, count, pooled if protocol.pool_noops else 1), *plays]
         if protocol.fire_on_reset and "FIRE" in self._names:
-            plays = [*plays, (self._names.index("FIRE"), skip, pooled)]
+            plays = [*plays, (self._actions[self._names.index("FIRE")], skip, pooled)]
         before, reward, shown = self._frames, 0, 0
         for action, frames, window in plays:
             paid, shown, _ = self._play(action, frames, window)
@@ -169,13 +173,13 @@ class AtariEnvironment:
             self._view.frame(count, slot)
         return self._history.push()
 
-    def _play(self, action: int, frames: int, window: int, stop_at_life: bool = False) -> tuple[int, int, bool]:
-        """Hold ``action`` for ``frames`` emulator frames, fewer where the game ends.
+    def _play(self, wanted: Any, frames: int, window: int, stop_at_life: bool = False) -> tuple[int, int, bool]:
+        """Hold the emulator's action ``wanted`` for ``frames`` emulator frames, fewer where the game ends.
 
         Returns (raw reward, how many of the last ``window`` frames were grabbed, whether a life was lost).  Where the
         play is cut short before its window begins, the newest frame alone is grabbed.
         """
-        ale, wanted, repeats = self._ale, self._actions[action], self._repeats
+        ale, repeats = self._ale, self._repeats
         reward, shown, lost, window_start = 0, 0, False, frames - window
         for k in range(0 if self._over else frames):
             if repeats is None or not next(repeats):
@@ -207,7 +211,8 @@ class AtariEnvironment:
         before = self._frames
         ends_at_life = self._life_loss in ("episode", "episode_noop")
         protocol = self.protocol
-        reward, shown, lost = self._play(action, protocol.frame_skip, protocol.max_frames_pooled, ends_at_life)
+        wanted = self._actions[action]
+        reward, shown, lost = self._play(wanted, protocol.frame_skip, protocol.max_frames_pooled, ends_at_life)
         frame, observation = self._show(shown)
         if self._over:
             self._awaiting = _RESET_GAME
@@ -247,7 +252,8 @@ class AtariEnvironment:
 
         Takes as long as playing the game so far without rendering (about 0.4 ms a step).
 
-        Raises RunError: the state is another environment's, or the replay does not end where the state was taken.
+        Raises RunError: the state is another environment's.  InexactRestore: the replay does not end where the state
+        was taken.
         """
         if str(state["environment"]) != self._identity:
             raise checks.RunError(
@@ -255,18 +261,24 @@ class AtariEnvironment:
                 f"{str(state['environment'])!r}."
             )
         episode, log = int(state["episode"]), bytes(np.asarray(state["log"], np.uint8))
-        if episode < 0:
-            self._episode, self._log, self._last, self._awaiting = -1, bytearray(), None, _RESET_GAME
-            return
+        if not state["digest"]:  # no episode had begun
+            return self._forget(episode)
         try:
             self._replay(episode, log, str(state["awaiting"]))
         finally:
             self._visible = True
         if self._digest() != str(state["digest"]):
-            raise checks.RunError(
+            raise checks.InexactRestore(
                 f"Expected the replay of episode {episode} of {self.game} to end in the saved observation, got another "
                 "one. Was the state saved with another version of ale-py or dqn_tf?"
             )
+
+    def begin_anew(self, state: dict[str, Any]) -> None:
+        """Give up the game that was under way: the next reset() begins the one after it."""
+        self._forget(int(state["episode"]))
+
+    def _forget(self, episode: int) -> None:
+        self._episode, self._log, self._last, self._awaiting = episode, bytearray(), None, _RESET_GAME
 
     def _replay(self, episode: int, log: bytes, awaiting: str) -> None:
         """Play ``log`` again, rendering only what the final stack shows."""

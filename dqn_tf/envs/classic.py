@@ -1,39 +1,41 @@
 """Gymnasium environments with vector observations, with the same manners as the Atari games.
 
 Each episode is begun with a seed drawn from (seed, stream, episode number), so the number and the log of actions are
-the whole state, and replaying the log restores it.
+the whole state, and replaying the log restores it.  Whether that is true of an environment is up to its author: it is
+tried before training (trial.py), and at every restore the episode that was under way and the one before it are played
+again and compared, answer by answer.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import operator
+import struct
+import traceback
 from array import array
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import gymnasium
 import numpy as np
 
 from dqn_tf import checks, rng
+from dqn_tf.checks import EnvironmentFault, InexactRestore
+from dqn_tf.envs import registered
+from dqn_tf.envs.answers import Answers, Unfit, unpacked_wrongly
+from dqn_tf.envs.registered import told
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
-
-def known_ids() -> list[str]:
-    """Registered Gymnasium ids, without other packages' Atari games."""
-    return sorted(i for i in gymnasium.registry if not i.startswith("ALE/"))
+State = dict[str, Any]
+_numbers = struct.Struct("<ddBBB").pack  # reward, discount, step_type, episode_over, truncated
 
 
-def find(env_id: str) -> str | None:
-    """``env_id`` if Gymnasium knows it, else None.  For "module:Name-v0" the module is imported first."""
-    module, _, name = env_id.rpartition(":")
-    if module:
-        try:
-            importlib.import_module(module)
-        except ImportError:
-            return None
-    return env_id if name in gymnasium.registry else None
+class Played(NamedTuple):
+    """An episode, as far as it was played: its number, its actions, and a digest of all its answers."""
+
+    episode: int
+    log: list[int]
+    digest: str
 
 
 class GymnasiumEnvironment:
@@ -50,60 +52,63 @@ class GymnasiumEnvironment:
         stream: str = "train",
         training: bool = True,
         protocol: GymnasiumProtocol | None = None,
+        drawing: bool = False,
     ) -> None:
         """training: accepted for symmetry with Atari; there is no difference here.  protocol: its time limit; rewards
-        are always raw.
+        are always raw.  drawing: whether ``render`` will be called; an environment that is not asked to draw may not
+        even have the means.
 
         Raises ConfigError: unknown id, or observations or actions of another kind.
         """
-        if find(env_id) is None:
-            raise checks.unknown("Gymnasium environment", env_id, known_ids())
-        self.env_id, self.training = env_id, training
-        self._identity = f"{env_id}|{seed}|{stream}|{training}"
+        if registered.find(env_id) is None:
+            raise checks.unknown("Gymnasium environment", env_id, registered.known_ids())
         self._limit_ends = protocol is not None and protocol.time_limit == "terminal"
-        self._env = self._make(env_id, protocol.max_steps_per_episode if protocol else None)
-        observations, actions = self._check_spaces()
+        most_steps = protocol.max_steps_per_episode if protocol else None
+        self._adopt(env_id, _make(env_id, drawing, most_steps), seed, stream, training)
+
+    def _adopt(self, env_id: str, env: Any, seed: int, stream: str, training: bool) -> None:
+        self.env_id, self.training, self._env = env_id, training, env
+        self._identity = f"{env_id}|{seed}|{stream}|{training}"
+        observations, actions = check_spaces(env, env_id)
         self._start, self._num_actions = int(actions.start), int(actions.n)
         names = tuple(str(a + self._start) for a in range(self._num_actions))
         self.spec = EnvironmentSpec(ObservationSpec(observations.shape, "float32"), names, 1)
+        self._answers = Answers(observations)
         self._seeds = rng.Stream(seed, f"{stream}/reset")
-        self._episode, self._log, self._awaiting_reset = -1, array("i"), True
+        self._forget(-1)
+
+    def _forget(self, episode: int) -> None:
+        """Nothing has been played; ``episode`` was the last one begun."""
+        self._episode, self._log, self._awaiting_reset = episode, array("i"), True
         self._last: TimeStep | None = None
+        self._told = hashlib.sha256()  # of the present episode's answers
+        self._before: Played | None = None  # the episode before the present one
 
-    @classmethod
-    def _make(cls, env_id: str, most_steps: int | None) -> Any:
-        """The environment, or a ConfigError that passes on why it cannot be made (a package that is missing, say)."""
-        try:
-            return gymnasium.make(
-                env_id, max_episode_steps=most_steps, disable_env_checker=True, **cls._drawing(env_id)
-            )
-        except Exception as error:
-            raise checks.ConfigError(
-                f"Expected an environment that can be made for `{env_id}`, got {type(error).__name__}: "
-                f"{' '.join(str(error).split())} Install what it asks for, or choose another environment."
-            ) from error
+    def lend(self, seed: int, stream: str, training: bool) -> GymnasiumEnvironment:
+        """The same simulator under other streams, for what exists once.  This object is out of order until it is
+        restored: whoever lends keeps its ``state``."""
+        other = object.__new__(GymnasiumEnvironment)
+        other._limit_ends = self._limit_ends
+        other._adopt(self.env_id, self._env, seed, stream, training)
+        return other
 
-    @staticmethod
-    def _drawing(env_id: str) -> dict[str, Any]:
-        """Ask for images, for videos, where the environment can draw; nothing is drawn unless ``render`` is called."""
-        entry = gymnasium.spec(env_id.rpartition(":")[2]).entry_point  # the module before it was imported by `find`
-        creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
-        modes = getattr(creator, "metadata", {}).get("render_modes", [])
-        return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
+    @property
+    def space(self) -> gymnasium.spaces.Box:
+        """What its observations are declared to be."""
+        return self._answers.space
 
-    def _check_spaces(self) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
-        observations, actions = self._env.observation_space, self._env.action_space
-        if not (isinstance(observations, gymnasium.spaces.Box) and len(observations.shape) == 1):
-            raise checks.ConfigError(
-                f"Expected observations of the form Box [D] for `{self.env_id}`, got {observations}. Only vectors are "
-                "supported here; for Atari games give the game's name."
-            )
-        if not isinstance(actions, gymnasium.spaces.Discrete):
-            raise checks.ConfigError(
-                f"Expected actions of the form Discrete for `{self.env_id}`, got {actions}. Q-learning needs a finite "
-                "set of actions."
-            )
-        return observations, actions
+    @property
+    def time_limit(self) -> int | None:
+        """Steps after which Gymnasium cuts its episodes off."""
+        return getattr(self._env.spec, "max_episode_steps", None)
+
+    def raw(self) -> tuple[Any, Any, Any]:
+        """A reset and a step as the environment itself answers: observation, observation, reward.  Anything that was
+        under way is lost."""
+        self._forget(self._episode)
+        before = self._env.reset(seed=0)[0]
+        after, reward, *_ = self._env.step(self._start)
+        return before, after, reward
 
     @property
     def last(self) -> TimeStep:
@@ -113,50 +118,71 @@ class GymnasiumEnvironment:
         return self._last
 
     def reset(self) -> TimeStep:
-        """Begin the next episode."""
+        """Begin the next episode.
+
+        Raises EnvironmentFault: the environment raised, or answered what cannot be used.
+        """
         return self._begin(self._episode + 1)
 
     def _begin(self, episode: int) -> TimeStep:
-        observation, _ = self._env.reset(seed=self._seeds.integer(episode))
+        try:
+            seen = self._answers.reset(self._env.reset(seed=self._seeds.integer(episode)))
+        except Exception as error:
+            self._fail(error, f"episode {episode:,}, at its reset")
+        self._before = self._played() if self._last is not None else None
         self._episode, self._log, self._awaiting_reset = episode, array("i"), False
-        seen = np.array(observation, np.float32)
+        self._told = hashlib.sha256()
         self._last = TimeStep(seen, seen, 0.0, 1.0, StepType.FIRST, False, False, 1, 0)
+        self._tell(seen, 0.0, 1.0, StepType.FIRST, False, False)
         return self._last
 
     def step(self, action: int) -> TimeStep:
         """Take ``action`` (an index into spec.action_names).
 
         Raises RunError: reset() is due.  ConfigError: no such action.  Both before anything is touched.
+        EnvironmentFault: the environment raised, or answered what cannot be used; ``state`` is that of before.
         """
         if self._awaiting_reset:
             raise checks.RunError("Expected reset() after the end of an episode, got step(). Call reset() first.")
         number = operator.index(action)
         if not 0 <= number < self._num_actions:
             raise checks.ConfigError(f"Expected a number in [0, {self._num_actions}) for `action`, got {action!r}.")
-        observation, reward, terminated, truncated, _ = self._env.step(number + self._start)
-        self._log.append(number)  # which it is only now that the environment has answered
-        over = bool(terminated or truncated)
-        seen = np.array(observation, np.float32)
+        try:
+            seen, reward, terminated, truncated = self._answers.step(self._env.step(number + self._start))
+        except Exception as error:
+            self._fail(error, f"episode {self._episode:,}, step {len(self._log) + 1:,} (action {number})")
+        self._log.append(number)
+        over = terminated or truncated
         self._awaiting_reset = over
-        self._last = TimeStep(
-            seen,
-            seen,
-            float(reward),
-            0.0 if terminated or (over and self._limit_ends) else 1.0,
-            StepType.LAST if over else StepType.MID,
-            over,
-            over and not terminated,
-            0 if terminated else 1,
-            1,
-        )
+        ends = terminated or (over and self._limit_ends)
+        discount, kind = 0.0 if ends else 1.0, StepType.LAST if over else StepType.MID
+        cut_off = truncated and not terminated
+        self._last = TimeStep(seen, seen, reward, discount, kind, over, cut_off, 0 if terminated else 1, 1)
+        self._tell(seen, reward, discount, kind, over, cut_off)
         return self._last
 
+    def _tell(self, seen: np.ndarray, *numbers: float) -> None:
+        self._told.update(seen.data)
+        self._told.update(_numbers(*numbers))
+
+    def _fail(self, error: Exception, where: str) -> NoReturn:
+        """Say whose error it is, where it came and what it says."""
+        whose = f"{self.env_id}{'' if self.training else ', in an evaluation'}, {where}"
+        innermost = traceback.extract_tb(error.__traceback__)[-1].filename
+        wrong = str(error) if isinstance(error, Unfit) else unpacked_wrongly(error, innermost)
+        if wrong:
+            text = f"{whose}: {wrong}. This answer was not used."
+        else:
+            text = f"{whose}: the environment raised {told(error)}"
+        raise EnvironmentFault(text) from error
+
     def render(self) -> np.ndarray:
-        """The present picture, [H, W, 3] uint8 RGB.  Raises RunError: the environment cannot draw itself."""
+        """The present picture, [H, W, 3] uint8 RGB.  Raises RunError: the environment cannot draw itself, or was made
+        without ``drawing``."""
         try:
             picture = self._env.render() if self._env.render_mode == "rgb_array" else None
-        except gymnasium.error.DependencyNotInstalled as error:
-            raise checks.RunError(f"{self.env_id} cannot draw itself here: {error}") from error
+        except Exception as error:
+            raise checks.RunError(f"{self.env_id} cannot draw itself here: {told(error)}") from error
         if picture is None:
             raise checks.RunError(
                 f"Expected an environment that draws RGB images, got {self.env_id!r}, which does not."
@@ -167,39 +193,72 @@ class GymnasiumEnvironment:
         """Release the environment.  Nothing may be called afterwards."""
         self._env.close()
 
-    def state(self) -> dict[str, np.ndarray | int | str]:
+    # -- save and restore ----------------------------------------------------------------------------------------------
+    def state(self) -> State:
         """Everything that decides the future: episode number (-1 before the first), log [T] int32 of the actions in
-        it, digest (SHA-256 of ``last``), and whose state it is."""
+        it, digest (SHA-256 of ``last``), and whose state it is.
+
+        evidence: what another object must play to be the same; of the present episode and the one before it the number,
+        the log and the digest of all answers.  No part of ``determinism.digest``: it follows from the rest.
+        """
+        played = [self._before, self._played()] if self._last is not None else []
         return {
             "environment": self._identity,
             "episode": self._episode,
             "log": np.array(self._log, np.int32),
             "digest": self._digest(),
+            "evidence": [
+                {"episode": p.episode, "log": np.array(p.log, np.int32), "digest": p.digest} for p in played if p
+            ],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Return to the moment of ``state()``, by replaying the episode's actions.
+    def _played(self) -> Played:
+        return Played(self._episode, self._log.tolist(), self._told.hexdigest())
 
-        Raises RunError: the state is another environment's, or the replay ends elsewhere (then the environment is
-        not a function of its seed and actions).
+    def restore(self, state: State) -> None:
+        """Return to the moment of ``state()``, by replaying the episode's actions, and those of the one before it.
+
+        Raises RunError: the state is another environment's.  InexactRestore: what is replayed is not what was played,
+        from the first answer to the last; then the environment is not a function of its seeds and actions.
         """
+        self._check_whose(state)
+        episode, log = int(state["episode"]), np.asarray(state["log"], np.int32).tolist()
+        self._forget(episode)
+        if not state["digest"]:  # none had begun
+            return
+        evidence = [Played(int(e["episode"]), np.asarray(e["log"]).tolist(), e["digest"]) for e in _evidence(state)]
+        for played in evidence or [Played(episode, log, "")]:  # "": of a version that kept no digest
+            self._replay(played)
+        if self._digest() != str(state["digest"]):
+            self._differs(episode, "end in the saved observation")
+
+    def _check_whose(self, state: State) -> None:
         if str(state["environment"]) != self._identity:
             raise checks.RunError(
                 f"Expected a state of {self._identity!r} (id|seed|stream|training) for `state`, got one of "
                 f"{str(state['environment'])!r}."
             )
-        episode, log = int(state["episode"]), np.asarray(state["log"], np.int32).tolist()
-        if episode < 0:
-            self._episode, self._log, self._awaiting_reset, self._last = -1, array("i"), True, None
-            return
-        self._begin(episode)
-        for action in log:
+
+    def _replay(self, played: Played) -> None:
+        self._begin(played.episode)
+        for action in played.log:
+            if self._awaiting_reset:
+                self._differs(played.episode, f"last {len(played.log):,} steps")
             self.step(action)
-        if self._digest() != str(state["digest"]):
-            raise checks.RunError(
-                f"Expected the replay of episode {episode} of {self.env_id} to end in the saved observation, got "
-                "another one. Was the state saved with other package versions? Is the environment deterministic?"
-            )
+        if played.digest and self._told.hexdigest() != played.digest:
+            self._differs(played.episode, "give the same answers")
+
+    def _differs(self, episode: int, how: str) -> NoReturn:
+        raise InexactRestore(
+            f"Expected the replay of episode {episode:,} of {self.env_id} to {how}, got "
+            "another one. Is the environment deterministic, a function of the seed that its reset() gets and of the "
+            "actions? `dqn-tf check-env` tells. Was the state saved with other package versions?"
+        )
+
+    def begin_anew(self, state: State) -> None:
+        """Give up the episode that was under way: the next reset() begins the one after it."""
+        self._check_whose(state)
+        self._forget(int(state["episode"]))
 
     def _digest(self) -> str:
         """SHA-256 of the latest answer; "" before the first."""
@@ -208,3 +267,50 @@ class GymnasiumEnvironment:
         observation, _, reward, discount, *rest = self._last
         words = f"{observation.shape}|{reward!r}|{discount!r}|{[int(r) for r in rest]}"
         return hashlib.sha256(observation.tobytes() + words.encode()).hexdigest()
+
+
+def _evidence(state: State) -> list[Any]:
+    return list(state.get("evidence") or [])
+
+
+# -- making one --------------------------------------------------------------------------------------------------------
+def _make(env_id: str, drawing: bool, most_steps: int | None) -> Any:
+    """The environment, or a ConfigError that passes on why it cannot be made (a package that is missing, say)."""
+    try:
+        env = registered.make(env_id, drawing, most_steps)
+    except Exception as error:
+        raise checks.ConfigError(
+            f"Expected an environment that can be made for `{env_id}`, got {told(error)}. Install what it asks for, or "
+            "choose another environment."
+        ) from error
+    try:
+        _check_reset(env, env_id)
+    except checks.ConfigError:
+        env.close()
+        raise
+    return env
+
+
+def _check_reset(env: Any, env_id: str) -> None:
+    if missing := [name for name in ("seed", "options") if not registered.takes(env.unwrapped.reset, name)]:
+        raise checks.ConfigError(
+            f"Expected reset(self, *, seed=None, options=None) of `{env_id}`, got one that takes no "
+            f"{' and no '.join(missing)}. This is the manner before Gymnasium 0.26: take them, and begin with "
+            "super().reset(seed=seed), so that the same seed gives the same episode."
+        )
+
+
+def check_spaces(env: Any, env_id: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
+    """The two spaces, if they are of a kind that can be played.  Raises ConfigError."""
+    observations, actions = getattr(env, "observation_space", None), getattr(env, "action_space", None)
+    if not (isinstance(observations, gymnasium.spaces.Box) and len(observations.shape) == 1):
+        raise checks.ConfigError(
+            f"Expected observations of the form Box [D] for `{env_id}`, got {observations}. Only vectors are "
+            "supported here; for Atari games give the game's name."
+        )
+    if not isinstance(actions, gymnasium.spaces.Discrete):
+        raise checks.ConfigError(
+            f"Expected actions of the form Discrete for `{env_id}`, got {actions}. Q-learning needs a finite "
+            "set of actions."
+        )
+    return observations, actions

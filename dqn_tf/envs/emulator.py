@@ -22,6 +22,8 @@ class Emulator:
     stale (restoring a state does not restore the screen): use ``first_gray`` and ``first_rgb``.
     """
 
+    noop = ale_py.Action.NOOP  # of every game, whether or not it is among the agent's actions
+
     def __init__(self, game: str) -> None:
         """game: an id of ``games.ALL``."""
         self._rom = str(roms.get_rom_path(game))
@@ -51,5 +53,6 @@ class Emulator:
             self._load()
 
     def actions(self, action_set: str) -> list[ale_py.Action]:
-        """The joystick's 18 actions ("full") or those that the game uses ("minimal"); the first is NOOP."""
+        """The joystick's 18 actions ("full") or those that the game uses ("minimal").  The first is NOOP, but in the
+        minimal set of backgammon and video_checkers, which have none: see ``noop``."""
         return list(self.ale.getLegalActionSet() if action_set == "full" else self.ale.getMinimalActionSet())

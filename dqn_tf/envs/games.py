@@ -62,8 +62,11 @@ OTHERS: tuple[str, ...] = _words(
 )
 ALL: tuple[str, ...] = tuple(sorted(ATARI57 + OTHERS))
 
-# "Breakout" of BreakoutNoFrameskip-v4, BreakoutDeterministic-v0, Breakout-ram-v5, ALE/Breakout-v5.
-_GYM_NAME = re.compile(r"^(?:ale/)?(?P<game>.*?)(?:-?ram)?(?:noframeskip|deterministic)?(?:-v\d+)?$")
+# "Breakout" of BreakoutNoFrameskip-v4, BreakoutDeterministic-v0, ALE/Breakout-v5.
+_GYM_NAME = re.compile(
+    r"^(?P<ale>ale/)?(?P<game>.*?)(?P<ram>-?ram)?(?P<skip>noframeskip|deterministic)?(?:-v(?P<version>\d+))?$"
+)
+_STICKY = {"0": 0.25, "4": 0.0, "5": 0.25}  # in the Atari ids of Gymnasium, by version (ale-py, registration.py)
 
 
 def _squeeze(name: str) -> str:
@@ -75,9 +78,43 @@ _BY_SQUEEZED = {_squeeze(game): game for game in ALL}
 
 
 def find(name: str) -> str | None:
-    """The id of the game that ``name`` spells (see ``resolve``), or None."""
+    """The id of the game that ``name`` spells (see ``resolve``), or None.
+
+    Raises ConfigError: the id of a game in a form that cannot be honored here.
+    """
+    match = _GYM_NAME.match(name.strip().lower())
+    game = spelled(name)
+    if match and game:
+        _check_honored(name, game, match)
+    return game
+
+
+def spelled(name: str) -> str | None:
+    """As ``find``, whether or not it can be honored."""
     match = _GYM_NAME.match(name.strip().lower())
     return _BY_SQUEEZED.get(_squeeze(match["game"])) if match else None
+
+
+def _check_honored(name: str, game: str, match: re.Match[str]) -> None:
+    if match["ram"]:
+        raise checks.ConfigError(
+            f"Expected a game that is seen by its screen, got {name!r}, which shows the console's memory. Atari games "
+            f"are played by their pixels here: {game!r}."
+        )
+    if match["version"] in ("0", "4") and not match["skip"] and not match["ale"]:
+        raise checks.ConfigError(
+            f"Expected a game whose frame skip is fixed, got {name!r}: in Gymnasium this id repeats each action 2 to 4 "
+            f"times, by chance, and no protocol here does. Take {game!r}, played as the protocol says."
+        )
+
+
+def own_settings(name: str) -> tuple[int, float] | None:
+    """(frame skip, probability of a sticky action) that Gymnasium's id itself stands for; None if it is none.  A frame
+    skip of 1 is what wrappers that skip expect, and is given as theirs, 4."""
+    match = _GYM_NAME.match(name.strip().lower())
+    if match is None or match["version"] not in _STICKY:
+        return None
+    return 4, _STICKY[match["version"]]
 
 
 def resolve(name: str) -> str:

@@ -151,7 +151,8 @@ class MinAtarEnvironment:
         """Return to the moment of ``state()``, by playing the episode's actions again.
 
         Raises:
-            RunError: the state is another environment's, or the episode ends elsewhere (with another minatar, say).
+            RunError: the state is another environment's.
+            InexactRestore: the episode ends elsewhere (with another minatar, say).
         """
         if str(state["environment"]) != self._identity:
             raise checks.RunError(
@@ -159,17 +160,24 @@ class MinAtarEnvironment:
                 f"{str(state['environment'])!r}."
             )
         episode = int(state["episode"])
-        if episode < 0:
-            self._episode, self._log, self._awaiting_reset, self._last = -1, array("b"), True, None
+        if not state["digest"]:  # none had begun
+            self._forget(episode)
             return
         self._begin(episode)
         for action in np.asarray(state["log"], np.int8).tolist():
             self.step(action)
         if self._digest() != str(state["digest"]):
-            raise checks.RunError(
+            raise checks.InexactRestore(
                 f"Expected episode {episode} of minatar:{self.game} to end in the saved observation when it is played "
                 "again, got another one. Was the state saved with another version of minatar?"
             )
+
+    def begin_anew(self, state: dict[str, Any]) -> None:
+        """Give up the episode that was under way: the next reset() begins the one after it."""
+        self._forget(int(state["episode"]))
+
+    def _forget(self, episode: int) -> None:
+        self._episode, self._log, self._awaiting_reset, self._last = episode, array("b"), True, None
 
     def _digest(self) -> str:
         """SHA-256 of the latest answer; "" before the first."""

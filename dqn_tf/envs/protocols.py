@@ -72,7 +72,8 @@ class AtariProtocol:
         doc="Whether the maximum is taken over RGB or over luminance.", at="envs/frames"
     )
     luminance: Literal["ale_palette", "rec601"] = setting(
-        doc="The emulator's own gray palette, or 0.299 R + 0.587 G + 0.114 B.", at="envs/frames"
+        doc="The emulator's own gray palette, or 0.299 R + 0.587 G + 0.114 B (another picture in Air Raid only).",
+        at="envs/frames",
     )
     luminance_rounding: Literal["truncate", "round", "none"] = setting(
         doc="How luminance becomes a whole number before the resize; none: it stays real until after it.",

@@ -8,9 +8,6 @@ all workers and reads the answers in the environments' order.
 from __future__ import annotations
 
 import contextlib
-import functools
-import itertools
-import mmap
 import os
 import pickle
 import signal
@@ -18,16 +15,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 
 from dqn_tf import checks, envs
-from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
+from dqn_tf.checks import ConfigError, EnvironmentFault, InexactRestore
+from dqn_tf.envs.shared import Shared, receive, send, share
+from dqn_tf.types import EnvironmentSpec, TimeStep
 
-Answer = TypeVar("Answer")
 RESET, REST = -1, -2  # beside the actions 0, 1, ...: begin the next episode; do nothing
 WAIT_SECONDS = (
     1.0  # longer waits are made of many, so that time in which the whole job is stopped counts as one of them
@@ -37,17 +35,18 @@ PATIENT_WAITS = 1800  # to start on a machine with much else to do, or to play t
 
 
 class Plan(NamedTuple):
-    """Which environments: environment i is ``envs.make(environment, protocol, seed, streams[i], training)``."""
+    """Which environments: environment i is what ``envs.make`` makes of these and ``streams[i]``."""
 
     environment: str
     protocol: envs.AnyProtocol | None
     seed: int
     streams: tuple[str, ...]
     training: bool = True
+    drawing: bool = False
 
     def make(self, index: int) -> envs.Environment:
         """Environment ``index``."""
-        return envs.make(self.environment, self.protocol, self.seed, self.streams[index], self.training)
+        return envs.make(self.environment, self.protocol, self.seed, self.streams[index], self.training, self.drawing)
 
 
 class Environments(Protocol):
@@ -69,8 +68,11 @@ class Environments(Protocol):
     def state(self) -> list[dict[str, Any]]:
         """What decides each environment's future."""
 
-    def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
-        """The inverse of ``state``; the latest answers, None where there was none."""
+    def restore(self, states: Sequence[dict[str, Any]], inexact: bool = False) -> list[TimeStep | None]:
+        """The inverse of ``state``; the latest answers, None where there was none.
+
+        inexact: what cannot be restored begins its next episode instead (None, too); otherwise raises InexactRestore.
+        """
 
     def close(self) -> None:
         """Let go of everything."""
@@ -92,14 +94,53 @@ def advice(workers: int) -> str | None:
     )
 
 
+def restore(environment: envs.Environment, state: dict[str, Any], inexact: bool) -> TimeStep | None:
+    """Restore one environment; its latest answer, None if there was none.
+
+    inexact: if it plays something else than it did, its next episode is to begin (None, too); otherwise raises
+    InexactRestore.
+    """
+    try:
+        environment.restore(state)
+    except (InexactRestore, EnvironmentFault):
+        if not inexact:
+            raise
+        environment.begin_anew(state)
+        return None
+    return environment.last if state["digest"] else None
+
+
 class InProcess:
     """One after the other, here."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.environments = [plan.make(i) for i in range(len(plan.streams))]
+    def __init__(self, plan: Plan, fewer: bool = False) -> None:
+        """fewer: take as many as can be had, one at least (``len(environments)`` tells).
+
+        Raises ConfigError, with everything closed: one of them cannot be made.
+        """
+        made: list[envs.Environment] = []
+        try:
+            for index in range(len(plan.streams)):
+                made.append(plan.make(index))
+        except BaseException as error:
+            if not (fewer and made and isinstance(error, ConfigError)):
+                for environment in made:
+                    environment.close()
+                raise
+        self._hold(made)
+
+    @classmethod
+    def of(cls, environments: list[envs.Environment]) -> InProcess:
+        """Of environments that are there already."""
+        one = object.__new__(cls)
+        one._hold(environments)
+        return one
+
+    def _hold(self, environments: list[envs.Environment]) -> None:
+        self.environments = environments
         self.spec = self.environments[0].spec
         observation = self.spec.observation
-        self._observations = np.zeros((len(plan.streams), *observation.shape), observation.dtype)
+        self._observations = np.zeros((len(environments), *observation.shape), observation.dtype)
 
     def step(self, actions: Sequence[int]) -> list[TimeStep | None]:
         """See ``Environments``."""
@@ -122,13 +163,12 @@ class InProcess:
         """See ``Environments``."""
         return [dict(environment.state()) for environment in self.environments]
 
-    def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
+    def restore(self, states: Sequence[dict[str, Any]], inexact: bool = False) -> list[TimeStep | None]:
         """See ``Environments``."""
-        out: list[TimeStep | None] = []
-        for index, (environment, state) in enumerate(zip(self.environments, states, strict=True)):
-            environment.restore(state)
-            out.append(environment.last if int(state["episode"]) >= 0 else None)
-            if (last := out[-1]) is not None:
+        pairs = zip(self.environments, states, strict=True)
+        out = [restore(environment, state, inexact) for environment, state in pairs]
+        for index, last in enumerate(out):
+            if last is not None:
                 self._observations[index] = last.observation
         return out
 
@@ -136,89 +176,6 @@ class InProcess:
         """See ``Environments``."""
         for environment in self.environments:
             environment.close()
-
-
-# -- what a worker and its owner share ---------------------------------------------------------------------------------
-class Shared:
-    """Arrays over one piece of shared memory: commands to the environments, and their answers."""
-
-    def __init__(self, spec: ObservationSpec, environments: int, workers: int, file: int | None = None) -> None:
-        """file: of the memory, if it exists already."""
-        e = environments
-        layout: dict[str, tuple[tuple[int, ...], Any]] = {
-            "observation": ((e, *spec.shape), spec.dtype),
-            "frame": ((e, *spec.frame_shape), spec.dtype),
-            "reward": ((e,), np.float64),
-            "discount": ((e,), np.float64),
-            "numbers": ((e, 5), np.int64),  # step_type, episode_over, truncated, lives, frames
-            "command": ((e,), np.int64),
-            "at_work_on": ((workers,), np.int64),  # an environment, or -1
-        }
-        starts, size = {}, 0
-        for name, (shape, dtype) in layout.items():
-            starts[name] = size
-            size += -(-int(np.prod(shape)) * np.dtype(dtype).itemsize // 64) * 64
-        self.file = os.memfd_create("dqn_tf environments") if file is None else file
-        if file is None:
-            os.ftruncate(self.file, size)
-        memory = mmap.mmap(self.file, size)
-        arrays = {k: np.ndarray(shape, dtype, memory, starts[k]) for k, (shape, dtype) in layout.items()}
-        self.observation, self.frame = arrays["observation"], arrays["frame"]
-        self.reward, self.discount, self.numbers = arrays["reward"], arrays["discount"], arrays["numbers"]
-        self.command, self.at_work_on = arrays["command"], arrays["at_work_on"]
-
-    def write(self, index: int, t: TimeStep) -> None:
-        """Put down an environment's answer."""
-        self.observation[index], self.frame[index] = t.observation, t.frame
-        self.reward[index], self.discount[index] = t.reward, t.discount
-        self.numbers[index] = t.step_type, t.episode_over, t.truncated, t.lives, t.frames
-
-    def read(self, index: int) -> TimeStep:
-        """What ``write`` put down; the arrays are views."""
-        kind, over, truncated, lives, frames = self.numbers[index].tolist()
-        reward, discount = float(self.reward[index]), float(self.discount[index])
-        observation, frame = self.observation[index], self.frame[index]
-        return TimeStep(
-            observation, frame, reward, discount, StepType(kind), bool(over), bool(truncated), lives, frames
-        )
-
-
-def share(environments: int, workers: int) -> list[range]:
-    """Which environments each worker has: consecutive ones, as evenly as they divide."""
-    cuts = [environments * w // workers for w in range(workers + 1)]
-    return [range(a, b) for a, b in itertools.pairwise(cuts)]
-
-
-def send(channel: socket.socket, message: bytes = b"", waits: int = 1) -> None:
-    """A message with its length before it; the empty one means "step", and "done".  Raises as ``receive``."""
-    rest = memoryview(len(message).to_bytes(8, "little") + message)
-    while rest:
-        rest = rest[_patiently(functools.partial(channel.send, rest), waits) :]
-
-
-def receive(channel: socket.socket, waits: int = 1) -> bytes:
-    """The inverse of ``send``.  Raises EOFError if the other side is gone, TimeoutError if it is silent.
-
-    waits: so often the channel's own time limit, if it has one.
-    """
-    return _exactly(channel, int.from_bytes(_exactly(channel, 8, waits), "little"), waits)
-
-
-def _exactly(channel: socket.socket, size: int, waits: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = _patiently(functools.partial(channel.recv, size - len(data)), waits)
-        if not part:
-            raise EOFError
-        data += part
-    return data
-
-
-def _patiently(call: Callable[[], Answer], waits: int) -> Answer:
-    for _ in range(waits - 1):
-        with contextlib.suppress(TimeoutError):
-            return call()
-    return call()
 
 
 # -- the owner's side --------------------------------------------------------------------------------------------------
@@ -252,6 +209,7 @@ class InWorkers:
         self._plan, self._steps, self._before = plan, 0, [REST] * number
         self._waits = PATIENT_WAITS
         observation = envs.observation_spec(plan.environment, plan.protocol)
+        found = envs.portable(plan.environment)
         self._shared = Shared(observation, number, workers)
         self._shared.at_work_on[:] = -1
         self._workers: list[_Worker] = []
@@ -259,7 +217,7 @@ class InWorkers:
             for w, environments in enumerate(share(number, workers)):
                 self._workers.append(self._start(w, environments))
             for worker in self._workers:  # all of them start at the same time
-                self._send(worker, pickle.dumps((plan, workers, worker.number, observation)))
+                self._send(worker, pickle.dumps((plan, workers, worker.number, observation, found)))
             specs = [pickle.loads(self._receive(worker)) for worker in self._workers]  # from processes of our own
             self.spec: EnvironmentSpec = specs[0]
             self._waits = ANSWER_WAITS
@@ -301,17 +259,16 @@ class InWorkers:
 
     def state(self) -> list[dict[str, Any]]:
         """See ``Environments``."""
-        return [state for worker in self._workers for state in self._ask(worker, ("state", None))]
+        return [state for worker in self._workers for state in self._ask(worker, ("state", None, False))]
 
-    def restore(self, states: Sequence[dict[str, Any]]) -> list[TimeStep | None]:
+    def restore(self, states: Sequence[dict[str, Any]], inexact: bool = False) -> list[TimeStep | None]:
         """See ``Environments``; all workers play at the same time."""
         self._waits = PATIENT_WAITS
         for worker in self._workers:
-            self._send(worker, pickle.dumps(("restore", [dict(states[i]) for i in worker.environments])))
-        for worker in self._workers:
-            self._receive(worker)
+            self._send(worker, pickle.dumps(("restore", [dict(states[i]) for i in worker.environments], inexact)))
+        begun = [there for worker in self._workers for there in pickle.loads(self._receive(worker))]
         self._waits = ANSWER_WAITS
-        return [self._shared.read(i) if int(state["episode"]) >= 0 else None for i, state in enumerate(states)]
+        return [self._shared.read(i) if there else None for i, there in enumerate(begun)]
 
     def _ask(self, worker: _Worker, question: Any) -> Any:
         self._send(worker, pickle.dumps(question))
@@ -338,7 +295,10 @@ class InWorkers:
             self.close()
             if kind == "ConfigError":
                 raise checks.ConfigError(text)
-            raise checks.RunError(f"{self._whose(worker)}: {text if kind == 'RunError' else f'{kind}: {text}'}")
+            known = {error.__name__: error for error in (checks.RunError, EnvironmentFault, InexactRestore)}
+            raise known.get(kind, checks.RunError)(
+                f"{self._whose(worker)}: {text if kind in known else f'{kind}: {text}'}"
+            )
         return answer
 
     def _fail(self, worker: _Worker, hangs: bool = False) -> NoReturn:

@@ -21,7 +21,9 @@ import time
 from typing import Any
 
 from dqn_tf import envs
-from dqn_tf.envs.vector import RESET, REST, Shared, receive, send, share
+from dqn_tf.envs import vector
+from dqn_tf.envs.shared import Shared, receive, send, share
+from dqn_tf.envs.vector import RESET, REST
 
 LOOK_SECONDS = 1.0  # so often
 
@@ -34,7 +36,8 @@ class Worker:
 
     def prepare(self, question: Any) -> Any:
         """Make the environments; the answer is their specification."""
-        plan, workers, self._number, observation = question
+        plan, workers, self._number, observation, found = question
+        envs.adopt(found)
         self._shared = Shared(observation, len(plan.streams), workers, self._memory)
         os.close(self._memory)  # mapped now
         self._indices = share(len(plan.streams), workers)[self._number]
@@ -54,16 +57,18 @@ class Worker:
                 shared.write(index, environment.reset() if command == RESET else environment.step(command))
 
     def answer(self, question: Any) -> Any:
-        """("state", None) or ("restore", states)"""
-        kind, states = question
+        """("state", None, False) or ("restore", states, inexact); of the latter, which have a latest answer."""
+        kind, states, inexact = question
         if kind == "state":
             return [environment.state() for environment in self._environments]
+        out: list[bool] = []
         for index, environment, state in zip(self._indices, self._environments, states, strict=True):
             self._shared.at_work_on[self._number] = index
-            environment.restore(state)
-            if int(state["episode"]) >= 0:
-                self._shared.write(index, environment.last)
-        return None
+            last = vector.restore(environment, state, inexact)
+            if last is not None:
+                self._shared.write(index, last)
+            out.append(last is not None)
+        return out
 
     def serve(self, message: bytes, first: bool) -> bytes:
         """The answer to a message."""

@@ -38,6 +38,12 @@ class Feed:
         """A step: the action, the learner's (clipped) reward, and the environment's answer."""
         self._keep(action, reward, timestep)
 
+    def cut(self) -> None:
+        """The episode under way was cut off at its newest answer."""
+        if self._steps:
+            action, reward, timestep = self._steps[-1]
+            self._steps[-1] = (action, reward, timestep._replace(step_type=StepType.LAST))
+
     def _keep(self, action: int, reward: float, timestep: TimeStep) -> None:
         frame = np.array(timestep.frame)  # the answer may be a view of memory that will be written again
         self._steps.append((action, reward, _bare(frame, timestep.discount, timestep.step_type)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf.agent.n_step import Accumulator
+from dqn_tf.agent.n_step import Accumulator, Completed
 from dqn_tf.replay.device_ring import DeviceRing
 from dqn_tf.replay.ring import Ring
 from dqn_tf.replay.sampler import RingView, SamplingRule
@@ -63,11 +63,22 @@ class Replay:
         """Store a step: the action, the learner's (clipped) reward, and the environment's answer."""
         newest = self._append(timestep, first=False)
         self.episode_over = timestep.step_type == StepType.LAST
-        for done in self._accumulator.add(action, reward, timestep.discount, self.episode_over):
+        self._complete(self._accumulator.add(action, reward, timestep.discount, self.episode_over), newest)
+
+    def _complete(self, transitions: list[Completed], newest: int) -> None:
+        """These transitions lead to the row ``newest``."""
+        for done in transitions:
             row = newest - done.steps
             self.ring.complete(row, done.steps, done.action, done.reward, done.discount)
             if self.sampler.has_priorities and self.ring.usable(np.array([row]))[0]:
                 self.sampler.on_insert(row)
+
+    def cut(self) -> None:
+        """The episode under way goes no further than its newest frame, and was cut off there: what is open is
+        bootstrapped from it."""
+        if not self.episode_over:
+            self._complete(self._accumulator.cut(), self.ring.head - 1)
+        self.episode_over = True
 
     def add_context(self, timestep: TimeStep, first: bool) -> None:
         """Store a frame of an episode that began elsewhere, for the stacks of those that follow; no transition starts

@@ -33,6 +33,7 @@ from dqn_tf.execution.background import ThreadUpdater
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.feed import Feed
 from dqn_tf.training import iterations
+from dqn_tf.training.lending import Lender
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.types import StepType, TimeStep
@@ -64,6 +65,8 @@ class ConcurrentLoop:
             raise
         run = self.run
         assert isinstance(run.learner, Learner)
+        if len(streams) == 1 and isinstance(self.environments, vector.InProcess):
+            run.lender = Lender.of(self.environments.environments[0], config, self._take_back)
         self.updater = ThreadUpdater(run.learner, run.replay, run.note_update, execution.updates_per_call)
         self._feeds = [Feed(self.environments.spec.observation) for _ in streams]
         self._over = [True] * len(streams)  # whether the environment's episode is over, or none has begun
@@ -234,15 +237,27 @@ class ConcurrentLoop:
     def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
         """See ``Loop.restore``."""
         self.run.restore(state, blob)
-        self.environments.restore(state["environment"])
         for feed, saved in zip(self._feeds, state["feeds"], strict=True):
             feed.restore(saved)
         episode = state["episode"]
         self._over = [bool(over) for over in episode["over"]]
         self._returns, self._lengths = list(map(float, episode["return_raw"])), list(map(int, episode["length_frames"]))
+        self._restore_environments(state["environment"])
         self._pending = [EpisodeRecord(*record) for record in state["pending"]]
         self.updater.restart(self.run.counters.updates)
         self._at_barrier = bool(state.get("waits", False))
+
+    def _restore_environments(self, states: list[dict[str, Any]]) -> None:
+        latest = self.environments.restore(states, self.run.inexact)
+        for i, (last, state) in enumerate(zip(latest, states, strict=True)):
+            if last is None and state["digest"]:
+                self.run.note_begun_anew(i, state)
+                self._over[i], self._returns[i], self._lengths[i] = True, 0.0, 0
+                self._feeds[i].cut()
+
+    def _take_back(self) -> None:
+        if not self._over[0]:
+            self._restore_environments(self.environments.state())
 
     def digest(self) -> str:
         """See ``Loop.digest``."""

@@ -6,20 +6,22 @@ the training environment, its random streams, or the learning path.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dqn_tf import envs
 from dqn_tf.agent.exploration import choose
-from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
+from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import AnyProtocol, vector
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.rng import Stream
+from dqn_tf.training.turns import Lend, Turn, guarded, in_turns
 from dqn_tf.types import StepType, TensorLike, TimeStep
 
 LANES = 8  # games played side by side, so that one call of the network serves them all
@@ -118,39 +120,19 @@ class _Teller:
         )
 
 
-Answers = TypeVar("Answers")
-
-
-def _guarded(call: Callable[..., Answers], plan: vector.Plan) -> Callable[..., Answers]:
-    """The call, whose errors are the environment's: nothing of the run is touched by them, so that it can be saved."""
-
-    def guarded(*arguments: Any) -> Answers:
-        try:
-            return call(*arguments)
-        except EnvironmentFault:
-            raise
-        except (ConfigError, RunError) as error:
-            raise EnvironmentFault(str(error)) from error
-        except Exception as error:
-            where = f"{plan.environment} failed in an evaluation"
-            raise EnvironmentFault(f"{where}: {type(error).__name__}: {error}") from error
-
-    return guarded
-
-
 class _Games:
-    """The lanes of a phase and their environments, side by side."""
+    """The lanes of a turn and their environments, side by side."""
 
     def __init__(
-        self, config: RunConfig, phase: str, lanes: Sequence[_Lane], watch: Callable[[envs.Environment], None] | None
+        self, lanes: Sequence[_Lane], turn: Turn, plan: vector.Plan, watch: Callable[[envs.Environment], None] | None
     ) -> None:
-        """Raises EnvironmentFault if an environment cannot be made."""
-        self._lanes, self._watch = lanes, watch
-        names = tuple(f"{phase}/{i}" for i in range(len(lanes)))
-        plan = vector.Plan(config.environment, scoring_protocol(config), config.seed, names, training=False)
-        workers = 0 if watch else min(len(lanes), getattr(config.agent.execution, "workers", 0))
-        self._environments = _guarded(vector.make, plan)(plan, workers)
-        self._step = _guarded(self._environments.step, plan)
+        self._lanes, self._turn, self._watch = lanes[turn.part], turn, watch
+        self._step = guarded(turn.environments.step, plan)
+
+    @property
+    def done(self) -> bool:
+        """All of them are played."""
+        return all(lane.done for lane in self._lanes)
 
     def begin_episodes(self) -> None:
         """Reset the environments of the lanes whose episode is over."""
@@ -162,18 +144,14 @@ class _Games:
 
     def step(self, q_values: Callable[[np.ndarray], TensorLike], epsilon: float, ties: bool) -> None:
         """One epsilon-greedy step of every lane that still plays."""
-        # The batch keeps its size to the end, so that a lane's last bits do not depend on when others finish.
-        q = np.asarray(q_values(self._environments.observations))
+        q = self._turn.ask(q_values)
         answers = self._step([lane.action(row, epsilon, ties) for lane, row in zip(self._lanes, q, strict=True)])
         if self._watch and not self._lanes[0].scores:
-            assert isinstance(self._environments, vector.InProcess)
-            self._watch(self._environments.environments[0])
+            assert isinstance(self._turn.environments, vector.InProcess)
+            self._watch(self._turn.environments.environments[0])
         for lane, answer in zip(self._lanes, answers, strict=True):
             if answer is not None:
                 lane.stepped(answer)
-
-    def close(self) -> None:
-        self._environments.close()
 
 
 def _lanes(config: RunConfig, phase: str, episodes: int | None, frames: int | None) -> list[_Lane]:
@@ -187,6 +165,12 @@ def _lanes(config: RunConfig, phase: str, episodes: int | None, frames: int | No
     ]
 
 
+def _plan(config: RunConfig, phase: str, lanes: int, drawing: bool) -> vector.Plan:
+    """The environments of a phase's lanes."""
+    names = tuple(f"{phase}/{i}" for i in range(lanes))
+    return vector.Plan(config.environment, scoring_protocol(config), config.seed, names, False, drawing)
+
+
 def play(
     config: RunConfig,
     q_values: Callable[[np.ndarray], TensorLike],
@@ -198,11 +182,13 @@ def play(
     each_step: Callable[[], None] = lambda: None,
     watch: Callable[[envs.Environment], None] | None = None,
     say: Say = lambda text: None,
+    lend: Lend | None = None,
 ) -> list[Score]:
     """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent.
 
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
-    episodes get no more weight than long ones.  Workers, where execution has them, play with the same scores.
+    episodes get no more weight than long ones.  Workers, where execution has them, play with the same scores; so do
+    fewer environments than lanes, one group after the other, where no more can be had.
 
     Args:
         config: of the run.
@@ -214,6 +200,7 @@ def play(
         each_step: called before every step; may raise to stop.
         watch: shown the environment after every step of the first lane's first episode; without workers.
         say: told now and then how far a phase is that takes long.
+        lend: gives an environment that is there already, for a stream, where no other one can be had.
 
     Returns:
         The scores, lane after lane.
@@ -226,16 +213,18 @@ def play(
         raise RunError("Expected a number of episodes or frames to play, got neither.")
     lanes, ties = _lanes(config, phase, episodes, frames), config.agent.exploration.random_ties
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
+    plan = _plan(config, phase, len(lanes), drawing=bool(watch))
+    workers = 0 if watch else getattr(config.agent.execution, "workers", 0)
     teller = _Teller(config, phase, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
-    games = _Games(config, phase, lanes, watch)
-    try:
-        while not all(lane.done for lane in lanes):
-            games.begin_episodes()
-            each_step()
-            games.step(q_values, epsilon, ties)
-            teller.look(lanes)
-    finally:
-        games.close()
+    with contextlib.closing(in_turns(plan, workers, lend)) as turns:
+        for turn in turns:
+            turn.begin(q_values)
+            games = _Games(lanes, turn, plan, watch)
+            while not games.done:
+                games.begin_episodes()
+                each_step()
+                games.step(q_values, epsilon, ties)
+                teller.look(lanes)
     return [score for lane in lanes for score in lane.scores]
 
 

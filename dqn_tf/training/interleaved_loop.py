@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from dqn_tf import determinism, envs
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault
 from dqn_tf.config import RunConfig
+from dqn_tf.envs import vector
 from dqn_tf.execution.updater import make_updater
 from dqn_tf.training import iterations
+from dqn_tf.training.lending import Lender
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.types import StepType, TimeStep
@@ -43,6 +45,7 @@ class InterleavedLoop:
         except BaseException:
             self.environment.close()
             raise
+        self.run.lender = Lender.of(self.environment, config, self._take_back)
         self.updater = make_updater(config, self.run.learner, self.run.replay)
         self._timestep: TimeStep | None = None  # the newest; None before the first episode
         self._return, self._length = 0.0, 0  # of the game's episode so far: raw return, frames
@@ -83,7 +86,7 @@ class InterleavedLoop:
         try:
             timestep = self.environment.reset()
         except Exception as error:
-            raise self._fault(error, f"the beginning of episode {self.run.counters.episodes:,}") from error
+            self._fail(error, f"the beginning of episode {self.run.counters.episodes:,}")
         self._return += timestep.reward
         self._length += timestep.frames
         self.run.spend("environment", clock)
@@ -101,7 +104,7 @@ class InterleavedLoop:
         try:
             timestep = self.environment.step(action)
         except Exception as error:
-            raise self._fault(error, f"step {self.run.counters.steps + 1:,} of training") from error
+            self._fail(error, f"step {self.run.counters.steps + 1:,} of training")
         self.run.spend("environment", clock)
         return timestep
 
@@ -149,12 +152,12 @@ class InterleavedLoop:
         self._return, self._length = 0.0, 0
         return record
 
-    def _fault(self, error: Exception, where: str) -> EnvironmentFault:
-        """What an environment raised: its state is that of before, and so is the run's."""
+    def _fail(self, error: Exception, where: str) -> NoReturn:
+        """Pass on what an environment raised: its state is that of before, and so is the run's."""
         if isinstance(error, EnvironmentFault):
-            return error
+            raise error
         environment = self.run.config.environment
-        return EnvironmentFault(f"{environment} failed at {where}: {type(error).__name__}: {error}")
+        raise EnvironmentFault(f"{environment} failed at {where}: {type(error).__name__}: {error}") from error
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def pause_seconds(self) -> float:
@@ -174,11 +177,23 @@ class InterleavedLoop:
         """See ``Loop.restore``."""
         self.updater.discard()
         self.run.restore(state, blob)
-        if state["started"]:
-            self.environment.restore(state["environment"])
-            self._timestep = self.environment.last
         self._return = float(state["episode"]["return_raw"])
         self._length = int(state["episode"]["length_frames"])
+        last = self._restore_environment(state["environment"])
+        self._timestep = last if state["started"] else None
+
+    def _restore_environment(self, state: dict[str, Any]) -> TimeStep | None:
+        """Its latest answer; None if there was none, or if its next episode begins."""
+        last = vector.restore(self.environment, state, self.run.inexact)
+        if last is None and state["digest"]:
+            self.run.note_begun_anew(0, state)
+            self._timestep, self._return, self._length = None, 0.0, 0
+            self.run.replay.cut()
+        return last
+
+    def _take_back(self) -> None:
+        if self._timestep is not None and self._timestep.step_type != StepType.LAST:
+            self._restore_environment(self.environment.state())
 
     def digest(self) -> str:
         """See ``Loop.digest``."""

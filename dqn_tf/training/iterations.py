@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -66,15 +67,7 @@ def _evaluate(run: RunState, each_step: Callable[[], None]) -> dict[str, float]:
     if not how.period_iterations or (iteration + 1) % how.period_iterations:
         return {"return_mean": float("nan"), "return_std": float("nan"), "episodes": 0}
     phase = f"evaluation/{iteration}"
-    scores = evaluation.play(
-        run.config,
-        run.learner.scorer(phase),
-        phase,
-        episodes=how.episodes,
-        frames=how.frames,
-        each_step=each_step,
-        say=run.say,
-    )
+    scores = _play(run, phase, each_step, how.episodes, how.frames)
     found = evaluation.summary(scores)
     if words := evaluation.cut_off_words(found):
         run.say(f"Evaluation {iteration}: {found['episodes']} episodes{words}.")
@@ -117,5 +110,23 @@ def best_scores(run: RunState, each_step: Callable[[], None]) -> list[evaluation
 
 
 def _play_to_the_end(run: RunState, phase: str, each_step: Callable[[], None]) -> list[evaluation.Score]:
-    episodes, q_values = run.config.evaluation.final_episodes, run.learner.scorer(phase)
-    return evaluation.play(run.config, q_values, phase, episodes=episodes, each_step=each_step, say=run.say)
+    return _play(run, phase, each_step, run.config.evaluation.final_episodes)
+
+
+def _play(
+    run: RunState, phase: str, each_step: Callable[[], None], episodes: int | None, frames: int | None = None
+) -> list[evaluation.Score]:
+    lender = run.lender
+    scores = evaluation.play(
+        run.config,
+        run.learner.scorer(phase),
+        phase,
+        episodes=episodes,
+        frames=frames,
+        each_step=each_step,
+        say=run.say,
+        lend=functools.partial(lender.lend, say=run.say) if lender else None,
+    )
+    if lender:
+        lender.take_back()
+    return scores

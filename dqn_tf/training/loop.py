@@ -42,7 +42,12 @@ class Loop(Protocol):
         """All of the run: that of ``run``, and the loop's own; large pieces by their hashes (``RunState.blobs``)."""
 
     def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
-        """The inverse of ``state``; ``blob`` gives a piece by its hash."""
+        """The inverse of ``state``; ``blob`` gives a piece by its hash.
+
+        Raises:
+            InexactRestore: an environment plays something else than it did.  With ``run.inexact`` its next episode
+                begins instead, ``run.begun_anew`` says so, and its steps stay in the replay as an episode cut off.
+        """
 
     def digest(self) -> str:
         """SHA-256 of the whole state."""

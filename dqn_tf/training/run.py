@@ -9,16 +9,17 @@ import gc
 import os
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from dqn_tf import determinism, memory
-from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
+from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, InexactRestore, RunError, expect
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.training import evaluation, extension, iterations, sessions, summary, tensorboard, timing
+from dqn_tf.training import evaluation, exactness, extension, iterations, sessions, summary, tensorboard, timing
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.divergence import advice
@@ -51,6 +52,8 @@ class Options:
 
     A checkpoint is written when so many frames or so many minutes by the clock have passed since the last one.
     command: the command line that started the run, for those who are to continue it.
+    resume: "inexact" continues also where an environment of the user's own cannot be restored exactly: its next episode
+    begins instead, and manifest.json says where.  try_environment: whether such environments are tried before training.
     extend: the directory of a run with fewer frames and else the same configuration, with which this one begins.
     """
 
@@ -61,6 +64,11 @@ class Options:
     tensorboard: bool = False
     progress: bool = True
     outside_scope: bool = False
+    resume: Literal["exact", "inexact"] = "exact"
+    try_environment: bool = True
+
+    def __post_init__(self) -> None:
+        expect(self.resume in ("exact", "inexact"), "exact or inexact", "resume", self.resume)
 
 
 def train(
@@ -68,6 +76,7 @@ def train(
     run_dir: str | Path,
     options: Options | None = None,
     *,
+    environment: Callable[..., Any] | None = None,
     on_episode: OnEpisode | None = None,
     on_iteration: OnIteration | None = None,
 ) -> dict[str, Any]:
@@ -80,6 +89,8 @@ def train(
         config: the run; its hash is the run's identity.
         run_dir: where it lives: a new or empty directory, or one with this run.
         options: how it is carried out.
+        environment: the function or class that makes the environment, where the configuration names one that only this
+            program has.
         on_episode: called with the ``EpisodeRecord`` of every finished episode of training.
         on_iteration: called with the ``IterationRecord`` of every finished iteration.
 
@@ -94,6 +105,8 @@ def train(
         Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
     """
     options, finished = options or Options(), Path(run_dir) / "summary.json"
+    if environment is not None:
+        exactness.check_environment(environment, config)
     if not os.path.exists(finished):  # which, unlike a Path, takes a name that no file can have for one that none has
         gc.collect()  # what an earlier run in this process has left
         memory.check_replay(config)
@@ -101,11 +114,13 @@ def train(
             tensorboard.require()
         if options.extend and not (Path(run_dir) / "checkpoints").exists():
             extension.check(options.extend, config)
+    is_new = not os.path.exists(Path(run_dir) / "config.json")
+    trial = exactness.trial_of(config) if options.try_environment and is_new else None
     run = RunDir(Path(run_dir), config)
     try:
         if finished.exists():
             return read_summary(finished)
-        return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run()
+        return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run(trial)
     finally:
         run.close()
 
@@ -123,12 +138,13 @@ class _Session:
         self.label = f"{config.preset} {config.environment} seed {config.seed}"
         self.progress = Progress(config.frames, 0, self.label, options.progress, bar=False)
         self.status = "failed"  # until something better is known
+        self._how = ""  # what the same command needs to continue the run
         self._writer: Any = None
         self._saved_before = False
         self._saved_frames, self._saved_at = 0, time.monotonic()  # the newest checkpoint: its frames, and when
         self._clock = timing.IterationClock()
 
-    def run(self) -> dict[str, Any]:
+    def run(self, trial: dict[str, Any] | None) -> dict[str, Any]:
         config, options = self.config, self.options
         determinism.enable(config.agent.execution.threads)
         scope = determinism.scope(config.agent.execution.xla)
@@ -144,6 +160,9 @@ class _Session:
         except RunError:
             self._withdraw()
             raise
+        if trial:
+            self._in_manifest(lambda manifest: exactness.tell(trial, manifest))
+            self._how = " with --resume inexact" if trial["broken"] and self.options.resume == "exact" else ""
         try:
             with StopRequests() as stop:  # a signal while starting waits for the first step
                 if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
@@ -194,10 +213,12 @@ class _Session:
         except (memory.Shortage, CallbackError):
             self._save(loop, stop)
             raise
-        except Interrupted:
+        except Interrupted as stopped:
             self._save(loop, stop)
             self.status = "interrupted"
-            self.log(f"Stopped at {loop.run.counters.frames:,} frames; the same command continues the run.")
+            self.log(f"Stopped at {loop.run.counters.frames:,} frames; the same command continues the run{self._how}.")
+            if self._how:
+                stopped.add_note(f"It needs{self._how.replace(' with', '')}, see {self.run_dir.path / 'log.txt'}.")
             raise
         except Exception as error:
             self._keep(error, loop, stop)
@@ -255,6 +276,8 @@ class _Session:
     def _keep(self, error: Exception, loop: Loop, stop: StopRequests) -> None:
         """Save the run if its state is whole, and add to the error what is kept and how to continue."""
         notes = [advice(loop.run.replay.ring)] if isinstance(error, Diverged) else []
+        if isinstance(error, InexactRestore):
+            notes.append(exactness.ADVICE)
         if isinstance(error, EnvironmentFault) and loop.run.counters.frames > self._saved_frames:
             try:
                 self._save(loop, stop)
@@ -277,6 +300,17 @@ class _Session:
         error.add_note(" ".join(notes))
 
     # -- starting and resuming -------------------------------------------------------------------------------------
+    def _in_manifest(self, note: Callable[[dict[str, Any]], list[str]]) -> None:
+        """Change the manifest, and say what there is to say of it."""
+        manifest = read_manifest(self.run_dir.path / "manifest.json")
+        for line in note(manifest):
+            self.warn(line)
+        write_json(self.run_dir.path / "manifest.json", manifest)
+
+    def _note_begun_anew(self, loop: Loop) -> None:
+        if begun := loop.run.begun_anew:
+            self._in_manifest(lambda manifest: exactness.tell_begun_anew(begun, manifest))
+
     def _resume(self, loop: Loop) -> None:
         loaded = self.store.load(self.warn)
         if loaded is None:
@@ -293,15 +327,19 @@ class _Session:
                 table.begin()
             return
         path, state, blob = loaded
+        loop.run.inexact = self.options.resume == "inexact"
         try:
             loop.restore(state["run"], blob)
             tables = state["tables"]["episodes"], state["tables"]["iterations"]
+        except InexactRestore as error:
+            raise exactness.refusal(error) from error
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"Checkpoint {path.name} is whole but not of this kind of run: {error!r}.") from error
         self.episodes.resume(tables[0])
         self.iterations.resume(tables[1])
         self.timing.append_free(loop.run.counters.frames)
         self._saved_before = bool(self.store.found())
+        self._note_begun_anew(loop)
         self.log(f"Continued from checkpoint {path.name} ({loop.run.counters.frames:,} frames).")
 
     def _parent(self) -> tuple[Path, dict[str, Any], Any] | None:
@@ -375,6 +413,7 @@ class _Session:
         return found
 
     def _close(self, loop: Loop) -> None:
+        self._note_begun_anew(loop)
         self.progress.close()
         loop.close()
         for table in (self.episodes, self.iterations, self.timing):

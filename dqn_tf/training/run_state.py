@@ -20,6 +20,7 @@ from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.rng import Stream
+from dqn_tf.training.lending import Lender
 from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, EnvironmentSpec
@@ -50,6 +51,9 @@ class RunState:
         best: the best-scored network, if the configuration asks for it.
         seconds: wall clock by phase, of the iteration under way; no part of the state.
         say: told now and then how far an evaluation is that takes long.
+        lender: gives the environment of training to evaluations that can have no other; None if it cannot be given.
+        inexact: whether an environment that cannot be restored exactly begins its next episode instead.
+        begun_anew: where that happened: frames, and the environment's index, episode, and steps that are not continued.
     """
 
     def __init__(self, config: RunConfig, spec: EnvironmentSpec) -> None:
@@ -67,6 +71,9 @@ class RunState:
         self.best: Best | None = None
         self.seconds: dict[str, float] = defaultdict(float)
         self.say: Callable[[str], None] = _say_nothing
+        self.lender: Lender | None = None
+        self.inexact = False
+        self.begun_anew: list[dict[str, int]] = []
 
     # -- what every loop does ----------------------------------------------------------------------------------------
     def learners_reward(self, reward: float) -> float:
@@ -89,6 +96,11 @@ class RunState:
         ring = self.replay.ring
         sampled = Uniform().sample_indices(ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0))
         self.heldout = ring.observations(sampled.indices)
+
+    def note_begun_anew(self, index: int, state: dict[str, Any]) -> None:
+        """Environment ``index`` could not be restored to this state of it, and its next episode begins."""
+        lost = {"environment_index": index, "episode": int(state["episode"]), "steps": len(state["log"])}
+        self.begun_anew.append({"frames": self.counters.frames, **lost})
 
     def spend(self, phase: str, since: float) -> float:
         """Book the seconds since ``since`` on a phase; returns the clock."""

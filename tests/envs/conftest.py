@@ -19,6 +19,8 @@ class ScriptedEmulator:
     """Plays a script: ``lives[f]`` and ``rewards[f]`` are those after frame f (1 is the first frame played), and the
     game is over after frame ``length``.  Frame f shows the gray 2 f, the first screen the gray 1."""
 
+    noop = types.SimpleNamespace(name="NOOP")
+
     def __init__(self, lives: Callable[[int], int], rewards: Callable[[int], int], length: int, fire: bool) -> None:
         self._lives, self._rewards, self._length = lives, rewards, length
         self._names = MINIMAL if fire else ("NOOP", "LEFT", "RIGHT")

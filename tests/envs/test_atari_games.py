@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import types
 
 import ale_py
 import numpy as np
@@ -225,3 +226,25 @@ def test_golden_streams() -> None:
 
 if __name__ == "__main__":
     GOLDEN.write_text(json.dumps(golden(), indent=2) + "\n")
+
+
+@pytest.mark.parametrize("game", ["backgammon", "video_checkers"])
+def test_no_ops_press_nothing_where_the_agent_has_no_noop(game: str) -> None:
+    """The minimal action sets of these games begin with FIRE, and hold no NOOP."""
+    protocol = dataclasses.replace(PROTOCOLS["dopamine"], noops_min=5, noops_max=5, noops_unit="steps")
+    env = AtariEnvironment(game, protocol, seed=0)
+    assert "NOOP" not in env.spec.action_names
+    played: list[str] = []
+    ale = env._ale
+    env._ale = types.SimpleNamespace(  # type: ignore[assignment]
+        act=lambda action: (played.append(action.name), ale.act(action))[1], lives=ale.lives, game_over=ale.game_over
+    )
+    env.reset()
+    assert played == ["NOOP"] * 20
+    firsts = set()
+    for episode in range(30):  # sticky: the first frame of a step may repeat the no-op
+        env._begin_game(episode)
+        played.clear()
+        env.step(0)
+        firsts.add(played[0])
+    assert firsts == {"FIRE", "NOOP"}

@@ -35,13 +35,11 @@ def test_dopamines_games_are_those_of_its_published_curves() -> None:
         ("ALE/Breakout-v5", "breakout"),
         ("BreakoutNoFrameskip-v4", "breakout"),
         ("BreakoutDeterministic-v0", "breakout"),
-        ("Breakout-ram-v5", "breakout"),
-        ("ALE/Breakout-ram-v5", "breakout"),
         ("ms_pacman", "ms_pacman"),
         ("MsPacman", "ms_pacman"),
         ("ms-pacman", "ms_pacman"),
         ("ALE/TicTacToe3D-v5", "tic_tac_toe_3d"),
-        ("Jamesbond-v4", "jamesbond"),
+        ("JamesbondNoFrameskip-v0", "jamesbond"),
         (" pong ", "pong"),
     ],
 )
@@ -62,3 +60,25 @@ def test_no_game_of_this_name(name: str) -> None:
 def test_an_unknown_game_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"Unknown Atari game 'breakaut'. Did you mean 'breakout'"):
         games.resolve("breakaut")
+
+
+@pytest.mark.parametrize(
+    "name", ["ALE/Breakout-ram-v5", "Breakout-ram-v5", "Breakout-ramNoFrameskip-v4", "breakout-ram"]
+)
+def test_a_game_by_its_memory_is_refused(name: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"seen by its screen, got '{name}', .* memory.* by their pixels .*'breakout'"
+    ):
+        games.resolve(name)
+
+
+@pytest.mark.parametrize("name", ["Breakout-v0", "Breakout-v4", "MsPacman-v4"])
+def test_a_game_with_a_random_frame_skip_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"frame skip is fixed, got '{name}': .* 2 to 4 times"):
+        games.find(name)
+
+
+def test_what_the_ids_of_gymnasium_stand_for() -> None:
+    assert games.own_settings("ALE/Pong-v5") == (4, 0.25)
+    assert games.own_settings("PongNoFrameskip-v4") == (4, 0.0)
+    assert games.own_settings("pong") is None

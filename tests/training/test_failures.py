@@ -17,6 +17,7 @@ from dqn_tf import cli, determinism
 from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
 from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.envs import vector
+from dqn_tf.envs.classic import GymnasiumEnvironment
 from dqn_tf.modes import Concurrent
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Store
@@ -27,7 +28,8 @@ from dqn_tf.training.run import Options, train
 from dqn_tf.training.run_dir import read_json, write_json
 from dqn_tf.training.run_state import RunState
 
-QUIET = Options(progress=False)  # a period that no run here reaches
+# A period that no run here reaches; calls of the simulator are counted, so there is no trial before.
+QUIET = Options(progress=False, try_environment=False)
 ERRORS = [RuntimeError("solver"), ConnectionResetError(104, "Connection reset by peer"), KeyError("joint")]
 
 
@@ -139,11 +141,13 @@ def test_an_evaluation_that_cannot_have_its_environments_is_no_wrong_request(
 ) -> None:
     """Its ConfigError comes when the run has begun: a RunError by then, which the command line exits with 1 for."""
 
-    def refused(*arguments: Any) -> None:
+    def refused(*arguments: Any, **more: Any) -> None:
         raise ConfigError("the port is taken")
 
     with monkeypatch.context() as patched:
         patched.setattr(vector, "make", refused)
+        patched.setattr(vector, "InProcess", refused)  # fewer of them
+        patched.delattr(GymnasiumEnvironment, "lend")  # or that of training
         with pytest.raises(EnvironmentFault, match="the port is taken"):
             train(line(), tmp_path / "run", QUIET)
     assert kept(tmp_path / "run", line()) == [40]
@@ -291,6 +295,7 @@ def test_the_command_says_it_all_and_exits_with_1(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     settings = ("min_replay_steps=40", "evaluation.episodes=2", "evaluation.final_episodes=2", "iteration_frames=100")
     words = ["train", "dqn_classic", "simulators:Line-v0", "--frames", "100", "--run-dir", str(tmp_path / "a run")]
+    words.append("--no-trial")  # which would meet it before
     words += [word for s in (*settings, "execution.xla=none") for word in ("--set", s)]
 
     def given(*command: str) -> subprocess.CompletedProcess[str]:

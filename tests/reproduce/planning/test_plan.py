@@ -34,7 +34,7 @@ def test_one_run_of_everything_comes_before_the_second():
 
 
 def test_selection():
-    chosen = Selection(environments=("Breakout-v4", "pong"), seeds=2)
+    chosen = Selection(environments=("BreakoutNoFrameskip-v4", "pong"), seeds=2)
     assert keys(make(load("nature2015"), RUNS, chosen)) == [
         ("dqn_nature", game, seed) for seed in ("seed_1", "seed_2") for game in ("breakout", "pong")
     ]

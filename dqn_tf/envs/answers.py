@@ -1,0 +1,155 @@
+"""What a Gymnasium environment of anybody's answers, held against what its spaces declare.
+
+Everything is looked at before it is used, so that nothing wrong enters a replay, a network or a score.  In the usual
+case (an array of the declared shape and type, a float, two bools) that is a few comparisons.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+
+LARGEST = float(np.finfo(np.float32).max)  # rewards and observations are stored as float32
+OLD_RESET = "This is the manner before Gymnasium 0.26"
+_HOW = "return observation, {} from reset()"
+
+
+class Unfit(Exception):
+    """An answer that cannot be used; says what was expected and what came."""
+
+
+class Answer(NamedTuple):
+    """A step's answer in the types that are used here."""
+
+    observation: np.ndarray
+    reward: float
+    terminated: bool
+    truncated: bool
+
+
+class Answers:
+    """Reads the answers of an environment whose observations are ``space``."""
+
+    def __init__(self, space: gymnasium.spaces.Box) -> None:
+        self.space, self._shape, self._declared = space, space.shape, np.dtype(space.dtype)
+        self._dtype = self._declared  # the one that came last and was found good
+        self._few = math.prod(space.shape) <= 32  # for so few the sum (in float64, where it cannot overflow) is faster
+        self._wide = self._declared.kind == "f" and self._declared != np.dtype(np.float32)
+
+    def reset(self, answer: Any) -> np.ndarray:
+        """The observation of an answer to reset(), as an array [D] float32 of its own.  Raises Unfit."""
+        if not isinstance(answer, tuple):
+            raise Unfit(f"expected (observation, info) from reset(), got {_kind(answer)} alone. {OLD_RESET}: {_HOW}")
+        if len(answer) != 2 or not isinstance(answer[1], dict):
+            got = f"{len(answer)} values" if len(answer) != 2 else f"{_kind(answer[1])} in the place of info"
+            raise Unfit(f"expected (observation, info) from reset(), info a dict, got {got}: {_HOW}")
+        return self.observation(answer[0])
+
+    def step(self, answer: Any) -> Answer:
+        """An answer to step().  Raises Unfit."""
+        if type(answer) is not tuple or len(answer) != 5:
+            raise Unfit(_not_five(answer))
+        observation, reward, terminated, truncated, _ = answer
+        seen = self.observation(observation)
+        if type(reward) is not float:
+            reward = number(reward)
+        if not -LARGEST <= reward <= LARGEST:
+            raise Unfit(f"expected a reward that is finite and fits float32, got {reward}")
+        if terminated.__class__ is not bool:
+            terminated = flag("terminated", terminated)
+        if truncated.__class__ is not bool:
+            truncated = flag("truncated", truncated)
+        return Answer(seen, reward, terminated, truncated)
+
+    def observation(self, given: Any) -> np.ndarray:
+        """A copy [D] float32.  Raises Unfit: not the declared shape or type, not finite, or too large for float32."""
+        if type(given) is not np.ndarray or given.dtype is not self._dtype or given.shape != self._shape:
+            given = self._unusual(given)
+        if self._wide:
+            with np.errstate(over="ignore"):  # what overflows is told below, with its value
+                seen = given.astype(np.float32, order="C")
+        else:
+            seen = given.astype(np.float32, order="C")
+        if not (math.isfinite(sum(seen.tolist())) if self._few else np.isfinite(seen).all()):
+            at = int(np.flatnonzero(~np.isfinite(seen))[0])
+            raise Unfit(
+                f"expected an observation that is finite and fits float32, got {given.flat[at]} at place {at} of "
+                f"{given.size}"
+            )
+        return seen
+
+    def _unusual(self, given: Any) -> np.ndarray:
+        try:
+            array = np.asarray(given)
+        except Exception as error:  # ragged lists; objects with an __array__ of their own
+            raise Unfit(f"expected an observation {self._what}, got {_kind(given)} ({error})") from error
+        if array.shape != self._shape or not np.can_cast(array.dtype, self._declared, "same_kind"):
+            raise Unfit(f"expected an observation {self._what}, as its observation_space declares, got {_kind(given)}")
+        if type(given) is np.ndarray:
+            self._dtype, self._wide = array.dtype, array.dtype.kind == "f" and array.dtype.itemsize > 4
+        else:
+            self._wide = True
+        return array
+
+    @property
+    def _what(self) -> str:
+        return f"of shape {self._shape} and type {self._declared}"
+
+
+def number(reward: Any) -> float:
+    """A reward as a float: also of NumPy's types, and of an array of one number.  Raises Unfit."""
+    kind = getattr(getattr(reward, "dtype", None), "kind", "")
+    if isinstance(reward, bool | int | float) or (kind and kind in "buif" and np.size(reward) == 1):
+        try:
+            return float(np.asarray(reward).reshape(-1)[0]) if kind else float(reward)
+        except OverflowError:
+            raise Unfit(f"expected a reward that is finite and fits float32, got {reward}") from None
+    raise Unfit(f"expected a number for the reward, got {_kind(reward)}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """terminated or truncated as a bool.  Raises Unfit."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if (isinstance(value, int) or (kind and kind in "bui" and np.size(value) == 1)) and value in (0, 1):
+        return bool(value)
+    raise Unfit(f"expected True or False for {name}, got {_kind(value)}")
+
+
+def _not_five(answer: Any) -> str:
+    expected = "expected (observation, reward, terminated, truncated, info) from step()"
+    if not isinstance(answer, tuple):
+        return f"{expected}, got {_kind(answer)}"
+    if len(answer) == 4:
+        return (
+            f"{expected}, got 4 values. {OLD_RESET} (observation, reward, done, info): return done as terminated where "
+            "the task ends, as truncated where only time does"
+        )
+    return f"{expected}, got {len(answer)} values"
+
+
+def unpacked_wrongly(error: Exception, innermost: str) -> str | None:
+    """Gymnasium's wrappers unpack answers before we see them: what came, if ``error`` was raised by that.
+
+    innermost: the file in which it was raised.
+    """
+    words = str(error)
+    wrappers = str(gymnasium.__path__[0])
+    if not (isinstance(error, ValueError | TypeError) and innermost.startswith(wrappers) and "unpack" in words):
+        return None
+    if "expected 5, got 4" in words:
+        return _not_five((0,) * 4)
+    return f"{_not_five(None).partition(', got')[0]}, got something else ({words})"
+
+
+def _kind(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    if isinstance(value, tuple | list | dict | str):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"{value!r}"[:80] if isinstance(value, bool | int | float | np.generic | None) else type(value).__name__

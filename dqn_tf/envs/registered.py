@@ -1,0 +1,276 @@
+"""Where environments that are not Atari games come from: Gymnasium's registry, and modules of the user's.
+
+An id is one of
+
+    CartPole-v1             what Gymnasium has, or what this program has registered
+    module:Name-v0          what a module registers when it is imported
+    module:factory          a function, or a class, of a module that gives the environment
+    here:module:factory     a function of this program that no other can import (a lambda, a local one, one of __main__)
+
+each with keyword arguments at its end, if it has any, as JSON: CartPole-v1{"sutton_barto_reward":true}.  It is part of
+a run's configuration, and so of its identity.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import json
+import os
+import pickle
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import gymnasium
+
+from dqn_tf import checks
+
+HERE = "here"
+_given: dict[str, Callable[..., Any]] = {}  # functions of this program, by their ids without arguments
+
+
+class EnvironmentId(NamedTuple):
+    """The parts of an id: module ("" if there is none), name in it, keyword arguments."""
+
+    module: str
+    name: str
+    arguments: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The id itself; arguments in the order of their names."""
+        module = f"{self.module}:" if self.module else ""
+        return f"{module}{self.name}{_json(self.arguments) if self.arguments else ''}"
+
+
+def _json(arguments: Mapping[str, Any]) -> str:
+    return json.dumps(arguments, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def split(env_id: str) -> EnvironmentId:
+    """An id in its parts.  Raises ConfigError: what stands in braces is not JSON."""
+    text, brace, rest = env_id.partition("{")
+    arguments: Any = {}
+    if brace:
+        try:
+            arguments = json.loads(brace + rest)
+        except ValueError as error:
+            raise checks.ConfigError(
+                f"Expected keyword arguments as JSON at the end of the environment, as in "
+                f'CartPole-v1{{"gravity": 3}}, got '
+                f"{brace + rest!r}: {error}. Or give them by --env-args name=value."
+            ) from error
+    module, _, name = text.rpartition(":")
+    return EnvironmentId(module, name, arguments)
+
+
+def known_ids() -> list[str]:
+    """Registered Gymnasium ids, without ale-py's Atari games."""
+    return sorted(env_id for env_id in gymnasium.registry if is_registered(env_id))
+
+
+def is_registered(name: str) -> bool:
+    """Whether exactly this id is registered, by somebody else than ale-py (whose games are played by envs/atari.py)."""
+    spec = gymnasium.registry.get(name)
+    return spec is not None and not str(spec.entry_point).startswith("ale_py")
+
+
+def find(env_id: str) -> str | None:
+    """``env_id`` as it is written in configurations, if there is such an environment, else None.
+
+    Raises ConfigError: there is no such module, or its import fails; with the module's own words.
+    """
+    parts = split(env_id)
+    if meaning(env_id) is None:
+        return None
+    return parts.text
+
+
+def meaning(env_id: str) -> Any:
+    """What the id stands for: a specification of Gymnasium's, or a function; None if there is no such thing.
+
+    Raises ConfigError as ``find``.
+    """
+    module, name, _ = split(env_id)
+    if module.partition(":")[0] == HERE:
+        return _given.get(f"{module}:{name}")
+    imported = import_module(module, env_id) if module else None
+    if is_registered(name):
+        return gymnasium.registry[name]
+    try:
+        found = functools.reduce(getattr, name.split("."), imported)
+    except AttributeError:
+        return None
+    return found if callable(found) else None
+
+
+def id_of(factory: Callable[..., Any]) -> str:
+    """The canonical id of a function that gives an environment, with the keywords of a functools.partial.
+
+    Raises ConfigError: arguments that have no names, or that JSON cannot say.
+    """
+    keywords: dict[str, Any] = {}
+    while isinstance(factory, functools.partial):
+        if factory.args:
+            raise checks.ConfigError(
+                f"Expected keyword arguments only for the environment {factory!r}, got {factory.args!r}. They are part "
+                "of the run's identity, which knows them by name."
+            )
+        keywords, factory = {**factory.keywords, **keywords}, factory.func
+    module = getattr(factory, "__module__", None) or type(factory).__module__
+    name = getattr(factory, "__qualname__", None) or type(factory).__qualname__
+    if not _is_importable(factory, module, name):
+        module = f"{HERE}:{module}"
+        _given[f"{module}:{name}"] = factory
+    return f"gym:{with_arguments(f'{module}:{name}', keywords)}"
+
+
+def _is_importable(factory: Any, module: str, name: str) -> bool:
+    with contextlib.suppress(AttributeError):
+        return module != "__main__" and functools.reduce(getattr, name.split("."), sys.modules.get(module)) is factory
+    return False
+
+
+def with_arguments(env_id: str, arguments: Mapping[str, Any]) -> str:
+    """The id with these keyword arguments added to its own.  Raises ConfigError: JSON cannot say them."""
+    parts = split(env_id)
+    try:
+        _json(arguments)
+    except (TypeError, ValueError) as error:
+        raise checks.ConfigError(
+            f"Expected arguments of plain values (numbers, texts, lists, dicts) for the environment {env_id!r}, got "
+            f"{dict(arguments)!r}: {error}. They are part of the run's identity, config.json."
+        ) from error
+    return parts._replace(arguments={**parts.arguments, **arguments}).text
+
+
+def make(env_id: str, drawing: bool, most_steps: int | None = None) -> Any:
+    """A new environment of Gymnasium's interface.  Raises whatever making it raises.
+
+    drawing: whether pictures are wanted.  most_steps: a time limit instead of its own.
+    """
+    found, (_, name, arguments) = meaning(env_id), split(env_id)
+    if isinstance(found, gymnasium.envs.registration.EnvSpec):
+        entry = found.entry_point
+        creator = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+        how = {**arguments, **_drawing(creator, found.kwargs.get("render_mode"), drawing)}
+        return gymnasium.make(name, max_episode_steps=most_steps, disable_env_checker=True, **how)
+    env = found(**arguments, **_drawing(found, None, drawing))
+    if not isinstance(env, gymnasium.Env):
+        raise TypeError(f"{name}() gave {type(env).__name__}, which is no gymnasium.Env")
+    return gymnasium.wrappers.TimeLimit(env, most_steps) if most_steps else env
+
+
+def _drawing(creator: Any, registered: str | None, wanted: bool) -> dict[str, Any]:
+    """What to say of drawing: nothing, unless pictures are wanted and it can, or it is registered to open a window."""
+    if not wanted:
+        return {"render_mode": None} if registered else {}
+    modes = getattr(creator, "metadata", {"render_modes": ["rgb_array"]}).get("render_modes", [])
+    return {"render_mode": "rgb_array"} if "rgb_array" in modes and takes(creator, "render_mode") else {}
+
+
+def takes(function: Any, name: str) -> bool:
+    """Whether it can be called with this keyword."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of compiled code
+        return True
+    return any(p.name == name or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+
+
+# -- for other processes -----------------------------------------------------------------------------------------------
+def portable(env_id: str) -> bytes | None:
+    """What another process needs, to find what only this program has registered; None if it finds it by itself.
+
+    Raises ConfigError: nothing could help it.
+    """
+    module, found = split(env_id).module, meaning(env_id)
+    advice = (
+        "Put it into a module of its own, and give module:factory or module:Name-v0; or take --set execution.workers=0."
+    )
+    if module.partition(":")[0] == HERE:
+        raise checks.ConfigError(
+            f"Expected an environment that worker processes can import, got {env_id!r}: only this program has this "
+            f"function. {advice}"
+        )
+    entry = getattr(found, "entry_point", "gymnasium.")
+    if module or (isinstance(entry, str) and entry.startswith("gymnasium.")):
+        return None
+    home = entry if isinstance(entry, str) else f"{entry.__module__}:{entry.__qualname__}"
+    if not isinstance(entry, str) and not _is_importable(entry, entry.__module__, entry.__qualname__):
+        raise checks.ConfigError(
+            f"Expected an environment that worker processes can import, got {env_id!r}: this program has registered "
+            f"it, with {home}, which no other process finds. {advice}"
+        )
+    return pickle.dumps(found)
+
+
+def adopt(registered: bytes | None) -> None:
+    """Register what ``portable`` told.  Raises what importing it raises."""
+    if registered:
+        spec = pickle.loads(registered)  # of our own parent
+        gymnasium.registry.setdefault(spec.id, spec)
+
+
+def import_module(module: str, wanted: str) -> Any:
+    """The module, from wherever Python finds it, the present folder included.
+
+    wanted: what it is imported for.  Raises ConfigError as ``find``.
+    """
+    try:
+        with _present_folder():
+            return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            looked = ", ".join(dict.fromkeys(entry or os.getcwd() for entry in sys.path))
+            raise checks.ConfigError(
+                f"Expected a module {error.name!r} for the environment {wanted!r}, found none. Looked in {looked}. "
+                "Give its folder to PYTHONPATH, or start in it."
+            ) from error
+        raise _import_failed(module, wanted, error) from error
+    except Exception as error:
+        raise _import_failed(module, wanted, error) from error
+
+
+def _import_failed(module: str, wanted: str, error: Exception) -> checks.ConfigError:
+    return checks.ConfigError(
+        f"Expected a module that can be imported for the environment {wanted!r}, but importing {module!r} raised "
+        f"{told(error)}"
+    )
+
+
+def told(error: BaseException) -> str:
+    """An exception of foreign code in a line: its type, its words, and where it was raised.
+
+    >>> told(OSError("no display"))
+    'OSError: no display'
+    """
+    words = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    foreign = [frame for frame in frames if not frame.filename.startswith((own, "<frozen"))]
+    place = f" ({os.path.basename(foreign[-1].filename)}, line {foreign[-1].lineno})" if foreign else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" ({os.path.basename(error.filename)}, line {error.lineno})"
+    return f"{type(error).__name__}{': ' if words else ''}{words}{place}"
+
+
+@contextlib.contextmanager
+def _present_folder() -> Iterator[None]:
+    """Modules are found in the present folder, whichever command was started: ``python -m dqn_tf`` has it on its path,
+    the script ``dqn-tf`` does not.  First of all while the module is imported, last of all from then on."""
+    here = os.getcwd()
+    if sys.flags.safe_path or here in sys.path or "" in sys.path:
+        yield
+        return
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(here)
+        sys.path.append(here)

@@ -1,0 +1,103 @@
+"""What a worker and its owner share: a piece of memory for actions and answers, and a channel for words.
+
+Imported by both sides (vector.py, worker.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import mmap
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dqn_tf.types import ObservationSpec, StepType, TimeStep
+
+Answer = TypeVar("Answer")
+
+
+class Shared:
+    """Arrays over one piece of shared memory: commands to the environments, and their answers."""
+
+    def __init__(self, spec: ObservationSpec, environments: int, workers: int, file: int | None = None) -> None:
+        """file: of the memory, if it exists already."""
+        e = environments
+        layout: dict[str, tuple[tuple[int, ...], Any]] = {
+            "observation": ((e, *spec.shape), spec.dtype),
+            "frame": ((e, *spec.frame_shape), spec.dtype),
+            "reward": ((e,), np.float64),
+            "discount": ((e,), np.float64),
+            "numbers": ((e, 5), np.int64),  # step_type, episode_over, truncated, lives, frames
+            "command": ((e,), np.int64),
+            "at_work_on": ((workers,), np.int64),  # an environment, or -1
+        }
+        starts, size = {}, 0
+        for name, (shape, dtype) in layout.items():
+            starts[name] = size
+            size += -(-int(np.prod(shape)) * np.dtype(dtype).itemsize // 64) * 64
+        self.file = os.memfd_create("dqn_tf environments") if file is None else file
+        if file is None:
+            os.ftruncate(self.file, size)
+        memory = mmap.mmap(self.file, size)
+        arrays = {k: np.ndarray(shape, dtype, memory, starts[k]) for k, (shape, dtype) in layout.items()}
+        self.observation, self.frame = arrays["observation"], arrays["frame"]
+        self.reward, self.discount, self.numbers = arrays["reward"], arrays["discount"], arrays["numbers"]
+        self.command, self.at_work_on = arrays["command"], arrays["at_work_on"]
+
+    def write(self, index: int, t: TimeStep) -> None:
+        """Put down an environment's answer."""
+        self.observation[index], self.frame[index] = t.observation, t.frame
+        self.reward[index], self.discount[index] = t.reward, t.discount
+        self.numbers[index] = t.step_type, t.episode_over, t.truncated, t.lives, t.frames
+
+    def read(self, index: int) -> TimeStep:
+        """What ``write`` put down; the arrays are views."""
+        kind, over, truncated, lives, frames = self.numbers[index].tolist()
+        reward, discount = float(self.reward[index]), float(self.discount[index])
+        observation, frame = self.observation[index], self.frame[index]
+        return TimeStep(
+            observation, frame, reward, discount, StepType(kind), bool(over), bool(truncated), lives, frames
+        )
+
+
+def share(environments: int, workers: int) -> list[range]:
+    """Which environments each worker has: consecutive ones, as evenly as they divide."""
+    cuts = [environments * w // workers for w in range(workers + 1)]
+    return [range(a, b) for a, b in itertools.pairwise(cuts)]
+
+
+def send(channel: socket.socket, message: bytes = b"", waits: int = 1) -> None:
+    """A message with its length before it; the empty one means "step", and "done".  Raises as ``receive``."""
+    rest = memoryview(len(message).to_bytes(8, "little") + message)
+    while rest:
+        rest = rest[_patiently(functools.partial(channel.send, rest), waits) :]
+
+
+def receive(channel: socket.socket, waits: int = 1) -> bytes:
+    """The inverse of ``send``.  Raises EOFError if the other side is gone, TimeoutError if it is silent.
+
+    waits: so often the channel's own time limit, if it has one.
+    """
+    return _exactly(channel, int.from_bytes(_exactly(channel, 8, waits), "little"), waits)
+
+
+def _exactly(channel: socket.socket, size: int, waits: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = _patiently(functools.partial(channel.recv, size - len(data)), waits)
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+
+def _patiently(call: Callable[[], Answer], waits: int) -> Answer:
+    for _ in range(waits - 1):
+        with contextlib.suppress(TimeoutError):
+            return call()
+    return call()

@@ -1,0 +1,272 @@
+"""A trial of an environment before anything is trained on it: can it be restored exactly, and is anything odd about it?
+
+The promise of determinism (docs/determinism.md) holds for environments whose episodes are a function of the seed that
+reset() gets and of the actions.  Three objects play the same short script: the second must answer as the first, from
+the first reset on; the third is restored, from what the first had saved in mid-episode, and must answer as the first
+from there on, over the end of the episode too.  What is not seen in so few steps is not found; every restore compares
+again (classic.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dqn_tf import envs, rng
+from dqn_tf.checks import ConfigError, EnvironmentFault, InexactRestore
+from dqn_tf.envs.classic import GymnasiumEnvironment
+from dqn_tf.envs.registered import told
+from dqn_tf.envs.simple_protocols import GymnasiumProtocol
+from dqn_tf.types import StepType, TimeStep
+
+STEPS = 600  # of each of the three objects, at most
+SECONDS = 3.0  # that the first object plays, at most; the others play as many steps
+MIDDLE = 5  # the step of an episode at which a state is saved
+PER_EPISODE = 150  # steps after which an episode is left for the next one
+UNSCALED = 100.0  # observations beyond this are large for a network whose inputs nobody scales
+
+
+class Trial(NamedTuple):
+    """What a trial found.
+
+    shown: its spaces, in words.  broken: why an exact restore cannot be had, in a sentence; None if nothing speaks
+    against it.  alone: what was said when a second object could not be made while the first was open.  remarks: what is
+    worth knowing, a sentence each.
+    """
+
+    environment: str
+    shown: str
+    steps: int
+    episodes: int
+    seconds: float
+    broken: str | None
+    alone: str | None
+    remarks: tuple[str, ...]
+
+
+class _Played(NamedTuple):
+    """The script as one object played it: where, and what came; the place and state in its middle."""
+
+    answers: list[tuple[int, int, TimeStep]]  # episode, step in it, answer
+    actions: list[int | None]  # None: reset
+    middle: int  # how many answers had come
+    state: dict[str, Any]
+
+
+def examine(
+    environment: str,
+    seed: int = 0,
+    steps: int = STEPS,
+    seconds: float = SECONDS,
+    protocol: GymnasiumProtocol | None = None,
+) -> Trial:
+    """Try an environment: an id as of ``GymnasiumEnvironment``, and its protocol.
+
+    Plays ``steps`` steps at most, and no more than begin within ``seconds``, three times.  Two objects are open at a
+    time at most; every one is closed.
+
+    Raises ConfigError: it cannot be made, or what it answers cannot be used; with its own words.
+    """
+    began = time.perf_counter()
+    make = lambda: GymnasiumEnvironment(environment, seed, "trial", protocol=protocol)  # noqa: E731
+    opened: list[GymnasiumEnvironment] = []
+    try:
+        opened.append(make())
+        first = _play_script(opened[0], steps, seconds)
+        alone = _another(make, opened)
+        broken = _compare(first, opened[-1], environment)
+        if broken is None:
+            while opened:
+                opened.pop().close()
+            opened.append(make())
+            broken = _restore(first, opened[0], environment)
+        remarks, space = tuple(_remarks(opened[-1], first)), opened[-1].space
+        shown = f"observations {space}, {opened[-1].spec.num_actions} actions"
+    except EnvironmentFault as error:
+        raise ConfigError(f"{error} This was found in a trial of {environment}, before training.") from error
+    finally:
+        for one in opened:
+            one.close()
+    played = sum(action is not None for action in first.actions)
+    took = round(time.perf_counter() - began, 3)
+    return Trial(environment, shown, played, len(first.actions) - played, took, broken, alone, remarks)
+
+
+def words(trial: Trial) -> str:
+    """A trial for people, a line for each finding."""
+    exact = (
+        f"NOT EXACT. {trial.broken} Runs train, but other runs with the same seed differ, and a run that was "
+        "stopped is continued only with --resume inexact, by an episode that begins anew."
+        if trial.broken
+        else "Exact, as far as was seen: equal seeds and actions gave equal answers, in a second object and in one "
+        "that was restored in mid-episode, to the end of the episode and beyond."
+    )
+    copies = (
+        f"It exists once: a second object cannot be had while one is open ({trial.alone}). Evaluations borrow the "
+        "one of training, which then plays the episode that was under way again; there can be no workers, and no "
+        "environments side by side."
+        if trial.alone
+        else "Several objects of it can be open at a time."
+    )
+    lines = [
+        f"{trial.environment}: {trial.shown}.",
+        "Its answers are what its spaces declare; rewards and observations were finite.",
+        exact,
+        copies,
+        *trial.remarks,
+        f"Tried: {trial.steps:,} steps of {trial.episodes:,} episodes by random actions, three times, in "
+        f"{trial.seconds:.1f} s. What did not happen in them was not seen.",
+    ]
+    return "\n".join(lines)
+
+
+def report(environment: str, arguments: Sequence[str]) -> tuple[int, str]:
+    """`dqn-tf check-env`: an exit code, and what to print.  Raises ConfigError: it cannot be used."""
+    name = envs.identify(environment, envs.keywords(arguments))
+    lines = envs.notes(environment, None)
+    if not name.startswith("gym:"):
+        lines.append(f"{name} is a game that is played by this package itself, and restored exactly.")
+        return 0, "\n".join(lines)
+    found = examine(name.removeprefix("gym:"))
+    return (1 if found.broken else 0), "\n".join([*lines, words(found)])
+
+
+def _another(make: Callable[[], GymnasiumEnvironment], opened: list[GymnasiumEnvironment]) -> str | None:
+    """Open one more object; if it cannot be had beside the first, in its place.  Then the answer is why."""
+    try:
+        opened.append(make())
+    except ConfigError as error:
+        opened.pop().close()
+        opened.append(make())
+        return told(error.__cause__ or error)
+    return None
+
+
+def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) -> _Played:
+    """Random actions; episodes that last are left for the next one, so that several begin."""
+    stream, began = rng.Stream(0, "trial/actions"), time.perf_counter()
+    answers: list[tuple[int, int, TimeStep]] = []
+    actions: list[int | None] = []
+    middle, state = 0, environment.state()
+    episode, step, made, spent, over = -1, 0, 0, 0.0, True
+    while spent < 1:
+        leave = step >= PER_EPISODE or (episode < 2 and step > 0 and spent > (episode + 1) / 3)
+        if over or leave:
+            episode, step, action = episode + 1, 0, None
+            answer = environment.reset()
+        else:
+            action = int(stream.at(made).integers(environment.spec.num_actions))
+            made, step = made + 1, step + 1
+            answer = environment.step(action)
+        over = answer.step_type == StepType.LAST
+        answers.append((episode, step, answer))
+        actions.append(action)
+        spent = max(made / steps, (time.perf_counter() - began) / seconds)
+        if spent < 0.7 and (step == MIDDLE or over):
+            middle, state = len(answers), environment.state()
+    return _Played(answers, actions, middle, state)
+
+
+def _compare(first: _Played, other: GymnasiumEnvironment, name: str) -> str | None:
+    """Play the script on another object; in which way it is no function of seed and actions, if it is none."""
+    found = _difference(first, other, 0)
+    if found is None:
+        return None
+    episode, step, what = found
+    if (episode, step) == (0, 0):
+        return (
+            f"Two objects of {name} that were reset with the same seed began differently: reset() does not draw from "
+            "its seed. Begin it with super().reset(seed=seed), and draw from self.np_random."
+        )
+    return (
+        f"Two objects of {name} that got the same seeds and the same actions parted in episode {episode}, step {step}: "
+        f"{what}. Something else decides: a generator that reset() does not seed, the clock, another program."
+    )
+
+
+def _restore(first: _Played, other: GymnasiumEnvironment, name: str) -> str | None:
+    """Restore a new object in the middle of the script; what is kept from episode to episode, if anything."""
+    try:
+        other.restore(first.state)
+        found = _difference(first, other, first.middle)
+    except InexactRestore:
+        found = (int(first.state["episode"]), 0, "it was not the same when it was played again")
+    if found is None:
+        return None
+    return (
+        f"An object of {name} that had not played the earlier episodes played a later one differently (episode "
+        f"{found[0]}: {found[2]}): it keeps something from episode to episode, as a level, a counter, or a generator "
+        "that reset() does not seed."
+    )
+
+
+def _difference(first: _Played, other: GymnasiumEnvironment, start: int) -> tuple[int, int, str] | None:
+    """Where (episode, step) and in what ``other``, playing the script from there on, first answers differently."""
+    script = list(zip(first.answers, first.actions, strict=True))[start:]
+    for (episode, step, expected), action in script:
+        got = other.reset() if action is None else other.step(action)
+        if got.observation.tobytes() != expected.observation.tobytes():
+            return episode, step, f"it showed {_short(got.observation)} and {_short(expected.observation)}"
+        if got.reward != expected.reward:
+            return episode, step, f"it paid {got.reward} and {expected.reward}"
+        if got[3:] != expected[3:]:
+            return episode, step, "one ended, the other went on or ended otherwise"
+    return None
+
+
+def _short(observation: np.ndarray) -> str:
+    return np.array2string(observation, threshold=6, edgeitems=3, separator=", ").replace("\n", "")
+
+
+# -- what is odd, and allowed ------------------------------------------------------------------------------------------
+def _remarks(environment: GymnasiumEnvironment, first: _Played) -> Iterator[str]:
+    yield from _of_observations(environment, np.stack([t.observation for _, _, t in first.answers]))
+    yield from _of_episodes(environment, first)
+    yield from _of_answers(environment)
+
+
+def _of_observations(environment: GymnasiumEnvironment, seen: np.ndarray) -> Iterator[str]:
+    largest = float(np.abs(seen).max(initial=0.0))
+    if largest > UNSCALED:
+        yield (
+            f"Observations as large as {largest:.3g} were seen. Nothing scales them, and networks learn badly from "
+            "such numbers: bring them to about -1 to 1 (gymnasium.wrappers.TransformObservation)."
+        )
+    space = environment.space
+    if (seen < space.low.astype(np.float32)).any() or (seen > space.high.astype(np.float32)).any():
+        yield "Observations outside of the bounds of observation_space were seen. They are taken as they come."
+
+
+def _of_episodes(environment: GymnasiumEnvironment, first: _Played) -> Iterator[str]:
+    ends = [(step, answer) for _, step, answer in first.answers if answer.step_type == StepType.LAST]
+    limit = environment.time_limit
+    if limit:
+        yield f"Episodes are cut off after {limit:,} steps, as truncated: values are bootstrapped there."
+    elif not ends:
+        yield (
+            "No episode ended, and there is no time limit (max_episode_steps). That is allowed; evaluation cuts its "
+            "episodes off (`evaluation.max_steps_per_episode`)."
+        )
+    if at_once := sum(step == 1 for step, _ in ends):
+        yield f"{at_once} of {len(ends)} episodes that ended were over with their first step."
+    begun = {answer.observation.tobytes() for _, step, answer in first.answers if step == 0}
+    if len(begun) == 1 and sum(step == 0 for _, step, _ in first.answers) > 1:
+        yield "Every episode began with the same observation: the seed decides nothing that a reset shows."
+    if not any(answer.reward for _, _, answer in first.answers):
+        yield "No reward but 0 came, for random actions."
+
+
+def _of_answers(environment: GymnasiumEnvironment) -> Iterator[str]:
+    """A reset and a step more, past the checks."""
+    before, after, reward = environment.raw()
+    arrays = isinstance(before, np.ndarray) and isinstance(after, np.ndarray)
+    if arrays and np.shares_memory(before, after):
+        yield "Its observations are one array that it writes to again. That is allowed: they are copied here."
+    if type(reward) is not float:
+        yield f"Its rewards are of the type {type(reward).__name__}, and are taken as numbers."
+    given, declared = getattr(after, "dtype", None), environment.space.dtype
+    if given != declared:
+        yield f"Its observations are of the type {given or type(after).__name__}, where its space declares {declared}."

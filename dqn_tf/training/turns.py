@@ -1,0 +1,91 @@
+"""Environments for the lanes of an evaluation: all at once, or as many as can be had, one group after the other.
+
+A lane plays the same in every group: its environment draws from its own streams, the network sees a batch of the same
+size, and a network that draws does so from its first call on in each group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dqn_tf import envs
+from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
+from dqn_tf.envs import vector
+from dqn_tf.types import TensorLike
+
+Lend = Callable[[str], envs.Environment]
+Answers = TypeVar("Answers")
+
+
+def guarded(call: Callable[..., Answers], plan: vector.Plan) -> Callable[..., Answers]:
+    """The call, whose errors are the environment's: nothing of the run is touched by them, so that it can be saved."""
+
+    def call_it(*arguments: Any) -> Answers:
+        try:
+            return call(*arguments)
+        except EnvironmentFault:
+            raise
+        except (ConfigError, RunError) as error:
+            raise EnvironmentFault(str(error)) from error
+        except Exception as error:
+            where = f"{plan.environment} failed in an evaluation"
+            raise EnvironmentFault(f"{where}: {type(error).__name__}: {error}") from error
+
+    return call_it
+
+
+class Turn:
+    """The environments of some of the lanes, which are ``part`` of all."""
+
+    def __init__(self, environments: vector.Environments, first: int, count: int) -> None:
+        """first: of the lanes.  count: of all lanes."""
+        shown = environments.observations
+        self.environments, self.part = environments, slice(first, first + len(shown))
+        self._batch = None if len(shown) == count else np.zeros((count, *shown.shape[1:]), shown.dtype)
+
+    def begin(self, q_values: Callable[[np.ndarray], TensorLike]) -> None:
+        """A network that draws, draws for later groups what it drew for the first."""
+        if self.part.start and hasattr(q_values, "begin"):
+            q_values.begin()
+
+    def ask(self, q_values: Callable[[np.ndarray], TensorLike]) -> np.ndarray:
+        """Q-values [lanes of the turn, A].  The batch keeps its size to the end and in every turn, so that a lane's
+        last bits depend neither on when others finish nor on how many play."""
+        if self._batch is None:
+            return np.asarray(q_values(self.environments.observations))
+        self._batch[self.part] = self.environments.observations
+        return np.asarray(q_values(self._batch))[self.part]
+
+
+def in_turns(plan: vector.Plan, workers: int, lend: Lend | None) -> Generator[Turn]:
+    """Turn after turn, until every lane has had one; environments are closed when the next one is asked for.
+
+    Raises:
+        EnvironmentFault: there is no environment at all.
+    """
+    first, count = 0, len(plan.streams)
+    while first < count:
+        environments, ours = guarded(_some, plan)(plan._replace(streams=plan.streams[first:]), workers, lend)
+        try:
+            turn = Turn(environments, first, count)
+            yield turn
+        finally:
+            if ours:
+                environments.close()
+        first = turn.part.stop
+
+
+def _some(plan: vector.Plan, workers: int, lend: Lend | None) -> tuple[vector.Environments, bool]:
+    """As many of the plan's environments as can be had, and whether they are ours to close."""
+    with contextlib.suppress(ConfigError):
+        return vector.make(plan, min(workers, len(plan.streams))), True
+    try:
+        return vector.InProcess(plan, fewer=True), True
+    except ConfigError:
+        if lend is None:
+            raise
+        return vector.InProcess.of([lend(plan.streams[0])]), False
