@@ -74,7 +74,7 @@ def test_every_alternative_of_the_configuration_is_compared() -> None:
         "noisy": "noisy",
         "prioritized": "prioritized",
     }
-    assert kinds - trivial - set(where) == {"prioritized_rank"} and "rank-based" in independent_page.page()
+    assert kinds - trivial - set(where) == {"prioritized_rank"} and "rank-based" in independent_page.page().lower()
     assert set(where.values()) <= set(IDEAS)
 
 
