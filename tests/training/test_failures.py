@@ -27,6 +27,7 @@ from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run import Options, train
 from dqn_tf.training.run_dir import read_json, write_json
 from dqn_tf.training.run_state import RunState
+from dqn_tf.training.stop import Interrupted
 
 # A period that no run here reaches; calls of the simulator are counted, so there is no trial before.
 QUIET = Options(progress=False, try_environment=False)
@@ -235,6 +236,32 @@ def test_the_first_error_is_the_one_that_is_told(
     with pytest.raises(OSError, match="checkpoint"):
         train(line(), tmp_path, dataclasses.replace(QUIET, checkpoint_frames=30))
     assert read_json(tmp_path / "manifest.json")["status"] == ("running" if disk == "full" else "failed")
+
+
+# -- episodes that do not end ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["Continuing", "Stay"])
+def test_tasks_and_policies_without_end_complete(name: str, tmp_path: Path, line: Callable[..., RunConfig]) -> None:
+    """Also stopped and continued in the one episode of a task that goes on forever."""
+    scored = Evaluation(epsilon=0.0, episodes=2, final_episodes=2, max_steps_per_episode=30)
+    config = line(environment=f"gym:simulators:{name}-v0", evaluation=scored)
+    summary = train(config, tmp_path / "whole", QUIET)
+    evaluated = summary["final_evaluation"]
+    assert evaluated["episodes"] == 2 and (name == "Stay" or evaluated["cut_off"] == 2)
+    assert (summary["episodes"] == 0) is (name == "Continuing")
+    step, calls = InterleavedLoop._step, []
+
+    def stopping(self: InterleavedLoop) -> Any:
+        calls.append(1)
+        if len(calls) == 57:
+            raise Interrupted(15)
+        return step(self)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(InterleavedLoop, "_step", stopping)
+        with pytest.raises(Interrupted):
+            train(config, tmp_path / "stopped", QUIET)
+    train(config, tmp_path / "stopped", QUIET)
+    assert left(tmp_path / "stopped") == left(tmp_path / "whole")
 
 
 # -- by the clock ------------------------------------------------------------------------------------------------------
