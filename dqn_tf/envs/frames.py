@@ -75,8 +75,8 @@ def maximum(screens: np.ndarray, buffer: np.ndarray | None = None) -> np.ndarray
 class History:
     """The agent's stack of frames, kept as planes of a long buffer so that an observation costs a view, not a copy.
 
-    Planes are never written again once shown, and a full buffer is left to those who still look at it: frames and
-    observations stay valid for ever.  They are read-only; an observation [h, w, stack] is not C-contiguous.
+    A plane is never written again once it was part of an observation, and a full buffer is replaced by a new one.  So
+    frames and observations stay valid.  They are read-only; an observation [h, w, stack] is not C-contiguous.
     """
 
     _PLANES = 64

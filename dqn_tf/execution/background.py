@@ -29,7 +29,7 @@ class ThreadUpdater:
         """
         Args:
             learner: whose parameters are updated.
-            replay: where batches come from; nobody writes to it while updates are under way.
+            replay: where batches come from; it is not written to while updates are being made.
             note: called in the thread with what each update reports, and its number; may raise.
             updates_per_call: updates of one compiled call, where so many are left to do.
         """

@@ -53,7 +53,7 @@ class Gate:
                 messages.dequeue()
 
     def close(self) -> None:
-        """Close for good: an update that waits for an answer fails."""
+        """Close the gate permanently: an update that waits for an answer fails."""
         with tf.init_scope():  # also where a collection of garbage calls it while something is being traced
             self._answers.close(cancel_pending_enqueues=True)
 

@@ -4,7 +4,7 @@ Between two updates theta and theta^- rest, so the gradients of the next update 
 come but its batch; and the sample indices of that batch can be predicted (prediction.py), unless they fall on one of
 the few rows that are not stored yet.  So the gradients are begun early, and wait at a gate (gate.py) before they change
 theta.  When the update is due its indices are drawn as always: if they are the predicted ones the update commits; if
-not, it is discarded and made anew.
+not, it is discarded and computed again.
 
 Priorities are known before theta changes, so a prioritized replay is given them, and the batch after is drawn and
 gathered, while the update is still being made.

@@ -1,4 +1,4 @@
-"""Proportional prioritized replay: transitions of large error are drawn more often, and weighted down for it.
+"""Proportional prioritized replay: transitions with a large error are sampled more often, with a smaller weight.
 
 Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), section 3.3, equation (1), and
 algorithm 1:

@@ -1,4 +1,4 @@
-"""Rank-based prioritized replay: the chance of a transition depends on its place in the order of errors.
+"""Rank-based prioritized replay: the probability of a transition depends on the rank of its error.
 
 Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), section 3.3, equation (1) with
 p_i = 1 / rank(i), and appendix B.2.1:
@@ -7,9 +7,9 @@ p_i = 1 / rank(i), and appendix B.2.1:
 
 Symbols: rank(i) from 1, by |delta_i|, largest first; C_k = sum_{j <= k} j^-alpha, so that P(rank <= k) = C_k / C_N.
 
-As in the paper, a binary heap stands for the sorted order, an index of its array for a rank, and it is sorted now and
-then; one draw comes from each of B parts of equal probability.  The paper approximates the parts by pieces computed
-beforehand; here they are exact, since C does not depend on N.
+As in the paper, a binary heap approximates the sorted order, and an index of its array a rank; it is sorted from time
+to time.  One draw comes from each of B parts of equal probability.  The paper approximates the parts by precomputed
+segments; here they are exact, since C does not depend on N.
 """
 
 from __future__ import annotations

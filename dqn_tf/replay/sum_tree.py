@@ -2,7 +2,7 @@
 
 Paper: Schaul et al. 2016 (arXiv 1511.05952), appendix B.2.1, "Proportional prioritization".
 
-Nodes are float64 and always computed anew from their children, never corrected by differences: the tree is a function
+Nodes are float64 and always recomputed from their children, never corrected by differences: the tree is a function
 of its leaves alone, to the last bit, whatever the order in which they were set.
 """
 

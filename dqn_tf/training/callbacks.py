@@ -1,7 +1,7 @@
-"""Callbacks of ``train``: told of every finished episode and iteration, and unable to change a byte of the run.
+"""Callbacks of ``train``: called for every finished episode and iteration, and unable to change a byte of the run.
 
-What they get is immutable, or a copy that cannot be written to.  Random numbers that they draw are nobody's: the run
-has no global generator.  They are called in the main thread, after the row is on disk.
+What they get is immutable, or a read-only copy.  They may draw random numbers, as the run uses no global generator.
+They are called in the main thread, after the row is on disk.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ OnIteration = Callable[[IterationRecord], None]
 
 
 class CallbackError(RunError):
-    """A callback raised an exception; the run's state is whole and can be saved."""
+    """A callback raised an exception; the run's state is consistent and can be saved."""
 
 
 class Callbacks:
-    """Those of one run; None: there is nobody to tell."""
+    """The callbacks of one run; either may be None."""
 
     def __init__(self, on_episode: OnEpisode | None, on_iteration: OnIteration | None) -> None:
         self._on_episode, self._on_iteration = on_episode, on_iteration

@@ -1,4 +1,4 @@
-"""What to say of a network that has diverged: what it was fed may be the cause, and a smaller step no cure."""
+"""Advice about a diverged network: the cause may be its inputs, and then a smaller learning rate does not help."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from dqn_tf.replay.ring import Ring
 
-ROWS = 10_000  # the newest ones are looked at
-LARGE = 1_000.0  # observations and rewards of about 1 are what initial weights and learning rates are made for
+ROWS = 10_000  # the newest ones are examined
+LARGE = 1_000.0  # initial weights and learning rates are meant for observations and rewards of about 1
 
 
 def advice(ring: Ring) -> str:
-    """A sentence or two about the numbers that the replay holds, or else about the learning rate."""
+    """One or two sentences about the numbers in the replay; if these are fine, about the learning rate."""
     rows = np.arange(max(ring.oldest, ring.head - ROWS), ring.head)
     found = []
     if len(rows) and ring.spec.dtype.startswith("float"):

@@ -1,12 +1,12 @@
 """Monitors: statistics of the agent's parts, once per iteration, for iterations.csv and TensorBoard.
 
-Each idea says in its own file what that is: a value family of its predictions for the held-out states, a sampler of its
-priorities and weights, a layer of its noise; by ``monitored``, names of numbers, and ``monitors``, which finds them.
-An agent has the columns of its own ideas and no others.
+Each idea defines its own: a value family of its predictions for the held-out states, a sampler of its priorities and
+weights, a layer of its noise.  ``monitored`` has the names of the numbers, and ``monitors`` computes them.  An agent
+has the columns of its own ideas and no others.
 
-Everything is a function of the state of the run as it is (weights, replay, held-out states, counters): nothing is
-remembered from update to update, no random stream moves on, and nothing that is trained or saved is touched.  The
-network predicts without noise and at evenly spaced fractions.
+All are functions of the run's current state (weights, replay, held-out states, counters).  Nothing is accumulated over
+updates, no random stream advances, and nothing that is trained or saved changes.  The network predicts without noise
+and at evenly spaced fractions.
 """
 
 from __future__ import annotations
@@ -47,9 +47,14 @@ class Monitors:
         return [*self._value.monitored, *self._replay.sampler.monitored, *of_layers]
 
     def measure(self, heldout: np.ndarray | None, update: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """The numbers, nan where there is nothing to measure yet, and bin counts over ``stats.EDGES`` by name.
+        """Compute all monitors.
 
-        heldout: states [n, ...].  update: the number of the next update.
+        Args:
+            heldout: states [n, ...]; None if there are none yet.
+            update: the number of the next update.
+
+        Returns:
+            The numbers by name, nan where there is nothing to measure yet; and bin counts over ``stats.EDGES`` by name.
         """
         self._learner.settle()
         numbers = dict.fromkeys(self.columns, math.nan)

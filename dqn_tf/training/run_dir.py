@@ -1,4 +1,4 @@
-"""A run's directory: one owner at a time, one configuration for ever, tables without half rows.
+"""The directory of a run: one process at a time, one configuration, and tables without incomplete rows.
 
 config.json      the configuration, whole; its hash is the run's identity
 manifest.json    versions, device, ROM, command line, determinism scope, status

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: finish the step, save, leave with the exit code that callers expect."""
+"""SIGTERM and Ctrl-C: finish the step, save, and exit with the usual code."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from types import FrameType
 from typing import Any
 
 GRACE_SECONDS = 60.0
-ONE_PRESS_SECONDS = 0.3  # a launcher that passes Ctrl-C on makes two of one
+ONE_PRESS_SECONDS = 0.3  # a launcher that forwards Ctrl-C makes two signals of one
 
 
 class Interrupted(Exception):
-    """The run was asked to stop; the state is whole and can be saved."""
+    """The run was asked to stop; its state is consistent and can be saved."""
 
     def __init__(self, number: int) -> None:
         self.exit_code = 128 + number
@@ -26,12 +26,12 @@ class Interrupted(Exception):
 class StopRequests:
     """While entered, SIGTERM and SIGINT set a flag that ``check`` turns into Interrupted.
 
-    A second Ctrl-C, or ``GRACE_SECONDS`` after a signal in which nothing moves (a hung native call, a disk that does
-    not answer), ends the process at once, and says so: the last checkpoint is whole either way.  Who makes progress
-    while the process is stopping tells it with ``alive``.  A child that is forked meanwhile has the handlers of before.
+    A second Ctrl-C ends the process at once, and so do ``GRACE_SECONDS`` after a signal without progress (a native call
+    or a disk that hangs).  It says so; the last checkpoint is complete either way.  Code that makes progress while the
+    process is stopping calls ``alive``.  A child that is forked meanwhile has the earlier handlers.
 
-    Python runs handlers in the main thread, between two of its instructions, hence never while that thread is inside
-    a native call.  So the time is kept by another thread, which the interpreter's own handler wakes through a socket.
+    Python runs handlers in the main thread between two instructions, so never while that thread is inside a native
+    call.  The time is therefore kept by another thread, which the interpreter's own handler wakes through a socket.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -1,1 +1,1 @@
-"""From records to numbers: scores, curves, statistics, comparisons, claims.  Writes nothing."""
+"""Analysis: from records to scores, curves, statistics, comparisons and claims.  Writes nothing."""

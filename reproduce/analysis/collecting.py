@@ -108,7 +108,7 @@ def _scope(table: pd.DataFrame) -> pd.Series:
 
 def _mixture(label: str, group: pd.DataFrame, settings: dict[str, dict[str, Any]]) -> str:
     """Which runs differ in which settings, in words."""
-    lines = [f"Left out: {label}: {len(settings)} different configurations would stand in one table."]
+    lines = [f"Left out: {label}: {len(settings)} different configurations would be in one table."]
     for identity in settings:
         some = group[group["settings_hash"] == identity][["environment", "seed"]].drop_duplicates()
         names = [f"{r['environment']} seed {r['seed']}" for r in records(some)]

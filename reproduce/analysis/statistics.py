@@ -92,8 +92,8 @@ def aggregate(
     confidence: float = CONFIDENCE,
     target: float = HUMAN,
 ) -> dict[str, Estimate]:
-    """Median, mean, IQM and optimality gap over games, with stratified bootstrap intervals: seeds are drawn anew, with
-    replacement, within each game (Agarwal et al. 2021, arXiv 2108.13264, section 4).
+    """Median, mean, IQM and optimality gap over games, with stratified bootstrap intervals: seeds are drawn with
+    replacement within each game (Agarwal et al. 2021, arXiv 2108.13264, section 4).
 
     groups: one array per game, [seeds] or [seeds, points]; of the estimates: () or [points].  All points share their
     resamples, so the interval of a curve is of the same hypothetical runs everywhere.

@@ -1,4 +1,4 @@
-"""A sweep: one protocol's runs in one folder, carried out until none is missing.
+"""A sweep: the runs of one protocol in one folder, carried out until all are complete.
 
     DIR/<protocol>/sweep.json     what the runs are (so that another version is refused), and who worked on them
     DIR/<protocol>/protocol.toml  the protocol, as it was
@@ -6,8 +6,8 @@
     DIR/<protocol>/manifest.csv   every complete run: configuration, code, final state, and its files' hashes
     DIR/<protocol>/<agent>/<environment>/seed_<k>/   the run directories, logs beside them
 
-The folder may be shared: shards on several machines write the same lists under a lock, and a run directory has one
-owner at a time.
+The folder may be shared: shards on several machines write the same lists under a lock, and only one process at a time
+works in a run directory.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _evidence(job: Job) -> tuple[str, ...]:
     except (KeyError, IndexError, TypeError) as error:
         raise RunError(
             f"Expected summary.json and manifest.json as training writes them in {job.run_dir}: {error!r}. A summary "
-            "that is removed is written anew, from the last checkpoint."
+            "that is removed is written again, from the last checkpoint."
         ) from error
     return (*_key(job), *map(str, told), *hashes)
 
@@ -212,7 +212,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
     if header != list(columns) or any(len(row) != len(columns) for row in rows):
         raise RunError(
             f"Expected the columns {', '.join(columns)} in {path}. The file is damaged: remove it, and the same "
-            "command writes it anew."
+            "command writes it again."
         )
     return rows
 

@@ -16,7 +16,7 @@ from reproduce.formatting import plain
 from reproduce.planning import job
 
 STATES = ("complete", "running", "failed", "stopped", "waiting")
-START_SECONDS = 180.0  # a log that is younger, without a run beside it: TensorFlow is being loaded
+START_SECONDS = 180.0  # a log younger than this, without a run directory: TensorFlow is being loaded
 MOST = 20  # runs listed by name for each state
 
 

@@ -1,4 +1,4 @@
-"""What a plan will cost: hours, memory and disk, as ``--dry-run`` prints them."""
+"""The cost of a plan: hours, memory and disk, as ``--dry-run`` prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training run that is asked for: what ``dqn-tf train`` is told, where it lives, and how far it is."""
+"""One planned training run: the arguments of ``dqn-tf train``, its directory, and its progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WARM_UP_COST = 0.2  # of a frame before learning starts, in frames after; only f
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run: what ``dqn-tf train`` is asked for, and where it lives.
+    """One planned run: the arguments of ``dqn-tf train`` and its directory.
 
     python_path: a folder in which its process finds the module of its environment; "": it needs none.
     """
@@ -87,7 +87,7 @@ class Job:
         return True
 
     def owner(self) -> str | None:
-        """Who holds the run at this moment; None if nobody does."""
+        """The process that holds the run's lock; None if it is free."""
         return owner(self.run_dir)
 
     def frames_done(self) -> int:
@@ -101,12 +101,12 @@ class Job:
 
 
 def log_of(run_dir: Path) -> Path:
-    """What a run's attempts print, one after another."""
+    """The log of a run: the output of all its attempts."""
     return run_dir.with_name(f"{run_dir.name}.log")
 
 
 def owner(run_dir: Path) -> str | None:
-    """Who holds a run directory's lock at this moment; None if nobody does."""
+    """The process that holds the lock of a run directory; None if it is free."""
     try:
         with open(run_dir / ".lock") as lock:
             try:

@@ -1,4 +1,4 @@
-"""From a protocol to the runs that it asks for, and what they will cost."""
+"""From a protocol to the runs that it asks for, and their cost."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def check(p: Protocol, wrong: Wrong) -> None:
             _grid(p, grid, f"{table}[{i}]", wrong)
             for pair in ((a, e) for a in grid.agents for e in environments(grid)):
                 if runs.setdefault(pair, i) != i:
-                    raise wrong(f"{table}[{i}]", f"{pair[0]} on {pair[1]} stands in {table}[{runs[pair]}] too.")
+                    raise wrong(f"{table}[{i}]", f"{pair[0]} on {pair[1]} is in {table}[{runs[pair]}] too.")
     if (p.score.convention in WINDOWED) != bool(p.score.window_frames):
         told = f"Expected it for {' and '.join(WINDOWED)}, and for them only; the convention is"
         raise wrong("score.window_frames", f"{told} {p.score.convention}.")
@@ -40,7 +40,7 @@ def check(p: Protocol, wrong: Wrong) -> None:
 
 def _preset(p: Protocol, preset: str, key: str, wrong: Wrong) -> None:
     if preset not in presets.PRESETS and preset not in p.awaiting:
-        then = "A preset that is still to come stands in `awaiting`."
+        then = "Presets that do not exist yet belong into `awaiting`."
         raise wrong(key, unknown("preset", preset, (*presets.PRESETS, *p.awaiting), then))
 
 

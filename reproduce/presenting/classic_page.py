@@ -136,7 +136,7 @@ def _line(agent: str, seeds: Sequence[int], found: pd.DataFrame) -> dict[str, An
 
 
 def page_of_results() -> str:
-    """The page of results/classic/cartpole.csv as it is."""
+    """The page, from the rows that results/classic/cartpole.csv has now."""
     return page(protocol_files.load("classic"), pd.read_csv(FOUND).reindex(columns=list(COLUMNS)))
 
 

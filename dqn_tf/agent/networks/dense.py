@@ -1,4 +1,4 @@
-"""Fully connected layers after the torso, and what a layer is: a call on features [B, P], and its variables."""
+"""Fully connected layers without noise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Dense:
 
 
 class DenseLayer:
-    """One layer: Keras's, or the same with a single bias for all its outputs."""
+    """One layer: that of Keras, or the same with one bias for all outputs."""
 
     monitored: ClassVar[tuple[str, ...]] = ()
 
@@ -46,7 +46,7 @@ class DenseLayer:
         return y if self._bias is None else y + self._bias
 
     def monitors(self) -> Monitored:
-        """Nothing."""
+        """None."""
         return Monitored({}, {})
 
     @property

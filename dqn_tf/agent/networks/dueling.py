@@ -24,7 +24,7 @@ from dqn_tf.types import Tensor, TensorLike
 
 
 def combine(value: TensorLike, advantage: TensorLike) -> Tensor:
-    """V [B, 1, N] and A [B, A, N] to Q [B, A, N].
+    """Equation (9): Q [B, A, N] of the value V [B, 1, N] and the advantages A [B, A, N].
 
     >>> combine(tf.constant([[[10.0]]]), tf.constant([[[1.0], [2.0], [6.0]]])).numpy().ravel().tolist()
     [8.0, 9.0, 13.0]
@@ -39,9 +39,12 @@ def scale_gradient(x: TensorLike, scale: float) -> Tensor:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dueling:
-    """Two streams.  ``hidden``: whether each has hidden layers of its own, as in the paper, or they share them, as in
-    Dopamine (`dopamine/jax/networks.py`, FullRainbowNetwork).  ``torso_gradient``: what the gradient that enters the
-    torso is multiplied by (1/sqrt(2) in the paper's Atari experiments)."""
+    """Two streams.
+
+    hidden: "separate" if each stream has hidden layers of its own, as in the paper; "shared" if they have them in
+    common, as in Dopamine (`dopamine/jax/networks.py`, FullRainbowNetwork).
+    torso_gradient: factor on the gradient that enters the torso; 1/sqrt(2) in the paper's Atari experiments.
+    """
 
     KIND = "dueling"
     hidden: Literal["separate", "shared"] = setting("separate", doc="hidden layers of the two streams")

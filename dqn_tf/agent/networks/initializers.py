@@ -1,4 +1,4 @@
-"""Initial weights, drawn on the host from a counter-based stream: the same numbers on every machine."""
+"""Initial weights, drawn on the host from a counter-based stream, so they are the same on every machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Fans = dict[str, Callable[..., Any]]
 
 
 class Initializers:
-    """Hands out Keras initializers; the k-th variable asked for draws from counter k of the stream."""
+    """Makes Keras initializers.  The initializer of the k-th variable draws from counter k of the stream."""
 
     def __init__(self, scheme: Initialization, stream: Stream) -> None:
         self.scheme, self.stream, self._made = scheme, stream, 0

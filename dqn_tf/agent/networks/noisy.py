@@ -1,4 +1,4 @@
-"""Noisy networks: layers whose weights carry learned Gaussian noise, which explores in epsilon's stead.
+"""Noisy networks: layers whose weights carry learned Gaussian noise, in place of epsilon-greedy exploration.
 
 Paper: Fortunato et al. 2018, "Noisy Networks for Exploration" (arXiv 1706.10295), section 3, equations (8)-(11), with
 factorized noise:

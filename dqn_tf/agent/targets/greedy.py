@@ -1,4 +1,4 @@
-"""The target backs up the action that the target network itself prefers: max_a' Q(s', a'; theta^-).
+"""The target network chooses the next action and evaluates it: max_a' Q(s', a'; theta^-).
 
 Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training algorithm for deep Q-networks".
 """

@@ -1,4 +1,4 @@
-"""A soft-max policy backs up its own entropy, and the log-probability of the action taken is added to the reward.
+"""Munchausen: a soft-max policy with its entropy in the target, and the log-policy of the action taken in the reward.
 
 Paper: Vieillard, Pietquin & Geist 2020, "Munchausen Reinforcement Learning" (arXiv 2007.14430), the target of M-DQN in
 section 2 (its number is remembered from the paper, not read in a source), clipped from below as in the authors' code:

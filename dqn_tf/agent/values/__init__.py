@@ -1,1 +1,1 @@
-"""How a return is represented, predicted and regressed: one family per file."""
+"""Value families: how the return is represented, predicted and regressed; one per file."""

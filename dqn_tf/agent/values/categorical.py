@@ -11,8 +11,8 @@ equation (7) and algorithm 1:
 
 Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t, N atoms, m [B, N].
 
-A bootstrap rule whose policy is not one-hot mixes the distributions of the actions by it and shifts the atoms by the
-mean of its bonus; for one-hot policies without a bonus that is the paper's a*.
+A target rule whose policy is not one-hot averages the distributions of the actions by that policy and shifts the atoms
+by the mean of its bonus.  With a one-hot policy and no bonus this is the paper's a*.
 """
 
 from __future__ import annotations
@@ -34,20 +34,28 @@ from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, T
 
 
 def evenly(low: float, high: float, number: int) -> np.ndarray:
-    """[number] float32 from low to high."""
+    """``number`` evenly spaced float32 numbers from low to high."""
     return np.linspace(low, high, number).astype(np.float32)
 
 
 def contains_zero(support: np.ndarray) -> bool:
-    """Whether 0 lies between its ends.  Then no atom is larger than the distance of the ends."""
+    """Whether 0 lies between the ends of the support.  No atom is then larger than the distance of the ends."""
     return bool(support[0] <= 0 <= support[-1])
 
 
 def project(atoms: TensorLike, probabilities: TensorLike, support: np.ndarray) -> Tensor:
-    """m [B, N]: mass ``probabilities`` [B, M] at ``atoms`` [B, M], moved to its neighbors on ``support`` [N].
+    """The projection of a distribution onto the support: algorithm 1, with a matrix product in place of a scatter.
 
-    A sum over j as a matrix product, where algorithm 1 scatters.  On a support that does not contain 0 distances are
-    taken from its lowest atom: far from 0, float32 rounds the atoms themselves by more than masses may be wrong.
+    On a support that does not contain 0, distances are measured from its lowest atom, because far from 0 float32
+    rounds the atoms too coarsely.
+
+    Args:
+        atoms: [B, M], where the mass is.
+        probabilities: [B, M], the mass.
+        support: [N], evenly spaced.
+
+    Returns:
+        m [B, N]: the mass of each atom, moved to its two neighbors.
 
     >>> project(tf.constant([[0.25, 9.0]]), tf.constant([[0.4, 0.6]]), np.float32([0, 1, 2])).numpy().round(6).tolist()
     [[0.30000001192092896, 0.10000000149011612, 0.6000000238418579]]
@@ -62,9 +70,15 @@ def project(atoms: TensorLike, probabilities: TensorLike, support: np.ndarray) -
 
 
 def cross_entropy(m: TensorLike, logits: TensorLike, clip: float = 0.0) -> Tensor:
-    """-sum_i m_i log p_i with p = softmax(logits): [B, N], [B, N] -> [B].
+    """-sum_i m_i log p_i with p = softmax(logits).
 
-    clip: p_i is clipped to [clip, 1 - clip] before the logarithm, and has no gradient beyond; 0: not.
+    Args:
+        m: [B, N].
+        logits: [B, N].
+        clip: p_i is clipped to [clip, 1 - clip] before the logarithm, without a gradient beyond; 0: it is not.
+
+    Returns:
+        [B].
     """
     if clip == 0:
         return -tf.reduce_sum(m * tf.nn.log_softmax(logits), axis=-1)
@@ -74,7 +88,7 @@ def cross_entropy(m: TensorLike, logits: TensorLike, clip: float = 0.0) -> Tenso
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Categorical:
-    """``atoms`` probabilities per action on evenly spaced returns from ``v_min`` to ``v_max``."""
+    """The probabilities of ``atoms`` evenly spaced returns from ``v_min`` to ``v_max``, for each action."""
 
     KIND = "categorical"
     random: ClassVar[bool] = False
@@ -112,7 +126,7 @@ class Categorical:
 
     @property
     def _origin(self) -> float:
-        """From where returns are counted within this family: 0, or the lowest atom where the support lies beside 0."""
+        """The return from which distances are measured: 0, or the lowest atom if the support does not contain 0."""
         return 0.0 if contains_zero(self.support) else self.v_min
 
     @property
@@ -137,17 +151,19 @@ class Categorical:
         return ValueOutputs(mean + self._origin if self._origin else mean, dist=logits)
 
     def monitors(self, values: ValueOutputs) -> Monitored:
-        """Of the greedy action's distribution; edge_mass: the probability of the lowest and the highest atom, large
-        where returns do not fit between v_min and v_max."""
+        """The spread of the greedy action's distribution, and the probability of its lowest and highest atom.
+
+        The latter is large where returns do not fit between v_min and v_max.
+        """
         p = tf.nn.softmax(spread.of_greedy(values))
         return spread.monitors(tf.broadcast_to(self.support, tf.shape(p)), p, heldout_edge_mass_mean=p[:, 0] + p[:, -1])
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
     ) -> LossOutputs:
-        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B].
+        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network.
 
-        td_error: between the means; priority: the loss.
+        td_error is the difference of the means; priority is the loss.
         """
         bonus = tf.reduce_sum(terms.policy * terms.value_bonus, axis=-1, keepdims=True)
         r_t = (transitions.r_t + terms.reward_bonus)[:, None]

@@ -24,7 +24,7 @@ from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, T
 
 
 def select(q_values: TensorLike, actions: TensorLike) -> Tensor:
-    """Q(s, a) [B] out of q_values [B, A] for actions [B]: one-hot and sum, as gather's gradient is a scatter."""
+    """Q(s, a) [B] of the actions [B], from q_values [B, A]: one-hot and sum, as the gradient of gather scatters."""
     return tf.reduce_sum(q_values * tf.one_hot(actions, q_values.shape[-1], dtype=q_values.dtype), axis=-1)
 
 
@@ -39,7 +39,16 @@ def average(dist: TensorLike, policy: TensorLike) -> Tensor:
 
 
 def target(r_t: TensorLike, discount_t: TensorLike, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
-    """y [B] = r + b_r + gamma * sum_a' pi(a') (Q(s', a') + b_v(a')), with the bootstrap rule's pi, b_v, b_r.
+    """y = r + b_r + gamma * sum_a' pi(a') (Q(s', a') + b_v(a')).
+
+    Args:
+        r_t: r [B].
+        discount_t: gamma [B], 0 where the value ends.
+        next_values: of s' by the target network.
+        terms: pi, b_v, b_r of the target rule.
+
+    Returns:
+        y [B].
 
     >>> r_t, discount_t, max_q = 2.0, 0.9, 5.0     # the worked example of docs/worked_example.md
     >>> r_t + discount_t * max_q
@@ -55,9 +64,16 @@ def squared(delta: TensorLike) -> Tensor:
 
 
 def huber(delta: TensorLike, threshold: float) -> Tensor:
-    """delta^2 / 2 within the threshold k, k (|delta| - k/2) beyond: its gradient is delta clipped to [-k, k].
+    """delta^2 / 2 up to the threshold k, k (|delta| - k/2) beyond: its gradient is delta clipped to [-k, k].
 
-    That is how the paper clips "the error term [...] to be between -1 and 1" (Methods, "Training details").
+    This is how the paper clips "the error term [...] to be between -1 and 1" (Methods, "Training details").
+
+    Args:
+        delta: of any shape.
+        threshold: k > 0.
+
+    Returns:
+        The loss, of the shape of delta.
     """
     size = tf.abs(delta)
     inside = tf.minimum(size, threshold)
@@ -93,13 +109,13 @@ class Expected:
         return ValueOutputs(q_values=tf.squeeze(head(features, draws), axis=-1))
 
     def monitors(self, values: ValueOutputs) -> Monitored:
-        """Nothing but the Q-values themselves, which are watched for every agent."""
+        """None: the Q-values are monitored for every agent."""
         return Monitored({}, {})
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
     ) -> LossOutputs:
-        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B]."""
+        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network."""
         y = tf.stop_gradient(target(transitions.r_t, transitions.discount_t, next_values, terms))
         delta = y - select(values.q_values, transitions.a_tm1)
         loss = squared(delta) if self.loss == "squared" else huber(delta, self.huber_threshold)

@@ -39,7 +39,7 @@ from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, T
 
 
 class Proposed(NamedTuple):
-    """tau [B, N + 1]; entropy H(q) [B]; edges [B, A, N - 1]: Z at tau_1 .. tau_{N-1}, without gradient."""
+    """Of the proposal: tau [B, N + 1]; H(q) [B]; edges [B, A, N - 1], Z at tau_1 .. tau_{N-1} without gradient."""
 
     tau: Tensor
     entropy: Tensor
@@ -60,7 +60,15 @@ def fractions(logits: TensorLike) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def fraction_loss(tau: TensorLike, edges: TensorLike, middles: TensorLike) -> Tensor:
-    """sum_i [dW/dtau_i] tau_i [B]: tau [B, N + 1], Z at tau_1 .. tau_{N-1} [B, N - 1] and at tau_hat [B, N].
+    """The loss of the proposal, sum_i [dW/dtau_i] tau_i.
+
+    Args:
+        tau: [B, N + 1].
+        edges: Z at tau_1 .. tau_{N-1} [B, N - 1].
+        middles: Z at tau_hat [B, N].
+
+    Returns:
+        [B].
 
     >>> tau = tf.constant([[0.0, 0.5, 1.0]])
     >>> float(fraction_loss(tau, tf.constant([[3.0]]), tf.constant([[1.0, 4.0]]))[0])      # (2 * 3 - 4 - 1) * 0.5
@@ -104,7 +112,7 @@ class FQF:
     def outputs(
         self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
-        """dist: Z at tau_hat [B, A, N]."""
+        """Q-values, and as dist [B, A, N] Z at tau_hat."""
         tau, tau_hat, entropy = fractions(parts[1](tf.stop_gradient(features), draws))
 
         def z(taus: TensorLike) -> Tensor:
@@ -119,7 +127,7 @@ class FQF:
         )
 
     def monitors(self, values: ValueOutputs) -> Monitored:
-        """Of the greedy action's values, each with the mass of its fraction; H(q), at most ln N (even fractions)."""
+        """The spread of the greedy action's values, weighted by their fractions; H(q), ln N if these are even."""
         tau, entropy, _ = values.proposal
         return spread.monitors(
             spread.of_greedy(values), tau[:, 1:] - tau[:, :-1], heldout_fraction_entropy_nats_mean=entropy
@@ -128,9 +136,9 @@ class FQF:
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
     ) -> LossOutputs:
-        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B].
+        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network.
 
-        priority: the quantile regression's loss alone.
+        The priority is the loss of the quantile regression alone.
         """
         out = quantile_losses(values, transitions, next_values, terms, self.kappa)
         tau, entropy, edges = values.proposal
@@ -139,10 +147,10 @@ class FQF:
 
 
 class Proposal(DenseLayer):
-    """w1: features [B, F] -> logits [B, N].
+    """The network w1 that proposes fractions: features [B, F] -> logits [B, N].
 
-    Its first weights are 0.01 of Glorot's, as in Tianshou (`tianshou/utils/net/discrete.py`): fractions start nearly
-    even, however large the features are.
+    Its initial weights are a hundredth of Glorot's, as in Tianshou (`tianshou/utils/net/discrete.py`), so fractions are
+    nearly even at first, however large the features are.
     """
 
     def __init__(self, features: int, fractions: int, initializers: Initializers, optimizer: RMSProp) -> None:

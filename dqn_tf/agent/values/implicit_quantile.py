@@ -1,4 +1,4 @@
-"""The return's quantile function, asked at sampled fractions: the value family of IQN.
+"""The return's quantile function, evaluated at sampled fractions: the value family of IQN.
 
 Paper: Dabney et al. 2018, "Implicit Quantile Networks for Distributional Reinforcement Learning" (arXiv 1806.06923),
 equations (2) to (4):
@@ -50,7 +50,20 @@ def quantile_values(
     first: int,
     draws: Draws | None,
 ) -> Tensor:
-    """Z_tau(s, .) [B, A, T]: features psi(s) [B, F], taus [B or 1, T]."""
+    """The quantile values Z_tau(s, .).
+
+    Args:
+        features: psi(s) [B, F].
+        taus: [B or 1, T].
+        head: f, from [B, F] to [B, A, 1].
+        embedding: the layer of phi, from [B, n] to [B, F].
+        n: cosines of the embedding.
+        first: the i of the first cosine.
+        draws: of random numbers in head and embedding; None: they draw none.
+
+    Returns:
+        [B, A, T].
+    """
     count = taus.shape[1]
     basis = tf.reshape(cosines(taus, n, first), [-1, n])
     phi = tf.reshape(embedding(basis, draws), [-1, count, features.shape[-1]])
@@ -61,7 +74,7 @@ def quantile_values(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImplicitQuantile:
-    """The quantile function of the return; fractions are drawn anew for every action and every pass of an update."""
+    """The quantile function of the return, at fractions that are sampled in every forward pass."""
 
     KIND = "implicit_quantile"
     random: ClassVar[bool] = True
@@ -81,7 +94,7 @@ class ImplicitQuantile:
         expect(self.kappa >= 0, "a number >= 0", "value.kappa", self.kappa)
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
-        """The layer of phi: from n cosines to as many numbers as there are features."""
+        """The layer of phi, from n cosines to F features."""
         return [
             DenseLayer(self.cosines, features, initializers.layer(self.cosines, features), relu=True, bias="per_output")
         ]
@@ -105,11 +118,11 @@ class ImplicitQuantile:
         return ValueOutputs(tf.reduce_mean(z, axis=-1) if q_values is None else q_values, dist=z, taus=taus)
 
     def monitors(self, values: ValueOutputs) -> Monitored:
-        """Of the greedy action's values at evenly spaced fractions."""
+        """The spread of the greedy action's values at evenly spaced fractions."""
         return quantile_monitors(values)
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
     ) -> LossOutputs:
-        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B]."""
+        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network."""
         return quantile_losses(values, transitions, next_values, terms, self.kappa)

@@ -41,13 +41,22 @@ def midpoints(n: int) -> np.ndarray:
 
 
 def target_quantiles(transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
-    """T theta [B, N'] = r + b_r + gamma sum_a' pi(a') (theta(s', a') + b_v(a')); the bootstrap rule's pi, b_v, b_r."""
+    """T theta [B, N'] = r + b_r + gamma sum_a' pi(a') (theta(s', a') + b_v(a')); the target rule's pi, b_v, b_r."""
     backed_up = average(next_values.dist + terms.value_bonus[:, :, None], terms.policy)
     return (transitions.r_t + terms.reward_bonus)[:, None] + transitions.discount_t[:, None] * backed_up
 
 
 def quantile_regression(target: TensorLike, theta: TensorLike, taus: TensorLike, kappa: float) -> Tensor:
-    """loss [B] of theta [B, N] at taus [B or 1, N] on target [B, N'].
+    """The quantile regression loss: sum_i 1/N' sum_j rho_{tau_i}(target_j - theta_i).
+
+    Args:
+        target: [B, N'], without gradient.
+        theta: [B, N].
+        taus: [B or 1, N], the fractions of theta.
+        kappa: where the Huber loss becomes linear; 0: absolute errors.
+
+    Returns:
+        [B].
 
     >>> q = quantile_regression(tf.constant([[0.0, 4.0]]), tf.constant([[1.0]]), tf.constant([[0.25]]), 1.0)
     >>> float(q[0])       # u = -1: 0.75 * 0.5;  u = 3: 0.25 * 2.5;  their mean
@@ -62,7 +71,7 @@ def quantile_regression(target: TensorLike, theta: TensorLike, taus: TensorLike,
 def quantile_losses(
     values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms, kappa: float
 ) -> LossOutputs:
-    """What every value family of quantiles regresses.  td_error: between the means; priority: the loss."""
+    """The losses of every value family of quantiles.  td_error is the difference of the means; priority is the loss."""
     y = tf.stop_gradient(target_quantiles(transitions, next_values, terms))
     theta = select_dist(values.dist, transitions.a_tm1)
     loss = quantile_regression(y, theta, values.taus, kappa)
@@ -70,7 +79,7 @@ def quantile_losses(
 
 
 def quantile_monitors(values: ValueOutputs) -> Monitored:
-    """Of N equally probable values of the greedy action's return."""
+    """The spread of N equally probable returns of the greedy action."""
     z = spread.of_greedy(values)
     return spread.monitors(z, tf.ones_like(z) / z.shape[-1])
 
@@ -106,11 +115,11 @@ class Quantile:
         return ValueOutputs(tf.reduce_mean(theta, axis=-1), dist=theta, taus=tf.constant(midpoints(self.quantiles)))
 
     def monitors(self, values: ValueOutputs) -> Monitored:
-        """Of the quantiles of the greedy action."""
+        """The spread of the quantiles of the greedy action."""
         return quantile_monitors(values)
 
     def losses(
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
     ) -> LossOutputs:
-        """values: of s_tm1 by the online network; next_values: of s_t by the target network.  All results are [B]."""
+        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network."""
         return quantile_losses(values, transitions, next_values, terms, self.kappa)

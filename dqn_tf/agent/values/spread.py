@@ -28,9 +28,15 @@ def quantile(returns: TensorLike, probabilities: TensorLike, q: float) -> Tensor
 
 
 def monitors(returns: TensorLike, probabilities: TensorLike, **more: TensorLike) -> Monitored:
-    """Standard deviation and distance between the quartiles of each of B distributions: returns, probabilities [B, N].
+    """Standard deviation and interquartile range of B distributions.
 
-    more: further numbers [B].
+    Args:
+        returns: [B, N].
+        probabilities: [B, N].
+        more: further numbers [B], by name.
+
+    Returns:
+        The numbers, and the distributions for a histogram.
     """
     mean = tf.reduce_sum(probabilities * returns, axis=-1, keepdims=True)
     std = tf.sqrt(tf.reduce_sum(probabilities * tf.square(returns - mean), axis=-1))

@@ -15,7 +15,7 @@ from reproduce.executing.jobs import Outcome
 from reproduce.planning.cost import cores
 from reproduce.planning.job import Job
 
-ELSEWHERE_SECONDS = 5.0  # between two looks at runs that another process holds
+ELSEWHERE_SECONDS = 5.0  # how often runs that another process holds are checked
 
 
 class Local:

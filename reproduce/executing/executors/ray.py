@@ -24,7 +24,7 @@ from reproduce.places import python_path
 from reproduce.planning.job import Job
 
 REQUESTS = "DQN_TF_RAY"  # more for each task: num_gpus=0.25 resources and so on, as ray.remote understands them
-LOOK_SECONDS = 2.0  # between two looks at what has begun
+LOOK_SECONDS = 2.0  # how often it is checked which runs have begun
 RAY_CHANGES = ("OMP_NUM_THREADS",)  # for its workers; a run must see what it would see without Ray
 
 

@@ -121,7 +121,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table that sorts by any column.  Wider than the screen, it scrolls by itself."""
+    """A table that sorts by any column; it scrolls if it is wider than the screen."""
 
     macro: ClassVar[str] = "table"
     columns: Sequence[Column]
@@ -195,7 +195,7 @@ def _table(rows: Rows, columns: Mapping[str, str], caption: str) -> Table:
 
 
 def picture(image: bytes, words: str, kind: str = "svg") -> Picture:
-    """A figure as data of its own, so that its ids meet nobody else's."""
+    """A figure as a separate image, so that its ids do not clash with those of other figures."""
     return Picture(base64.b64encode(image).decode("ascii"), "svg+xml" if kind == "svg" else kind, words)
 
 
@@ -205,7 +205,7 @@ def page(title: str, sections: Sequence[Section], words: str) -> str:
 
 
 def html(block: Block) -> str:
-    """One block, as it stands in a page."""
+    """The HTML of one block."""
     module = _ENVIRONMENT.get_template("blocks.html").module
     return str(getattr(module, block.macro)(block))
 

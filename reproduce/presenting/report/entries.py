@@ -1,4 +1,4 @@
-"""What a report says of each run, read or damaged, and of the protocol that asked for it."""
+"""The entries of a report: each run, also damaged ones, and the protocol that they belong to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What the page says of one run.  state: of STATES.  lost: why it could not be read.  differs: from its preset."""
+    """One run in the report.
+
+    state: one of STATES.
+    lost: why it could not be read.
+    differs: settings that differ from its preset.
+    """
 
     path: str
     collection: str

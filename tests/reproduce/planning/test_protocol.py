@@ -392,7 +392,7 @@ def test_a_run_twice(mine, outcome):
         path.read_text() + '\n[[grid]]\nagents = ["wide"]\nenvironments = ["CartPole-v1"]\nseeds = [9]\n'
         "budget_frames = 5\n"
     )
-    assert "line 42, key `grid[2]`: wide on CartPole-v1 stands in grid[1] too" in outcome(load, str(path))
+    assert "line 42, key `grid[2]`: wide on CartPole-v1 is in grid[1] too" in outcome(load, str(path))
 
 
 def test_a_claim_twice(mine, outcome):
