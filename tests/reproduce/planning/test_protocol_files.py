@@ -135,7 +135,7 @@ WRONG = {
         "Did you mean 'breakout'",
     ),
     "an environment twice": (
-        ['environments = ["CartPole-v1"]', 'environments = ["breakout", "Breakout-v4"]'],
+        ['environments = ["CartPole-v1"]', 'environments = ["breakout", "ALE/Breakout-v5"]'],
         "line 20, key `grid[1].environments`",
         "each environment once",
     ),
