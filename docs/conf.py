@@ -44,7 +44,8 @@ NAVIGATION = {
     "From Python": ["docs/api", *GUIDES],
     "Agents": ["docs/agents/index", "docs/equations", "docs/combinations", "docs/independent"],
     "Results": [
-        *("results/README", "docs/classic_results", "docs/classic", "docs/evidence/early", "docs/evidence/family"),
+        *("results/README", "docs/classic_results", "docs/classic"),
+        *("docs/evidence/plan", "docs/evidence/early", "docs/evidence/family"),
         *("docs/figures", "docs/metrics", "docs/statistics"),
     ],
     "How it works": [

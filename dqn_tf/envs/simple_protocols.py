@@ -74,7 +74,7 @@ class MinAtarProtocol:
         None, unit="agent steps", doc="An episode is cut off (truncated) here; none: never.", at="envs/minatar"
     )
     reward_clip: tuple[float, float] | None = setting(
-        None, doc="Lowest and highest reward of a step as the learner sees it.", at="training/loop"
+        None, doc="Lowest and highest reward of a step as the learner sees it.", at="training/run_state"
     )
 
     def __post_init__(self) -> None:

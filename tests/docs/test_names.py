@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dqn_tf import presets
+from dqn_tf import envs, presets
 from dqn_tf.api import make_config
 from dqn_tf.checks import ConfigError
 
@@ -91,7 +91,9 @@ def _members(node: ast.ClassDef) -> set[str]:
 def _environment(preset: presets.Preset) -> str:
     """One that the preset is for."""
     if preset.environments:
-        return next(iter(preset.environments)).partition(":")[2]
+        return envs.short_name(next(iter(preset.environments)))
+    if isinstance(preset.rules, envs.MinAtarProtocol):
+        return "minatar:breakout"
     return "breakout" if preset.protocol else "CartPole-v1"
 
 
