@@ -1,8 +1,8 @@
-"""Several environments side by side: in this process, or in worker processes over shared memory.  The same answers.
+"""Several environments at a time, in this process or in worker processes over shared memory, with the same results.
 
-Environment i draws from its own streams, so that what it does depends on its actions alone: not on how many workers
-there are, nor on which is the first to be ready.  A worker answers when all its environments have; the caller waits for
-all workers and reads the answers in the environments' order.
+Environment i draws from its own streams, so it depends on its actions alone, and not on the number of workers or on
+which is ready first.  A worker answers when all its environments have; the caller waits for all workers and reads the
+answers in the order of the environments.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Environments(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
 
 def make(plan: Plan, workers: int) -> Environments:
@@ -84,13 +84,13 @@ def make(plan: Plan, workers: int) -> Environments:
 
 
 def advice(workers: int) -> str | None:
-    """What is wrong with so many workers on this machine, if anything."""
+    """A warning if there are more workers than cores, else None."""
     cores = len(os.sched_getaffinity(0))
     if workers <= cores:
         return None
     return (
-        f"{workers} environment workers share {cores} core{'s' if cores > 1 else ''}: they wait for one another, and "
-        f"more than {cores} bring nothing. The results do not depend on their number."
+        f"{workers} environment workers share {cores} core{'s' if cores > 1 else ''}: they wait for one another, so "
+        f"more than {cores} are no faster. The results do not depend on their number."
     )
 
 
@@ -111,7 +111,7 @@ def restore(environment: envs.Environment, state: dict[str, Any], inexact: bool)
 
 
 class InProcess:
-    """One after the other, here."""
+    """Environments in this process, one after the other."""
 
     def __init__(self, plan: Plan, fewer: bool = False) -> None:
         """fewer: take as many as can be had, one at least (``len(environments)`` tells).

@@ -1,11 +1,11 @@
 """A worker process of ``vector.InWorkers``: ``python -m dqn_tf.envs.worker CHANNEL MEMORY OWNER`` (two open files, the
 owner's process number).
 
-It does what its owner says over the channel, and ends when the owner does.  Signals are for the owner to handle: a
-Ctrl-C reaches all processes of a terminal, and the run must be saved before its environments go.
+It carries out its owner's requests and ends when the owner does.  It ignores signals: a Ctrl-C reaches all processes of
+a terminal, and the run must be saved before its environments end.
 
-While an environment's step never ends, nobody reads the channel, so a thread looks after the owner.  Not Linux's
-PR_SET_PDEATHSIG: that one follows the thread that started the worker, which need not live as long as its process.
+While a step of an environment hangs, the channel is not read, so a thread watches the owner.  PR_SET_PDEATHSIG of Linux
+does not serve: it follows the thread that started the worker, which may end before its process.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from dqn_tf.envs import vector
 from dqn_tf.envs.shared import Shared, receive, send, share
 from dqn_tf.envs.vector import RESET, REST
 
-LOOK_SECONDS = 1.0  # so often
+LOOK_SECONDS = 1.0  # how often the owner is looked for
 
 
 class Worker:
-    """A share of the environments, and the memory in which they answer."""
+    """Some of the environments, and the shared memory for their answers."""
 
     def __init__(self, memory: int) -> None:
         self._memory = memory

@@ -4,15 +4,14 @@ Paper: Daley & Amato 2021, "Human-level control without server-grade hardware" (
 and synchronized execution.
 
     period p: the C = target_update_steps agent steps from step p C on, made in rounds of one step per environment
-      this thread     actions from theta^-, for all environments at once; what they answer is kept aside
-      another thread  the updates that fall due in the period, on the replay as it was when the period began
-    at its end        both wait for each other (a barrier); what was kept aside goes to the replay, environment after
-                      environment; theta^- <- theta
+      this thread     actions from theta^-, for all environments at once; their transitions are kept aside
+      another thread  the updates that are due in the period, on the replay as it was when the period began
+    at its end        a barrier; then the transitions go to the replay, environment after environment; theta^- <- theta
 
-Neither thread touches what the other one reads, so it makes no difference which is faster: everything is decided by
-the numbers of steps and updates.  Learning begins with the first period that starts at or after ``min_replay_steps``.
-Where an iteration ends inside a period there is a barrier too, at the number of updates that fall due by then.  To wait
-there may take minutes; a run can be stopped, saved and continued there as anywhere.
+Neither thread writes what the other one reads, so it does not matter which is faster: everything follows from the
+numbers of steps and updates.  Learning begins with the first period that starts at or after ``min_replay_steps``.
+Where an iteration ends inside a period there is a barrier too, at the number of updates that are due by then.  The wait
+there may take minutes; a run can be stopped, saved and continued there as anywhere else.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.types import StepType, TimeStep
 
-LOOK_SECONDS = 0.2  # while acting waits for learning, whether the run is to stop is looked at so often
+LOOK_SECONDS = 0.2  # while acting waits for learning, it looks for a request to stop this often
 
 
 class ConcurrentLoop:

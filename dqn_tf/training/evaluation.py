@@ -1,7 +1,7 @@
-"""Scores: frozen weights, environments of their own, raw undiscounted returns.
+"""Evaluation: frozen weights, environments of its own, raw undiscounted returns.
 
-Evaluation is a pure function of (weights, seed, phase name): it may be cut short and repeated, and it never touches
-the training environment, its random streams, or the learning path.
+It is a pure function of weights, seed and phase name.  It may be interrupted and repeated, and does not affect the
+training environment, its random streams, or learning.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from dqn_tf.rng import Stream
 from dqn_tf.training.turns import Lend, Turn, guarded, in_turns
 from dqn_tf.types import StepType, TensorLike, TimeStep
 
-LANES = 8  # games played side by side, so that one call of the network serves them all
-LINE_SECONDS = 30.0  # between two lines about a phase that takes long
+LANES = 8  # games at a time, which share each forward pass
+LINE_SECONDS = 30.0  # between two messages about a long phase
 Say = Callable[[str], None]
 
 
@@ -41,7 +41,7 @@ class Score(NamedTuple):
 
 
 class _Lane:
-    """One environment's share of a phase: what it is told, and what it scores."""
+    """One environment of a phase: the actions for it, and its scores."""
 
     def __init__(self, stream: Stream, episodes: int | None, frames: int, most_steps: int | None = None) -> None:
         """most_steps: of an episode; it is cut off there."""

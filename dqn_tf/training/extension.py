@@ -1,9 +1,9 @@
-"""More frames for a finished run: a new run, whose first part is the old one's.
+"""More frames for a finished run: a new run that begins with a checkpoint of the old one.
 
-Nothing that is trained depends on the budget but its end: schedules count steps, updates or transitions.  So a run goes
-on from another one's checkpoint to the bytes of a run that had the larger budget from the start.  One thing does end
-with the budget: an iteration that it cuts short is closed there, and evaluated.  Such a checkpoint is passed over for
-the one before it; runs save one step before such an end.  Where none is left, the difference is said.
+No schedule depends on the budget: schedules count steps, updates or transitions.  So the new run has the bytes of a run
+that had the larger budget from the start.  One thing depends on where a budget ends: an iteration that is cut short
+there is closed and evaluated.  Runs therefore save one step before such an end, and the extension begins with that
+checkpoint.  Where it is missing, the difference is reported.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ OWN = (
 
 
 class Parent(NamedTuple):
-    """Where a run begins: a checkpoint of another one.  difference: from a run that had this budget from the start, in
-    words; "" where there is none."""
+    """The checkpoint of another run with which a run begins.
+
+    difference: from a run that had this budget from the start, in words; "" if there is none.
+    """
 
     checkpoint: Path
     state: dict[str, Any]
@@ -61,7 +63,7 @@ def check(parent: Path, config: RunConfig) -> None:
 
 
 def manifest_of(parent: Path | None, now: dict[str, Any]) -> dict[str, Any]:
-    """A new run's manifest: that of nobody's child, or with the parent's scope, its name, and what was noted of it."""
+    """The manifest of a new run; of an extension with the parent's scope, name and notes."""
     if parent is None:
         return {**now, "sessions": []}
     told = read_manifest(parent / "manifest.json")

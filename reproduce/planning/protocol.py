@@ -62,7 +62,7 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-    """Which number of a run stands for it (never mixed with another).
+    """Which number of a run is its score (conventions are never mixed).
 
     window_frames: how much of training it is a mean over, where the convention has a window (``WINDOWED``).
     """
@@ -127,7 +127,7 @@ class Protocol:
     path: Path
 
     def agent(self, name: str) -> Agent:
-        """The agent called ``name``: one of the file's, or a preset as it is."""
+        """The agent called ``name``: one of the file, or a preset without further settings."""
         return self.agents.get(name) or Agent(preset=name)
 
     def waits(self, name: str) -> bool:
@@ -140,7 +140,7 @@ class Protocol:
         return tuple(dict.fromkeys(a for grid in self.grid for a in grid.agents))
 
     def grids_of(self, agent: str) -> tuple[Grid, ...]:
-        """The grids in which ``agent`` stands."""
+        """The grids that contain ``agent``."""
         return tuple(grid for grid in self.grid if agent in grid.agents)
 
     def smoke_version(self) -> Protocol:

@@ -153,10 +153,11 @@ def find(*folders: Path) -> list[Path]:
 
 
 def load(path: Path) -> Run:
-    """Read one run directory, complete or under way.
+    """Read one run directory, complete or not.
 
-    Raises RunError: a file missing or damaged, tables whose rows are cut or go back, or files that belong to different
-    runs (the hash of config.json stands in manifest.json and summary.json).
+    Raises:
+        RunError: a file is missing or damaged, the rows of a table are incomplete or not in order, or the files belong
+            to different runs (manifest.json and summary.json contain the hash of config.json).
     """
     for name in ("config.json", "manifest.json", "episodes.csv", "iterations.csv"):
         if not (path / name).is_file():
