@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dqn_tf
@@ -41,6 +42,15 @@ def test_a_part_of_ones_own(
     config = dqn_tf.load(tmp_path / "run").config
     assert config.to_json()["agent"][field]["kind"] == kind
     assert dqn_tf.make_config("dqn_classic", "CartPole-v1", frames=1_500, settings=[f"{field}={kind}"]).frames == 1_500
+
+
+def test_an_environment_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is learned: the far end of the corridor is worth more than the near one, wherever an episode begins."""
+    said = run("own_environment.py", tmp_path / "run", "--frames", 8_000)
+    assert said.splitlines()[-1] == 'gym:own_environment:Corridor{"length":9} 1.0'
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    agent = dqn_tf.load(tmp_path / "run")
+    assert [agent.act(place) for place in np.eye(9, dtype=np.float32)[1:8]] == [1] * 7
 
 
 def test_results_are_read_and_drawn(tmp_path: Path) -> None:

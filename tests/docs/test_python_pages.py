@@ -40,7 +40,7 @@ def test_a_guide_ends_in_the_file_that_it_shows(guide: Path) -> None:
     assert BLOCK.findall(guide.read_text())[-1] == (ROOT / "examples" / f"{guide.stem}.py").read_text()
 
 
-def test_these_are_the_guides() -> None:
+def test_there_are_five_guides() -> None:
     assert [guide.stem for guide in GUIDES] == [
-        *("own_network", "own_target_rule", "own_value_family", "read_results"),
+        *("own_environment", "own_network", "own_target_rule", "own_value_family", "read_results"),
     ]
