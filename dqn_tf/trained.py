@@ -18,7 +18,7 @@ from dqn_tf.agent.parameters import build_network
 from dqn_tf.checks import ConfigError, RunError, expect
 from dqn_tf.config import RunConfig
 from dqn_tf.rng import Stream
-from dqn_tf.training import evaluation
+from dqn_tf.training import evaluation, exactness
 from dqn_tf.training.checkpoint import Columns, Store
 from dqn_tf.training.run_dir import read_json
 from dqn_tf.types import EnvironmentSpec
@@ -75,6 +75,7 @@ def load(
     network: Literal["last", "best"] | None = None,
     *,
     seed: int | None = None,
+    environment: Callable[..., Any] | None = None,
     say: Say = print,
 ) -> TrainedAgent:
     """The trained agent of a run, complete or not, from its newest checkpoint that verifies.
@@ -86,6 +87,7 @@ def load(
         network: "last", or the "best" of the evaluations so far; by default the one that the run's final evaluation
             is of (`evaluation.final_network`), or the last where there is no best one yet.
         seed: of the agent's own draws (see ``TrainedAgent``); the run's own by default.
+        environment: as for ``train``: what makes it, where only this program has it.
         say: told of every checkpoint that is skipped, and why.
 
     Raises:
@@ -94,6 +96,8 @@ def load(
     """
     expect(network in (None, "last", "best"), "last or best", "network", network)
     saved = read(run_dir, say, pieces=False)
+    if environment is not None:
+        exactness.check_environment(environment, saved.config)
     determinism.enable(saved.config.agent.execution.threads, required=False)
     best = saved.state.get("best")
     if network == "best" and not best:
@@ -204,14 +208,15 @@ class TrainedAgent:
         self._acts += 1
         return choose(lambda: self.q_values(checked[None])[0], self.spec.num_actions, epsilon, random, ties)
 
-    def make_environment(self, stream: str = "play") -> envs.Environment:
+    def make_environment(self, stream: str = "play", *, drawing: bool = False) -> envs.Environment:
         """An environment as in the run's evaluations: the same protocol, with random streams of its own.
 
         Args:
             stream: names its random streams (of ``seed``); another name gives other episodes.
+            drawing: whether its ``render`` will be called.
         """
         protocol = evaluation.scoring_protocol(self.config)
-        return envs.make(self.config.environment, protocol, self.seed, stream, training=False)
+        return envs.make(self.config.environment, protocol, self.seed, stream, training=False, drawing=drawing)
 
     def _checked(self, observations: np.ndarray, shape: tuple[int | str, ...]) -> np.ndarray:
         found, wanted = np.asarray(observations), np.dtype(self.spec.observation.dtype)

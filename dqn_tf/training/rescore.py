@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ def evaluate(
     seed: int | None = None,
     video: Path | None = None,
     network: Literal["last", "best"] | None = None,
+    environment: Callable[..., Any] | None = None,
     say: trained.Say = print,
 ) -> dict[str, Any]:
     """Play episodes with a network of the newest checkpoint, under the run's evaluation protocol.
@@ -48,6 +50,7 @@ def evaluate(
         seed: of the random streams; the run's own by default.
         video: a file for a recording of the first episode (needs the extra ``video``).
         network: as for ``load``.
+        environment: as for ``train``: what makes it, where only this program has it.
         say: told of every checkpoint that is skipped, and why.
 
     Returns:
@@ -63,7 +66,7 @@ def evaluate(
     expect(0 <= epsilon <= 1, "a probability in [0, 1]", "--epsilon", epsilon)
     recorder = Recorder(video) if video else None
     determinism.enable(config.agent.execution.threads)
-    agent = trained.load(run_dir, network, seed=seed, say=say)
+    agent = trained.load(run_dir, network, seed=seed, environment=environment, say=say)
     scores = evaluation.play(
         dataclasses.replace(config, seed=agent.seed),
         agent.q_values,
