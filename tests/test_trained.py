@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.parameters import Parameters, build_network
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
+from dqn_tf.envs import registered
 from dqn_tf.replay.replay import Replay
 from dqn_tf.trained import TrainedAgent
 from dqn_tf.training import evaluation
@@ -138,6 +140,28 @@ def test_observations_of_another_kind_are_refused(
     assert "for `observation`" in outcome(agent.act, np.zeros((1, 4), np.float32))
     assert outcome(agent.act, np.zeros(4), epsilon=2).startswith("Expected a probability in [0, 1] for `epsilon`")
     assert agent.q_values(np.zeros((2, 4), np.float64)).shape == (2, 2)  # numbers are numbers
+
+
+def test_an_environment_that_only_this_program_has(
+    tmp_path: Path, config: RunConfig, outcome: Callable[..., str]
+) -> None:
+    """It is given where the run is used, as to ``train``."""
+
+    def make() -> gymnasium.Env:
+        return gymnasium.make("CartPole-v1")
+
+    def other() -> gymnasium.Env:
+        return make()
+
+    own = dataclasses.replace(config, environment=envs.identify(make))
+    train(own, tmp_path / "run", QUIET, environment=make)
+    registered._given.clear()  # as in another program
+    assert "give it" in outcome(dqn_tf.load, tmp_path / "run")
+    agent = dqn_tf.load(tmp_path / "run", environment=make)
+    train(config, tmp_path / "plain", QUIET)
+    np.testing.assert_array_equal(agent.q_values(states(3)), dqn_tf.load(tmp_path / "plain").q_values(states(3)))
+    assert dqn_tf.evaluate(tmp_path / "run", 2, environment=make)["episodes"] == 2
+    assert outcome(dqn_tf.load, tmp_path / "run", environment=other).startswith("Expected the environment of the conf")
 
 
 def test_screens_are_bytes(outcome: Callable[..., str]) -> None:
