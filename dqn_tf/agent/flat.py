@@ -118,17 +118,12 @@ class Flat:
         for group, gradient in zip(self.groups, gradients, strict=True):
             group.optimizer.apply_gradients([(gradient, group.theta)])
 
-    def thetas(self) -> list[Any]:
-        """theta as it is, a tensor [P] for each group."""
-        return [tf.convert_to_tensor(group.theta) for group in self.groups]
-
-    def cut_on_host(self, thetas: list[np.ndarray]) -> list[np.ndarray]:
-        """Vectors [P], one for each group, as views of the shapes of the online network's variables."""
-        if len(self.groups) == 1:
-            return self.groups[0].cut_on_host(thetas[0])
+    def weights(self) -> list[Any]:
+        """theta as it is, a tensor for each of the online network's variables."""
         parts = {}
-        for group, theta in zip(self.groups, thetas, strict=True):
-            parts.update({id(v): part for v, part in zip(group.online, group.cut_on_host(theta), strict=True)})
+        for group in self.groups:
+            cut = group.cut(tf.convert_to_tensor(group.theta))
+            parts.update({id(v): part for v, part in zip(group.online, cut, strict=True)})
         return [parts[id(v)] for v in self._online.variables]
 
     def sync_target(self) -> None:

@@ -44,15 +44,16 @@ class FusedLearner:
         one = tf.TensorSpec([1, *spec.observation.shape], spec.observation.dtype)
         whole = config.execution.xla == "update"
         self._update = DirectCall(self._update_in_graph, [*self._packing.signature, *seeds], whole)
-        self._act = DirectCall(self._act_in_graph, [one, *seeds], whole)
+        weights = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
+        self._act = DirectCall(self._act_in_graph, [*weights, one, *seeds], whole)
         self._on_host = host.can_pass(config, spec.observation)
 
     def update(self, sample: Sample | SampleIndices, number: int = 0) -> UpdateOutputs:
         """One gradient step on a batch, see ``Learner.update``; what it returns are arrays."""
         assert isinstance(sample, Sample)
         inputs = [*self._packing.pack(sample), *self._plain.update_seeds(number)]
-        reported, *thetas = self._update(*map(tf.constant, inputs))
-        self.parameters.moved(list(map(np.asarray, thetas)))  # arrays that share the tensors' memory
+        reported, *weights = self._update(*map(tf.constant, inputs))
+        self.parameters.moved(weights)
         return self._packing.outputs(np.asarray(reported))
 
     def _update_in_graph(self, *inputs: Any) -> list[Any]:
@@ -64,17 +65,19 @@ class FusedLearner:
         gradients = self._flat.flatten(found.gradients)
         grad_norm = update.apply_gradients(self._flat, gradients, self.config.max_grad_norm)
         reported = [found.loss, grad_norm, found.td_error, found.priority, found.q_values]
-        return [tf.concat([tf.reshape(r, [-1]) for r in reported], axis=0), *self._flat.thetas()]
+        return [tf.concat([tf.reshape(r, [-1]) for r in reported], axis=0), *self._flat.weights()]
 
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
         """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
         if self._on_host:
-            return host.q_values(self.parameters.weights(), observation)
+            return host.q_values(self.parameters.weights_on_host(), observation)
         inputs = [observation[None], *self._plain.act_seeds(step)]
-        return np.array(self._act(*map(tf.constant, inputs))[0][0])
+        return np.array(self._act(*self.parameters.weights(), *map(tf.constant, inputs))[0][0])
 
-    def _act_in_graph(self, observation: Any, *seeds: Any) -> list[Any]:
-        with self._flat.in_place_of_variables():
+    def _act_in_graph(self, *inputs: Any) -> list[Any]:
+        number = len(self.online.variables)
+        observation, *seeds = inputs[number:]
+        with tf.keras.StatelessScope(state_mapping=zip(self.online.variables, inputs[:number], strict=True)):
             return [self.online(observation, "act", Draws(seeds[0]) if seeds else None).q_values]
 
     def act_target(self, observations: np.ndarray, step: int = 0) -> np.ndarray:
@@ -109,18 +112,24 @@ class FlatParameters:
     def __init__(self, parameters: Parameters, flat: Flat) -> None:
         self._parameters, self._flat = parameters, flat
         self._settled = True  # whether the variables are what the vectors are
-        self._weights: list[np.ndarray] | None = None
+        self._weights: list[Any] | None = None
+        self._on_host: list[np.ndarray] | None = None
 
-    def moved(self, thetas: list[np.ndarray]) -> None:
-        """An update has changed the vectors; theta is now this, a vector [P] for each group."""
-        self._settled = False
-        self._weights = self._flat.cut_on_host(thetas)
+    def moved(self, weights: list[Any]) -> None:
+        """An update has changed the vectors; theta is now this, a tensor for each of the network's variables."""
+        self._settled, self._weights, self._on_host = False, weights, None
 
-    def weights(self) -> list[np.ndarray]:
-        """theta on the host, an array for each of the online network's variables: to be read only."""
+    def weights(self) -> list[Any]:
+        """theta, a tensor for each of the online network's variables."""
         if self._weights is None:
-            self._weights = self._flat.cut_on_host([np.asarray(group.theta) for group in self._flat.groups])
+            self._weights = self._flat.weights()
         return self._weights
+
+    def weights_on_host(self) -> list[np.ndarray]:
+        """theta as arrays, which share the tensors' memory where that is the host's: to be read only."""
+        if self._on_host is None:
+            self._on_host = list(map(np.asarray, self.weights()))
+        return self._on_host
 
     def settle(self) -> None:
         """Bring the variables up to date."""
@@ -151,7 +160,7 @@ class FlatParameters:
         """See ``Parameters.restore``."""
         self._parameters.restore(state)
         self._flat.load()
-        self._settled, self._weights = True, None
+        self._settled, self._weights, self._on_host = True, None, None
 
 
 class Packing:
