@@ -6,7 +6,7 @@ import dataclasses
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.modes import Concurrent, Interleaved
+from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
 from dqn_tf.replay.ring import COLUMN_BYTES
 from dqn_tf.training.loop import Loop, make_loop
@@ -134,7 +134,7 @@ def _parts(loop: Loop) -> dict[str, float]:
         replay.update_priorities(sampled.indices, random.random(agent.batch_size))
 
     return {
-        "update_seconds": _median(lambda: learner.update(sample).loss.numpy(), 40),
+        "update_seconds": _median(lambda: np.asarray(learner.update(sample).loss), 40),
         "action_seconds": _median(lambda: learner.act(observation), 200),
         "step_seconds": _median(step, 400),
         "sample_seconds": _median(lambda: replay.sample(agent.batch_size, 0), 100),
@@ -257,6 +257,34 @@ def _draw(m: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [("priorities", took, f"to draw a batch by them and to set new ones; {share}")]
 
 
+FAR = 0.25  # of the floor's speed; below it, something can be changed
+SMALL_UPDATE_SECONDS = 2e-3  # of arithmetic: below it, calls take as long
+
+
+def advice(config: RunConfig, m: Mapping[str, Any]) -> str:
+    """What to change where a run is far from its floor: a sentence, "" where nothing is known to help.
+
+    m: what ``measure`` found.
+    """
+    execution, phases = config.agent.execution, m["phases"]
+    if m["frames_per_s"] >= FAR * m["floor_frames_per_s"]:
+        return ""
+    if phases.get("environment", 0.0) > 0.5:
+        return (
+            f"the environment's own steps take {100 * phases['environment']:.0f} % of the time: "
+            "--set execution=concurrent --set execution.workers=N plays several beside the updates"
+        )
+    small = m["floor_update_seconds"] < min(SMALL_UPDATE_SECONDS, FAR * m["update_seconds"])
+    if isinstance(execution, Interleaved) and small and config.agent.storage.placement == "host":
+        return (
+            f"calls, not arithmetic: {1e3 * m['floor_update_seconds']:.2f} of the {1e3 * m['update_seconds']:.1f} ms "
+            "of an update are matrix products. --set execution=fused makes it one call (another identity, other bits)"
+        )
+    if isinstance(execution, Fused) and execution.xla == "update" and m["floor_update_seconds"] > 5e-4:
+        return "XLA's products are not the fastest for layers this wide: --set execution.xla=none"
+    return ""
+
+
 def table(config: RunConfig, m: dict[str, Any]) -> str:
     """The numbers of ``measure`` as text."""
     phases = ", ".join(
@@ -300,6 +328,8 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
             f"{capacity:,}{sampler}; beside the replay {m['resident_bytes_beside_replay'] / 1e6:.0f} MB resident",
         ),
     ]
+    if said := advice(config, m):
+        rows.append(("to change", said, ""))
     width = max(len(name) for name, _, _ in rows)
     title = (
         f"{config.preset} on {config.environment}: batch {config.agent.batch_size}, one update per "

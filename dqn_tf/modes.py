@@ -47,7 +47,7 @@ class Fused:
 
     KIND = "fused"
     xla: Literal["update", "none"] = setting("update", doc="what XLA compiles", at="agent/fused")
-    threads: int = setting(1, unit="threads", doc="TensorFlow operations at a time", at="agent/fused")
+    threads: int = setting(1, unit="threads", doc="TensorFlow operations at a time", at="execution/updater")
 
     @property
     def cores(self) -> int:

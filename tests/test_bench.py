@@ -55,3 +55,27 @@ def test_workers_are_let_go_of_when_a_measurement_fails(monkeypatch: pytest.Monk
     with pytest.raises(ZeroDivisionError):
         bench.measure(make_config("dqn_classic", "CartPole-v1", frames=10**6, settings=given), 1.0, happened.append)
     assert [text[:21] for text in happened] == ["Measuring dqn_classic", "2 environment workers", "started", "closed"]
+
+
+FOUND = {"frames_per_s": 10.0, "floor_frames_per_s": 100.0, "update_seconds": 5e-3, "floor_update_seconds": 4e-4}
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "says"),
+    [
+        ([], {}, "calls, not arithmetic: 0.40 of the 5.0 ms of an update are matrix products. --set execution=fused"),
+        ([], {"floor_update_seconds": 3e-3}, ""),  # a large network: arithmetic, not calls
+        ([], {"frames_per_s": 30.0}, ""),  # near its floor
+        (
+            [],
+            {"phases": {"environment": 0.6}},
+            "own steps take 60 % of the time: --set execution=concurrent",
+        ),
+        (["execution=fused"], {}, ""),
+        (["execution=fused"], {"floor_update_seconds": 1e-3}, "--set execution.xla=none"),
+    ],
+)
+def test_what_to_change_far_from_the_floor(settings: list[str], found: dict[str, Any], says: str) -> None:
+    config = make_config("dqn_classic", "CartPole-v1", frames=1000, settings=["execution=interleaved", *settings])
+    said = bench.advice(config, {**FOUND, "phases": {"update": 0.9}, **found})
+    assert says in said and bool(says) == bool(said)

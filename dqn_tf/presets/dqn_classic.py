@@ -12,7 +12,7 @@ from dqn_tf.agent.optimizers import Adam
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation
-from dqn_tf.modes import Interleaved
+from dqn_tf.modes import Fused
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
@@ -40,7 +40,7 @@ PRESET = Preset(
         target_update_steps=200,
         min_replay_steps=1_000,
         max_grad_norm=10.0,
-        execution=Interleaved(xla="update", threads=1),
+        execution=Fused(xla="update", threads=1),
     ),
     evaluation=Evaluation(epsilon=0.0, episodes=10, final_episodes=100, final_network="best", period_iterations=1),
     iteration_frames=5_000,
@@ -70,7 +70,7 @@ PRESET = Preset(
         "target_update_steps": CHOSEN,
         "min_replay_steps": CHOSEN,
         "max_grad_norm": f"{DEFINITION}: global-norm clip 10",
-        "execution.xla": "ours: one kernel for a whole small update beats several (docs/classic.md)",
+        "execution.xla": "ours: one call for a whole small update (docs/speed.md)",
         "execution.threads": "ours: a network this small gains nothing from more",
         "evaluation.epsilon": "greedy",
         "evaluation.episodes": CHOSEN,

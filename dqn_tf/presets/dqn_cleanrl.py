@@ -13,7 +13,7 @@ from dqn_tf.agent.optimizers import Adam
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation
-from dqn_tf.modes import Interleaved
+from dqn_tf.modes import Fused
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
@@ -43,7 +43,7 @@ PRESET = Preset(
         target_update_steps=500,
         min_replay_steps=10_000,
         max_grad_norm=None,
-        execution=Interleaved(xla="update", threads=1),
+        execution=Fused(xla="update", threads=1),
     ),
     evaluation=Evaluation(epsilon=0.05, final_episodes=10, period_iterations=0),
     iteration_frames=10_000,

@@ -15,7 +15,7 @@ from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation
 from dqn_tf.envs.simple_protocols import MinAtarProtocol
-from dqn_tf.modes import Interleaved
+from dqn_tf.modes import Fused
 from dqn_tf.presets import Preset, sources
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
@@ -42,7 +42,7 @@ PRESET = Preset(
         target_update_steps=1_000,
         min_replay_steps=5_000,
         max_grad_norm=None,
-        execution=Interleaved(xla="optimizer", threads=1),
+        execution=Fused(xla="update", threads=1),
     ),
     evaluation=Evaluation(epsilon=0.1, final_episodes=10, period_iterations=0),
     iteration_frames=250_000,

@@ -32,7 +32,7 @@ from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, Evaluation
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
-from dqn_tf.modes import Interleaved
+from dqn_tf.modes import Fused
 from dqn_tf.presets import Preset, sources
 from dqn_tf.presets.dopamine import PRIORITIZED_SOURCES
 from dqn_tf.replay.importance import Importance
@@ -185,7 +185,7 @@ def _minatar_agent(classic: AgentConfig, ideas: frozenset[str], huber: bool) -> 
         steps_per_update=4,
         target_update_steps=1_000,
         min_replay_steps=1_000,
-        execution=Interleaved(xla="optimizer", threads=1),
+        execution=Fused(xla="update", threads=1),
     )
 
 
@@ -252,7 +252,7 @@ def _agent(values: Values, ideas: frozenset[str]) -> AgentConfig:
         target_update_steps=values.target_update_steps,
         min_replay_steps=500,
         max_grad_norm=None,
-        execution=Interleaved(xla="update", threads=1),
+        execution=Fused(xla="update", threads=1),
     )
 
 
