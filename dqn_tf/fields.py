@@ -60,19 +60,19 @@ def setting(
         later: it came after the first runs were made, and its default is what the code did before.  It is left out of
             JSON where it has its default, so that those runs keep their identity.
         at: the module that carries it out ("agent/update"), if it is not that of the dataclass.
-        inside: the field, a dataclass too, among whose fields those of this one stand in JSON and in paths.
+        inside: another field that holds a dataclass; in JSON and in paths the fields of this one are among its fields.
     """
     metadata = {"unit": unit, "doc": doc, "later": later, "at": at, "inside": inside}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def _inside(cls: type[DataclassInstance] | DataclassInstance) -> dict[str, str]:
-    """The fields of a dataclass that stand inside another one in JSON and in paths, and inside which."""
+    """Field -> the field inside which it is in JSON and in paths."""
     return {f.name: f.metadata["inside"] for f in dataclasses.fields(cls) if f.metadata.get("inside")}
 
 
 def name_of(annotation: object, value: object) -> str:
-    """By what the dataclass ``value`` of a field is chosen: its kind, or the place of a class from outside."""
+    """The name that chooses the dataclass ``value`` of a field: its kind, or the place of a class from outside."""
     outsider = contract(annotation) is not None and type(value) not in alternatives(annotation)
     return outside.place(type(value)) if outsider else kind(value)
 
@@ -144,7 +144,16 @@ def _plain(annotation: object, value: object) -> Any:
 
 
 def from_json(cls: type[T], data: Json, path: str = "") -> T:
-    """The inverse of ``to_json``.  Raises ConfigError for a missing, extra or ill-typed field, naming its path."""
+    """The inverse of ``to_json``.
+
+    Args:
+        cls: the dataclass.
+        data: plain values.
+        path: of the data within the whole, for errors.
+
+    Raises:
+        ConfigError: a field is missing, unknown or of the wrong type; the path is named.
+    """
     expect(isinstance(data, dict), f"an object describing {kind(cls)}", path or "config", data)
     hints, values, (data, apart) = annotations_of(cls), {}, _taken_apart(cls, data)
     names = [f.name for f in dataclasses.fields(cls) if f.name not in apart]
@@ -177,7 +186,7 @@ def _taken_apart(cls: type[T], data: dict[str, Any]) -> tuple[dict[str, Any], di
 
 
 def completed(cls: type, data: Json) -> Any:
-    """JSON as ``to_json`` wrote it, with the later fields that were left out; unchanged where it does not fit."""
+    """JSON of ``to_json`` with the later fields that were left out; unchanged if it is not JSON of ``cls``."""
     try:
         return to_json(from_json(cls, data), whole=True)
     except ConfigError:
@@ -215,7 +224,11 @@ def check_types(config: DataclassInstance) -> None:
 
 
 def parse(annotation: object, text: str, path: str) -> Any:
-    """The value that ``text`` spells for a field: 1e-4, 5_000, true, none, 128,128, or a kind."""
+    """The value of a field, from its text: 1e-4, 5_000, true, none, 128,128, or a kind.
+
+    Raises:
+        ConfigError: the text is no value of the field.
+    """
     if choices(annotation):
         return _with_defaults(_class_of(annotation, text, path), path)
     for member in alternatives(annotation):
@@ -238,10 +251,17 @@ def paths(config: DataclassInstance) -> list[str]:
 
 
 def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") -> T:
-    """A copy of ``config`` with the leaf at each path set to what the text beside it spells.
+    """A copy of a configuration with other values.
 
-    All are set at once, kinds before their fields, so settings that only make sense together may come in any order.
-    Raises ConfigError: unknown path (with the nearest ones), a wrong type, or a value out of range.
+    All are set at once, kinds before their fields, so settings that belong together may come in any order.
+
+    Args:
+        config: a frozen dataclass.
+        settings: (path, text) pairs.
+        root: path of ``config`` within the whole, for errors.
+
+    Raises:
+        ConfigError: a path is unknown (with the nearest ones), or a value has the wrong type or is out of range.
     """
     settings, new = _set_inside(config, settings, root)
     own = {f.name for f in dataclasses.fields(config)} - set(new)
@@ -263,7 +283,7 @@ def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") 
 def _set_inside(
     config: DataclassInstance, settings: Sequence[tuple[str, str]], root: str
 ) -> tuple[Sequence[tuple[str, str]], dict[str, Any]]:
-    """The settings that are not of fields that stand inside others; and these fields, set."""
+    """The settings of other fields than those inside another one; and the latter fields, with their new values."""
     new = {}
     for name, inside in _inside(config).items():
         part = getattr(config, name)
@@ -290,7 +310,7 @@ def _others_inside(config: DataclassInstance, name: str) -> list[DataclassInstan
 
 
 def _chosen(config: DataclassInstance, name: str, text: str, root: str) -> Any:
-    """The value that ``text`` spells for the field ``name`` itself."""
+    """The value of the field ``name`` itself, from its text."""
     value, annotation = getattr(config, name), annotations_of(type(config))[name]
     own_class = contract(annotation) is not None and ":" in text
     if dataclasses.is_dataclass(value) and text not in choices(annotation) and not own_class:
