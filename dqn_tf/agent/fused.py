@@ -70,7 +70,7 @@ class FusedLearner:
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
         """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
         if self._on_host:
-            return host.q_values(self.parameters.weights_on_host(), observation)
+            return host.q_values(self.parameters.weights_on_host(), host.seen(self.config, observation))
         inputs = [observation[None], *self._plain.act_seeds(step)]
         return np.array(self._act(*self.parameters.weights(), *map(tf.constant, inputs))[0][0])
 

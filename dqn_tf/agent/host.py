@@ -25,6 +25,15 @@ def can_pass(agent: AgentConfig, observation: ObservationSpec) -> bool:
     return plain and one_stream and len(observation.shape) == 1 and observation.dtype == "float32"
 
 
+def seen(agent: AgentConfig, observation: np.ndarray) -> np.ndarray:
+    """An observation [D] float32 as the first layer gets it: between the bounds of `network.input_low`, where given."""
+    bounds = agent.network.scaling() if isinstance(agent.network, MLP) else None
+    if bounds is None:
+        return observation
+    scale, offset = (b.astype(np.float32) for b in bounds)
+    return observation * scale + offset
+
+
 def q_values(weights: Sequence[np.ndarray], observation: np.ndarray) -> np.ndarray:
     """Q(s, .) [A] float32 of an observation [D].
 

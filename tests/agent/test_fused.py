@@ -210,3 +210,13 @@ def test_a_network_with_variables_that_are_not_keras_s(
 def test_the_replay_is_on_the_host(tiny_agent: Callable[..., Any]) -> None:
     with pytest.raises(ConfigError, match="a fused update is given its batch"):
         tiny_agent(execution=Fused(), replay=Uniform(), storage=Storage(placement="device"))
+
+
+@pytest.mark.parametrize("in_head", ["last", "all"])
+def test_inputs_between_bounds_are_scaled_on_the_host_too(pair: Callable[..., Any], in_head: Any) -> None:
+    """Without it, actions would be those of another network: found when "Revisiting Rainbow" was run fused."""
+    bounds = {"input_low": (-5.0, -1.0, 0.0), "input_high": (5.0, 3.0, 2.0)}
+    plain, fused = pair(network=MLP(hidden=(8, 7), in_head=in_head, **bounds))
+    for seed in range(5):
+        observation = np.random.default_rng(seed).normal(size=3).astype(np.float32)
+        np.testing.assert_allclose(fused.act(observation), plain.act(observation), rtol=1e-5, atol=1e-6)

@@ -184,7 +184,9 @@ class MLP:
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """The Keras layers, the number of features they give, and the widths of the head's hidden layers: the last."""
-        layers, features = self._scaling(), prod(spec.shape)
+        bounds = self.scaling()
+        scaled = [] if bounds is None else [tf.keras.layers.Rescaling(bounds[0].tolist(), bounds[1].tolist())]
+        layers, features = scaled, prod(spec.shape)
         outside = len(self.hidden) - 1 if self.in_head == "last" else 0
         for width in self.hidden[: max(0, outside)]:
             fans = initializers.layer(features, width)
@@ -192,9 +194,9 @@ class MLP:
             features = width
         return layers, features, self.hidden[max(0, outside) :]
 
-    def _scaling(self) -> list[KerasLayer]:
+    def scaling(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(scale, offset), [D] each: the network sees scale * x + offset; None: x itself."""
         if not self.input_low:
-            return []
+            return None
         low, high = (np.array(bound, np.float64) for bound in (self.input_low, self.input_high))
-        scale, offset = 2 / (high - low), -(high + low) / (high - low)
-        return [tf.keras.layers.Rescaling(scale.tolist(), offset.tolist())]
+        return 2 / (high - low), -(high + low) / (high - low)
