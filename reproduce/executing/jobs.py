@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dqn_tf.checks import ConfigError, RunError
+from reproduce.executing.prepared import Prepared
 from reproduce.places import python_path
 from reproduce.planning.job import Job
 
@@ -96,8 +97,11 @@ def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE
     return outcome
 
 
-def start(outcome: Outcome) -> None:
-    """Start a job that waits: it is "running" then, or "complete", "failed" or "elsewhere" if it cannot be started."""
+def start(outcome: Outcome, prepared: Prepared | None = None) -> None:
+    """Start a job that waits: it is "running" then, or "complete", "failed" or "elsewhere" if it cannot be started.
+
+    prepared: becomes the run, if it can.
+    """
     job = outcome.job
     try:
         if job.is_complete():
@@ -111,7 +115,8 @@ def start(outcome: Outcome) -> None:
         if outcome.attempts:
             outcome.log.write(f"-- attempt {outcome.attempts + 1} --\n".encode())
             outcome.log.flush()
-        outcome.process = _popen(job, outcome.log)
+        forked = prepared and prepared.start(job.arguments, str(job.log), environment(job))
+        outcome.process = forked or _popen(job, outcome.log)
     except (ConfigError, RunError, OSError) as error:
         _close_log(outcome)
         outcome.state, outcome.message = "failed", str(error)

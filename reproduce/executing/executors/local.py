@@ -12,6 +12,7 @@ from dqn_tf import memory
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options
 from reproduce.executing.jobs import Outcome
+from reproduce.executing.prepared import Prepared
 from reproduce.planning.cost import cores
 from reproduce.planning.job import Job
 
@@ -27,6 +28,7 @@ class Local:
         """patience_seconds: how long to wait, at the end, for runs that another process holds."""
         self.parallel, self.retries, self.patience_seconds = options.parallel, options.retries, patience_seconds
         self._looked = 0.0
+        self._prepared: Prepared | None = None
 
     def carry_out(self, jobs_: Sequence[Job], watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
         """See ``Executor.carry_out``."""
@@ -34,6 +36,7 @@ class Local:
         idle_since = time.monotonic()
         with jobs.signals_raise():
             try:
+                self._prepare(jobs_)
                 while True:
                     self._look_elsewhere(outcomes)
                     self._start_what_fits(outcomes)
@@ -48,8 +51,16 @@ class Local:
                         jobs.poll(outcome, self.retries)
             finally:
                 jobs.stop(outcomes)
+                if self._prepared is not None:
+                    self._prepared.close()
                 watch(outcomes)
         return outcomes
+
+    def _prepare(self, jobs_: Sequence[Job]) -> None:
+        """Have a process import what several runs import, where they run on the CPU."""
+        environments = [jobs.environment(job) for job in jobs_ if not (job.run_dir / "summary.json").exists()]
+        if len(environments) > 1 and environments[0].get("CUDA_VISIBLE_DEVICES") == "-1":
+            self._prepared = Prepared(environments[0])
 
     def _worth_waiting(self, outcomes: list[Outcome], since: float) -> bool:
         return any(o.state == "elsewhere" for o in outcomes) and time.monotonic() - since < self.patience_seconds
@@ -74,7 +85,7 @@ class Local:
                 room = _room_bytes(running) if room is None else room
                 if outcome.job.memory_bytes > room:
                     continue
-            jobs.start(outcome)
+            jobs.start(outcome, self._prepared)
             if outcome.state == "running":
                 running.append(outcome)
                 room = None

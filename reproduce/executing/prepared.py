@@ -1,0 +1,237 @@
+"""A process that has imported what runs import, and becomes each of them by a fork: a run begins seconds sooner.
+
+Importing TensorFlow takes more core time than 10,000 steps of CartPole.  A fork of a process that has imported it, but
+not used it, is as good as a new one: it has its own memory, signals and end, and if it dies, nobody else does.  Its
+program is what is imported, so it is used only while the code on disk is that code; otherwise, or where it is not
+ready yet, runs are started as new processes, as always.  With a GPU it is not used: drivers do not survive a fork.
+
+Started as ``python -P prepared.py``, it reads requests from stdin and writes answers to stdout, a JSON object a line:
+
+    {"argv": [...], "log": path}   ->   {"pid": N} or {"refused": why}
+    (a run has ended)              ->   {"ended": N, "code": as of subprocess.Popen}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ANSWER_SECONDS = 20.0  # a fork takes milliseconds
+LOOK_SECONDS = 0.1  # how often it is looked which runs have ended
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+class Prepared:
+    """The process, as seen by who asks it for runs."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """environment: of the runs; it is asked only for runs of just this one."""
+        self._environment, self._ready, self._text = dict(environment), False, b""
+        self._codes: dict[int, int] = {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).resolve())],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(os.getpid()),
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout.fileno()
+        os.set_blocking(self._answers, False)
+
+    def start(self, argv: Sequence[str], log: str, environment: Mapping[str, str]) -> Forked | None:
+        """A run of ``dqn-tf`` with these words, whose output is added to ``log``; None: it must be started as a new
+        process (this one is not ready, its code is not what is on disk any more, or the environment is another)."""
+        self.listen()
+        if not self._ready or environment != self._environment:
+            return None
+        try:
+            self._requests.write(json.dumps({"argv": list(argv), "log": log}).encode() + b"\n")
+            self._requests.flush()
+        except OSError:  # it is gone
+            self._ready = False
+            return None
+        answer = self.listen(ANSWER_SECONDS)
+        if answer is None or "pid" not in answer:
+            self._ready = False
+            return None
+        return Forked(int(answer["pid"]), self)
+
+    def listen(self, seconds: float = 0.0) -> dict[str, Any] | None:
+        """Read what has been answered; the answer to a request, waited for ``seconds``, or None."""
+        end = time.monotonic() + seconds
+        while True:
+            readable, _, _ = select.select([self._answers], [], [], max(0.0, end - time.monotonic()))
+            read = os.read(self._answers, 65536) if readable else b""
+            self._text += read
+            while b"\n" in self._text:
+                line, self._text = self._text.split(b"\n", 1)
+                answer = json.loads(line)
+                if "ended" in answer:
+                    self._codes[answer["ended"]] = answer["code"]
+                elif "ready" in answer:
+                    self._ready = True
+                else:
+                    return dict(answer)
+            if readable and not read:  # its end
+                self._ready = False
+                return None
+            if time.monotonic() >= end:
+                return None
+
+    def code(self, pid: int) -> int | None:
+        """The exit code of a run, None while it goes on; 128 + SIGTERM if nobody knows, as this process has died."""
+        self.listen()
+        if pid not in self._codes and self._process.poll() is not None and not Path(f"/proc/{pid}").exists():
+            return 128 + signal.SIGTERM
+        return self._codes.get(pid)
+
+    def close(self) -> None:
+        """End the process; runs that it still has save and stop."""
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        self._process.terminate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class Forked:
+    """A run, with the part of ``subprocess.Popen``'s interface that jobs.py uses."""
+
+    def __init__(self, pid: int, prepared: Prepared) -> None:
+        self.pid, self._prepared = pid, prepared
+
+    def poll(self) -> int | None:
+        """The exit code, or None."""
+        return self._prepared.code(self.pid)
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.  Raises subprocess.TimeoutExpired."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired("dqn-tf", timeout or 0.0)
+            time.sleep(LOOK_SECONDS / 2)
+        return code
+
+
+def _end_with_parent(parent: int) -> Any:
+    """What a child does first: it is told to stop when its parent is gone."""
+
+    def ask() -> None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm warns whole steps with it; who started this one hears it
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+
+    return ask
+
+
+# -- the process itself ------------------------------------------------------------------------------------------------
+def main() -> None:
+    """Import, say so, and fork until stdin ends."""
+    from dqn_tf import determinism
+
+    code = determinism.code_digest()
+    _import_everything()
+    if determinism.code_digest() != code:
+        return
+    _say({"ready": True})
+    running: set[int] = set()
+    requests = b""
+    while True:
+        readable, _, _ = select.select([0], [], [], LOOK_SECONDS)
+        if readable:
+            read = os.read(0, 65536)
+            if not read:
+                return
+            requests += read
+        while b"\n" in requests:
+            line, requests = requests.split(b"\n", 1)
+            if determinism.code_digest() != code:
+                _say({"refused": "the code has changed"})
+                continue
+            pid = os.fork()
+            if pid == 0:
+                _become(json.loads(line))
+            running.add(pid)
+            _say({"pid": pid})
+        for pid in list(running):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                running.discard(pid)
+                _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _import_everything() -> None:
+    import gc
+
+    import dqn_tf.api
+    import dqn_tf.cli
+    import dqn_tf.training.run  # noqa: F401
+    from dqn_tf import lazy_tf
+
+    _ = lazy_tf.keras
+    import ale_py  # noqa: F401
+    import gymnasium  # noqa: F401
+
+    gc.freeze()  # or the collector would write to pages that all runs could share
+
+
+def _become(request: dict[str, Any]) -> None:
+    """The run itself; never returns."""
+    import runpy
+
+    code: Any = 1
+    try:
+        os.setsid()
+        _end_with_parent(_SERVER)()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        sys.argv = ["dqn_tf", *request["argv"]]
+        runpy.run_module("dqn_tf", run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = 0 if end.code is None else end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    os.write(1, json.dumps(answer).encode() + b"\n")
+
+
+_SERVER = os.getpid()
+
+if __name__ == "__main__":
+    main()
