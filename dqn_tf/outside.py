@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -47,13 +50,31 @@ def found(place: str, path: str) -> Any:
     """
     module, _, names = place.partition(":")
     try:
-        start = sys.modules["__main__"] if module == _name_of_main() else importlib.import_module(module)
+        with present_folder():
+            start = sys.modules["__main__"] if module == _name_of_main() else importlib.import_module(module)
         return functools.reduce(getattr, names.split("."), start)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"Expected module:Name for `{path}`, got {place!r}: {error}. Its module must be on Python's path "
             "(PYTHONPATH)."
         ) from error
+
+
+@contextlib.contextmanager
+def present_folder() -> Iterator[None]:
+    """Modules are found in the present folder, whichever command was started: ``python -m dqn_tf`` has it on its path,
+    the script ``dqn-tf`` does not.  First of all while the module is imported, last of all from then on."""
+    here = os.getcwd()
+    if sys.flags.safe_path or here in sys.path or "" in sys.path:
+        yield
+        return
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(here)
+        sys.path.append(here)
 
 
 def source(cls: type) -> Path:

@@ -22,6 +22,7 @@ from dqn_tf import checks, rng
 from dqn_tf.checks import EnvironmentFault, InexactRestore
 from dqn_tf.envs import registered
 from dqn_tf.envs.answers import Answers, Unfit, unpacked_wrongly
+from dqn_tf.envs.as_vector import AsVector, is_scalar
 from dqn_tf.envs.registered import told
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
@@ -283,6 +284,8 @@ def _make(env_id: str, drawing: bool, most_steps: int | None) -> Any:
             f"Expected an environment that can be made for `{env_id}`, got {told(error)}. Install what it asks for, or "
             "choose another environment."
         ) from error
+    if is_scalar(getattr(env, "observation_space", None)):
+        env = AsVector(env)
     try:
         _check_reset(env, env_id)
     except checks.ConfigError:
@@ -303,10 +306,16 @@ def _check_reset(env: Any, env_id: str) -> None:
 def check_spaces(env: Any, env_id: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
     """The two spaces, if they are of a kind that can be played.  Raises ConfigError."""
     observations, actions = getattr(env, "observation_space", None), getattr(env, "action_space", None)
+    if isinstance(observations, gymnasium.spaces.Dict | gymnasium.spaces.Tuple):
+        raise checks.ConfigError(
+            f"Expected observations that are one array for `{env_id}`, got {observations}. Give a function that makes "
+            "one vector of them, as gymnasium.wrappers.FlattenObservation does: examples/flattened.py."
+        )
     if not (isinstance(observations, gymnasium.spaces.Box) and len(observations.shape) == 1):
         raise checks.ConfigError(
             f"Expected observations of the form Box [D] for `{env_id}`, got {observations}. Only vectors are "
-            "supported here; for Atari games give the game's name."
+            "supported here, and what becomes one (Discrete, MultiDiscrete, MultiBinary, a single number); for Atari "
+            "games give the game's name."
         )
     if not isinstance(actions, gymnasium.spaces.Discrete):
         raise checks.ConfigError(

@@ -22,12 +22,13 @@ import os
 import pickle
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import gymnasium
 
 from dqn_tf import checks
+from dqn_tf.outside import present_folder
 
 HERE = "here"
 _given: dict[str, Callable[..., Any]] = {}  # functions of this program, by their ids without arguments
@@ -222,7 +223,7 @@ def import_module(module: str, wanted: str) -> Any:
     wanted: what it is imported for.  Raises ConfigError as ``find``.
     """
     try:
-        with _present_folder():
+        with present_folder():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
@@ -257,20 +258,3 @@ def told(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         place = f" ({os.path.basename(error.filename)}, line {error.lineno})"
     return f"{type(error).__name__}{': ' if words else ''}{words}{place}"
-
-
-@contextlib.contextmanager
-def _present_folder() -> Iterator[None]:
-    """Modules are found in the present folder, whichever command was started: ``python -m dqn_tf`` has it on its path,
-    the script ``dqn-tf`` does not.  First of all while the module is imported, last of all from then on."""
-    here = os.getcwd()
-    if sys.flags.safe_path or here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):
-            sys.path.remove(here)
-        sys.path.append(here)

@@ -91,7 +91,7 @@ class Recorder:
         try:
             import imageio.v3
         except ImportError as error:
-            raise ConfigError("Recording a video needs the extra: pip install 'dqn_tf[video]'") from error
+            raise ConfigError(f"Recording a video needs the extra: pip install 'dqn_tf[video]' ({error})") from error
         self.path, self._write, self._screens = path, imageio.v3.imwrite, []  # type: ignore[var-annotated]
 
     def watch(self, environment: envs.Environment) -> None:

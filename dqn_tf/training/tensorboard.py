@@ -18,7 +18,7 @@ def require() -> None:
     try:
         import tensorboard  # noqa: F401
     except ImportError as error:
-        raise ConfigError("--tensorboard needs the extra: pip install 'dqn_tf[tensorboard]'") from error
+        raise ConfigError(f"--tensorboard needs the extra: pip install 'dqn_tf[tensorboard]' ({error})") from error
 
 
 class Writer:

@@ -1,12 +1,14 @@
 """Gymnasium environments under the same interface as the Atari games."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 
-from dqn_tf.checks import ConfigError, RunError
+from dqn_tf import envs
+from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.envs.classic import GymnasiumEnvironment
 from dqn_tf.types import StepType, TimeStep
 
@@ -119,7 +121,7 @@ def test_episodes_differ_by_seed_stream_and_number_alone() -> None:
             "DqnPictures-v0",
             r"Expected observations of the form Box \[D\] for `DqnPictures-v0`, got Box\(0, 255, \(8, 8",
         ),
-        ("FrozenLake-v1", r"Expected observations of the form Box \[D\] .* got Discrete\(16\)"),
+        ("Blackjack-v1", r"Expected observations that are one array .* got Tuple.* examples/flattened.py"),
         ("DqnContinuous-v0", r"Expected actions of the form Discrete for `DqnContinuous-v0`, got Box"),
     ],
 )
@@ -160,3 +162,64 @@ def test_what_cannot_draw_itself_says_so() -> None:
     with pytest.raises(RunError, match="draws RGB images"):
         env.render()
     env.close()
+
+
+# -- numbers become vectors --------------------------------------------------------------------------------------------
+class Numbers(gymnasium.Env[Any, Any]):
+    """Shows what it is told to."""
+
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, space: gymnasium.Space[Any], shown: Any) -> None:
+        self.observation_space, self.shown = space, shown
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return self.shown, {}
+
+    def step(self, action: Any) -> Any:
+        return self.shown, 0.0, True, False, {}
+
+
+SPACES = [
+    (gymnasium.spaces.Discrete(4), 2, [0, 0, 1, 0]),
+    (gymnasium.spaces.Discrete(3, start=-1), np.int64(-1), [1, 0, 0]),
+    (gymnasium.spaces.MultiDiscrete([2, 3]), np.array([1, 2]), [0, 1, 0, 0, 1]),
+    (gymnasium.spaces.MultiBinary(3), np.array([1, 0, 1], np.int8), [1, 0, 1]),
+    (gymnasium.spaces.Box(-9, 9, (), np.float32), np.float32(2.5), [2.5]),
+]
+
+
+@pytest.mark.parametrize(("space", "shown", "wanted"), SPACES)
+def test_numbers_become_vectors(space: Any, shown: Any, wanted: list[float]) -> None:
+    name = envs.identify(lambda: Numbers(space, shown))
+    environment = envs.make(name, None, seed=0)
+    assert environment.spec.observation.shape == (len(wanted),)
+    assert environment.reset().observation.tolist() == environment.step(0).observation.tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("space", "shown"),
+    [
+        (gymnasium.spaces.Discrete(4), 4),
+        (gymnasium.spaces.Discrete(4, start=1), 0),  # which an index of -1 would take for the last one
+        (gymnasium.spaces.Discrete(4), np.array([1])),
+        (gymnasium.spaces.MultiBinary(3), np.array([1, 0, 2], np.int8)),
+        (gymnasium.spaces.MultiDiscrete([2, 3]), np.array([1, -1])),
+        (gymnasium.spaces.Box(-9, 9, (), np.float32), np.zeros(1, np.float32)),
+    ],
+)
+def test_numbers_that_the_space_does_not_have_are_named(space: Any, shown: Any) -> None:
+    environment = envs.make(envs.identify(lambda: Numbers(space, shown)), None, seed=0)
+    with pytest.raises(EnvironmentFault, match=r"episode 0, at its reset: expected an observation of .*, got "):
+        environment.reset()
+
+
+def test_a_task_of_states_is_played() -> None:
+    environment = envs.make("FrozenLake-v1", None, seed=1)
+    first = environment.reset().observation
+    assert (first.shape, first.sum(), first[0]) == ((16,), 1.0, 1.0)
+
+
+def test_the_example_of_a_flattened_tuple(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    assert envs.make("examples.flattened:blackjack", None, seed=0).spec.observation.shape == (45,)
