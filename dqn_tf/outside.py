@@ -29,7 +29,7 @@ def place(thing: type | FunctionType) -> str:
     """
     module, name = thing.__module__, thing.__qualname__
     if module == "__main__":
-        module = _name_of_main()
+        module = name_of_main()
     if not module or not name.replace(".", "").isidentifier():
         where = "at the top of a module" if module else "in a file that can be imported by its name"
         raise ConfigError(
@@ -51,7 +51,7 @@ def found(place: str, path: str) -> Any:
     module, _, names = place.partition(":")
     try:
         with present_folder():
-            start = sys.modules["__main__"] if module == _name_of_main() else importlib.import_module(module)
+            start = sys.modules["__main__"] if module == name_of_main() else importlib.import_module(module)
         return functools.reduce(getattr, names.split("."), start)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
@@ -82,7 +82,7 @@ def source(cls: type) -> Path:
     return Path(inspect.getsourcefile(cls) or "")
 
 
-def _name_of_main() -> str:
+def name_of_main() -> str:
     """By which name others can import the script that runs; "" of an interactive session."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)

@@ -5,7 +5,7 @@ An id is one of
     CartPole-v1             what Gymnasium has, or what this program has registered
     module:Name-v0          what a module registers when it is imported
     module:factory          a function, or a class, of a module that gives the environment
-    here:module:factory     a function of this program that no other can import (a lambda, a local one, one of __main__)
+    here:module:factory     a function of this program that no other can import (a lambda, a local one)
 
 each with keyword arguments at its end, if it has any, as JSON: CartPole-v1{"sutton_barto_reward":true}.  It is part of
 a run's configuration, and so of its identity.
@@ -14,6 +14,7 @@ a run's configuration, and so of its identity.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import importlib
 import inspect
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import gymnasium
 
 from dqn_tf import checks
-from dqn_tf.outside import present_folder
+from dqn_tf.outside import name_of_main, present_folder
 
 HERE = "here"
 _given: dict[str, Callable[..., Any]] = {}  # functions of this program, by their ids without arguments
@@ -122,18 +123,21 @@ def id_of(factory: Callable[..., Any]) -> str:
                 "of the run's identity, which knows them by name."
             )
         keywords, factory = {**factory.keywords, **keywords}, factory.func
-    module = getattr(factory, "__module__", None) or type(factory).__module__
-    name = getattr(factory, "__qualname__", None) or type(factory).__qualname__
-    if not _is_importable(factory, module, name):
-        module = f"{HERE}:{module}"
-        _given[f"{module}:{name}"] = factory
-    return f"gym:{with_arguments(f'{module}:{name}', keywords)}"
+    place = _place(factory)
+    if place is None:
+        place = f"{HERE}:{factory.__module__}:{getattr(factory, '__qualname__', type(factory).__qualname__)}"
+        _given[place] = factory
+    return f"gym:{with_arguments(place, keywords)}"
 
 
-def _is_importable(factory: Any, module: str, name: str) -> bool:
+def _place(factory: Any) -> str | None:
+    """Where any process can import it from, "module:name"; a script is named by its file.  None: from nowhere."""
+    module, name = factory.__module__, getattr(factory, "__qualname__", "")
+    start, module = sys.modules.get(module), name_of_main() if module == "__main__" else module
     with contextlib.suppress(AttributeError):
-        return module != "__main__" and functools.reduce(getattr, name.split("."), sys.modules.get(module)) is factory
-    return False
+        if module and functools.reduce(getattr, name.split("."), start) is factory:
+            return f"{module}:{name}"
+    return None
 
 
 def with_arguments(env_id: str, arguments: Mapping[str, Any]) -> str:
@@ -201,13 +205,15 @@ def portable(env_id: str) -> bytes | None:
     entry = getattr(found, "entry_point", "gymnasium.")
     if module or (isinstance(entry, str) and entry.startswith("gymnasium.")):
         return None
-    home = entry if isinstance(entry, str) else f"{entry.__module__}:{entry.__qualname__}"
-    if not isinstance(entry, str) and not _is_importable(entry, entry.__module__, entry.__qualname__):
+    place = entry if isinstance(entry, str) else _place(entry)
+    if place is None or not place.partition(":")[2].isidentifier():
         raise checks.ConfigError(
             f"Expected an environment that worker processes can import, got {env_id!r}: this program has registered "
-            f"it, with {home}, which no other process finds. {advice}"
+            f"it, with {entry}, which no other process finds. {advice}"
         )
-    return pickle.dumps(found)
+    portable = copy.copy(found)
+    portable.entry_point = place
+    return pickle.dumps(portable)
 
 
 def adopt(registered: bytes | None) -> None:
@@ -222,6 +228,8 @@ def import_module(module: str, wanted: str) -> Any:
 
     wanted: what it is imported for.  Raises ConfigError as ``find``.
     """
+    if module == name_of_main():
+        return sys.modules["__main__"]  # it must not be run again
     try:
         with present_folder():
             return importlib.import_module(module)

@@ -168,6 +168,13 @@ if __name__ == "__main__":
     for _ in range(2):
         summary = dqn_tf.train(config, sys.argv[1], dqn_tf.Options(progress=False), environment=Mine)
         print(summary["final_evaluation"]["return_mean"])
+    gymnasium.register("Own-v0", Mine, kwargs={"length": 7})
+    from dqn_tf.envs import vector
+    for name in (config.environment, "gym:Own-v0"):
+        there = vector.make(vector.Plan(name, None, 0, ("a",)), 1)
+        there.step([vector.RESET])
+        print([there.step([0])[0].episode_over for _ in range(5)])
+        there.close()
     try:
         dqn_tf.train(config, sys.argv[1] + "2", environment=dict)
     except dqn_tf.ConfigError as error:
@@ -181,8 +188,9 @@ def test_a_class_of_the_script_itself_is_trained_on(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     said = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
-    assert said[:3] == ["gym:here:__main__:Mine", "5.0", "5.0"]
-    assert "Expected the environment of the configuration, 'gym:here:__main__:Mine', for `environment`, got" in said[3]
+    assert said[:3] == ["gym:script:Mine", "5.0", "5.0"]
+    assert said[3:5] == [str([*[False] * 4, over]) for over in (True, False)]
+    assert "Expected the environment of the configuration, 'gym:script:Mine', for `environment`, got" in said[5]
 
 
 def test_the_command_line_takes_arguments(misbehaving: Name, capsys: pytest.CaptureFixture[str]) -> None:
