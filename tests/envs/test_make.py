@@ -70,8 +70,8 @@ def own_tetris() -> Iterator[None]:
 
 @pytest.mark.usefixtures("own_tetris")
 def test_what_is_registered_under_exactly_this_id_comes_first() -> None:
-    with pytest.raises(Exception, match="Box"):
-        make("Blackjack-v1", PROTOCOLS["dopamine"], seed=0)  # Gymnasium's card game, whose observations are no Box [D]
+    with pytest.raises(ConfigError, match="one array for `Blackjack-v1`, got Tuple"):
+        make("Blackjack-v1", PROTOCOLS["dopamine"], seed=0)  # Gymnasium's card game
     assert check_environment("Tetris-v0") == check_environment("gym:Tetris-v0") == "gym:Tetris-v0"
     assert make("Tetris-v0", None, seed=0).spec.observation.shape == (4,)
     assert notes("Tetris-v0", None) == [
