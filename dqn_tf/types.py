@@ -19,6 +19,10 @@ TensorLike: TypeAlias = Any
 "A ``Tensor``, a variable or an array: whatever TensorFlow converts by itself."
 Variable: TypeAlias = Any
 "A ``keras.Variable`` or ``tf.Variable``."
+DType: TypeAlias = Any
+"A ``tf.DType``."
+GraphInput: TypeAlias = Any
+"What a compiled function is given: a ``Tensor``, or records of them (``Sample``, ``SampleIndices``)."
 ConcreteFunction: TypeAlias = Any
 "A traced ``tf.function``."
 KerasLayer: TypeAlias = Any

@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.contracts import Optimizer
+from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.optimizers import Optimizers
 from dqn_tf.checks import ConfigError
+from dqn_tf.types import KerasOptimizer, Tensor, TensorLike, Variable
 
 _WIDTH = 128  # of the rows in which a gradient is squared and summed
 _SLOTS = ("_momentums", "_velocities", "_average_gradients")  # Keras's lists of an optimizer's variables
@@ -27,7 +30,9 @@ _SLOTS = ("_momentums", "_velocities", "_average_gradients")  # Keras's lists of
 class FlatGroup:
     """The variables of one optimizer as a vector: theta, theta^- and its own optimizer with vectors for slots."""
 
-    def __init__(self, config: Any, of_variables: Any, online: list[Any], target: list[Any]) -> None:
+    def __init__(
+        self, config: Optimizer, of_variables: KerasOptimizer, online: list[Variable], target: list[Variable]
+    ) -> None:
         """config: of the optimizer.  of_variables: the Keras optimizer of ``online``, whose slots are mirrored."""
         self.online, self.target, self._of_variables = online, target, of_variables
         self.shapes = [tuple(v.shape) for v in online]
@@ -39,7 +44,7 @@ class FlatGroup:
         self.theta_target = tf.keras.Variable(start, name="theta_target")
         self.optimizer = config.build([self.theta])
 
-    def cut(self, vector: Any) -> list[Any]:
+    def cut(self, vector: TensorLike) -> list[Tensor]:
         """A vector as tensors of the variables' shapes, in their order."""
         parts = tf.split(vector, self.sizes)
         return [tf.reshape(part, shape) for part, shape in zip(parts, self.shapes, strict=True)]
@@ -74,7 +79,7 @@ class FlatGroup:
 class Flat:
     """Vectors in the place of two networks' variables and of their optimizers' slots."""
 
-    def __init__(self, online: Any, target: Any, optimizers: Optimizers) -> None:
+    def __init__(self, online: QNetwork, target: QNetwork, optimizers: Optimizers) -> None:
         """Raises ConfigError: a variable is not Keras's."""
         if strange := [v for v in [*online.variables, *target.variables] if not isinstance(v, tf.keras.Variable)]:
             raise ConfigError(

@@ -22,7 +22,7 @@ from dqn_tf.agent.parameters import Parameters
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import AgentConfig
 from dqn_tf.modes import Fused
-from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Transition
+from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Tensor, Transition
 
 
 class FusedLearner:
@@ -56,7 +56,7 @@ class FusedLearner:
         self.parameters.moved(weights)
         return self._packing.outputs(np.asarray(reported))
 
-    def _update_in_graph(self, *inputs: Any) -> list[Any]:
+    def _update_in_graph(self, *inputs: Tensor) -> list[Tensor]:
         self.traces += 1  # runs only while tracing
         sample, seeds = self._packing.unpack(inputs)
         draws = Draws(seeds[0]) if seeds else None
@@ -74,7 +74,7 @@ class FusedLearner:
         inputs = [observation[None], *self._plain.act_seeds(step)]
         return np.array(self._act(*self.parameters.weights(), *map(tf.constant, inputs))[0][0])
 
-    def _act_in_graph(self, *inputs: Any) -> list[Any]:
+    def _act_in_graph(self, *inputs: Tensor) -> list[Tensor]:
         number = len(self.online.variables)
         observation, *seeds = inputs[number:]
         with tf.keras.StatelessScope(state_mapping=zip(self.online.variables, inputs[:number], strict=True)):

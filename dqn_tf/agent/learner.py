@@ -20,7 +20,7 @@ from dqn_tf.agent.parameters import Parameters
 from dqn_tf.agent.update import Gradients, UpdateOutputs, apply_gradients, compute_gradients
 from dqn_tf.config import AgentConfig
 from dqn_tf.rng import Stream
-from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Tensor, TensorLike, Transition
+from dqn_tf.types import EnvironmentSpec, GraphInput, Sample, SampleIndices, Tensor, TensorLike, Transition
 
 
 class Scorer:
@@ -103,12 +103,12 @@ class Learner:
         """What compiled updates are given, as ``update_signature`` describes it."""
         return (sample, *self._seeds(self._update_stream, number))
 
-    def update_in_graph(self, *inputs: Any) -> UpdateOutputs:
+    def update_in_graph(self, *inputs: GraphInput) -> UpdateOutputs:
         """The update as graph code: both halves, one after the other."""
         found: Gradients = self._gradients_of.trace(*inputs)
         return self.outputs(found, self._apply.trace(found.gradients))
 
-    def gradients_in_graph(self, *inputs: Any) -> Gradients:
+    def gradients_in_graph(self, *inputs: GraphInput) -> Gradients:
         """The first half as graph code.  inputs: as ``update_signature``."""
         found: Gradients = self._gradients_of.trace(*inputs)
         return found
@@ -118,16 +118,16 @@ class Learner:
         return self._apply.trace(gradients)
 
     @staticmethod
-    def outputs(found: Gradients, grad_norm: Any) -> UpdateOutputs:
+    def outputs(found: Gradients, grad_norm: Tensor) -> UpdateOutputs:
         """What an update reports, of its two halves."""
         return UpdateOutputs(found.loss, found.td_error, found.priority, grad_norm, found.q_values)
 
-    def _gradients(self, sample: Sample, *seeds: Any) -> Gradients:
+    def _gradients(self, sample: Sample, *seeds: Tensor) -> Gradients:
         self.traces += 1  # runs only while tracing
         return compute_gradients(self.config, self.online, self.target, sample, _draws(seeds))
 
     def _gather_and_differentiate(
-        self, gather: Callable[[SampleIndices], Sample], indices: SampleIndices, *seeds: Any
+        self, gather: Callable[[SampleIndices], Sample], indices: SampleIndices, *seeds: Tensor
     ) -> Gradients:
         found: Gradients = self._gradients_of_batch.trace(gather(indices), *seeds)
         return found

@@ -9,7 +9,7 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
-from dqn_tf.types import SampleIndices
+from dqn_tf.types import SampleIndices, Tensor
 
 
 class UpdateBlock:
@@ -33,11 +33,11 @@ class UpdateBlock:
         stacked = self._compiled(indices, *map(np.stack, zip(*seeds, strict=True)))
         return [UpdateOutputs(*parts) for parts in zip(*(part.numpy() for part in stacked), strict=True)]
 
-    def _graph(self, indices: SampleIndices, *seeds: Any) -> UpdateOutputs:
+    def _graph(self, indices: SampleIndices, *seeds: Tensor) -> UpdateOutputs:
         batch, actions = self._learner.config.batch_size, self._learner.spec.num_actions
         before = UpdateOutputs(*map(tf.zeros, ([], [batch], [batch], [], [batch, actions])))
 
-        def one(_: Any, inputs: tuple[Any, ...]) -> UpdateOutputs:
+        def one(_: UpdateOutputs, inputs: tuple[Any, ...]) -> UpdateOutputs:
             return self._learner.update_in_graph(*inputs)
 
         # One at a time: an update reads what the one before it has written.

@@ -12,7 +12,7 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
-from dqn_tf.types import Sample, SampleIndices
+from dqn_tf.types import DType, GraphInput, Sample, SampleIndices, Tensor
 
 
 class Gate:
@@ -61,17 +61,17 @@ class Gate:
         _enqueue(self.handles[0], tf.constant(commit))
 
     @staticmethod
-    def pass_in_graph(handles: tuple[Any, Any], priority: Any) -> Any:
+    def pass_in_graph(handles: tuple[Any, Any], priority: Tensor) -> Tensor:
         """Graph code: send the priorities [B], and wait for the answer, bool []."""
         _enqueue(handles[1], priority)
         return tf.ensure_shape(_dequeue(handles[0], tf.bool), [])
 
 
-def _enqueue(queue: Any, message: Any) -> None:
+def _enqueue(queue: Tensor, message: Tensor) -> None:
     tf.raw_ops.QueueEnqueueV2(handle=queue, components=[message])
 
 
-def _dequeue(queue: Any, dtype: Any) -> Any:
+def _dequeue(queue: Tensor, dtype: DType) -> Tensor:
     (message,) = tf.raw_ops.QueueDequeueV2(handle=queue, component_types=[dtype])
     return message
 
@@ -93,7 +93,7 @@ class GatedUpdate:
         outputs: UpdateOutputs = self._compiled(self._gate.handles, *self._learner.update_inputs(sample, number))
         return outputs
 
-    def _graph(self, handles: tuple[Any, Any], *inputs: Any) -> UpdateOutputs:
+    def _graph(self, handles: tuple[Any, Any], *inputs: GraphInput) -> UpdateOutputs:
         found = self._learner.gradients_in_graph(*inputs)
         commit = Gate.pass_in_graph(handles, found.priority)
         apply = functools.partial(self._learner.apply_in_graph, found.gradients)
