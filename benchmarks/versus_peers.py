@@ -8,7 +8,7 @@ DIR/NAME is a virtual environment, or a checkout, of each peer (docs/speed.md sa
 is left out, and said to be.  The work: Breakout, 84 x 84 x 4, batch 32, frame skip 4, one update for each 4 steps,
 learning under way; ``cartpole`` and ``cartpole_512``: CartPole-v1, two hidden layers of 128 or 512, batch 128, one
 update for each 4 steps, epsilon 0.1, frames are steps.  DIR of --before is a checkout of an earlier dqn_tf with its
-environment in .venv, which runs ``cartpole`` too.
+environment in .venv, which does the work too, in the first of the modes or interleaved.
 
 All programs of one kind of work are started, one after the other, brought to learning, and stopped (SIGSTOP).  Then, in
 each round, each of them goes on for a few seconds, alone.  What a shared machine does meanwhile so meets all of them
@@ -262,7 +262,7 @@ def _alternate(work: str, names: list[str], options: argparse.Namespace, failed:
 def _chosen(work: str, options: argparse.Namespace) -> list[str]:
     """What to run: dqn_tf's modes between the peers."""
     texts, columns = options.only.split(","), []
-    ours = [*OURS[work], *([BEFORE] if options.before and work.startswith("cartpole") else [])]
+    ours = [*OURS[work], *([BEFORE] if options.before else [])]
     for names in (ours, PEERS[work]):
         wanted = [n for n in names if any(text in n for text in texts)]
         columns.append([n for n in wanted if n in ours or _is_there(n, options)])
@@ -299,7 +299,9 @@ def _settings(work: str, name: str) -> dict[str, Any]:
 
 def _command(work: str, name: str, counter: str, options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     if name in OURS[work] or name == BEFORE:
-        preset, settings = OURS[work]["dqn_tf interleaved" if name == BEFORE else name]
+        known = OURS[work]
+        as_before = "dqn_tf interleaved" if "dqn_tf interleaved" in known else next(iter(known))
+        preset, settings = known[as_before if name == BEFORE else name]
         root = options.before.resolve() if name == BEFORE else HERE.parent
         python = str(root / ".venv" / "bin" / "python") if name == BEFORE else sys.executable
         path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
