@@ -5,7 +5,6 @@ agents.toml beside this file says which presets belong to a page, and a few sent
 
 from __future__ import annotations
 
-import csv
 import functools
 import importlib
 import inspect
@@ -14,15 +13,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from dqn_tf import envs, equations, explain, fields, presets
 from dqn_tf.envs import MinAtarProtocol
+from reproduce import formatting
 from reproduce.places import RESULTS, ROOT
+from reproduce.planning import protocol_files
+from reproduce.presenting import classic_page
+from reproduce.presenting.classic_page import SOLVED_RETURN
+from reproduce.records import published
 
 FOLDER = ROOT / "docs" / "agents"
 COMMAND = "dqn-tf results docs"
 STARTS = {"noop": "no-op starts", "human": "human starts", "sticky": "sticky actions"}
 FRAMES = {"atari100k": 400_000}  # budgets of Atari protocols; the others have 200M
-SOLVED = 475.0  # CartPole-v1: Gymnasium's reward_threshold
 
 
 @functools.cache
@@ -138,19 +143,29 @@ def _results(agent: dict[str, Any]) -> Iterator[str]:
 
 
 def _cartpole(names: list[str]) -> Iterator[str]:
-    with (RESULTS / "classic" / "cartpole.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    found, today = _classic_runs()
     for name in names:
-        scores = [float(row["score"]) for row in rows if row["agent"] == name]
-        if scores:
-            solved = sum(score >= SOLVED for score in scores)
-            table = "[all presets](../classic_results.md)"
-            yield f"CartPole-v1: `{name}` solves it in {solved} of {len(scores)} seeds ({table})."
+        mine = found[found["agent"] == name]
+        if len(mine):
+            best, last = (f"{(mine[n] >= SOLVED_RETURN).sum()} of {len(mine)}" for n in ("score", "last_network"))
+            before = "" if today[mine.index].all() else "; measured before the preset became `fused`"
+            yield (
+                f"CartPole-v1: with `{name}` the best network of training solves it in {best} seeds, the last network "
+                f"in {last} ([all presets](../classic_results.md){before})."
+            )
+
+
+@functools.cache
+def _classic_runs() -> tuple[pd.DataFrame, pd.Series[bool]]:
+    """The runs in results/classic/, and for each whether it is of today's settings."""
+    planned = classic_page.jobs(protocol_files.load("classic"), Path())
+    found = classic_page.found_now(planned)
+    return found, classic_page.of_today(planned, found)
 
 
 def _published(agent: dict[str, Any]) -> Iterator[str]:
-    with (RESULTS / "published" / "aggregate_published.csv").open(newline="") as file:
-        rows = [r for r in csv.DictReader(file) if r["agent"] in agent["published"] and r["kind"] != "speed"]
+    found = published.aggregates()
+    rows = formatting.records(found[found["agent"].isin(agent["published"]) & (found["kind"] != "speed")])
     if rows:
         yield "Published summaries of human-normalized scores (HNS), for comparison; none of these runs is ours:"
         yield _table(("agent", "metric", "value", "games", "starts", "paper"), map(_published_row, rows))
@@ -159,7 +174,7 @@ def _published(agent: dict[str, Any]) -> Iterator[str]:
         yield f"*{caption}.*"
 
 
-def _published_row(row: dict[str, str]) -> tuple[str, ...]:
+def _published_row(row: dict[str, Any]) -> tuple[str, ...]:
     place = row["table"] if row["table"].startswith(row["paper"]) else f"{row['paper']}, {row['table']}"
     value = f"{row['value']} {row['unit'].replace('x human', '× human')}"
     start = STARTS.get(row["start"], "")

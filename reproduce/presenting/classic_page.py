@@ -1,8 +1,9 @@
 """docs/classic_results.md: every preset for vector states on CartPole-v1, one run for each of five seeds.
 
 Which agents, seeds and budget: reproduce/protocols/classic.toml.  results/classic/cartpole.csv has a row for each
-complete run, and the page is a function of it.  Rows of earlier runs stay while the protocol asks for the same
-settings, so the runs may be spread over machines.
+complete run, and the page is a function of it.  Rows of other runs stay while the protocol asks for the same settings,
+so the runs may be spread over machines.  Rows measured before the presets became fused stay until runs of today's
+settings take their places; the page counts them apart.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ COLUMNS = tuple(
     state_digest code_sha256
     """.split()
 )
+# What the presets set when their runs were made before they became fused.  Nothing else differs: the hashes say so.
+BEFORE_FUSED = ("execution=interleaved", "execution.xla=update", "execution.threads=1")
 HEX = ("config_hash", "state_digest", "code_sha256")  # may look like numbers
 
 
@@ -58,17 +61,30 @@ def collect(planned: Sequence[Job], csv: Path) -> pd.DataFrame:
 
 
 def _earlier(planned: Sequence[Job], csv: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """Rows of ``csv`` that are of the runs asked for, by agent and seed."""
+    """Rows of ``csv`` that are of the runs asked for, or of the same before they became fused, by agent and seed."""
     if not csv.exists():
         return {}
-    hashes = {(job.preset, job.seed): job.config.hash for job in planned}
+    hashes = {(job.preset, job.seed): (job.config.hash, hash_before_fused(job)) for job in planned}
     table = pd.read_csv(csv, dtype=dict.fromkeys(HEX, str), na_filter=False).reindex(columns=list(COLUMNS))
     found = {(row["agent"], row["seed"]): dict(row) for _, row in table.iterrows()}
-    return {key: row for key, row in found.items() if row["config_hash"] == hashes.get(key)}
+    return {key: row for key, row in found.items() if row["config_hash"] in hashes.get(key, ())}
+
+
+def hash_before_fused(job: Job) -> str:
+    """The configuration's hash with BEFORE_FUSED."""
+    return job.config.with_settings(list(BEFORE_FUSED)).hash
+
+
+def of_today(planned: Sequence[Job], found: pd.DataFrame) -> pd.Series[bool]:
+    """For each row of ``found``, whether its run had the settings that the protocol asks for now."""
+    hashes = {(job.preset, job.seed): job.config.hash for job in planned}
+    keys = zip(found["agent"], found["seed"], found["config_hash"], strict=True)
+    return pd.Series([hashes.get((agent, seed)) == has for agent, seed, has in keys], found.index, dtype=bool)
 
 
 def missing(planned: Sequence[Job], found: pd.DataFrame) -> tuple[str, ...]:
-    """The agents of which runs are missing, in the protocol's order."""
+    """The agents of which runs with today's settings are missing, in the protocol's order."""
+    found = found[of_today(planned, found)]
     there = set(zip(found["agent"], found["seed"], strict=True))
     return tuple(dict.fromkeys(job.preset for job in planned if (job.preset, job.seed) not in there))
 
@@ -100,20 +116,17 @@ def _row(job: Job, run: runs.Run) -> dict[str, Any]:
 def page(asked: Protocol, found: pd.DataFrame) -> str:
     """The page's text.  found: COLUMNS, as from ``collect``; agents without runs are listed as not run."""
     (grid,) = (g for g in asked.grid if ENVIRONMENT in protocol.environments(g))
-    whole = len(grid.agents) * len(grid.seeds)
-    done = f"{len(found)} of {whole} runs are complete." if len(found) else f"**Not run yet**: none of {whole} runs."
-    codes = found["code_sha256"].nunique()
-    several = f" {codes} versions of the code ran them (`code_sha256` in the CSV)." if codes > 1 else ""
-    rows = [_line(agent, grid.seeds, found[found["agent"] == agent]) for agent in grid.agents]
+    today = of_today(jobs(asked, Path()), found)
+    rows = [_line(agent, grid.seeds, found[found["agent"] == agent], today) for agent in grid.agents]
     return f"""# The classic presets on {ENVIRONMENT}
 
 Written by `dqn-tf results classic` from `results/classic/{FOUND.name}`, the runs of `dqn-tf reproduce {asked.id}`.
-{done}{several}
+{_state(len(grid.agents) * len(grid.seeds), found, today)}
 
 Every preset for vector states, {grid.budget_frames:,} frames on each of {len(grid.seeds)} seeds. The number of a seed
 is its score: {asked.score.note}
-Solved means at least {SOLVED_RETURN:g}, Gymnasium's threshold. "last network" counts the seeds whose last network is
-solved too.
+Solved means at least {SOLVED_RETURN:g}, Gymnasium's threshold. "best network" and "last network" count the seeds in
+which that network is solved; "of today's preset" counts the runs that had the settings that the preset has now.
 
 Each preset is `dqn_classic` with one idea changed. None was tuned, except that one setting of `fqf_classic` and one of
 `rainbow_classic` were chosen on other seeds ([classic.md](classic.md)). The table shows whether an idea learns; it
@@ -122,22 +135,46 @@ does not show which is better.
 {formatting.markdown(rows)}"""
 
 
-def _line(agent: str, seeds: Sequence[int], found: pd.DataFrame) -> dict[str, Any]:
+def _state(whole: int, found: pd.DataFrame, today: pd.Series[bool]) -> str:
+    """How many of the runs there are, with which settings and how many versions of the code."""
+    if not len(found):
+        return f"**Not run yet**: none of {whole} runs."
+    earlier = len(found) - int(today.sum())
+    before = (
+        f"\n\n**{earlier} of them were measured before the presets became `fused`**, "
+        f"with `{', '.join(BEFORE_FUSED)}`.\n"
+        "Fused execution is the same algorithm with other rounding, so its runs are others, and not measured yet."
+        if earlier
+        else ""
+    )
+    codes = found["code_sha256"].nunique()
+    several = f" {codes} versions of the code ran them (`code_sha256` in the CSV)." if codes > 1 else ""
+    return f"{len(found)} of {whole} runs are complete.{before}{several}"
+
+
+def _line(agent: str, seeds: Sequence[int], found: pd.DataFrame, today: pd.Series[bool]) -> dict[str, Any]:
     scores = dict(zip(found["seed"], found["score"], strict=True))
     solved, last = ((found[name] >= SOLVED_RETURN).sum() for name in ("score", "last_network"))
     count = f"of {len(found)}" if len(found) else ""
     return {
         "agent": f"`{agent}`",
-        "solved": f"{solved} {count}" if count else "not run",
+        "best network": f"{solved} {count}" if count else "not run",
         "last network": f"{last} {count}" if count else formatting.NONE,
+        "of today's preset": f"{today[found.index].sum()} {count}" if count else formatting.NONE,
         "mean": float(found["score"].mean()) if count else None,
         **{f"seed {seed}": scores.get(seed) for seed in seeds},
     }
 
 
+def found_now(planned: Sequence[Job]) -> pd.DataFrame:
+    """The rows that results/classic/cartpole.csv has of the runs ``planned``, whatever runs there are here."""
+    return pd.DataFrame(list(_earlier(planned, FOUND).values()), columns=list(COLUMNS))
+
+
 def page_of_results() -> str:
     """The page, from the rows that results/classic/cartpole.csv has now."""
-    return page(protocol_files.load("classic"), pd.read_csv(FOUND).reindex(columns=list(COLUMNS)))
+    asked = protocol_files.load("classic")
+    return page(asked, found_now(jobs(asked, Path())))
 
 
 def update(folder: Path, smoke: bool = False) -> str:

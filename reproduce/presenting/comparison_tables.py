@@ -88,10 +88,10 @@ steps). The published ones are of the same kind (agent "{agent}", variant "{vari
 says where they come from and why they are training returns). Verdicts, over all runs and finished iterations:
 {counts or "none yet"}.
 
-How to read a verdict: a run like the published ones falls between the lowest and the highest of five only two times
-in three, so that is the stricter, not the fairer, comparison; it falls within the 95 % prediction interval
-(mean ± t × std × √(1 + 1/n), t for n - 1 degrees of freedom) 19 times in 20. With one seed and a few iterations this
-can show a gross error; it cannot show that two implementations are equal.
+The verdicts, the strictest first. *Within the published runs*: between the lowest and the highest of them, where one
+more such run falls 2 times in 3 (of five). *Within the prediction interval*: mean ± t × std × √(1 + 1/n), t for n - 1
+degrees of freedom at 95 %, where one more such run falls 19 times in 20. *Outside*: in neither. With one seed and a
+few iterations this can show a gross error; it cannot show that two implementations are equal.
 
 {markdown(table)}{more}{again(found, table)}
 Settings that differ from the preset's:

@@ -218,7 +218,7 @@ def _terminal(rows: Sequence[dict[str, Any]], sentences: Sequence[str]) -> str:
 
 
 def _page(rows: Sequence[dict[str, Any]], sentences: Sequence[str], images: str, atari: Sequence[Run]) -> str:
-    return f"""# The main job
+    return f"""# The quick start: CartPole-v1 and Breakout
 
 Written by `dqn-tf reproduce quickstart`; do not edit. Same seeds, same machine, same software: same bytes
 (times.csv excepted).

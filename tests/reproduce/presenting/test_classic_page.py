@@ -71,7 +71,7 @@ def test_solved_seeds_and_means(done: Callable[..., Job], tmp_path: Path) -> Non
     lines = {line.split("|")[1].strip(): line for line in said if line.startswith("| `")}
     assert len(lines) == len(VECTORS)
     cells = [cell.strip() for cell in lines["`rainbow_classic`"].split("|")[1:-1]]
-    assert cells == ["`rainbow_classic`", "1 of 2", "1 of 2", "474.5", "474", "475", "–", "–", "–"]
+    assert cells == ["`rainbow_classic`", "1 of 2", "1 of 2", "2 of 2", "474.5", "474", "475", "–", "–", "–"]
     assert "| 0 of 1 |" in lines["`dqn_classic`"] and "| not run |" in lines["`iqn_classic`"]
     assert "3 of 65 runs are complete" in classic_page.page(protocol_files.load("classic"), found)
 
@@ -123,6 +123,29 @@ def test_runs_of_another_machine_stay_while_their_settings_are_asked_for(
     rows.to_csv(csv, index=False)
     found = classic_page.collect(planned, csv)
     assert found["seed"].tolist() == [1, 3, 4, 5, 1] and "noisy_classic" in classic_page.missing(planned, found)
+
+
+def test_runs_from_before_the_presets_became_fused_are_counted_apart(done: Callable[..., Job], tmp_path: Path) -> None:
+    """They stay in the table, are named as what they are, and are still missing as runs of today's presets."""
+    asked, csv = protocol_files.load("classic"), tmp_path / "cartpole.csv"
+    first, second = (done("noisy_classic", seed, (490.0,)) for seed in (1, 2))
+    before = first.config.with_settings(list(classic_page.BEFORE_FUSED))
+    assert before.hash != first.config.hash == first.config.with_settings(["execution=fused", *first.settings]).hash
+    rows = table(tmp_path / "runs")
+    rows.loc[rows["seed"] == 1, "config_hash"] = before.hash
+    rows.to_csv(csv, index=False)
+    found = classic_page.collect([first, second], csv)
+    assert found["seed"].tolist() == [1, 2]  # here are runs of today's settings of both
+    assert classic_page.of_today([first, second], found).all()
+
+    planned = classic_page.jobs(asked, tmp_path / "elsewhere")
+    found = classic_page.collect(planned, csv)
+    assert classic_page.of_today(planned, found).tolist() == [False, True]
+    assert "noisy_classic" in classic_page.missing(planned, found)
+    said = classic_page.page(asked, found)
+    assert "2 of 65 runs are complete." in said and "**1 of them were measured before" in said
+    assert "| `noisy_classic` | 2 of 2 | 2 of 2 | 1 of 2 |" in said
+    assert "before the presets" not in classic_page.page(asked, found[1:])
 
 
 def test_a_run_here_counts_before_a_row_of_the_table(done: Callable[..., Job], tmp_path: Path) -> None:
