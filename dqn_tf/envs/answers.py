@@ -132,7 +132,7 @@ def _not_five(answer: Any) -> str:
     return f"{expected}, got {len(answer)} values"
 
 
-def unpacked_wrongly(error: Exception, innermost: str) -> str | None:
+def unpacked_wrongly(error: BaseException, innermost: str) -> str | None:
     """Gymnasium's wrappers unpack answers before we see them: what came, if ``error`` was raised by that.
 
     innermost: the file in which it was raised.

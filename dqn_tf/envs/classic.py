@@ -128,7 +128,7 @@ class GymnasiumEnvironment:
     def _begin(self, episode: int) -> TimeStep:
         try:
             seen = self._answers.reset(self._env.reset(seed=self._seeds.integer(episode)))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit() of a simulator ends no run of ours
             self._fail(error, f"episode {episode:,}, at its reset")
         self._before = self._played() if self._last is not None else None
         self._episode, self._log, self._awaiting_reset = episode, array("i"), False
@@ -150,7 +150,7 @@ class GymnasiumEnvironment:
             raise checks.ConfigError(f"Expected a number in [0, {self._num_actions}) for `action`, got {action!r}.")
         try:
             seen, reward, terminated, truncated = self._answers.step(self._env.step(number + self._start))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit() of a simulator ends no run of ours
             self._fail(error, f"episode {self._episode:,}, step {len(self._log) + 1:,} (action {number})")
         self._log.append(number)
         over = terminated or truncated
@@ -166,7 +166,7 @@ class GymnasiumEnvironment:
         self._told.update(seen.data)
         self._told.update(_numbers(*numbers))
 
-    def _fail(self, error: Exception, where: str) -> NoReturn:
+    def _fail(self, error: Exception | SystemExit, where: str) -> NoReturn:
         """Say whose error it is, where it came and what it says."""
         whose = f"{self.env_id}{'' if self.training else ', in an evaluation'}, {where}"
         innermost = traceback.extract_tb(error.__traceback__)[-1].filename
@@ -182,7 +182,7 @@ class GymnasiumEnvironment:
         without ``drawing``."""
         try:
             picture = self._env.render() if self._env.render_mode == "rgb_array" else None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise checks.RunError(f"{self.env_id} cannot draw itself here: {told(error)}") from error
         if picture is None:
             raise checks.RunError(
@@ -279,7 +279,7 @@ def _make(env_id: str, drawing: bool, most_steps: int | None) -> Any:
     """The environment, or a ConfigError that passes on why it cannot be made (a package that is missing, say)."""
     try:
         env = registered.make(env_id, drawing, most_steps)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise checks.ConfigError(
             f"Expected an environment that can be made for `{env_id}`, got {told(error)}. Install what it asks for, or "
             "choose another environment."

@@ -241,11 +241,11 @@ def import_module(module: str, wanted: str) -> Any:
                 "Give its folder to PYTHONPATH, or start in it."
             ) from error
         raise _import_failed(module, wanted, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _import_failed(module, wanted, error) from error
 
 
-def _import_failed(module: str, wanted: str, error: Exception) -> checks.ConfigError:
+def _import_failed(module: str, wanted: str, error: Exception | SystemExit) -> checks.ConfigError:
     return checks.ConfigError(
         f"Expected a module that can be imported for the environment {wanted!r}, but importing {module!r} raised "
         f"{told(error)}"
@@ -264,5 +264,5 @@ def told(error: BaseException) -> str:
     foreign = [frame for frame in frames if not frame.filename.startswith((own, "<frozen"))]
     place = f" ({os.path.basename(foreign[-1].filename)}, line {foreign[-1].lineno})" if foreign else ""
     if isinstance(error, SyntaxError) and error.filename:
-        place = f" ({os.path.basename(error.filename)}, line {error.lineno})"
+        words, place = error.msg, f" ({os.path.basename(error.filename)}, line {error.lineno})"
     return f"{type(error).__name__}{': ' if words else ''}{words}{place}"

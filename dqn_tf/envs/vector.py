@@ -297,7 +297,7 @@ class InWorkers:
                 raise checks.ConfigError(text)
             known = {error.__name__: error for error in (checks.RunError, EnvironmentFault, InexactRestore)}
             raise known.get(kind, checks.RunError)(
-                f"{self._whose(worker)}: {text if kind in known else f'{kind}: {text}'}"
+                f"{self._whose(worker).removesuffix(',')}: {text if kind in known else f'{kind}: {text}'}"
             )
         return answer
 

@@ -256,6 +256,13 @@ class Crash(Walk):
         return super().obs()
 
 
+class Quits(Walk):  # as a window that is closed, or a licence server that is gone, often does
+    def obs(self) -> Any:
+        if self.now:
+            raise SystemExit("the simulator says good-bye")
+        return super().obs()
+
+
 class CrashAtReset(Walk):
     def reset(self, **k: Any) -> Any:
         if self.episode == 1:

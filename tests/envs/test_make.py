@@ -143,6 +143,7 @@ def test_a_module_is_found_in_the_present_folder(tmp_path: Path) -> None:
             "raised ModuleNotFoundError: No module named 'no_such_simulator' (mine_dqn_tf.py, li",
         ),
         ("from math import sine", "raised ImportError: cannot import name 'sine' from 'math'"),
+        ("raise SystemExit(0)", "raised SystemExit: 0 (mine_dqn_tf.py, line 1)"),
         ("1 / 0", "raised ZeroDivisionError: division by zero (mine_dqn_tf.py, line 1)"),
         ("\ndef f(:", "raised SyntaxError: invalid syntax (mine_dqn_tf.py, line 2)"),
     ],
@@ -150,7 +151,7 @@ def test_a_module_is_found_in_the_present_folder(tmp_path: Path) -> None:
 def test_a_module_that_fails_is_told_in_its_own_words(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "mine_dqn_tf.py").write_text(text)
     heard = asked(tmp_path, "mine_dqn_tf:Mine-v0")
-    assert "importing 'mine_dqn_tf' " + said in heard
+    assert "importing 'mine_dqn_tf' " + said in heard and heard.count("line") == 1
     assert "Unknown environment" not in heard
 
 

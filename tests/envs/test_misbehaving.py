@@ -143,15 +143,25 @@ def test_a_reset_without_seed_is_refused_before_it_is_called(misbehaving: Name) 
 
 # -- errors of the environment's own -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_error_of_the_environment_is_told_in_its_words(workers: int, misbehaving: Name) -> None:
-    environments = vector.make(Plan(f"gym:{misbehaving('Crash')}", None, 1, ("a", "b"), training=False), workers)
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("Crash", "ZeroDivisionError: the simulator is upside down"),
+        ("Quits", "SystemExit: the simulator says good-bye"),
+    ],
+)
+def test_an_error_of_the_environment_is_told_in_its_words(
+    name: str, error: str, workers: int, misbehaving: Name
+) -> None:
+    environments = vector.make(Plan(f"gym:{misbehaving(name)}", None, 1, ("a", "b"), training=False), workers)
     words = (
-        r"misbehaving:Crash-v0, in an evaluation, episode 2, step 7 \(action 1\): the environment raised "
-        r"ZeroDivisionError: the simulator is upside down \(misbehaving.py, line \d+\)"
+        rf"{': ' if workers else ''}misbehaving:{name}-v0, in an evaluation, episode 2, step 7 \(action 1\): "
+        rf"the environment raised {error} \(misbehaving.py, line \d+\)"
     )
     try:
-        with pytest.raises(EnvironmentFault, match=words):
+        with pytest.raises(EnvironmentFault, match=words) as caught:
             drive(environments, RESET, RESET, RESET, *[1] * 7)
+        assert ",:" not in str(caught.value)
     finally:
         environments.close()
 
