@@ -14,11 +14,12 @@ import numpy as np
 
 from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.exploration import random_action
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.modes import Concurrent, Fused, Interleaved
-from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
-from dqn_tf.replay.ring import COLUMN_BYTES
+from dqn_tf.replay.device_ring import device_column_bytes
+from dqn_tf.replay.ring import column_bytes
 from dqn_tf.training.loop import Loop, make_loop
 
 Say = Callable[[str], None]
@@ -75,7 +76,8 @@ def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dic
     while loop.run.counters.steps < warm:
         next(steps)
     resident = _status("VmRSS") - memory_touched(loop) - agent.replay.sampler_bytes(agent.storage.capacity)
-    on_device = DEVICE_COLUMN_BYTES if agent.storage.placement == "device" else 0
+    ring = loop.run.replay.ring
+    on_device = device_column_bytes(ring.spec) if agent.storage.placement == "device" else 0
     cpu = _cpu_seconds()
     end_to_end, wall, phases = _train_for(loop, steps, seconds, whole)
     cores = (_cpu_seconds() - cpu) / wall
@@ -90,7 +92,7 @@ def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dic
         **parts,
         **floors,
         "resident_bytes_beside_replay": resident,
-        "transition_bytes": round(loop.run.replay.ring.frames.bytes_per_frame) + COLUMN_BYTES + on_device,
+        "transition_bytes": round(ring.frames.bytes_per_frame) + column_bytes(ring.spec) + on_device,
         "sampler_bytes": agent.replay.sampler_bytes(agent.storage.capacity),
         "placement": agent.storage.placement,
         "threads": agent.execution.threads,
@@ -99,7 +101,8 @@ def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dic
 
 def memory_touched(loop: Loop) -> int:
     """Bytes of the replay that have been written and are therefore resident on the host."""
-    return loop.run.replay.ring.frames.nbytes + len(loop.run.replay) * COLUMN_BYTES
+    ring = loop.run.replay.ring
+    return ring.frames.nbytes + len(ring) * column_bytes(ring.spec)
 
 
 def _train_for(
@@ -127,7 +130,7 @@ def _parts(loop: Loop) -> dict[str, float]:
     def step() -> None:
         if environment.last.step_type == 2:
             environment.reset()
-        environment.step(int(random.integers(environment.spec.num_actions)))
+        environment.step(random_action(environment.spec.num_actions, random, environment.last.mask))
 
     def draw_and_learn() -> None:  # each draw uses the priorities of the one before
         sampled = replay.sample_indices(agent.batch_size, 0)

@@ -14,9 +14,9 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.modes import Concurrent
-from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES
+from dqn_tf.replay.device_ring import device_column_bytes
 from dqn_tf.replay.frames import expected_bytes
-from dqn_tf.replay.ring import COLUMN_BYTES, Ring
+from dqn_tf.replay.ring import Ring, column_bytes
 
 HEADROOM = 2**30  # what a run needs beside its replay, on the host and on a GPU: TensorFlow, emulator, batches
 RESERVE = 2**28  # a growing replay is stopped when less is left; saving needs a tenth of it
@@ -96,8 +96,8 @@ def _aside_bytes(config: RunConfig) -> int:
     """Bytes of the frames that concurrent execution keeps aside until the end of a period."""
     if not isinstance(config.agent.execution, Concurrent):
         return 0
-    frame = expected_bytes(envs.observation_spec(config.environment, config.protocol), "none")
-    return min(config.agent.target_update_steps, config.steps) * frame
+    spec = envs.observation_spec(config.environment, config.protocol)
+    return min(config.agent.target_update_steps, config.steps) * (expected_bytes(spec, "none") + spec.mask_size)
 
 
 def raw_bytes(config: RunConfig) -> int:
@@ -119,8 +119,8 @@ def replay_bytes(config: RunConfig, capacity: int | None = None, compression: st
         Bytes.
     """
     spec, storage = envs.observation_spec(config.environment, config.protocol), config.agent.storage
-    row = expected_bytes(spec, compression or storage.compression) + COLUMN_BYTES
-    row += DEVICE_COLUMN_BYTES if storage.placement == "device" else 0
+    row = expected_bytes(spec, compression or storage.compression) + column_bytes(spec)
+    row += device_column_bytes(spec) if storage.placement == "device" else 0
     return _rows(config, capacity) * row + _sampler_bytes(config, capacity) + _aside_bytes(config)
 
 
@@ -131,14 +131,16 @@ def _sampler_bytes(config: RunConfig, capacity: int | None) -> int:
 
 def gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
     """Bytes that a replay on a GPU needs there: all its rows, from the start, and one row of zeros."""
-    frame = expected_bytes(envs.observation_spec(config.environment, config.protocol), "none")
+    spec = envs.observation_spec(config.environment, config.protocol)
+    frame = expected_bytes(spec, "none")
     capacity = config.agent.storage.capacity if capacity is None else capacity
-    return capacity * (frame + DEVICE_COLUMN_BYTES) + frame
+    return capacity * (frame + device_column_bytes(spec)) + frame
 
 
 def beside_gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
     """Bytes that such a replay needs on the host: columns, sampler, and the frames that are kept aside."""
-    return _rows(config, capacity) * COLUMN_BYTES + _sampler_bytes(config, capacity) + _aside_bytes(config)
+    row = column_bytes(envs.observation_spec(config.environment, config.protocol))
+    return _rows(config, capacity) * row + _sampler_bytes(config, capacity) + _aside_bytes(config)
 
 
 def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfig, int], int] = replay_bytes) -> int:
@@ -259,7 +261,7 @@ class Watch:
         """
         if not self._needed or len(ring) < MEANINGFUL_ROWS:
             return
-        (have, whose), each = available(), ring.frames.bytes_per_frame + COLUMN_BYTES
+        (have, whose), each = available(), ring.frames.bytes_per_frame + column_bytes(ring.spec)
         more = max(0, self._rows - len(ring)) * each
         numbers = f"{len(ring):,} of {self._rows:,} rows are held, {each:,.0f} bytes each"
         if have < RESERVE:

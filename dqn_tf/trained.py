@@ -185,7 +185,7 @@ class TrainedAgent:
         self._calls += 1
         return np.array(self._q_values(batch, *seeds))
 
-    def act(self, observation: np.ndarray, epsilon: float = 0.0) -> int:
+    def act(self, observation: np.ndarray, epsilon: float = 0.0, mask: np.ndarray | None = None) -> int:
         """The action of largest Q, or with probability ``epsilon`` a random one.
 
         Draws from stream "evaluate/exploration" of ``seed``, counter = calls so far.  Of equal largest Q-values the
@@ -194,19 +194,23 @@ class TrainedAgent:
         Args:
             observation: of shape and dtype ``spec.observation``.
             epsilon: probability of a random action, in [0, 1].
+            mask: [A] bool, the legal actions, where the environment has masks (``spec.masked``; an answer's ``mask``);
+                no other is taken.
 
         Returns:
             An index into ``spec.action_names``.
 
         Raises:
-            ConfigError: an observation of another shape or kind, or epsilon out of range.
+            ConfigError: an observation of another shape or kind, epsilon out of range, no mask where there must be one,
+                or one that allows nothing.
             RunError: a Q-value is not finite.
         """
         expect(0 <= epsilon <= 1, "a probability in [0, 1]", "epsilon", epsilon)
         checked = self._checked(observation, self.spec.observation.shape)
+        mask = self._checked_mask(mask)
         random, ties = self._exploration.at(self._acts), self.config.agent.exploration.random_ties
         self._acts += 1
-        return choose(lambda: self.q_values(checked[None])[0], self.spec.num_actions, epsilon, random, ties)
+        return choose(lambda: self.q_values(checked[None])[0], self.spec.num_actions, epsilon, random, ties, mask)
 
     def make_environment(self, stream: str = "play", *, drawing: bool = False) -> envs.Environment:
         """An environment as in the run's evaluations: the same protocol, with random streams of its own.
@@ -217,6 +221,14 @@ class TrainedAgent:
         """
         protocol = evaluation.scoring_protocol(self.config)
         return envs.make(self.config.environment, protocol, self.seed, stream, training=False, drawing=drawing)
+
+    def _checked_mask(self, mask: np.ndarray | None) -> np.ndarray | None:
+        if mask is None and not self.spec.masked:
+            return None
+        found, actions = np.asarray(mask), self.spec.num_actions
+        fits = found.shape == (actions,) and found.dtype == np.bool_ and bool(found.any())
+        expect(fits, f"bools [{actions}] with at least one True, the legal actions,", "mask", mask)
+        return found
 
     def _checked(self, observations: np.ndarray, shape: tuple[int | str, ...]) -> np.ndarray:
         found, wanted = np.asarray(observations), np.dtype(self.spec.observation.dtype)

@@ -49,12 +49,14 @@ class ObservationSpec(NamedTuple):
     ``frame_shape``/``dtype`` describe one stored frame: (84, 84) uint8 for Atari, (D,) float32 for vector states.
     ``stack`` frames make one observation, newest last, on a new last axis; None means the frame is the observation.
     ``padding`` says how a stack that is not yet full is completed: "zeros_before", "zeros_after" or "repeat_first".
+    ``mask_size`` is A where each observation comes with a mask [A] of legal actions; 0: every action is always legal.
     """
 
     frame_shape: tuple[int, ...]
     dtype: str
     stack: int | None = None
     padding: str = "zeros_before"
+    mask_size: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,6 +75,11 @@ class EnvironmentSpec(NamedTuple):
     def num_actions(self) -> int:
         return len(self.action_names)
 
+    @property
+    def masked(self) -> bool:
+        """Whether each of its answers has a mask of legal actions."""
+        return self.observation.mask_size > 0
+
 
 class TimeStep(NamedTuple):
     """One answer of an environment.
@@ -81,7 +88,8 @@ class TimeStep(NamedTuple):
     reward: raw, undiscounted, summed over the frames of the step.  discount: 1.0, or 0.0 where the value ends
     (a truncation keeps 1.0).  step_type: of the agent's episode.  episode_over: the game itself ended or was cut off,
     so the score is final.  truncated: it was cut off.  lives: left.  frames: emulator frames this answer consumed
-    (no-ops at the start included).
+    (no-ops at the start included).  mask: [A] bool, which actions are legal now, at least one (of the end of a value,
+    where none will be taken, all); None where every action always is.
     """
 
     observation: np.ndarray
@@ -93,6 +101,7 @@ class TimeStep(NamedTuple):
     truncated: bool
     lives: int
     frames: int
+    mask: np.ndarray | None = None
 
 
 class Transition(NamedTuple):
@@ -108,12 +117,25 @@ class Transition(NamedTuple):
     s_t: TensorLike
 
 
+class Masks(NamedTuple):
+    """Which actions are legal in the two states of n-step transitions: [B, A] bool each."""
+
+    s_tm1: TensorLike
+    s_t: TensorLike
+
+
+NoMasks: TypeAlias = tuple[()]
+"In the place of ``Masks`` where every action is legal: an empty structure, which no compiled function has to be given."
+
+
 class Sample(NamedTuple):
-    """A batch from the replay: transitions, their rows [B] int64, importance weights [B] float32 (ones if uniform)."""
+    """A batch from the replay: transitions, their rows [B] int64, importance weights [B] float32 (ones if uniform), and
+    the legal actions, where the environment tells them."""
 
     transitions: Transition
     indices: TensorLike
     weights: TensorLike
+    masks: Masks | NoMasks = ()
 
 
 class SampleIndices(NamedTuple):

@@ -235,6 +235,10 @@ class TargetRule(Protocol):
     ) -> BootstrapTerms:
         """Graph code: policy and bonuses.
 
+        For environments with masks of legal actions it has one more argument, ``masks: Masks | NoMasks = ()``
+        (types.py): ``masks.s_tm1`` and ``masks.s_t``, [B, A] bool each.  Illegal actions then have probability 0 and a
+        finite bonus.  A rule without this argument is refused there.
+
         Args:
             next_values: of s_t by the target network; q_values [B, A] float32.
             others: what ``states`` asks for, by the same names; q_values only.

@@ -54,19 +54,48 @@ class EpsilonGreedy:
         return self.final_epsilon + (self.initial_epsilon - self.final_epsilon) * left
 
 
-def choose(
-    q_values: Callable[[], np.ndarray], num_actions: int, epsilon: float, random: np.random.Generator, ties: bool
-) -> int:
-    """An epsilon-greedy action in [0, num_actions).
+def random_action(num_actions: int, random: np.random.Generator, mask: np.ndarray | None = None) -> int:
+    """A uniformly random action in [0, num_actions); of the legal ones, if there is a ``mask`` [A] bool.  Draws one
+    integer from ``random``: where all actions are legal, the same as without a mask."""
+    if mask is None:
+        return int(random.integers(num_actions))
+    legal = np.flatnonzero(mask)
+    return int(legal[random.integers(len(legal))])
 
-    q_values: gives [A] float32 when called; it is not called when the action is random.  Draws from ``random``: one
-    uniform number, then, if the action is random or tied, one integer.  Raises Diverged if a Q-value is not finite.
+
+def choose(
+    q_values: Callable[[], np.ndarray],
+    num_actions: int,
+    epsilon: float,
+    random: np.random.Generator,
+    ties: bool,
+    mask: np.ndarray | None = None,
+) -> int:
+    """An epsilon-greedy action.
+
+    Draws from ``random``: one uniform number, then, if the action is random or tied, one integer.
+
+    Args:
+        q_values: gives [A] float32 when called; it is not called when the action is random.
+        num_actions: A.
+        epsilon: probability of a random action.
+        random: where the draws come from.
+        ties: of equal largest Q-values, whether one is taken at random; else the first.
+        mask: [A] bool, the legal actions, at least one: no other is taken.  None: all are legal.
+
+    Returns:
+        A number in [0, A).
+
+    Raises:
+        Diverged: a Q-value is not finite.
     """
     if epsilon > 0 and random.random() < epsilon:
-        return int(random.integers(num_actions))
+        return random_action(num_actions, random, mask)
     q = q_values().tolist()  # of a few numbers Python finds the largest sooner than NumPy
     if not all(map(math.isfinite, q)):
         raise Diverged(f"Q-values are not finite: {q}. The network has diverged.")
+    if mask is not None:
+        q = [value if legal else -math.inf for value, legal in zip(q, mask.tolist(), strict=True)]
     largest = max(q)
     if not ties or q.count(largest) == 1:
         return q.index(largest)
@@ -81,7 +110,7 @@ class Behavior:
         self.rule, self.num_actions, self.start_steps = rule, num_actions, start_steps
         self._stream = Stream(seed, "exploration")
 
-    def action(self, q_values: Callable[[], np.ndarray], step: int) -> int:
-        """The action of agent step ``step``."""
+    def action(self, q_values: Callable[[], np.ndarray], step: int, mask: np.ndarray | None = None) -> int:
+        """The action of agent step ``step``; of the legal ones, if there is a ``mask`` [A] bool."""
         epsilon = self.rule.epsilon(step, self.start_steps)
-        return choose(q_values, self.num_actions, epsilon, self._stream.at(step), self.rule.random_ties)
+        return choose(q_values, self.num_actions, epsilon, self._stream.at(step), self.rule.random_ties, mask)

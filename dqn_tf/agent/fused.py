@@ -22,7 +22,7 @@ from dqn_tf.agent.parameters import Parameters
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import AgentConfig
 from dqn_tf.modes import Fused
-from dqn_tf.types import EnvironmentSpec, Sample, SampleIndices, Tensor, Transition
+from dqn_tf.types import EnvironmentSpec, Masks, Sample, SampleIndices, Tensor, Transition
 
 
 class FusedLearner:
@@ -165,7 +165,7 @@ class FlatParameters:
 
 class Packing:
     """A batch as one vector of float32 (and its observations, where they are of another type), and back in the graph:
-    each argument of a call costs more than the copy."""
+    each argument of a call costs more than the copy.  Masks are zeros and ones of it."""
 
     def __init__(self, config: AgentConfig, spec: EnvironmentSpec) -> None:
         shape, dtype = spec.observation.shape, spec.observation.dtype
@@ -173,14 +173,17 @@ class Packing:
         self._observations = [self._batch, *shape]
         self._together = dtype == "float32"
         size = self._batch * int(np.prod(shape))
-        self._sizes = [*([size] * 2 if self._together else []), *[self._batch] * 4]
+        self._masked = spec.masked
+        masks = [self._batch * self._actions] * 2 if self._masked else []
+        self._sizes = [*([size] * 2 if self._together else []), *[self._batch] * 4, *masks]
         apart = [] if self._together else [tf.TensorSpec(self._observations, dtype)] * 2
         self.signature = [tf.TensorSpec([sum(self._sizes)], tf.float32), *apart]
 
     def pack(self, sample: Sample) -> list[np.ndarray]:
         """Arrays as ``signature`` describes them.  Actions are below 2^24, so float32 holds them exactly."""
         t = sample.transitions
-        rest, states = (t.a_tm1, t.r_t, t.discount_t, sample.weights), (t.s_tm1, t.s_t)
+        masks = (mask.reshape(-1) for mask in sample.masks)
+        rest, states = (t.a_tm1, t.r_t, t.discount_t, sample.weights, *masks), (t.s_tm1, t.s_t)
         if self._together:
             return [np.concatenate([*(s.reshape(-1) for s in states), *rest], dtype=np.float32)]
         return [np.concatenate(rest, dtype=np.float32), *states]
@@ -188,10 +191,12 @@ class Packing:
     def unpack(self, inputs: tuple[Any, ...]) -> tuple[Sample, tuple[Any, ...]]:
         """Graph code: the batch, and the inputs after it."""
         number = len(self.signature)
-        *states, a_tm1, r_t, discount_t, weights = tf.split(inputs[0], self._sizes)
+        parts = tf.split(inputs[0], self._sizes)
+        masks = [tf.reshape(m, [self._batch, self._actions]) > 0 for m in parts[-2:]] if self._masked else []
+        *states, a_tm1, r_t, discount_t, weights = parts[: len(parts) - len(masks)]
         s_tm1, s_t = (tf.reshape(s, self._observations) for s in states) if self._together else inputs[1:number]
         transitions = Transition(s_tm1, tf.cast(a_tm1, tf.int32), r_t, discount_t, s_t)
-        return Sample(transitions, None, weights), inputs[number:]
+        return Sample(transitions, None, weights, Masks(*masks) if masks else ()), inputs[number:]
 
     def outputs(self, reported: np.ndarray) -> UpdateOutputs:
         """What an update reports, of the vector [2 + 2 B + B A] that it comes in."""

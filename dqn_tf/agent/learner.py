@@ -17,10 +17,11 @@ from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import Parameters
+from dqn_tf.agent.targets.legal import check_rule
 from dqn_tf.agent.update import Gradients, UpdateOutputs, apply_gradients, compute_gradients
 from dqn_tf.config import AgentConfig
 from dqn_tf.rng import Stream
-from dqn_tf.types import EnvironmentSpec, GraphInput, Sample, SampleIndices, Tensor, TensorLike, Transition
+from dqn_tf.types import EnvironmentSpec, GraphInput, Masks, Sample, SampleIndices, Tensor, TensorLike, Transition
 
 
 class Scorer:
@@ -61,7 +62,12 @@ class Learner:
             seed: of the run.
             gather: graph code that makes a batch of its sample indices, where the replay is on the device
                 (``Replay.gather_in_graph``); updates are then given indices instead of batches.
+
+        Raises:
+            ConfigError: the environment masks actions, and the target rule does not know masks.
         """
+        if spec.masked:
+            check_rule(config.bootstrap)
         self.config, self.spec, self._seed = config, spec, seed
         self.parameters = Parameters(config, spec, seed)
         self.online, self.target = self.parameters.online, self.parameters.target
@@ -199,7 +205,13 @@ def _batch_signature(agent: AgentConfig, spec: EnvironmentSpec) -> Sample:
     states = tf.TensorSpec([agent.batch_size, *spec.observation.shape], spec.observation.dtype)
     floats = tf.TensorSpec([agent.batch_size], tf.float32)
     transitions = Transition(states, tf.TensorSpec([agent.batch_size], tf.int32), floats, floats, states)
-    return Sample(transitions, tf.TensorSpec([agent.batch_size], tf.int64), floats)
+    legal = tf.TensorSpec([agent.batch_size, spec.num_actions], tf.bool)
+    return Sample(
+        transitions,
+        tf.TensorSpec([agent.batch_size], tf.int64),
+        floats,
+        Masks(legal, legal) if spec.masked else (),
+    )
 
 
 def _indices_signature(agent: AgentConfig) -> SampleIndices:

@@ -8,6 +8,9 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
 Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the episode ends) = discount_t, s' = s_t; Q^ (with theta^-): the
 target network, Q (with theta): the online network.
 
+Where the environment tells which actions are legal, max and policy are over the legal actions of s' alone: the value of
+any other is one that no behavior can have.
+
 An episode that a time limit cuts off has not ended in this sense: discount_t stays gamma, and y bootstraps from s'.
 
 What runs has a place for every idea of the family.  A target rule (targets/) says how the actions at s' are averaged,
@@ -72,7 +75,7 @@ def compute_gradients(
         agent: the target rule (``bootstrap``) and the value family (``value``).
         online: Q, whose parameters are theta.
         target: Q^, whose parameters are theta^-.
-        sample: transitions [B, ...] and their importance weights [B].
+        sample: transitions [B, ...], their importance weights [B] and, where actions are masked, the legal ones [B, A].
         draws: random numbers for noise and sampled fractions; None where the agent has neither.
         theta: tensors that stand for the online network's variables, where it reads those (flat.py).
     """
@@ -82,7 +85,8 @@ def compute_gradients(
         (network, state): networks[network](getattr(transitions, state), "act", draws)
         for network, state in agent.bootstrap.states
     }
-    terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1)
+    masks = (sample.masks,) if sample.masks else ()
+    terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1, *masks)
     with tf.GradientTape() as tape:
         tape.watch(theta or [])
         outputs = online(transitions.s_tm1, "predict", draws)

@@ -296,6 +296,6 @@ class AtariEnvironment:
         """SHA-256 of the latest answer; "" before the first."""
         if self._last is None:
             return ""
-        observation, _, reward, discount, *rest = self._last
+        observation, _, reward, discount, *rest, _ = self._last
         words = f"{observation.shape}|{reward!r}|{discount!r}|{[int(r) for r in rest]}"
         return hashlib.sha256(observation.tobytes() + words.encode()).hexdigest()

@@ -20,7 +20,7 @@ import numpy as np
 
 from dqn_tf import checks, rng
 from dqn_tf.checks import EnvironmentFault, InexactRestore
-from dqn_tf.envs import registered
+from dqn_tf.envs import legal, registered
 from dqn_tf.envs.answers import Answers, Unfit, unpacked_wrongly
 from dqn_tf.envs.as_vector import AsVector, is_scalar
 from dqn_tf.envs.registered import told
@@ -28,6 +28,9 @@ from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
 State = dict[str, Any]
+_sources: dict[
+    str, tuple[Any, legal.Source]
+] = {}  # where the masks of an id are, and what the id meant when it was asked
 _numbers = struct.Struct("<ddBBB").pack  # reward, discount, step_type, episode_over, truncated
 
 
@@ -67,21 +70,47 @@ class GymnasiumEnvironment:
         most_steps = protocol.max_steps_per_episode if protocol else None
         self._adopt(env_id, _make(env_id, drawing, most_steps), seed, stream, training)
 
+    _early: Any  # the environment's answer to the reset of episode 0, before that is asked for
+
     def _adopt(self, env_id: str, env: Any, seed: int, stream: str, training: bool) -> None:
         self.env_id, self.training, self._env = env_id, training, env
         self._identity = f"{env_id}|{seed}|{stream}|{training}"
         observations, actions = check_spaces(env, env_id)
         self._start, self._num_actions = int(actions.start), int(actions.n)
         names = tuple(str(a + self._start) for a in range(self._num_actions))
-        self.spec = EnvironmentSpec(ObservationSpec(observations.shape, "float32"), names, 1)
         self._answers = Answers(observations)
         self._seeds = rng.Stream(seed, f"{stream}/reset")
         self._forget(-1)
+        self._legal = legal.LegalActions(env, self._source_of_masks(), self._num_actions)
+        size = self._num_actions if self.masks_from else 0
+        self.spec = EnvironmentSpec(ObservationSpec(observations.shape, "float32", mask_size=size), names, 1)
+
+    def _source_of_masks(self) -> legal.Source:
+        """Where its masks are.  Only a reset tells: that of the first episode, whose answer is kept for then; of
+        further objects of the same id it is known."""
+        meaning = registered.meaning(self.env_id)
+        known = _sources.get(self.env_id)
+        if known is not None and known[0] is meaning:
+            return known[1]
+        try:
+            self._early = self._env.reset(seed=self._seeds.integer(0))
+            source = legal.find(self._env, self._early[1])
+        except (Exception, SystemExit):  # it is reset again, and told then
+            self._early = None
+            return "none"
+        _sources[self.env_id] = (meaning, source)
+        return source
+
+    @property
+    def masks_from(self) -> str | None:
+        """Where its masks of legal actions are, in words; None if it has none."""
+        return legal.WORDS.get(self._legal.source)
 
     def _forget(self, episode: int) -> None:
         """Nothing has been played; ``episode`` was the last one begun."""
         self._episode, self._log, self._awaiting_reset = episode, array("i"), True
         self._last: TimeStep | None = None
+        self._early = None
         self._told = hashlib.sha256()  # of the present episode's answers
         self._before: Played | None = None  # the episode before the present one
 
@@ -107,8 +136,9 @@ class GymnasiumEnvironment:
         """A reset and a step as the environment itself answers: observation, observation, reward.  Anything that was
         under way is lost."""
         self._forget(self._episode)
-        before = self._env.reset(seed=0)[0]
-        after, reward, *_ = self._env.step(self._start)
+        before, info = self._env.reset(seed=0)
+        mask = self._legal.read(info)
+        after, reward, *_ = self._env.step(self._start + (0 if mask is None else int(mask.argmax())))
         return before, after, reward
 
     @property
@@ -126,30 +156,41 @@ class GymnasiumEnvironment:
         return self._begin(self._episode + 1)
 
     def _begin(self, episode: int) -> TimeStep:
+        early, self._early = self._early if episode == 0 else None, None
         try:
-            seen = self._answers.reset(self._env.reset(seed=self._seeds.integer(episode)))
+            answer = self._env.reset(seed=self._seeds.integer(episode)) if early is None else early
+            seen = self._answers.reset(answer)
+            mask = self._legal.read(answer[1])
         except (Exception, SystemExit) as error:  # sys.exit() of a simulator ends no run of ours
             self._fail(error, f"episode {episode:,}, at its reset")
         self._before = self._played() if self._last is not None else None
         self._episode, self._log, self._awaiting_reset = episode, array("i"), False
         self._told = hashlib.sha256()
-        self._last = TimeStep(seen, seen, 0.0, 1.0, StepType.FIRST, False, False, 1, 0)
-        self._tell(seen, 0.0, 1.0, StepType.FIRST, False, False)
+        self._last = TimeStep(seen, seen, 0.0, 1.0, StepType.FIRST, False, False, 1, 0, mask)
+        self._tell(self._last, 0.0, 1.0, StepType.FIRST, False, False)
         return self._last
 
     def step(self, action: int) -> TimeStep:
         """Take ``action`` (an index into spec.action_names).
 
-        Raises RunError: reset() is due.  ConfigError: no such action.  Both before anything is touched.
-        EnvironmentFault: the environment raised, or answered what cannot be used; ``state`` is that of before.
+        Raises RunError: reset() is due.  ConfigError: no such action, or an illegal one.  Both before
+        anything is touched.  EnvironmentFault: the environment raised, or answered what cannot be used; ``state`` is
+        that of before.
         """
         if self._awaiting_reset:
             raise checks.RunError("Expected reset() after the end of an episode, got step(). Call reset() first.")
         number = operator.index(action)
         if not 0 <= number < self._num_actions:
             raise checks.ConfigError(f"Expected a number in [0, {self._num_actions}) for `action`, got {action!r}.")
+        if self.last.mask is not None and not self.last.mask[number]:
+            raise checks.ConfigError(
+                f"Expected a legal action of {self.env_id}, one of {np.flatnonzero(self.last.mask).tolist()}, for "
+                f"`action`, got {action!r}. `last.mask` tells which are legal."
+            )
         try:
-            seen, reward, terminated, truncated = self._answers.step(self._env.step(number + self._start))
+            answer = self._env.step(number + self._start)
+            seen, reward, terminated, truncated = self._answers.step(answer)
+            mask = self._legal.read(answer[4], terminated)
         except (Exception, SystemExit) as error:  # sys.exit() of a simulator ends no run of ours
             self._fail(error, f"episode {self._episode:,}, step {len(self._log) + 1:,} (action {number})")
         self._log.append(number)
@@ -158,12 +199,14 @@ class GymnasiumEnvironment:
         ends = terminated or (over and self._limit_ends)
         discount, kind = 0.0 if ends else 1.0, StepType.LAST if over else StepType.MID
         cut_off = truncated and not terminated
-        self._last = TimeStep(seen, seen, reward, discount, kind, over, cut_off, 0 if terminated else 1, 1)
-        self._tell(seen, reward, discount, kind, over, cut_off)
+        self._last = TimeStep(seen, seen, reward, discount, kind, over, cut_off, 0 if terminated else 1, 1, mask)
+        self._tell(self._last, reward, discount, kind, over, cut_off)
         return self._last
 
-    def _tell(self, seen: np.ndarray, *numbers: float) -> None:
-        self._told.update(seen.data)
+    def _tell(self, answer: TimeStep, *numbers: float) -> None:
+        self._told.update(answer.observation.data)
+        if answer.mask is not None:
+            self._told.update(answer.mask.data)
         self._told.update(_numbers(*numbers))
 
     def _fail(self, error: Exception | SystemExit, where: str) -> NoReturn:
@@ -265,9 +308,10 @@ class GymnasiumEnvironment:
         """SHA-256 of the latest answer; "" before the first."""
         if self._last is None:
             return ""
-        observation, _, reward, discount, *rest = self._last
+        observation, _, reward, discount, *rest, mask = self._last
         words = f"{observation.shape}|{reward!r}|{discount!r}|{[int(r) for r in rest]}"
-        return hashlib.sha256(observation.tobytes() + words.encode()).hexdigest()
+        legal_actions = b"" if mask is None else mask.tobytes()
+        return hashlib.sha256(observation.tobytes() + words.encode() + legal_actions).hexdigest()
 
 
 def _evidence(state: State) -> list[Any]:

@@ -183,6 +183,6 @@ class MinAtarEnvironment:
         """SHA-256 of the latest answer; "" before the first."""
         if self._last is None:
             return ""
-        observation, _, reward, discount, *rest = self._last
+        observation, _, reward, discount, *rest, _ = self._last
         words = f"{reward!r}|{discount!r}|{[*map(int, rest)]}"
         return hashlib.sha256(observation.tobytes() + words.encode()).hexdigest()

@@ -33,6 +33,7 @@ class Shared:
             "reward": ((e,), np.float64),
             "discount": ((e,), np.float64),
             "numbers": ((e, 5), np.int64),  # step_type, episode_over, truncated, lives, frames
+            "mask": ((e, max(1, spec.mask_size)), bool),
             "command": ((e,), np.int64),
             "at_work_on": ((workers,), np.int64),  # an environment, or -1
         }
@@ -48,20 +49,24 @@ class Shared:
         self.observation, self.frame = arrays["observation"], arrays["frame"]
         self.reward, self.discount, self.numbers = arrays["reward"], arrays["discount"], arrays["numbers"]
         self.command, self.at_work_on = arrays["command"], arrays["at_work_on"]
+        self.mask = arrays["mask"] if spec.mask_size else None
 
     def write(self, index: int, t: TimeStep) -> None:
         """Put down an environment's answer."""
         self.observation[index], self.frame[index] = t.observation, t.frame
         self.reward[index], self.discount[index] = t.reward, t.discount
         self.numbers[index] = t.step_type, t.episode_over, t.truncated, t.lives, t.frames
+        if self.mask is not None:
+            self.mask[index] = t.mask
 
     def read(self, index: int) -> TimeStep:
         """What ``write`` put down; the arrays are views."""
         kind, over, truncated, lives, frames = self.numbers[index].tolist()
         reward, discount = float(self.reward[index]), float(self.discount[index])
         observation, frame = self.observation[index], self.frame[index]
+        mask = None if self.mask is None else self.mask[index]
         return TimeStep(
-            observation, frame, reward, discount, StepType(kind), bool(over), bool(truncated), lives, frames
+            observation, frame, reward, discount, StepType(kind), bool(over), bool(truncated), lives, frames, mask
         )
 
 

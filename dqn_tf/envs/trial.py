@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dqn_tf import envs, rng
+from dqn_tf.agent.exploration import random_action
 from dqn_tf.checks import ConfigError, EnvironmentFault, InexactRestore
+from dqn_tf.envs import legal
 from dqn_tf.envs.classic import GymnasiumEnvironment
 from dqn_tf.envs.registered import told
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
@@ -151,6 +153,7 @@ def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) 
     answers: list[tuple[int, int, TimeStep]] = []
     actions: list[int | None] = []
     middle, state = 0, environment.state()
+    answer: TimeStep
     episode, step, made, spent, over = -1, 0, 0, 0.0, True
     while spent < 1:
         leave = step >= PER_EPISODE or (episode < 2 and step > 0 and spent > (episode + 1) / 3)
@@ -158,7 +161,7 @@ def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) 
             episode, step, action = episode + 1, 0, None
             answer = environment.reset()
         else:
-            action = int(stream.at(made).integers(environment.spec.num_actions))
+            action = random_action(environment.spec.num_actions, stream.at(made), answer.mask)
             made, step = made + 1, step + 1
             answer = environment.step(action)
         over = answer.step_type == StepType.LAST
@@ -212,7 +215,9 @@ def _difference(first: _Played, other: GymnasiumEnvironment, start: int) -> tupl
             return episode, step, f"it showed {_short(got.observation)} and {_short(expected.observation)}"
         if got.reward != expected.reward:
             return episode, step, f"it paid {got.reward} and {expected.reward}"
-        if got[3:] != expected[3:]:
+        if not legal.same(got, expected):
+            return episode, step, f"it allowed {got.mask} and {expected.mask}"
+        if got._replace(mask=None)[3:] != expected._replace(mask=None)[3:]:
             return episode, step, "one ended, the other went on or ended otherwise"
     return None
 
@@ -261,6 +266,8 @@ def _of_episodes(environment: GymnasiumEnvironment, first: _Played) -> Iterator[
 
 def _of_answers(environment: GymnasiumEnvironment) -> Iterator[str]:
     """A reset and a step more, past the checks."""
+    if environment.masks_from:
+        yield f"Which actions are legal it tells by {environment.masks_from}: no other one is taken or learned from."
     before, after, reward = environment.raw()
     arrays = isinstance(before, np.ndarray) and isinstance(after, np.ndarray)
     if arrays and np.shares_memory(before, after):

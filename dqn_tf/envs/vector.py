@@ -65,6 +65,11 @@ class Environments(Protocol):
     def observations(self) -> np.ndarray:
         """The latest observation of every environment, [E, *observation shape]; valid until the next ``step``."""
 
+    @property
+    def masks(self) -> Sequence[np.ndarray | None]:
+        """For every environment the actions that are legal now, [A] bool, or None of one without masks; before its
+        first answer, no matter what.  Valid until the next ``step``."""
+
     def state(self) -> list[dict[str, Any]]:
         """What decides each environment's future."""
 
@@ -141,6 +146,7 @@ class InProcess:
         self.spec = self.environments[0].spec
         observation = self.spec.observation
         self._observations = np.zeros((len(environments), *observation.shape), observation.dtype)
+        self._masks: list[np.ndarray | None] = [None] * len(environments)
 
     def step(self, actions: Sequence[int]) -> list[TimeStep | None]:
         """See ``Environments``."""
@@ -151,13 +157,18 @@ class InProcess:
             return None
         environment = self.environments[index]
         timestep = environment.reset() if action == RESET else environment.step(action)
-        self._observations[index] = timestep.observation
+        self._observations[index], self._masks[index] = timestep.observation, timestep.mask
         return timestep
 
     @property
     def observations(self) -> np.ndarray:
         """See ``Environments``."""
         return self._observations
+
+    @property
+    def masks(self) -> Sequence[np.ndarray | None]:
+        """See ``Environments``."""
+        return self._masks
 
     def state(self) -> list[dict[str, Any]]:
         """See ``Environments``."""
@@ -169,7 +180,7 @@ class InProcess:
         out = [restore(environment, state, inexact) for environment, state in pairs]
         for index, last in enumerate(out):
             if last is not None:
-                self._observations[index] = last.observation
+                self._observations[index], self._masks[index] = last.observation, last.mask
         return out
 
     def close(self) -> None:
@@ -256,6 +267,12 @@ class InWorkers:
     def observations(self) -> np.ndarray:
         """See ``Environments``."""
         return self._shared.observation
+
+    @property
+    def masks(self) -> Sequence[np.ndarray | None]:
+        """See ``Environments``."""
+        masks = self._shared.mask
+        return [None] * len(self._before) if masks is None else list(masks)
 
     def state(self) -> list[dict[str, Any]]:
         """See ``Environments``."""

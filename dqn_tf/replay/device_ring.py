@@ -15,9 +15,14 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.replay.device_frames import DeviceFrames, device_variable, write_rows
 from dqn_tf.replay.ring import Ring
-from dqn_tf.types import Sample, SampleIndices, Tensor, TensorLike, Transition
+from dqn_tf.types import Masks, NoMasks, ObservationSpec, Sample, SampleIndices, Tensor, TensorLike, Transition
 
 DEVICE_COLUMN_BYTES = 3 * 8 + 2 * 4  # of a row beside its frame, on the device
+
+
+def device_column_bytes(spec: ObservationSpec) -> int:
+    """Device memory of one row beside its frame: as ``DEVICE_COLUMN_BYTES``, and a byte for each action of a mask."""
+    return DEVICE_COLUMN_BYTES + spec.mask_size
 
 
 @functools.cache
@@ -38,6 +43,8 @@ class DeviceRing:
         self._ring, self._frames, self.spec = ring, ring.frames, ring.spec
         self._whole = device_variable(ring.capacity, 3, np.dtype(np.int64))  # action, ahead, age
         self._real = device_variable(ring.capacity, 2, np.dtype(np.float32))  # reward, discount
+        size = self.spec.mask_size
+        self._mask = device_variable(ring.capacity, size, np.dtype(np.uint8)) if size else None
 
     def bring(self, rows: np.ndarray) -> None:
         """Bring the transitions that start at ``rows`` [B] to the device, if they are not there yet."""
@@ -59,6 +66,8 @@ class DeviceRing:
             )
             write_rows(self._whole, slot, whole)
             write_rows(self._real, slot, real)
+            if self._mask is not None:
+                write_rows(self._mask, slot, columns["mask"][slot:stop].view(np.uint8))
             start += stop - slot
         ring.touched = ring.head
 
@@ -70,7 +79,13 @@ class DeviceRing:
         reward, discount = tf.unstack(self._real.sparse_read(slots), axis=1)
         s_tm1, s_t = tf.split(self.observations(tf.concat([sampled.indices, sampled.indices + ahead], 0)), 2)
         transitions = Transition(s_tm1, tf.cast(action, tf.int32), reward, discount, s_t)
-        return Sample(transitions, sampled.indices, sampled.weights)
+        masks = self._masks(sampled.indices, sampled.indices + ahead)
+        return Sample(transitions, sampled.indices, sampled.weights, masks)
+
+    def _masks(self, *rows: TensorLike) -> Masks | NoMasks:
+        if self._mask is None:
+            return ()
+        return Masks(*(tf.cast(self._mask.sparse_read(r % self._ring.capacity), tf.bool) for r in rows))
 
     def observations(self, rows: TensorLike) -> Tensor:
         """As ``Ring.observations``: of rows [N] int64, N known when this is traced."""

@@ -46,7 +46,8 @@ class Feed:
 
     def _keep(self, action: int, reward: float, timestep: TimeStep) -> None:
         frame = np.array(timestep.frame)  # the answer may be a view of memory that will be written again
-        self._steps.append((action, reward, _bare(frame, timestep.discount, timestep.step_type)))
+        mask = None if timestep.mask is None else np.array(timestep.mask)
+        self._steps.append((action, reward, _bare(frame, timestep.discount, timestep.step_type, mask)))
 
     def flush(self, replay: Replay) -> None:
         """Store a block: the repeated rows, and all steps since the last block."""
@@ -70,11 +71,14 @@ class Feed:
         return self._context - self._open
 
     def state(self) -> dict[str, Any]:
-        """Frames [k, *frame], and k lists of numbers."""
+        """Frames [k, *frame], and k lists of numbers; masks [k, A] where there are such."""
         frames = [timestep.frame for _, _, timestep in self._steps]
         numbers = [[a, r, t.discount, int(t.step_type)] for a, r, t in self._steps]
         shape = (len(frames), *self._spec.frame_shape)
+        masks = [timestep.mask for _, _, timestep in self._steps]
+        size = self._spec.mask_size
         return {
+            **({"masks": np.array(masks, bool).reshape(len(masks), size)} if size else {}),
             "frames": np.array(frames, self._spec.dtype).reshape(shape),
             "numbers": numbers,
             "context": self._context,
@@ -86,13 +90,14 @@ class Feed:
         frames, numbers = np.asarray(state["frames"]), state["numbers"]
         if frames.shape != (len(numbers), *self._spec.frame_shape) or frames.dtype != np.dtype(self._spec.dtype):
             raise ValueError(f"Expected {len(numbers)} frames of {self._spec.frame_shape}, got {frames.shape}.")
+        masks = np.array(state["masks"], bool) if self._spec.mask_size else [None] * len(numbers)
         self._steps = [
-            (int(a), float(r), _bare(frame, float(d), StepType(int(s))))
-            for frame, (a, r, d, s) in zip(frames, numbers, strict=True)
+            (int(a), float(r), _bare(frame, float(d), StepType(int(s)), mask))
+            for frame, mask, (a, r, d, s) in zip(frames, masks, numbers, strict=True)
         ]
         self._context, self._open = int(state["context"]), int(state["open"])
 
 
-def _bare(frame: np.ndarray, discount: float, step_type: StepType) -> TimeStep:
+def _bare(frame: np.ndarray, discount: float, step_type: StepType, mask: np.ndarray | None) -> TimeStep:
     """The parts of a time step that the replay stores."""
-    return TimeStep(frame, frame, 0.0, discount, step_type, False, False, 0, 0)
+    return TimeStep(frame, frame, 0.0, discount, step_type, False, False, 0, 0, mask)

@@ -98,7 +98,7 @@ class Replay:
         return still_open
 
     def _append(self, timestep: TimeStep, first: bool) -> int:
-        newest = self.ring.append(timestep.frame, first)
+        newest = self.ring.append(timestep.frame, first, timestep.mask)
         if self.sampler.has_priorities:
             self.sampler.on_evict(self.ring.evicted_by(self.ring.oldest))
         return newest
@@ -144,7 +144,8 @@ class Replay:
         if self.on_device is not None:
             self.on_device.bring(sampled.indices)
             return sampled
-        return Sample(self.ring.transitions(sampled.indices), sampled.indices, sampled.weights)
+        rows = sampled.indices
+        return Sample(self.ring.transitions(rows), rows, sampled.weights, self.ring.masks(rows))
 
     @property
     def gather_in_graph(self) -> Callable[[SampleIndices], Sample] | None:

@@ -3,7 +3,8 @@
 One *row* holds one frame and the transition that starts there: the action, its (n-step) return and discount, and
 ``ahead``, the number of rows to the frame of s_t (0: no transition starts here, as at the end of an episode or while
 the n-step return is still open).  ``age`` is how many earlier frames belong to this frame's stack (0 at the start of
-an episode).  Rows are counted from 0 for ever; row i lies in slot i % capacity.
+an episode).  ``mask``, where the environment tells it, is which actions are legal there.  Rows are counted from 0 for
+ever; row i lies in slot i % capacity.
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ import numpy as np
 from dqn_tf.checks import ConfigError
 from dqn_tf.replay.device_frames import DeviceFrames
 from dqn_tf.replay.frames import Frames, make_store
-from dqn_tf.types import ObservationSpec, Transition
+from dqn_tf.types import Masks, NoMasks, ObservationSpec, Transition
 
 SEGMENT_BYTES = 32 * 2**20  # checkpoints write the ring in pieces of about this size
 COLUMN_BYTES = 2 + 4 + 4 + 2 + 1  # of a row beside its frame: action, reward, discount, ahead, age
 
 
+def column_bytes(spec: ObservationSpec) -> int:
+    """Memory of one row beside its frame: ``COLUMN_BYTES``, and a byte for each action of a mask."""
+    return COLUMN_BYTES + spec.mask_size
+
+
 def row_bytes(spec: ObservationSpec) -> int:
     """Memory of one row whose frame is not compressed."""
-    return int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize + COLUMN_BYTES
+    return int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize + column_bytes(spec)
 
 
 class Ring:
@@ -57,6 +63,7 @@ class Ring:
             "discount": np.zeros(capacity, np.float32),
             "ahead": np.zeros(capacity, np.uint16),
             "age": np.zeros(capacity, np.uint8),
+            **({"mask": np.zeros((capacity, spec.mask_size), bool)} if spec.mask_size else {}),
         }
         self.head = self.touched = 0  # touched: the lowest row changed since DeviceRing.flush
         self.settled = True
@@ -72,14 +79,17 @@ class Ring:
     def __len__(self) -> int:
         return self.head - self.oldest
 
-    def append(self, frame: np.ndarray, first: bool) -> int:
-        """Store a frame, and return its row.  first: it starts an episode of the agent."""
+    def append(self, frame: np.ndarray, first: bool, mask: np.ndarray | None = None) -> int:
+        """Store a frame, and return its row.  first: it starts an episode of the agent.  mask: [A] bool, if there are
+        masks."""
         row, slot = self.head, self.head % self.capacity
         columns, most = self.columns, (self.spec.stack or 1) - 1
         previous = 0 if first or not most else int(columns["age"][(row - 1) % self.capacity])
         self.frames.put(slot, frame)
         columns["age"][slot] = 0 if first else min(previous + 1, most)
         columns["ahead"][slot] = 0
+        if mask is not None:
+            columns["mask"][slot] = mask
         self.head += 1
         self._digests.pop(slot // self.segment_rows, None)
         return row
@@ -132,6 +142,17 @@ class Ring:
             discount_t=columns["discount"].take(slots),
             s_t=seen[len(rows) :],
         )
+
+    def masks(self, rows: np.ndarray) -> Masks | NoMasks:
+        """Legal actions in both states of the transitions that start at ``rows`` [B]; () if there are no masks."""
+        if not self.spec.mask_size:
+            return ()
+        following = rows + self.columns["ahead"][rows % self.capacity]
+        return Masks(self.legal(rows), self.legal(following))
+
+    def legal(self, rows: np.ndarray) -> np.ndarray:
+        """The masks [B, A] bool of ``rows`` [B]."""
+        return self.columns["mask"].take(rows % self.capacity, axis=0)
 
     def observations(self, rows: np.ndarray) -> np.ndarray:
         """The observations whose newest frames are ``rows`` [B]: [B, *observation shape]."""

@@ -133,7 +133,10 @@ class ConcurrentLoop:
             self._begin_episodes()
         clock = time.perf_counter()
         q_values = functools.cache(lambda: run.learner.act_target(self.environments.observations, first))
-        actions = [run.behavior.action(functools.partial(_row, q_values, i), first + i) for i in range(len(self._over))]
+        actions = [
+            run.behavior.action(functools.partial(_row, q_values, i), first + i, mask)
+            for i, mask in enumerate(self.environments.masks)
+        ]
         clock = run.spend("act", clock)
         answers = self._environments_step(actions)
         clock = run.spend("environment", clock)

@@ -58,12 +58,12 @@ class _Lane:
             return len(self.scores) >= self._episodes
         return bool(self.scores) and self._played >= self._frames
 
-    def action(self, q_values: np.ndarray, epsilon: float, ties: bool) -> int:
-        """The next step's action; REST when all is played."""
+    def action(self, q_values: np.ndarray, epsilon: float, ties: bool, mask: np.ndarray | None = None) -> int:
+        """The next step's action, of the legal ones if there is a ``mask`` [A]; REST when all is played."""
         if self.done:
             return vector.REST
         self._steps += 1
-        return choose(lambda: q_values, len(q_values), epsilon, self._stream.at(self._steps - 1), ties)
+        return choose(lambda: q_values, len(q_values), epsilon, self._stream.at(self._steps - 1), ties, mask)
 
     def begun(self, answer: TimeStep) -> None:
         """The environment has begun an episode of the agent, which may be the middle of a game."""
@@ -145,7 +145,8 @@ class _Games:
     def step(self, q_values: Callable[[np.ndarray], TensorLike], epsilon: float, ties: bool) -> None:
         """One epsilon-greedy step of every lane that still plays."""
         q = self._turn.ask(q_values)
-        answers = self._step([lane.action(row, epsilon, ties) for lane, row in zip(self._lanes, q, strict=True)])
+        asked = zip(self._lanes, q, self._turn.environments.masks, strict=True)
+        answers = self._step([lane.action(row, epsilon, ties, mask) for lane, row, mask in asked])
         if self._watch and not self._lanes[0].scores:
             assert isinstance(self._turn.environments, vector.InProcess)
             self._watch(self._turn.environments.environments[0])

@@ -95,7 +95,7 @@ class InterleavedLoop:
 
     def _act(self, timestep: TimeStep) -> int:
         run, clock, step = self.run, time.perf_counter(), self.run.counters.steps
-        action = run.behavior.action(lambda: run.learner.act(timestep.observation, step), step)
+        action = run.behavior.action(lambda: run.learner.act(timestep.observation, step), step, timestep.mask)
         run.spend("act", clock)
         return action
 

@@ -38,7 +38,7 @@ def close(run: RunState, each_step: Callable[[], None], digest: Callable[[], str
     scores = _evaluate(run, each_step)
     run.spend("evaluate", clock)
     agent, counters = run.config.agent, run.counters
-    monitored, histograms = run.monitors.measure(run.heldout, counters.updates)
+    monitored, histograms = run.monitors.measure(run.heldout, counters.updates, run.heldout_masks)
     row: dict[str, Any] = {
         "iteration": counters.iterations,
         "frames": counters.frames,
@@ -78,12 +78,15 @@ def _evaluate(run: RunState, each_step: Callable[[], None]) -> dict[str, float]:
 
 
 def _heldout_max_q(run: RunState) -> float:
-    """Mean over the held-out states of max_a Q(s, a): the paper's own measure of progress."""
+    """Mean over the held-out states of max_a Q(s, a), of the legal actions: the paper's own measure of progress."""
     if run.heldout is None:
         return float("nan")
     chunks = [run.heldout[i : i + CHUNK] for i in range(0, len(run.heldout), CHUNK)]
     q_values = run.learner.scorer(f"heldout/{run.counters.iterations}")
-    return float(np.concatenate([q_values(c).numpy().max(axis=1) for c in chunks]).mean())
+    found = np.concatenate([q_values(c).numpy() for c in chunks])
+    if run.heldout_masks is not None:
+        found = np.where(run.heldout_masks, found, np.float32(-np.inf))
+    return float(found.max(axis=1).mean())
 
 
 # -- after training ----------------------------------------------------------------------------------------------------

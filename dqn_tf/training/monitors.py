@@ -19,6 +19,7 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.targets.legal import of_legal
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.stats import binned
 from dqn_tf.types import Monitored, Tensor
@@ -33,10 +34,15 @@ class Monitors:
         self._learner, self._replay, self._value = learner, replay, learner.config.value
         self._layers = dict(zip(learner.online.head.names, learner.online.head.layers, strict=True))
         observation = learner.spec.observation
+        size = observation.mask_size
         signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
+        signature += [tf.TensorSpec([None, size], tf.bool)] if size else []
 
-        def predict(observations: Tensor) -> Monitored:
-            return self._value.monitors(learner.online(observations, "predict", None))
+        def predict(observations: Tensor, *masks: Tensor) -> Monitored:
+            values = learner.online(observations, "predict", None)
+            if masks:  # the greedy action is a legal one
+                values = values._replace(q_values=of_legal(values.q_values, masks[0]))
+            return self._value.monitors(values)
 
         self._predicted = tf.function(predict, autograph=False, input_signature=signature)
 
@@ -46,12 +52,15 @@ class Monitors:
         of_layers = [f"{what}_{name}" for name, layer in self._layers.items() for what in layer.monitored]
         return [*self._value.monitored, *self._replay.sampler.monitored, *of_layers]
 
-    def measure(self, heldout: np.ndarray | None, update: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    def measure(
+        self, heldout: np.ndarray | None, update: int, masks: np.ndarray | None = None
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Compute all monitors.
 
         Args:
             heldout: states [n, ...]; None if there are none yet.
             update: the number of the next update.
+            masks: the actions [n, A] that are legal in the held-out states; None where there are no masks.
 
         Returns:
             The numbers by name, nan where there is nothing to measure yet; and bin counts over ``stats.EDGES`` by name.
@@ -60,7 +69,8 @@ class Monitors:
         numbers = dict.fromkeys(self.columns, math.nan)
         histograms: dict[str, tuple[Any, Any]] = {}
         if self._value.monitored and heldout is not None:
-            found = [self._predicted(heldout[i : i + CHUNK]) for i in range(0, len(heldout), CHUNK)]
+            asked = [heldout] if masks is None else [heldout, masks]
+            found = [self._predicted(*(a[i : i + CHUNK] for a in asked)) for i in range(0, len(heldout), CHUNK)]
             whole = tf.nest.map_structure(lambda *parts: np.concatenate([p.numpy() for p in parts]), *found)
             numbers.update({name: float(states.mean()) for name, states in whole.numbers.items()})
             histograms.update(whole.histograms)

@@ -48,6 +48,7 @@ class RunState:
         behavior: how actions are chosen while training.
         monitors: what the agent's ideas want watched.
         heldout: the fixed states [n, ...] of the mean max-Q, once there are enough.
+        heldout_masks: the actions [n, A] that are legal in them; None where there are no masks.
         best: the best-scored network, if the configuration asks for it.
         seconds: wall clock by phase, of the iteration under way; no part of the state.
         say: told now and then how far an evaluation is that takes long.
@@ -68,6 +69,7 @@ class RunState:
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.monitors = Monitors(self.learner, self.replay)
         self.heldout: np.ndarray | None = None
+        self.heldout_masks: np.ndarray | None = None
         self.best: Best | None = None
         self.seconds: dict[str, float] = defaultdict(float)
         self.say: Callable[[str], None] = _say_nothing
@@ -96,6 +98,7 @@ class RunState:
         ring = self.replay.ring
         sampled = Uniform().sample_indices(ring, self.config.heldout_states, Stream(self.config.seed, "heldout").at(0))
         self.heldout = ring.observations(sampled.indices)
+        self.heldout_masks = ring.legal(sampled.indices) if ring.spec.mask_size else None
 
     def note_begun_anew(self, index: int, state: dict[str, Any]) -> None:
         """Environment ``index`` could not be restored to this state of it, and its next episode begins."""
@@ -111,7 +114,7 @@ class RunState:
     # -- saving ------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         """All of it; large immutable pieces by their hashes, see ``blobs``."""
-        heldout = self.heldout
+        heldout = self._heldout_columns()
         keeps_best = self.config.evaluation.final_network == "best"
         return {
             **({"best": self.best and self.best._asdict()} if keeps_best else {}),
@@ -119,17 +122,22 @@ class RunState:
             "learner": self.learner.parameters.state(),
             "replay": self.replay.state(),
             "stats": self.stats.state(),
-            "heldout": None if heldout is None else segment_digest({"states": heldout}),
+            "heldout": None if heldout is None else segment_digest(heldout),
         }
+
+    def _heldout_columns(self) -> Columns | None:
+        if self.heldout is None:
+            return None
+        return {"states": self.heldout, **({} if self.heldout_masks is None else {"masks": self.heldout_masks})}
 
     def blobs(self) -> dict[str, Callable[[], Columns]]:
         """The pieces that ``state`` names by hash, as functions that give their columns."""
-        ring, heldout = self.replay.ring, self.heldout
+        ring, heldout = self.replay.ring, self._heldout_columns()
         out: dict[str, Callable[[], Columns]] = {
             name: functools.partial(ring.segment, index) for index, name in enumerate(ring.segments())
         }
         if heldout is not None:
-            out[segment_digest({"states": heldout})] = lambda: {"states": heldout}
+            out[segment_digest(heldout)] = lambda: heldout
         return out
 
     def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
@@ -143,7 +151,8 @@ class RunState:
             self.replay.ring.restore_segment(index, blob(name))
         self.replay.restore(state["replay"])
         self.stats.restore(state["stats"])
-        self.heldout = None if state["heldout"] is None else blob(state["heldout"])["states"]
+        heldout = {} if state["heldout"] is None else blob(state["heldout"])
+        self.heldout, self.heldout_masks = heldout.get("states"), heldout.get("masks")
         self.best = Best(**state["best"]) if state.get("best") else None
         self.counters = Counters(**state["counters"])
 

@@ -51,7 +51,7 @@ def _play(env: AtariEnvironment, actions: np.random.Generator, answers: int) -> 
             answer = env.step(int(actions.integers(env.spec.num_actions)))
         lost += answer.step_type == StepType.LAST and not answer.episode_over
         sha.update(answer.observation.tobytes() + answer.frame.tobytes())
-        sha.update(repr((answer.reward, answer.discount, [int(x) for x in answer[4:]])).encode())
+        sha.update(repr((answer.reward, answer.discount, [int(x) for x in answer[4:9]])).encode())
         sha.update(env._emulator.ale.getRAM().tobytes())
     return hashlib.sha256(sha.digest() + env.render().tobytes()).hexdigest(), lost
 

@@ -119,3 +119,27 @@ def test_behavior_follows_its_schedule() -> None:
 )
 def test_bad_values(outcome, values: dict[str, Any], message: str) -> None:
     assert outcome(EpsilonGreedy, **values) == message
+
+
+# -- masks of legal actions --------------------------------------------------------------------------------------------
+def test_only_legal_actions_are_chosen_at_random_and_all_of_them_alike() -> None:
+    mask, random = np.array([False, True, False, True, True]), np.random.default_rng(0)
+    counts = np.bincount([choose(lambda: np.zeros(5), 5, 1.0, random, True, mask) for _ in range(3000)], minlength=5)
+    assert counts[[0, 2]].tolist() == [0, 0]
+    assert (abs(counts[[1, 3, 4]] - 1000) < 120).all()
+
+
+def test_the_greedy_choice_and_its_ties_are_among_the_legal_actions() -> None:
+    q, random = np.float32([9.0, 2.0, 9.0, 2.0, 1.0]), np.random.default_rng(0)
+    mask = np.array([False, True, False, True, True])
+    assert {choose(lambda: q, 5, 0.0, random, True, mask) for _ in range(50)} == {1, 3}
+    assert choose(lambda: q, 5, 0.0, random, False, mask) == 1
+    assert choose(lambda: q, 5, 0.0, random, True, np.arange(5) == 4) == 4
+
+
+def test_a_mask_that_allows_all_draws_and_chooses_as_none() -> None:
+    for seed in range(200):
+        q = np.random.default_rng(seed).integers(0, 3, 4).astype(np.float32)
+        one, other = (np.random.default_rng(seed) for _ in range(2))
+        assert choose(lambda: q, 4, 0.5, one, True, np.ones(4, bool)) == choose(lambda: q, 4, 0.5, other, True)  # noqa: B023
+        assert one.bit_generator.state == other.bit_generator.state

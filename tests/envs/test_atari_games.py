@@ -34,7 +34,7 @@ def digest(answers: list[TimeStep]) -> str:
     sha = hashlib.sha256()
     for a in answers:
         sha.update(a.observation.tobytes() + a.frame.tobytes())
-        sha.update(json.dumps([a.reward, a.discount, *map(int, a[4:])]).encode())
+        sha.update(json.dumps([a.reward, a.discount, *map(int, a[4:9])]).encode())
     return sha.hexdigest()
 
 

@@ -36,6 +36,8 @@ SPECS = [
     ObservationSpec((4,), "float32"),
     ObservationSpec((3,), "float32"),
     ObservationSpec((2,), "float64", 2),
+    ObservationSpec((4, 2), "uint8", 2, mask_size=3),
+    ObservationSpec((4,), "float32", mask_size=5),
 ]
 SAMPLERS = [Uniform, Prioritized, PrioritizedRank]
 BATCH = 8
@@ -89,7 +91,9 @@ class Pair:
 
 
 def same(one: Sample, other: Sample) -> None:
-    for a, b in zip([*one.transitions, *one[1:]], [*other.transitions, *other[1:]], strict=True):
+    for a, b in zip(
+        [*one.transitions, *one[1:3], *one.masks], [*other.transitions, *other[1:3], *other.masks], strict=True
+    ):
         b = np.asarray(b)
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 

@@ -96,7 +96,7 @@ def test_watching_changes_no_byte(trainer: Callable[..., InterleavedLoop], monke
     """Every state digest of a run that is watched is that of one that is not; the state holds nothing of it."""
     watched = trainer(**RAINBOW)
     rows = [r.row for r in iterations(watched)]
-    monkeypatch.setattr(Monitors, "measure", lambda self, heldout, update: ({}, {}))
+    monkeypatch.setattr(Monitors, "measure", lambda self, heldout, update, masks: ({}, {}))
     unwatched = trainer(**RAINBOW)
     others = [r.row for r in iterations(unwatched)]
     assert [r["state_digest"] for r in rows] == [r["state_digest"] for r in others] and len(rows) == 3

@@ -14,7 +14,8 @@ import dataclasses
 from typing import ClassVar
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.types import BootstrapTerms, TensorLike, ValueOutputs
+from dqn_tf.agent.targets.legal import of_legal
+from dqn_tf.types import BootstrapTerms, Masks, NoMasks, TensorLike, ValueOutputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,15 @@ class Double:
     states: ClassVar[tuple[tuple[str, str], ...]] = (("online", "s_t"),)
 
     def terms(
-        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: TensorLike
+        self,
+        next_values: ValueOutputs,
+        others: dict[tuple[str, str], ValueOutputs],
+        a_tm1: TensorLike,
+        masks: Masks | NoMasks = (),
     ) -> BootstrapTerms:
-        """others[("online", "s_t")].q_values [B, A] choose.  policy [B, A], bonuses of zero."""
+        """others[("online", "s_t")].q_values [B, A] choose.  policy [B, A], bonuses of zero.
+        masks: the argmax is of the legal actions."""
         q = others["online", "s_t"].q_values
-        policy = tf.one_hot(tf.argmax(q, axis=-1), q.shape[-1], dtype=q.dtype)
+        best = tf.argmax(of_legal(q, masks.s_t) if masks else q, axis=-1)
+        policy = tf.one_hot(best, q.shape[-1], dtype=q.dtype)
         return BootstrapTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))

@@ -16,9 +16,10 @@ import dataclasses
 from typing import ClassVar
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.targets.legal import of_legal, zeroed
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, Tensor, TensorLike, ValueOutputs
+from dqn_tf.types import BootstrapTerms, Masks, NoMasks, Tensor, TensorLike, ValueOutputs
 
 
 def scaled_log_policy(q: TensorLike, tau: float) -> Tensor:
@@ -50,14 +51,24 @@ class Munchausen:
         expect(self.log_policy_min <= 0, "a number <= 0", "bootstrap.log_policy_min", self.log_policy_min)
 
     def terms(
-        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: TensorLike
+        self,
+        next_values: ValueOutputs,
+        others: dict[tuple[str, str], ValueOutputs],
+        a_tm1: TensorLike,
+        masks: Masks | NoMasks = (),
     ) -> BootstrapTerms:
-        """policy [B, A] = pi(.|s'), value_bonus [B, A] = -tau ln pi(.|s'), reward_bonus [B] = alpha [tau ln pi]."""
-        next_log_policy = scaled_log_policy(next_values.q_values, self.tau)
-        log_policy = scaled_log_policy(others["target", "s_tm1"].q_values, self.tau)
+        """policy [B, A] = pi(.|s'), value_bonus [B, A] = -tau ln pi(.|s'), reward_bonus [B] = alpha [tau ln pi].
+        masks: both softmaxes are of the legal actions; the others have probability 0 and no bonus."""
+        q, next_q = others["target", "s_tm1"].q_values, next_values.q_values
+        if masks:
+            q, next_q = of_legal(q, masks.s_tm1), of_legal(next_q, masks.s_t)
+        next_log_policy, log_policy = scaled_log_policy(next_q, self.tau), scaled_log_policy(q, self.tau)
+        policy = tf.exp(next_log_policy / self.tau)
+        if masks:  # of an action of probability 0 the logarithm is -inf, and 0 times that no number
+            log_policy, next_log_policy = zeroed(log_policy, masks.s_tm1), zeroed(next_log_policy, masks.s_t)
         taken = tf.reduce_sum(log_policy * tf.one_hot(a_tm1, log_policy.shape[-1], dtype=log_policy.dtype), axis=-1)
         return BootstrapTerms(
-            policy=tf.exp(next_log_policy / self.tau),
+            policy=policy,
             value_bonus=-next_log_policy,
             reward_bonus=self.alpha * tf.clip_by_value(taken, self.log_policy_min, 0.0),
         )

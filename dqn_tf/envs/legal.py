@@ -1,0 +1,100 @@
+"""Which actions a Gymnasium environment of anybody's allows: ``info["action_mask"]`` or ``env.action_masks()``.
+
+An environment declares a mask at its first reset; from then on each of its answers must have one, and if it declared
+none, none.  Where a value ends nothing is chosen any more, so no mask is read there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from dqn_tf.envs.answers import Unfit
+from dqn_tf.types import TimeStep
+
+Source = Literal["info", "method", "none"]
+WORDS = {"info": 'info["action_mask"]', "method": "action_masks()"}
+
+
+def find(env: Any, info: Any) -> Source:
+    """Where an environment keeps its mask, by its answer to a reset; ``info`` goes before the method."""
+    if _has_mask(info):
+        return "info"
+    return "method" if callable(_method(env)) else "none"
+
+
+def _has_mask(info: Any) -> bool:
+    return isinstance(info, dict) and "action_mask" in info
+
+
+def _method(env: Any) -> Any:
+    try:
+        return env.get_wrapper_attr("action_masks")
+    except AttributeError:
+        return None
+
+
+class LegalActions:
+    """Reads the masks of one environment."""
+
+    def __init__(self, env: Any, source: Source, num_actions: int) -> None:
+        self.source, self._actions = source, num_actions
+        self._method = _method(env) if source == "method" else None
+
+    def read(self, info: Any, terminated: bool = False) -> np.ndarray | None:
+        """The mask [A] bool that belongs to an answer, an array of its own; None of an environment without masks.
+
+        Args:
+            info: of the answer to reset() or step().
+            terminated: nothing will be chosen here: all true, whatever the environment says.
+
+        Raises:
+            Unfit: there is none, or one where there was none at the first reset; another length or type; or no action
+                is legal.
+        """
+        if self.source == "none":
+            if _has_mask(info):
+                raise Unfit(
+                    'expected no info["action_mask"], as there was none at the first reset, got one. An environment '
+                    "with masks gives one with every answer, from its first reset on"
+                )
+            return None
+        return np.ones(self._actions, bool) if terminated else self._checked(self._given(info))
+
+    def _given(self, info: Any) -> Any:
+        if self._method is not None:
+            return self._method()
+        if not _has_mask(info):
+            raise Unfit('expected info["action_mask"], as at the first reset, got none')
+        return info["action_mask"]
+
+    def _checked(self, given: Any) -> np.ndarray:
+        where = WORDS[self.source]
+        try:
+            mask = np.asarray(given)
+        except ValueError:  # lists of several lengths
+            mask = np.zeros(0, object)
+        whole = mask.dtype.kind in "iu" and bool(np.isin(mask, (0, 1)).all())
+        if mask.shape != (self._actions,) or not (mask.dtype == np.bool_ or whole):
+            raise Unfit(
+                f"expected a mask of {self._actions} bools (or of zeros and ones of an integer type) from {where}, one "
+                f"for each action, got {_what(given, mask)}"
+            )
+        if not mask.any():
+            raise Unfit(f"expected at least one legal action in {where}, got a mask that is false for all of them")
+        return mask.astype(bool)
+
+
+def _what(given: Any, mask: np.ndarray) -> str:
+    if given is None or mask.dtype == object:
+        return type(given).__name__
+    numbers = f" with {mask.reshape(-1)[:8].tolist()}" if mask.dtype.kind in "iuf" else ""
+    return f"shape {mask.shape} and type {mask.dtype}{numbers}"
+
+
+def same(one: TimeStep, other: TimeStep) -> bool:
+    """Whether two answers allow the same actions."""
+    if one.mask is None or other.mask is None:
+        return one.mask is other.mask
+    return np.array_equal(one.mask, other.mask)
