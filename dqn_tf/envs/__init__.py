@@ -225,21 +225,25 @@ def observation_spec(environment: str, protocol: AnyProtocol | None) -> Observat
 _asked: dict[tuple[str, AnyProtocol | None], tuple[Any, ObservationSpec]] = {}
 
 
-def portable(environment: str) -> bytes | None:
-    """What a worker process needs beside the id, see ``registered.portable``."""
+def portable(environment: str) -> tuple[bytes | None, Any]:
+    """What a worker process needs beside the id, see ``registered.portable``; and what is known of its masks."""
     if not environment.startswith("gym:"):
-        return None
-    from dqn_tf.envs import registered
+        return None, None
+    from dqn_tf.envs import classic, registered
 
-    return registered.portable(environment.removeprefix("gym:"))
+    env_id = environment.removeprefix("gym:")
+    return registered.portable(env_id), classic.known_source(env_id)
 
 
-def adopt(found: bytes | None) -> None:
+def adopt(environment: str, found: tuple[bytes | None, Any]) -> None:
     """In a worker process: use what ``portable`` gave."""
-    if found:
-        from dqn_tf.envs import registered
+    if not environment.startswith("gym:"):
+        return
+    from dqn_tf.envs import classic, registered
 
-        registered.adopt(found)
+    registered.adopt(found[0])
+    if found[1]:
+        classic.know_source(environment.removeprefix("gym:"), found[1])
 
 
 def rom_md5(environment: str) -> str | None:

@@ -88,17 +88,15 @@ class GymnasiumEnvironment:
     def _source_of_masks(self) -> legal.Source:
         """Where its masks are.  Only a reset tells: that of the first episode, whose answer is kept for then; of
         further objects of the same id it is known."""
-        meaning = registered.meaning(self.env_id)
-        known = _sources.get(self.env_id)
-        if known is not None and known[0] is meaning:
-            return known[1]
+        if (known := known_source(self.env_id)) is not None:
+            return known
         try:
             self._early = self._env.reset(seed=self._seeds.integer(0))
             source = legal.find(self._env, self._early[1])
         except (Exception, SystemExit):  # it is reset again, and told then
             self._early = None
             return "none"
-        _sources[self.env_id] = (meaning, source)
+        know_source(self.env_id, source)
         return source
 
     @property
@@ -316,6 +314,17 @@ class GymnasiumEnvironment:
 
 def _evidence(state: State) -> list[Any]:
     return list(state.get("evidence") or [])
+
+
+def known_source(env_id: str) -> legal.Source | None:
+    """Where the masks of an id are, if that was found out in this process."""
+    meaning, source = _sources.get(env_id, (None, None))
+    return source if source is not None and meaning is registered.meaning(env_id) else None
+
+
+def know_source(env_id: str, source: legal.Source) -> None:
+    """Found out, here or in another process."""
+    _sources[env_id] = (registered.meaning(env_id), source)
 
 
 # -- making one --------------------------------------------------------------------------------------------------------

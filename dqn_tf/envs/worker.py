@@ -37,7 +37,7 @@ class Worker:
     def prepare(self, question: Any) -> Any:
         """Make the environments; the answer is their specification."""
         plan, workers, self._number, observation, found = question
-        envs.adopt(found)
+        envs.adopt(plan.environment, found)
         self._shared = Shared(observation, len(plan.streams), workers, self._memory)
         os.close(self._memory)  # mapped now
         self._indices = share(len(plan.streams), workers)[self._number]
