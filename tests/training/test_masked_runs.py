@@ -248,7 +248,8 @@ import dqn_tf
 sys.path.insert(0, sys.argv[1])
 from dqn_tf.training.run import Options
 config = dqn_tf.make_config("dqn_classic", "masked:Doors", frames=300, agent={"n_step": 3}, settings=[
-    "network.hidden=8", "execution.xla=none", "execution.threads=1", "min_replay_steps=40", "batch_size=4", "replay.capacity=100", "iteration_frames=150",
+    "network.hidden=8", "execution.xla=none", "execution.threads=1", "min_replay_steps=40", "batch_size=4",
+    "replay.capacity=100", "iteration_frames=150",
     "target_update_steps=50", "evaluation.final_episodes=2", "heldout_states=10", "evaluation.episodes=2"])
 kill = int(sys.argv[3])
 dqn_tf.train(config, sys.argv[2], Options(progress=False, checkpoint_frames=50),
