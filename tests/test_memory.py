@@ -205,7 +205,7 @@ def test_columns_and_sampler_stay_on_this_machine(outcome, having, gpu: Callable
     gpu(10)
     agent = presets.load("prioritized").agent
     config = dataclasses.replace(ATARI, agent=agent).with_settings(["replay.placement=device"])
-    need = MILLION * (memory.COLUMN_BYTES + 1) + TREE + memory.HEADROOM
+    need = MILLION * (ring.COLUMN_BYTES + 1) + TREE + memory.HEADROOM
     having(need / GB)
     memory.check_replay(config)
     having((need - 1) / GB)

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
         KerasLayer,
         KerasOptimizer,
         LossOutputs,
+        Masks,
         Monitored,
+        NoMasks,
         ObservationSpec,
         Role,
         Transition,
@@ -231,18 +233,20 @@ class TargetRule(Protocol):
         """Which (network, state) it looks at beside ("target", "s_t"): of "online" and "target", "s_tm1" and "s_t"."""
 
     def terms(
-        self, next_values: ValueOutputs, others: dict[tuple[str, str], ValueOutputs], a_tm1: TensorLike
+        self,
+        next_values: ValueOutputs,
+        others: dict[tuple[str, str], ValueOutputs],
+        a_tm1: TensorLike,
+        masks: Masks | NoMasks = (),
     ) -> BootstrapTerms:
         """Graph code: policy and bonuses.
-
-        For environments with masks of legal actions it has one more argument, ``masks: Masks | NoMasks = ()``
-        (types.py): ``masks.s_tm1`` and ``masks.s_t``, [B, A] bool each.  Illegal actions then have probability 0 and a
-        finite bonus.  A rule without this argument is refused there.
 
         Args:
             next_values: of s_t by the target network; q_values [B, A] float32.
             others: what ``states`` asks for, by the same names; q_values only.
             a_tm1: [B] int32, the actions taken.
+            masks: given only for environments with masks of legal actions (a rule without this argument is refused
+                there): s_tm1, s_t [B, A] bool.  Illegal actions are to have probability 0 and a finite bonus.
 
         Returns:
             policy [B, A] float32 over the next actions, value_bonus [B, A] and reward_bonus [B] float32.
