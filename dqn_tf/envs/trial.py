@@ -88,7 +88,9 @@ def examine(
         remarks, space = tuple(_remarks(opened[-1], first)), opened[-1].space
         shown = f"observations {space}, {opened[-1].spec.num_actions} actions"
     except EnvironmentFault as error:
-        raise ConfigError(f"{error} This was found in a trial of {environment}, before training.") from error
+        raise ConfigError(
+            f"{str(error).removesuffix('.')}. This was found in a trial of {environment}, before training."
+        ) from error
     finally:
         for one in opened:
             one.close()

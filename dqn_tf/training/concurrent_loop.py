@@ -165,7 +165,8 @@ class ConcurrentLoop:
         except EnvironmentFault as error:
             if len(actions) == 1:
                 raise
-            raise RunError(str(error)) from error  # the others are a step ahead: this is no state to save
+            # The others are a step ahead: this is no state to save.
+            raise RunError(str(error)) from (error.__cause__ or error)
 
     def _note_answer(self, i: int, answer: TimeStep) -> None:
         self._over[i] = answer.step_type == StepType.LAST

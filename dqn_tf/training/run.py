@@ -349,7 +349,9 @@ class _Session:
             return None
         found = extension.begin(parent, self.run_dir.path, self.config, self.warn)
         exact = "to the bytes of a run that had this budget from the start"
-        self.warn(f"Extends {parent}: " + (f"NOT {exact}. {found.difference}" if found.difference else f"{exact}."))
+        promise = str(manifest.get("promise", ""))
+        unlike = found.difference or (promise if promise.startswith(exactness.BROKEN) else "")
+        self.warn(f"Extends {parent}: " + (f"NOT {exact}. {unlike}" if unlike else f"{exact}."))
         parents = manifest.get("parent") or extension.manifest_of(parent, {})["parent"]
         about = {**parents, "checkpoint": found.checkpoint.name, "difference": found.difference or None}
         sessions.note(self.manifest, parent=about)

@@ -18,6 +18,7 @@ from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.importance import Importance
 from dqn_tf.replay.prioritized import Prioritized
+from dqn_tf.training import exactness
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.rescore import digest_of
 from dqn_tf.training.run import Options, train
@@ -85,6 +86,17 @@ def short(tmp_path: Path, scored: Callable[..., RunConfig]) -> Path:
     """A finished run of 100 frames."""
     train(scored(), tmp_path / "short", QUIET)
     return tmp_path / "short"
+
+
+def test_nothing_is_promised_where_the_environment_keeps_none(
+    short: Path, tmp_path: Path, scored: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = {"broken": "Something is kept from episode to episode.", "alone": None}
+    monkeypatch.setattr(exactness, "trial_of", lambda config: trial)
+    options = dataclasses.replace(QUIET, extend=short, try_environment=True)
+    train(scored(frames=150), tmp_path / "extended", options)
+    said = (tmp_path / "extended" / "log.txt").read_text()
+    assert f"NOT to the bytes of a run that had this budget from the start. {exactness.BROKEN}{trial['broken']}" in said
 
 
 def test_what_cannot_be_the_same_is_said_before_it_starts(

@@ -31,7 +31,12 @@ from dqn_tf.training.stop import Interrupted
 
 # A period that no run here reaches; calls of the simulator are counted, so there is no trial before.
 QUIET = Options(progress=False, try_environment=False)
-ERRORS = [RuntimeError("solver"), ConnectionResetError(104, "Connection reset by peer"), KeyError("joint")]
+ERRORS = [
+    RuntimeError("solver"),
+    ConnectionResetError(104, "Connection reset by peer"),
+    KeyError("joint"),
+    SystemExit(0),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +117,7 @@ def test_what_was_trained_is_saved_and_goes_on(
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_whatever_it_raises_is_passed_on(
-    error: Exception, tmp_path: Path, line: Callable[..., RunConfig], simulators: ModuleType
+    error: BaseException, tmp_path: Path, line: Callable[..., RunConfig], simulators: ModuleType
 ) -> None:
     def trouble(called: str, count: int) -> None:
         if count == 30:
@@ -268,6 +273,20 @@ def test_tasks_and_policies_without_end_complete(name: str, tmp_path: Path, line
 def side_by_side(config: RunConfig) -> RunConfig:
     execution = Concurrent(environments=2, workers=0, threads=1, xla="none")
     return dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution))
+
+
+def test_side_by_side_the_traceback_is_kept_too(
+    tmp_path: Path, line: Callable[..., RunConfig], simulators: ModuleType
+) -> None:
+    def trouble(called: str, count: int) -> None:
+        if count == 30:
+            raise RuntimeError("the solver did not converge")
+
+    simulators.TROUBLE = trouble
+    with pytest.raises(RunError, match="the solver did not converge"):
+        train(side_by_side(line()), tmp_path, QUIET)
+    said = (tmp_path / "log.txt").read_text()
+    assert "Traceback" in said and "RuntimeError: the solver did not converge" in said
 
 
 @pytest.mark.parametrize("way", [lambda config: config, side_by_side], ids=["interleaved", "concurrent"])
