@@ -212,7 +212,7 @@ def test_a_worker_that_fails_is_named_with_its_last_action(faulty: Any, outcome:
     message = outcome(one.step, [0, 0, 0, action])
     assert message.startswith(
         f"Worker 1 (environments 2 to 3 of gym:dqn_tf_faulty_game:Faulty-v0, process {pids[1]}), while environment 3 "
-        f"took action {action} ({action}) (vector step 3 of this process),"
+        f"took action {action} ({action}) (vector step 3 of this process)" + (":" if action == 3 else ",")
     )
     assert says in message
     assert all(map(gone, pids))  # the others do not live on
