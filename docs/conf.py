@@ -8,6 +8,7 @@ a code host too.  Nothing is fetched, neither while building nor while reading.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shutil
 import tomllib
@@ -34,30 +35,21 @@ include_patterns = [
 nitpicky = False  # types of TensorFlow and NumPy have no pages here
 highlight_language = "text"
 
-GUIDES = sorted(f"docs/guides/{path.stem}" for path in (ROOT / "docs" / "guides").glob("*.md"))
-# The left column.  Pages of docs/ that are not named here come under "More".
-NAVIGATION = {
-    "Begin": [
-        *("docs/worked_example", "docs/own_environment", "docs/glossary", "docs/reproduce", "docs/cluster"),
-        "docs/docker",
-    ],
-    "From Python": ["docs/api", *GUIDES],
-    "Agents": ["docs/agents/index", "docs/equations", "docs/combinations", "docs/independent"],
-    "Results": [
-        *("results/README", "docs/classic_results", "docs/classic"),
-        *("docs/evidence/plan", "docs/evidence/early", "docs/evidence/family"),
-        *("docs/figures", "docs/metrics", "docs/statistics"),
-    ],
-    "How it works": [
-        *("docs/determinism", "docs/evidence/env_restore", "docs/replay", "docs/speed", "docs/peers"),
-        *("docs/what_was_tried", "docs/kept_by_hand"),
-    ],
-    "Project": ["CONTRIBUTING", "CHANGELOG"],
-}
+
+def _navigation(index: str) -> dict[str, list[str]]:
+    """Heading -> pages, of the list in docs/README.md.  Sphinx warns of pages that it lacks."""
+    found: dict[str, list[str]] = {}
+    for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
+        heading, _, text = section.partition("\n")
+        links = re.findall(r"\]\(([\w./]+)\.md\)", text)
+        found[heading] = [posixpath.normpath(posixpath.join("docs", link)) for link in links]
+    return found
+
+
+# The left column.
+NAVIGATION = _navigation((ROOT / "docs" / "README.md").read_text())
+NAVIGATION["Begin"].insert(0, "docs/README")
 AGENTS = tomllib.loads((ROOT / "reproduce" / "presenting" / "agents.toml").read_text())
-PLACED = {page for pages in NAVIGATION.values() for page in pages}
-MORE = sorted({f"docs/{path.stem}" for path in (ROOT / "docs").glob("*.md")} - PLACED)
-NAVIGATION |= {"More": MORE} if MORE else {}
 BELOW = {  # pages that have pages of their own
     "docs/agents/index": [f"/docs/agents/{name}" for name in AGENTS],
     "results/README": ["/results/*/*"],

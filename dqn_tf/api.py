@@ -29,7 +29,7 @@ def make_config(
         preset: one of ``PRESETS``.
         environment: "breakout", "ALE/Breakout-v5", "minatar:breakout", a Gymnasium id, "module:Name-v0",
             "module:factory", or a function or class itself that gives a Gymnasium environment (then it goes to
-            ``train``, too). docs/own_environment.md
+            ``train``, too). docs/environment_rules.md
         frames: training budget, in frames.
         seed: the one seed of every random stream.
         protocol: of Atari games, an id of ``PROTOCOLS``; None is the preset's own.

@@ -139,7 +139,7 @@ def _quickstart(arguments: argparse.Namespace) -> int:
 
 
 def _independent(arguments: argparse.Namespace) -> int:
-    from reproduce.analysis import library_comparison
+    from reproduce.checking import library_comparison
     from reproduce.presenting import docs_pages
 
     places.checkout("tests/independent/, the scripts that ask both libraries,")
@@ -149,7 +149,7 @@ def _independent(arguments: argparse.Namespace) -> int:
 
 def _env_restore(arguments: argparse.Namespace) -> int:
     from dqn_tf.envs import games
-    from reproduce.analysis import env_restore
+    from reproduce.checking import env_restore
 
     names = games.ALL if arguments.all else [games.resolve(name) for name in arguments.games or games.ATARI57]
     return 0 if env_restore.prove(names, arguments.processes, arguments.markdown) else 1

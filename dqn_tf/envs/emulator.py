@@ -9,7 +9,7 @@ from ale_py import roms
 from dqn_tf.envs import games
 
 # Games that a clone of the state after load and reset begins exactly as a fresh emulator does.  Proved for these by
-# reproduce/analysis/env_restore.py; the others load their ROM again (0.2 s instead of 0.2 ms).
+# reproduce/checking/env_restore.py; the others load their ROM again (0.2 s instead of 0.2 ms).
 CLONE_IS_EXACT = frozenset(games.ATARI57) - {"amidar", "qbert"}
 
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)

@@ -30,7 +30,7 @@ from dqn_tf import determinism, fields
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.training.run_dir import read_json, write_bytes, write_json
 from reproduce import formatting
-from reproduce.executing import executors, progress
+from reproduce.executing import executors, sweep_progress
 from reproduce.executing.executors import Options
 from reproduce.executing.jobs import STATES, Outcome, StopAll
 from reproduce.places import PROTOCOLS
@@ -72,7 +72,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
     if planned.awaiting:
         print(cost.waiting(planned), flush=True)
     try:
-        outcomes = executor.carry_out(planned.jobs, progress.Board().show)
+        outcomes = executor.carry_out(planned.jobs, sweep_progress.Board().show)
     except StopAll as stop:
         record(home, planned.jobs)
         print("Stopped; the runs are saved and the same command continues them.", file=sys.stderr, flush=True)

@@ -81,7 +81,7 @@ def page(group: Sequence[Run], table: pd.DataFrame, found: Sequence[Rerun] = ())
     more = f"\nAll seeds of a game as one sample{chance}:\n\n" + "\n".join(several) + "\n" if several else ""
     return f"""# {group[0].agent} beside Dopamine's published {agent} curves
 
-Written by `dqn-tf results tables` from results/runs/ and results/published/; do not edit.
+Written by `dqn-tf results tables` from results/runs/, results/published/ and results/reruns/; do not edit.
 
 Our numbers are mean raw returns of the training episodes that ended in an iteration of 1M frames (250,000 agent
 steps). The published ones are of the same kind (agent "{agent}", variant "{variant}"; results/published/PROVENANCE.md

@@ -13,7 +13,8 @@ def page() -> str:
     lines = [
         "# Equations",
         "",
-        "Written by `dqn-tf results docs` from the docstrings. Each equation stands in one file.",
+        "Written by `dqn-tf results docs` from the docstrings. Below each: the file and the functions that "
+        "compute it, and their test.",
     ]
     for e in entries():
         lines += ["", f"## {e.title}", "", f"{e.paper}", "", "```text", e.equations, "```", ""]

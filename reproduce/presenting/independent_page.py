@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from reproduce import formatting
-from reproduce.analysis.library_comparison import FOUND
-from reproduce.analysis.library_ideas import IDEAS, PRECISIONS, A, B, N
+from reproduce.checking.library_comparison import FOUND
+from reproduce.checking.library_ideas import IDEAS, PRECISIONS, A, B, N
 
 
 def page() -> str:

@@ -73,15 +73,15 @@ def score_files(
     return written
 
 
-def comparison_files(comparable: Sequence[Run], reruns: Path, folder: Path) -> list[Path]:
+def comparison_files(comparable: Sequence[Run], results: Path, folder: Path) -> list[Path]:
     """Write <preset>.csv and .md: our training returns beside the published curves; returns the files.
 
-    reruns: the folder with runs of the published project's own code (``peer_reruns``).
+    results: the results folder, whose reruns/ has runs of the published project's own code (``peer_reruns``).
     """
     written = []
     for preset, group in curve_comparison.by_preset(comparable).items():
         table = curve_comparison.table_of(group)
-        page = comparison_tables.page(group, table, peer_reruns.find(reruns, preset))
+        page = comparison_tables.page(group, table, peer_reruns.find(results, preset))
         written += [_csv(table, folder / f"{preset}.csv"), _text(page, folder / f"{preset}.md")]
     return written
 

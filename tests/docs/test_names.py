@@ -209,6 +209,14 @@ def test_links_lead_somewhere(links: list[Any]) -> None:
     assert len(links) > 30 and not wrong, "\n".join(wrong)
 
 
+def test_the_index_names_every_page(links: list[Any]) -> None:
+    """docs/README.md, which is the site's navigation too; the agents' own pages stand in agents/index.md."""
+    docs = ROOT / "docs"
+    named = {(docs / link.text).resolve() for link in links if link.page == docs / "README.md"}
+    pages = {path for path in docs.rglob("*.md") if path.parent.name != "agents" or path.stem == "index"}
+    assert sorted(pages - named) == [docs / "README.md"]
+
+
 def test_what_is_not_ours_is_named_somewhere(spans: list[Any]) -> None:
     """The list of other people's names has no dead entries."""
     assert sorted(set(NOT_OURS) - {named.text for named in spans}) == []

@@ -205,10 +205,7 @@ def test_the_command_line_takes_arguments(misbehaving: Name, capsys: pytest.Capt
 
 
 def test_the_example_of_the_docs(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = Path(__file__).parents[2]
-    code = (root / "examples" / "corridor.py").read_text().partition("\n\n")[2]
-    assert f"```python\n{code}```" in (root / "docs" / "own_environment.md").read_text()
-    monkeypatch.syspath_prepend(str(root))
-    for name in ("examples.corridor:Corridor-v0", "examples.corridor:Corridor"):
-        found = trial.examine(name)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    for arguments in ("", '{"length":15}'):
+        found = trial.examine(f"examples.own_environment:Corridor{arguments}")
         assert (found.broken, found.alone) == (None, None)

@@ -1,4 +1,4 @@
-"""Every equation against the answers that RLax and Tianshou gave once (reproduce/analysis/library_comparison.py)."""
+"""Every equation against the answers that RLax and Tianshou gave once (reproduce/checking/library_comparison.py)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from dqn_tf import cli, fields
 from dqn_tf.config import AgentConfig
-from reproduce.analysis import library_comparison, library_ideas
-from reproduce.analysis.library_ideas import IDEAS
+from reproduce.checking import library_comparison, library_ideas
+from reproduce.checking.library_ideas import IDEAS
 from reproduce.presenting import combinations_page, independent_page
 
 # What rounding explains: some hundred operations on numbers of up to 50.

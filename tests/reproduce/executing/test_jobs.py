@@ -18,7 +18,7 @@ import time
 import pytest
 
 from reproduce import formatting, places
-from reproduce.executing import jobs, progress
+from reproduce.executing import jobs, sweep_progress
 from reproduce.executing.jobs import Outcome
 
 
@@ -235,7 +235,7 @@ def test_tail_of_a_log(tmp_path):
 # -- the board ---------------------------------------------------------------------------------------------------------
 def test_plain_lines_come_when_something_changes(job):
     stream, outcomes = io.StringIO(), [Outcome(job(s, frames=2000)) for s in (1, 2)]
-    board = progress.Board(stream, plain_seconds=1e9)
+    board = sweep_progress.Board(stream, plain_seconds=1e9)
     board.show(outcomes)
     outcomes[0].state, outcomes[0].frames = "running", 500
     board.show(outcomes)
@@ -252,7 +252,7 @@ def test_plain_lines_come_when_something_changes(job):
 
 def test_plain_lines_come_from_time_to_time(job):
     stream = io.StringIO()
-    board = progress.Board(stream, plain_seconds=0.0)
+    board = sweep_progress.Board(stream, plain_seconds=0.0)
     outcomes = [Outcome(job(), "running", frames=100, seconds=20.0, first_seen=(10.0, 50))]
     board.show(outcomes)
     board.show(outcomes)
@@ -271,7 +271,7 @@ def test_thousands_are_counted_and_those_that_run_are_shown(job, terminal):
         outcome.state, outcome.already = "complete", True
     outcomes[2000].state = outcomes[2001].state = "running"
     outcomes[2002].state, outcomes[2002].message = "elsewhere", "in use by process 7 on there"
-    progress.Board(stream, plain_seconds=0.0).show(outcomes)
+    sweep_progress.Board(stream, plain_seconds=0.0).show(outcomes)
     lines = stream.getvalue().splitlines()
     assert lines[-1] == "3,420 runs: 2,000 complete, 2 running, 1 elsewhere, 1,417 waiting"
     assert [line.split()[1] for line in lines if "running  " in line] == ["2000", "2001"]
@@ -284,7 +284,7 @@ def test_a_terminal_shows_one_block(job):
             return True
 
     stream, outcomes = Terminal(), [Outcome(job(s)) for s in (1, 2)]
-    board = progress.Board(stream)
+    board = sweep_progress.Board(stream)
     board.show(outcomes)
     outcomes[0].state = "running"
     board.show(outcomes)

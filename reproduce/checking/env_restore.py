@@ -158,7 +158,7 @@ def report(rows: list[Row]) -> str:
         "# Exact save and restore of Atari environments",
         "",
         "Written by `dqn-tf results env-restore --markdown docs/evidence/env_restore.md`; what is compared "
-        "stands at the top of reproduce/analysis/env_restore.py.",
+        "stands at the top of reproduce/checking/env_restore.py.",
         "",
         f"ale-py {ale_py.__version__}, {len(rows)} games: {exact} of {total} snapshots restored exactly; "
         + ", ".join(f"beginning by {b} exact in {sum(r.begins[b] for r in rows)}" for b in BEGINNINGS)

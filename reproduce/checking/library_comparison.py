@@ -17,7 +17,7 @@ import numpy as np
 
 from dqn_tf import determinism, plain_json
 from dqn_tf import lazy_tf as tf
-from reproduce.analysis.library_ideas import IDEAS, inputs
+from reproduce.checking.library_ideas import IDEAS, inputs
 from reproduce.places import RESULTS, ROOT
 
 ANSWERS = ROOT / "tests" / "independent"

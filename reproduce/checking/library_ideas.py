@@ -1,6 +1,6 @@
 """The ideas that are compared with other libraries: random inputs, and this project's outputs for them.
 
-Written in the order of docs/independent.md; reproduce/analysis/library_comparison.py compares.
+Written in the order of docs/independent.md; reproduce/checking/library_comparison.py compares.
 """
 
 from __future__ import annotations

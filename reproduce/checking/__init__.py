@@ -1,0 +1,1 @@
+"""Checks of the package against other programs and against itself, run by hand; they write their findings."""
