@@ -318,7 +318,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         arguments.seed,
         arguments.video,
         arguments.network,
-        lambda text: print(text, file=sys.stderr, flush=True),
+        say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     print(
         f"The {result['network']} network, {result['frames']:,} frames of training, epsilon {result['epsilon']}, "

@@ -132,7 +132,7 @@ def test_acting_and_learning_at_the_same_time(
     [
         ("breakout", "replay.compression=delta"),
         ("breakout", "replay.placement=device"),
-        ("rainbow", "replay.placement=device"),
+        ("rainbow_interleaved", "replay.placement=device"),
     ],
 )
 def test_how_and_where_frames_are_kept_changes_no_byte(

@@ -23,7 +23,7 @@ def config(*settings: str) -> RunConfig:
 
 
 def test_in_json_its_fields_stand_among_the_rule_s() -> None:
-    agent = config("replay.placement=device").to_json()["agent"]
+    agent = config("execution=interleaved", "replay.placement=device").to_json()["agent"]
     assert agent["replay"] == {"kind": "uniform", "capacity": 100_000, "placement": "device"} and "storage" not in agent
     agent = config("replay=prioritized", "replay.alpha=0.5").to_json()["agent"]
     assert agent["replay"]["capacity"] == 100_000 and agent["replay"]["alpha"] == 0.5

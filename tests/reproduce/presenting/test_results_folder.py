@@ -82,7 +82,7 @@ def command(*words):
 def test_runs_that_cannot_be_counted_stop_it(results, run_dir, capsys):
     run_dir("set/dqn_dopamine/pong/seed_0", ((4000, 1.0),), environment="pong", settings=["discount=0.5"])
     assert command("tables", "--check", "--results", results) == 1
-    assert "2 different configurations would stand in one table" in capsys.readouterr().err
+    assert "2 different configurations would be in one table" in capsys.readouterr().err
 
 
 def test_the_command(results, capsys):
