@@ -23,7 +23,7 @@ import pandas as pd
 from dqn_tf.api import make_config
 from dqn_tf.envs import games
 from dqn_tf.rng import Stream
-from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
+from dqn_tf.training.records import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce.analysis import collecting, score_aggregates, scores
 

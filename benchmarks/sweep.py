@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from dqn_tf.envs import games
 from dqn_tf.rng import Stream
-from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
+from dqn_tf.training.records import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce.places import ROOT
 from reproduce.planning import plan, protocol_files

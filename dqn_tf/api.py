@@ -43,22 +43,11 @@ def make_config(
     """
     name = envs.identify(environment, environment_arguments)
     loaded = presets.load(preset).at(name)
-    if protocol is not None and protocol not in envs.PROTOCOLS:
-        raise unknown("protocol", protocol, envs.PROTOCOLS)
-    atari = name.startswith("ale:")
-    if protocol is not None and not atari:
-        raise ConfigError(f"Expected no --protocol for {environment}, got {protocol!r}: it is not an Atari game.")
-    chosen = protocol or loaded.protocol
-    if atari and chosen is None:
-        raise ConfigError(
-            f"Expected a vector environment for the preset {preset}, got the Atari game {environment}. "
-            f"Choose one of the Atari presets: {', '.join(_atari_presets())}."
-        )
     config = RunConfig(
         preset=preset,
         agent=_changed(loaded.agent, agent or {}),
         environment=name,
-        protocol=envs.PROTOCOLS[chosen] if atari and chosen else _rules(name, loaded.rules),
+        protocol=_protocol(preset, loaded, environment, name, protocol),
         evaluation=loaded.evaluation,
         seed=seed,
         frames=frames,
@@ -66,6 +55,25 @@ def make_config(
     ).with_settings(list(settings))
     config.agent.network.check_observation(envs.observation_spec(name, config.protocol))
     return config
+
+
+def _protocol(
+    preset: str, loaded: presets.Preset, environment: object, name: str, asked: str | None
+) -> envs.AnyProtocol | None:
+    """The protocol of a run: of Atari games the one asked for or the preset's, of others what the preset has."""
+    if asked is not None and asked not in envs.PROTOCOLS:
+        raise unknown("protocol", asked, envs.PROTOCOLS)
+    if not name.startswith("ale:"):
+        if asked is not None:
+            raise ConfigError(f"Expected no --protocol for {environment}, got {asked!r}: it is not an Atari game.")
+        return _rules(name, loaded.rules)
+    chosen = asked or loaded.protocol
+    if chosen is None:
+        raise ConfigError(
+            f"Expected a vector environment for the preset {preset}, got the Atari game {environment}. "
+            f"Choose one of the Atari presets: {', '.join(_atari_presets())}."
+        )
+    return envs.PROTOCOLS[chosen]
 
 
 def _changed(agent: AgentConfig, values: Mapping[str, Any]) -> AgentConfig:

@@ -260,6 +260,16 @@ def _draw(m: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [("priorities", took, f"to draw a batch by them and to set new ones; {share}")]
 
 
+def _memory(capacity: int, m: dict[str, Any]) -> tuple[str, str, str]:
+    sampler = f" and {m['sampler_bytes'] / 1e6:.0f} MB of its sampler" if m["sampler_bytes"] else ""
+    return (
+        "memory",
+        f"{m['transition_bytes']:,} bytes",
+        f"per transition; {capacity * m['transition_bytes'] / 1e9:.2f} GB for "
+        f"{capacity:,}{sampler}; beside the replay {m['resident_bytes_beside_replay'] / 1e6:.0f} MB resident",
+    )
+
+
 FAR = 0.25  # of the floor's speed; below it, something can be changed
 SMALL_UPDATE_SECONDS = 2e-3  # of arithmetic: below it, calls take as long
 
@@ -293,8 +303,6 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
     phases = ", ".join(
         f"{name} {100 * share:.0f} %" for name, share in sorted(m["phases"].items(), key=lambda p: -p[1])
     )
-    capacity = config.agent.storage.capacity
-    sampler = f" and {m['sampler_bytes'] / 1e6:.0f} MB of its sampler" if m["sampler_bytes"] else ""
     rows = [
         (
             "update",
@@ -324,12 +332,7 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
             f"{m['floor_frames_per_s']:.0f} frames/s, {100 * m['frames_per_s'] / m['floor_frames_per_s']:.0f} % of it",
         ),
         ("time goes to", phases, ""),
-        (
-            "memory",
-            f"{m['transition_bytes']:,} bytes",
-            f"per transition; {capacity * m['transition_bytes'] / 1e9:.2f} GB for "
-            f"{capacity:,}{sampler}; beside the replay {m['resident_bytes_beside_replay'] / 1e6:.0f} MB resident",
-        ),
+        _memory(config.agent.storage.capacity, m),
     ]
     if said := advice(config, m):
         rows.append(("to change", said, ""))

@@ -7,33 +7,33 @@ touched; 130 and 143 stopped by Ctrl-C and SIGTERM, with a checkpoint, or a line
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import re
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
+from dqn_tf import cli_options
 from dqn_tf.checks import ConfigError, RunError, unknown
 
-COMMANDS = (
-    "train",
-    "evaluate",
-    "digest",
-    "explain",
-    "presets",
-    "games",
-    "check-env",
-    "verify",
-    "bench",
-    "reproduce",
-    "status",
-    "report",
-    "results",
-)
+COMMANDS = {
+    "train": "Train a preset on an environment; the same command on the same directory continues.",
+    "evaluate": "Score the last or the best network in a run's newest checkpoint.",
+    "digest": "SHA-256 of the state in the newest checkpoint of a run.",
+    "explain": "Every field of a preset: value, unit, source, and the file, equation and test behind it.",
+    "presets": "The presets and where they come from.",
+    "games": "The Atari games and their names.",
+    "check-env": "Try an environment: what it shows, whether runs of it can be exact, and what is odd about it.",
+    "verify": "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.",
+    "bench": "Speed and memory of an agent here, beside the floor that this machine sets.",
+    "reproduce": "Carry out a protocol: all its runs, or what is missing of them (docs/reproduce.md).",
+    "status": "How far the runs of a sweep are; from another terminal too.",
+    "results": "Write the tables, figures and pages of this repository again, or check them (docs/figures.md).",
+    "report": "One HTML page about a folder of runs: scores, plots, claims, manifests.",
+}
+
+Call = Callable[[argparse.Namespace], int]  # carries a command out; its exit code
+Add = Callable[[argparse.ArgumentParser], None]  # adds its options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,170 +96,39 @@ def _program() -> str:
     return f"{os.path.basename(sys.executable)} -m dqn_tf" if name == "__main__.py" else "dqn-tf"
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, with the nearest option or part named for an unknown one."""
-
-    def parts(self) -> dict[str, argparse.ArgumentParser]:
-        """The commands of `dqn-tf`, the parts of one of its commands."""
-        groups = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
-        return dict(groups[0].choices) if groups else {}
-
-    def options(self) -> dict[str, None]:
-        """Every option, those of the parts included."""
-        own = {option: None for action in self._actions for option in action.option_strings}
-        return own | {o: None for part in self.parts().values() if isinstance(part, _Parser) for o in part.options()}
-
-    def error(self, message: str) -> Any:
-        known = self.options()
-        if part := re.match(r"argument PART: invalid choice: '([^']*)'", message):
-            message = str(unknown("part", part[1], self.parts()))
-        for word in message.removeprefix("unrecognized arguments: ").split():
-            if message.startswith("unrecognized") and word.startswith("--"):
-                message = str(unknown("option", word.split("=")[0], known))
-                break
-        self.exit(2, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="dqn-tf", description="DQN and its family, reproducible to the byte.", allow_abbrev=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-
-    def command(name: str, call: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    parser = cli_options.Parser(
+        prog="dqn-tf", description="DQN and its family, reproducible to the byte.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=cli_options.Parser)
+    parts = _commands()
+    for name, text in COMMANDS.items():
+        call, add = parts[name]
         sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         sub.set_defaults(call=call)
-        return sub
-
-    train = command(
-        "train", _train, "Train a preset on an environment; the same command on the same directory continues."
-    )
-    _add_run_arguments(train)
-    train.add_argument("--run-dir", required=True, type=Path, help="where the run lives")
-    train.add_argument(
-        "--checkpoint-frames", type=_count, default=200_000, metavar="N", help="frames between checkpoints"
-    )
-    train.add_argument(
-        "--checkpoint-minutes",
-        type=_positive,
-        default=10.0,
-        metavar="M",
-        help="minutes between checkpoints, where that is sooner (default 10; no byte of a result depends on it)",
-    )
-    train.add_argument(
-        "--extend",
-        type=Path,
-        metavar="DIR",
-        help="begin with the finished run in DIR, whose budget was smaller, as if it had been this one",
-    )
-    train.add_argument("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
-    train.add_argument("--outside-scope", action="store_true", help="resume although versions or hardware changed")
-    train.add_argument(
-        "--resume",
-        choices=("exact", "inexact"),
-        default="exact",
-        help="inexact: an episode that cannot be restored exactly begins anew, noted in manifest.json",
-    )
-    train.add_argument(
-        "--no-trial", action="store_true", help="do not try an environment of your own before training (check-env)"
-    )
-    train.add_argument("--quiet", action="store_true", help="no progress")
-
-    evaluate = command("evaluate", _evaluate, "Score the last or the best network in a run's newest checkpoint.")
-    evaluate.add_argument("run_dir", type=Path)
-    evaluate.add_argument("--episodes", required=True, type=_count, metavar="N", help="episodes to play")
-    evaluate.add_argument(
-        "--epsilon", type=float, help="probability of a random action (default: the run's evaluation)"
-    )
-    evaluate.add_argument("--seed", type=int, help="seed of the evaluation's environments (default: the run's)")
-    evaluate.add_argument(
-        "--network",
-        choices=("last", "best"),
-        help="whose score (default: the one that the run's final evaluation is of)",
-    )
-    evaluate.add_argument("--video", type=Path, metavar="FILE.gif", help="also record the first episode (extra: video)")
-
-    digest = command("digest", _digest, "SHA-256 of the state in the newest checkpoint of a run.")
-    digest.add_argument("run_dir", type=Path)
-
-    explain = command(
-        "explain", _explain, "Every field of a preset: value, unit, source, and the file, equation and test behind it."
-    )
-    explain.add_argument("preset", help="see `dqn-tf presets`")
-    explain.add_argument(
-        "--environment", metavar="ENV", help="where a preset's values differ between environments: which"
-    )
-    form = explain.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="one line of JSON")
-    form.add_argument("--csv", action="store_true", help="one row per field")
-    command("presets", _presets, "The presets and where they come from.")
-    command("games", _games, "The Atari games and their names.")
-    text = "Try an environment: what it shows, whether runs of it can be exact, and what is odd about it."
-    check = command("check-env", _check_env, text)
-    check.add_argument("environment", metavar="ENV", help="as for train")
-    _add_environment_arguments(check)
-    verify = command("verify", _verify, "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.")
-    verify.add_argument("--work-dir", type=Path, help="where to run (default: a temporary directory)")
-    bench = command("bench", _bench, "Speed and memory of an agent here, beside the floor that this machine sets.")
-    bench.add_argument("--preset", default="dqn_nature")
-    bench.add_argument("--environment", default="breakout", metavar="ENV")
-    bench.add_argument("--seconds", type=float, default=20.0, help="seconds of end-to-end training to measure")
-    bench.add_argument("--json", action="store_true", help="the numbers as one line of JSON")
-    bench.add_argument("--set", dest="settings", action="append", default=[], metavar="path=value")
-
-    from reproduce import options
-
-    text = "Carry out a protocol: all its runs, or what is missing of them (docs/reproduce.md)."
-    options.add_reproduce(command("reproduce", _reproduce, text), _count)
-    options.add_status(command("status", _status, "How far the runs of a sweep are; from another terminal too."))
-
-    text = "Write the tables, figures and pages of this repository again, or check them (docs/figures.md)."
-    options.add_results(command("results", _results, text), _count)
-    report = command("report", _report, "One HTML page about a folder of runs: scores, plots, claims, manifests.")
-    report.add_argument("folder", type=Path, metavar="DIR", help="a run directory, or a folder that contains some")
-    report.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: DIR/report.html)")
+        add(sub)
     return parser
 
 
-def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("preset", help="see `dqn-tf presets`")
-    parser.add_argument(
-        "environment", metavar="ENV", help="breakout, ALE/Breakout-v5, a Gymnasium id, module:Name-v0, module:factory"
-    )
-    _add_environment_arguments(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
-    parser.add_argument("--frames", type=_count, required=True, metavar="N", help="training budget in frames")
-    parser.add_argument("--protocol", help="Atari protocol, if not the preset's")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="path=value",
-        help="set a field of the agent, evaluation.*, protocol.*, iteration_frames or heldout_states; repeatable",
-    )
+def _commands() -> dict[str, tuple[Call, Add]]:
+    """What carries each command out, and what adds its options."""
+    from reproduce import options
 
-
-def _add_environment_arguments(parser: argparse.ArgumentParser) -> None:
-    text = "a keyword argument of the environment, as JSON or a text; part of the run's identity; repeatable"
-    parser.add_argument("--env-args", action="append", default=[], metavar="name=value", help=text)
-
-
-def _count(text: str) -> int:
-    """A positive whole number: 2000000, 2_000_000 or 2e6."""
-    try:
-        number = float(text)
-        if number >= 1 and number == int(number):
-            return int(number)
-    except (ValueError, OverflowError):
-        pass
-    raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-
-
-def _positive(text: str) -> float:
-    """A number above 0: 10, 0.5 or 1e9."""
-    with contextlib.suppress(ValueError):
-        if 0 < (number := float(text)) < float("inf"):
-            return number
-    raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return {
+        "train": (_train, cli_options.add_train),
+        "evaluate": (_evaluate, cli_options.add_evaluate),
+        "digest": (_digest, cli_options.add_digest),
+        "explain": (_explain, cli_options.add_explain),
+        "presets": (_presets, cli_options.add_nothing),
+        "games": (_games, cli_options.add_nothing),
+        "check-env": (_check_env, cli_options.add_check_env),
+        "verify": (_verify, cli_options.add_verify),
+        "bench": (_bench, cli_options.add_bench),
+        "reproduce": (_reproduce, lambda parser: options.add_reproduce(parser, cli_options.count)),
+        "status": (_status, options.add_status),
+        "results": (_results, lambda parser: options.add_results(parser, cli_options.count)),
+        "report": (_report, cli_options.add_report),
+    }
 
 
 # -- commands: each imports what it needs, so that a wrong word is answered at once ------------------------------------

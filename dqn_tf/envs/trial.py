@@ -9,6 +9,7 @@ again (classic.py).
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -73,7 +74,7 @@ def examine(
     Raises ConfigError: it cannot be made, or what it answers cannot be used; with its own words.
     """
     began = time.perf_counter()
-    make = lambda: GymnasiumEnvironment(environment, seed, "trial", protocol=protocol)  # noqa: E731
+    make = functools.partial(GymnasiumEnvironment, environment, seed, "trial", protocol=protocol)
     opened: list[GymnasiumEnvironment] = []
     try:
         opened.append(make())

@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.networks.dense import Dense
@@ -269,13 +269,31 @@ def _bootstrap(ideas: frozenset[str]) -> Greedy | Double | Munchausen:
 def _sources(gin: str, kind: str, ideas: frozenset[str]) -> dict[str, str]:
     """Of every field that some of the agents have."""
     file = f"{kind}_agent_new.py"
-    said: dict[str, Any] = {
+    return {
         **sources.adam("create_optimizer", "flax.optim.Adam adds epsilon after the bias correction"),
         **{path: text.replace("rainbow_agent.py", file) for path, text in PRIORITIZED_SOURCES.items()},
         "replay": f"{gin}: replay_scheme (switched for this agent)",
         "replay.capacity": f"{gin}: OutOfGraphPrioritizedReplayBuffer.replay_capacity",
         "replay.stratified": f"{BUFFER}: stratified_sample",
         "replay.uniform_share": f"{BUFFER}: no uniform draws",
+        **_network_sources(gin),
+        "value": f"{file}: {'cross-entropy of a projected distribution' if kind == 'rainbow' else 'mse_loss'}",
+        "value.loss": f"{gin}: mse_inf = True; {file}: mse_loss (no factor 1/2)",
+        "value.huber_threshold": "not used by the squared error",
+        "value.priority": f"{file}: sqrt(loss + 1e-10)",
+        "value.atoms": f"{gin}: num_atoms = 51",
+        "value.v_min": f"{file}: -vmax",
+        "value.v_max": f"{gin}: vmax",
+        "bootstrap": f"{gin}: {'double_dqn' if kind == 'rainbow' else 'target_opt'} (switched for this agent)",
+        "bootstrap.alpha": f"{gin}: alpha = 1",
+        "bootstrap.tau": f"{gin}: tau = 100",
+        "bootstrap.log_policy_min": f"{gin}: clip_value_min = -1e3",
+        **_schedule_sources(gin, file),
+    }
+
+
+def _network_sources(gin: str) -> dict[str, str]:
+    return {
         "network": f"{gin}: net_conf = 'classic'",
         "network.hidden": f"{gin}: hidden_layer = 2, neurons = 512",
         "network.initialization": f"{gin}: variance_scaling, scale 1, fan_avg, uniform; biases of 0",
@@ -290,17 +308,12 @@ def _sources(gin: str, kind: str, ideas: frozenset[str]) -> dict[str, str]:
         "layers.distribution": f"{NETWORK}: jax.random.normal, factorized",
         "layers.scoring": f"{NETWORK}: nothing turns the noise off",
         "layers.redraw": f"{NETWORK}: prn_inf keeps the keys of the first call, so the noise is drawn once",
-        "value": f"{file}: {'cross-entropy of a projected distribution' if kind == 'rainbow' else 'mse_loss'}",
-        "value.loss": f"{gin}: mse_inf = True; {file}: mse_loss (no factor 1/2)",
-        "value.huber_threshold": "not used by the squared error",
-        "value.priority": f"{file}: sqrt(loss + 1e-10)",
-        "value.atoms": f"{gin}: num_atoms = 51",
-        "value.v_min": f"{file}: -vmax",
-        "value.v_max": f"{gin}: vmax",
-        "bootstrap": f"{gin}: {'double_dqn' if kind == 'rainbow' else 'target_opt'} (switched for this agent)",
-        "bootstrap.alpha": f"{gin}: alpha = 1",
-        "bootstrap.tau": f"{gin}: tau = 100",
-        "bootstrap.log_policy_min": f"{gin}: clip_value_min = -1e3",
+    }
+
+
+def _schedule_sources(gin: str, file: str) -> dict[str, str]:
+    """Of exploration, optimizer, clocks, execution and evaluation."""
+    return {
         "exploration.initial_epsilon": f"{gin}: epsilon_fn = identity_epsilon; {AGENT}: epsilon_train = 0.01",
         "exploration.final_epsilon": f"{gin}: epsilon_fn = identity_epsilon; {AGENT}: epsilon_train = 0.01",
         "exploration.decay_steps": "not used: epsilon is constant",
@@ -327,4 +340,3 @@ def _sources(gin: str, kind: str, ideas: frozenset[str]) -> dict[str, str]:
         "evaluation.period_iterations": f"{RUNNER}: TrainRunner has no evaluation phase",
         "iteration_frames": f"{gin}: Runner.training_steps",
     }
-    return said

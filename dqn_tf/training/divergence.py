@@ -1,13 +1,24 @@
-"""Advice about a diverged network: the cause may be its inputs, and then a smaller learning rate does not help."""
+"""Whether weights are finite, and advice about a diverged network: the cause may be its inputs, and then a smaller
+learning rate does not help."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from dqn_tf.checks import Diverged
 from dqn_tf.replay.ring import Ring
 
 ROWS = 10_000  # the newest ones are examined
 LARGE = 1_000.0  # initial weights and learning rates are meant for observations and rewards of about 1
+
+
+def check_weights(learner: dict[str, np.ndarray], frames: int) -> None:
+    """Raises Diverged if a weight is not finite: such weights must not replace a good checkpoint."""
+    if wrong := [name for name, array in learner.items() if not np.isfinite(array).all()]:
+        raise Diverged(
+            f"The weights are not finite at {frames} frames ({', '.join(wrong[:3])}): the network has diverged. "
+            "No checkpoint of this is written, and the last one is kept."
+        )
 
 
 def advice(ring: Ring) -> str:

@@ -97,8 +97,9 @@ def scoring_protocol(config: RunConfig) -> AnyProtocol | None:
 class _Teller:
     """A line now and then about a phase that takes long."""
 
-    def __init__(self, config: RunConfig, phase: str, asked: str, say: Say) -> None:
-        self._phase, self._asked, self._say, self._said = phase, asked, say, time.monotonic()
+    def __init__(self, config: RunConfig, phase: str, lanes: Sequence[_Lane], asked: str, say: Say) -> None:
+        self._phase, self._lanes, self._asked, self._say = phase, lanes, asked, say
+        self._said = time.monotonic()
         protocol, most = config.protocol, config.evaluation.max_steps_per_episode
         self._rule = (
             f"after {protocol.max_frames_per_evaluation_episode:,} frames "
@@ -107,13 +108,13 @@ class _Teller:
             else f"after {most:,} steps (`evaluation.max_steps_per_episode`)"
         )
 
-    def look(self, lanes: Sequence[_Lane]) -> None:
+    def look(self) -> None:
         """Called after every step."""
         now = time.monotonic()
         if now - self._said < LINE_SECONDS:
             return
         self._said = now
-        over, longest = sum(len(lane.scores) for lane in lanes), max(lane.length_steps for lane in lanes)
+        over, longest = sum(len(lane.scores) for lane in self._lanes), max(lane.length_steps for lane in self._lanes)
         self._say(
             f"Playing {self._phase}, {self._asked}: {over:,} episodes are over, the longest of the others has "
             f"{longest:,} steps. An episode is cut off {self._rule}."
@@ -172,6 +173,21 @@ def _plan(config: RunConfig, phase: str, lanes: int, drawing: bool) -> vector.Pl
     return vector.Plan(config.environment, scoring_protocol(config), config.seed, names, False, drawing)
 
 
+def _play_turn(
+    games: _Games,
+    q_values: Callable[[np.ndarray], TensorLike],
+    epsilon: float,
+    ties: bool,
+    each_step: Callable[[], None],
+    teller: _Teller,
+) -> None:
+    while not games.done:
+        games.begin_episodes()
+        each_step()
+        games.step(q_values, epsilon, ties)
+        teller.look()
+
+
 def play(
     config: RunConfig,
     q_values: Callable[[np.ndarray], TensorLike],
@@ -216,16 +232,11 @@ def play(
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
     plan = _plan(config, phase, len(lanes), drawing=bool(watch))
     workers = 0 if watch else getattr(config.agent.execution, "workers", 0)
-    teller = _Teller(config, phase, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
+    teller = _Teller(config, phase, lanes, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
     with contextlib.closing(in_turns(plan, workers, lend)) as turns:
         for turn in turns:
             turn.begin(q_values)
-            games = _Games(lanes, turn, plan, watch)
-            while not games.done:
-                games.begin_episodes()
-                each_step()
-                games.step(q_values, epsilon, ties)
-                teller.look(lanes)
+            _play_turn(_Games(lanes, turn, plan, watch), q_values, epsilon, ties, each_step, teller)
     return [score for lane in lanes for score in lane.scores]
 
 

@@ -46,6 +46,13 @@ class Parent(NamedTuple):
     difference: str
 
 
+def last_step(config: RunConfig) -> int:
+    """After so many steps there is a checkpoint from which the run could go on with a larger budget: before the end of
+    this one cuts an iteration short.  0: it does not."""
+    at_once = getattr(config.agent.execution, "environments", 1)
+    return config.steps - at_once if config.steps % config.iteration_steps else 0
+
+
 def check(parent: Path, config: RunConfig) -> None:
     """Raises ConfigError unless ``config`` is that of the run in ``parent`` with more frames."""
     there = _config(parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -90,3 +90,13 @@ class Progress:
 def _clock(seconds: float) -> str:
     hours, rest = divmod(int(seconds), 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
+
+
+def iteration_line(row: Mapping[str, Any], frames_per_s: float) -> str:
+    """An iteration in a line, of its row of iterations.csv and the speed of its training."""
+    returns = "no episode ended" if not row["train_episodes"] else f"mean return {row['train_return_mean']:.2f}"
+    evaluated = f", evaluation {row['eval_return_mean']:.2f}" if row["eval_episodes"] else ""
+    return (
+        f"Iteration {row['iteration']}: {row['frames']:,} frames, {row['train_episodes']} episodes, {returns}"
+        f"{evaluated}, epsilon {row['epsilon']:.3f}, {frames_per_s:,.0f} frames/s"
+    )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dqn_tf import determinism, envs, trained
 from dqn_tf.checks import ConfigError, expect
+from dqn_tf.config import RunConfig
 from dqn_tf.training import evaluation
 
 
@@ -62,8 +63,7 @@ def evaluate(
         RunError: there is no checkpoint, or none that verifies.
     """
     config = trained.read_config(run_dir)
-    epsilon = config.evaluation.epsilon if epsilon is None else epsilon
-    expect(0 <= epsilon <= 1, "a probability in [0, 1]", "--epsilon", epsilon)
+    epsilon = _epsilon(epsilon, config)
     recorder = Recorder(video) if video else None
     determinism.enable(config.agent.execution.threads)
     agent = trained.load(run_dir, network, seed=seed, environment=environment, say=say)
@@ -80,6 +80,12 @@ def evaluate(
         recorder.save()
     identity = {"epsilon": epsilon, "seed": agent.seed, "network": agent.network, "frames": agent.frames}
     return {**evaluation.summary(scores), **identity}
+
+
+def _epsilon(asked: float | None, config: RunConfig) -> float:
+    epsilon = config.evaluation.epsilon if asked is None else asked
+    expect(0 <= epsilon <= 1, "a probability in [0, 1]", "--epsilon", epsilon)
+    return epsilon
 
 
 class Recorder:

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from dqn_tf import determinism, memory
 from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, InexactRestore, RunError, expect
 from dqn_tf.config import RunConfig
@@ -22,28 +20,14 @@ from dqn_tf.envs import vector
 from dqn_tf.training import evaluation, exactness, extension, iterations, sessions, summary, tensorboard, timing
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
-from dqn_tf.training.divergence import advice
+from dqn_tf.training.divergence import advice, check_weights
 from dqn_tf.training.loop import Loop, make_loop
-from dqn_tf.training.progress import Progress
-from dqn_tf.training.records import EpisodeRecord, IterationRecord
+from dqn_tf.training.progress import Progress, iteration_line
+from dqn_tf.training.records import EPISODE_COLUMNS, EpisodeRecord, IterationRecord, iteration_columns
 from dqn_tf.training.run_dir import RunDir, Table, read_manifest, read_summary, write_json
-from dqn_tf.training.stats import IterationStats
 from dqn_tf.training.stop import Interrupted, StopRequests
 
-EPISODE_COLUMNS = list(EpisodeRecord._fields)
 WATCH_FRAMES = 20_000  # memory is looked at every so many frames
-
-
-def iteration_columns(monitored: list[str]) -> list[str]:
-    """The columns of iterations.csv; ``monitored``: those that the agent's own ideas add (monitors.py)."""
-    return [
-        *("iteration", "frames", "steps", "updates", "episodes"),
-        *("eval_return_mean", "eval_return_std", "eval_episodes", "epsilon"),
-        *IterationStats().summary(),
-        *("heldout_max_q_mean", "replay_size"),
-        *monitored,
-        "state_digest",
-    ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,12 +92,7 @@ def train(
     if environment is not None:
         exactness.check_environment(environment, config)
     if not os.path.exists(finished):  # which, unlike a Path, takes a name that no file can have for one that none has
-        gc.collect()  # what an earlier run in this process has left
-        memory.check_replay(config)
-        if options.tensorboard:
-            tensorboard.require()
-        if options.extend and not (Path(run_dir) / "checkpoints").exists():
-            extension.check(options.extend, config)
+        _check_request(config, Path(run_dir), options)
     is_new = not os.path.exists(Path(run_dir) / "config.json")
     trial = exactness.trial_of(config) if options.try_environment and is_new else None
     run = RunDir(Path(run_dir), config)
@@ -123,6 +102,16 @@ def train(
         return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run(trial)
     finally:
         run.close()
+
+
+def _check_request(config: RunConfig, run_dir: Path, options: Options) -> None:
+    """Raises ConfigError if this machine or the options do not allow the run."""
+    gc.collect()  # what an earlier run in this process has left
+    memory.check_replay(config)
+    if options.tensorboard:
+        tensorboard.require()
+    if options.extend and not (run_dir / "checkpoints").exists():
+        extension.check(options.extend, config)
 
 
 class _Session:
@@ -142,6 +131,7 @@ class _Session:
         self._writer: Any = None
         self._saved_before = False
         self._saved_frames, self._saved_at = 0, time.monotonic()  # the newest checkpoint: its frames, and when
+        self._last_step = extension.last_step(config)
         self._clock = timing.IterationClock()
 
     def run(self, trial: dict[str, Any] | None) -> dict[str, Any]:
@@ -265,14 +255,6 @@ class _Session:
                 self._save(loop, stop)
             self._saved_at = time.monotonic()
 
-    @functools.cached_property
-    def _last_step(self) -> int:
-        """After so many steps there is a checkpoint from which the run could go on with a larger budget: before the end
-        of this one cuts an iteration short (extension.py).  0: it does not."""
-        config = self.config
-        at_once = getattr(config.agent.execution, "environments", 1)
-        return config.steps - at_once if config.steps % config.iteration_steps else 0
-
     def _keep(self, error: Exception, loop: Loop, stop: StopRequests) -> None:
         """Save the run if its state is whole, and add to the error what is kept and how to continue."""
         notes = [advice(loop.run.replay.ring)] if isinstance(error, Diverged) else []
@@ -368,12 +350,7 @@ class _Session:
         self.timing.write(seconds)
         if self._writer:
             self._writer.write(row, seconds, record.histograms)
-        returns = "no episode ended" if not row["train_episodes"] else f"mean return {row['train_return_mean']:.2f}"
-        evaluated = f", evaluation {row['eval_return_mean']:.2f}" if row["eval_episodes"] else ""
-        self.log(
-            f"Iteration {row['iteration']}: {row['frames']:,} frames, {row['train_episodes']} episodes, {returns}"
-            f"{evaluated}, epsilon {row['epsilon']:.3f}, {seconds['training_frames_per_s']:,.0f} frames/s"
-        )
+        self.log(iteration_line(row, seconds["training_frames_per_s"]))
 
     def warn(self, text: str) -> None:
         """A warning: shown also if progress is switched off."""
@@ -395,7 +372,7 @@ class _Session:
         stop.alive(loop.pause_seconds())
         state = {"run": loop.state(), "tables": tables}
         stop.alive()
-        _check_finite(state["run"]["learner"], loop.run.counters.frames)
+        check_weights(state["run"]["learner"], loop.run.counters.frames)
         self.store.save(loop.run.counters.frames, state, loop.run.blobs(), stop.alive)
         if not self._saved_before:
             self._saved_before = True
@@ -422,12 +399,3 @@ class _Session:
             table.close()
         if self._writer:
             self._writer.close()
-
-
-def _check_finite(learner: dict[str, np.ndarray], frames: int) -> None:
-    """Raises Diverged if a weight is not finite: such weights must not replace a good checkpoint."""
-    if wrong := [name for name, array in learner.items() if not np.isfinite(array).all()]:
-        raise Diverged(
-            f"The weights are not finite at {frames} frames ({', '.join(wrong[:3])}): the network has diverged. "
-            "No checkpoint of this is written, and the last one is kept."
-        )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dqn_tf.api import make_config
-from dqn_tf.training.run import EPISODE_COLUMNS, iteration_columns
+from dqn_tf.training.records import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce.executing import jobs
 from reproduce.planning.job import Job

@@ -27,8 +27,7 @@ from dqn_tf.replay.storage import Storage
 from dqn_tf.training import tensorboard
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.monitors import Monitors
-from dqn_tf.training.records import IterationRecord
-from dqn_tf.training.run import iteration_columns
+from dqn_tf.training.records import IterationRecord, iteration_columns
 from dqn_tf.training.stats import EDGES, binned
 
 PRIORITIZED = Prioritized(alpha=0.5, importance=Importance(beta=0.5, beta_final=1.0, end=20))

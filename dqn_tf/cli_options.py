@@ -1,0 +1,151 @@
+"""The options of the commands of ``dqn-tf``, and how their words are read.  Imports nothing that takes time."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+from pathlib import Path
+from typing import Any
+
+from dqn_tf.checks import unknown
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with the nearest option or part named for an unknown one."""
+
+    def parts(self) -> dict[str, argparse.ArgumentParser]:
+        """The commands of `dqn-tf`, the parts of one of its commands."""
+        groups = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return dict(groups[0].choices) if groups else {}
+
+    def options(self) -> dict[str, None]:
+        """Every option, those of the parts included."""
+        own = {option: None for action in self._actions for option in action.option_strings}
+        return own | {o: None for part in self.parts().values() if isinstance(part, Parser) for o in part.options()}
+
+    def error(self, message: str) -> Any:
+        known = self.options()
+        if part := re.match(r"argument PART: invalid choice: '([^']*)'", message):
+            message = str(unknown("part", part[1], self.parts()))
+        for word in message.removeprefix("unrecognized arguments: ").split():
+            if message.startswith("unrecognized") and word.startswith("--"):
+                message = str(unknown("option", word.split("=")[0], known))
+                break
+        self.exit(2, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+# -- one function per command ------------------------------------------------------------------------------------------
+def add_train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _add_run(parser)
+    add("--run-dir", required=True, type=Path, help="where the run lives")
+    add("--checkpoint-frames", type=count, default=200_000, metavar="N", help="frames between checkpoints")
+    text = "minutes between checkpoints, where that is sooner (default 10; no byte of a result depends on it)"
+    add("--checkpoint-minutes", type=_positive, default=10.0, metavar="M", help=text)
+    text = "begin with the finished run in DIR, whose budget was smaller, as if it had been this one"
+    add("--extend", type=Path, metavar="DIR", help=text)
+    add("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
+    add("--outside-scope", action="store_true", help="resume although versions or hardware changed")
+    text = "inexact: an episode that cannot be restored exactly begins anew, noted in manifest.json"
+    add("--resume", choices=("exact", "inexact"), default="exact", help=text)
+    text = "do not try an environment of your own before training (check-env)"
+    add("--no-trial", action="store_true", help=text)
+    add("--quiet", action="store_true", help="no progress")
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run_dir", type=Path)
+    add("--episodes", required=True, type=count, metavar="N", help="episodes to play")
+    add("--epsilon", type=float, help="probability of a random action (default: the run's evaluation)")
+    add("--seed", type=int, help="seed of the evaluation's environments (default: the run's)")
+    text = "whose score (default: the one that the run's final evaluation is of)"
+    add("--network", choices=("last", "best"), help=text)
+    add("--video", type=Path, metavar="FILE.gif", help="also record the first episode (extra: video)")
+
+
+def add_digest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", type=Path)
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", help="see `dqn-tf presets`")
+    text = "where a preset's values differ between environments: which"
+    parser.add_argument("--environment", metavar="ENV", help=text)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one line of JSON")
+    form.add_argument("--csv", action="store_true", help="one row per field")
+
+
+def add_nothing(parser: argparse.ArgumentParser) -> None:
+    """For commands without options."""
+
+
+def add_check_env(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("environment", metavar="ENV", help="as for train")
+    _add_environment(parser)
+
+
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--work-dir", type=Path, help="where to run (default: a temporary directory)")
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--preset", default="dqn_nature")
+    add("--environment", default="breakout", metavar="ENV")
+    add("--seconds", type=float, default=20.0, help="seconds of end-to-end training to measure")
+    add("--json", action="store_true", help="the numbers as one line of JSON")
+    add("--set", dest="settings", action="append", default=[], metavar="path=value")
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    text = "a run directory, or a folder that contains some"
+    parser.add_argument("folder", type=Path, metavar="DIR", help=text)
+    text = "where to write it (default: DIR/report.html)"
+    parser.add_argument("--out", type=Path, metavar="FILE", help=text)
+
+
+# -- what several of them have -----------------------------------------------------------------------------------------
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", help="see `dqn-tf presets`")
+    parser.add_argument(
+        "environment", metavar="ENV", help="breakout, ALE/Breakout-v5, a Gymnasium id, module:Name-v0, module:factory"
+    )
+    _add_environment(parser)
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
+    parser.add_argument("--frames", type=count, required=True, metavar="N", help="training budget in frames")
+    parser.add_argument("--protocol", help="Atari protocol, if not the preset's")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="path=value",
+        help="set a field of the agent, evaluation.*, protocol.*, iteration_frames or heldout_states; repeatable",
+    )
+
+
+def _add_environment(parser: argparse.ArgumentParser) -> None:
+    text = "a keyword argument of the environment, as JSON or a text; part of the run's identity; repeatable"
+    parser.add_argument("--env-args", action="append", default=[], metavar="name=value", help=text)
+
+
+def count(text: str) -> int:
+    """A positive whole number: 2000000, 2_000_000 or 2e6."""
+    try:
+        number = float(text)
+        if number >= 1 and number == int(number):
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+
+
+def _positive(text: str) -> float:
+    """A number above 0: 10, 0.5 or 1e9."""
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < float("inf"):
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
