@@ -43,8 +43,9 @@ SCHEMA = 1  # of config.json and of checkpoints; raised when an older one can no
 class AgentConfig:
     """An agent: one value for each idea of the DQN family.
 
-    Where a contract stands among the alternatives (agent/contracts.py), a class of your own may take their place; a
-    new idea of this package is a new file and one more alternative here.
+    Where a contract stands among the alternatives (agent/contracts.py), a class of your own may take their place.  A
+    new idea of this package is a new file, one more alternative here, and a line among the built-in parts at the end of
+    agent/contracts.py, where type checkers hold it against its contract.
     """
 
     network: NatureCNN | CNN | MLP | Torso = setting(doc="torso of the Q-network")

@@ -146,7 +146,7 @@ class Memory:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.states: list[np.ndarray] = []
-        self.moves: list[tuple[int, float, float] | None] = []  # action, reward, discount (0 where the value ends)
+        self.moves: list[tuple[int, float, float] | None] = []  # action, reward, discount (0 at termination)
 
     def see(self, state: np.ndarray) -> None:
         self.states.append(state)
@@ -168,7 +168,7 @@ class Memory:
         return [int(p) for p in places]
 
     def batch(self, indices: list[int]) -> tuple[np.ndarray, ...]:
-        """s, a, r, gamma (0 where the value ends), s'"""
+        """s, a, r, gamma (0 at termination), s'"""
         actions, rewards, discounts = zip(*(self.moves[p] for p in indices), strict=True)  # type: ignore[arg-type]
         return (
             np.stack([self.states[p] for p in indices]),

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 import dqn_tf
-from dqn_tf.agent.values.expected import select, target
+from dqn_tf.agent.values.expected import select, td_target
 from dqn_tf.types import LossOutputs, Monitored, ValueOutputs
 
 
@@ -36,7 +36,7 @@ class LogCosh:
         return Monitored({}, {})
 
     def losses(self, values: ValueOutputs, transitions: Any, next_values: ValueOutputs, terms: Any) -> LossOutputs:
-        y = tf.stop_gradient(target(transitions.r_t, transitions.discount_t, next_values, terms))
+        y = tf.stop_gradient(td_target(transitions.r_t, transitions.discount_t, next_values, terms))
         delta = y - select(values.q_values, transitions.a_tm1)
         x = tf.abs(delta) / self.scale
         log_cosh = x + tf.math.softplus(-2.0 * x) - math.log(2.0)  # does not overflow

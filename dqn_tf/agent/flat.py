@@ -4,8 +4,8 @@ A small network's update is arithmetic of a tenth of a millisecond, and each var
 writes costs microseconds.  So here the parameters lie one after the other in one vector, which the graph cuts into the
 networks' variables; gradients are taken with respect to the vector, and one step of the optimizer moves all of it.
 
-The variables of the networks and of their optimizer stay what everybody else reads and saves: ``settle`` brings them
-up to date, and ``load`` takes them over.
+The variables of the networks and of their optimizer stay what everybody else reads and saves: ``sync_variables`` brings
+them up to date, and ``load`` takes them over.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FlatGroup:
             if vectors:
                 yield vectors[0], variables
 
-    def settle(self) -> None:
+    def sync_variables(self) -> None:
         """The variables are to be what the vectors are."""
         self._of_variables.iterations.assign(self.optimizer.iterations)
         for vector, variables in self.pairs():
@@ -70,7 +70,7 @@ class FlatGroup:
                 variable.assign(part)
 
     def load(self) -> None:
-        """The inverse of ``settle``."""
+        """The inverse of ``sync_variables``."""
         self.optimizer.iterations.assign(self._of_variables.iterations)
         for vector, variables in self.pairs():
             vector.assign(np.concatenate([np.asarray(v).ravel() for v in variables]))
@@ -136,12 +136,12 @@ class Flat:
         for group in self.groups:
             group.theta_target.assign(group.theta)
 
-    def settle(self) -> None:
+    def sync_variables(self) -> None:
         """The variables are to be what the vectors are."""
         for group in self.groups:
-            group.settle()
+            group.sync_variables()
 
     def load(self) -> None:
-        """The inverse of ``settle``."""
+        """The inverse of ``sync_variables``."""
         for group in self.groups:
             group.load()

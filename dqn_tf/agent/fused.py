@@ -29,7 +29,7 @@ class FusedLearner:
     """As ``Learner``, with the same random streams and the same state; ``execution=fused`` chooses it.
 
     theta, theta^- and the optimizer's memory are vectors (flat.py).  The variables that ``Learner`` has are brought up
-    to date by ``settle``, which everything here calls that reads them.
+    to date by ``sync_variables``, which everything here calls that reads them.
     """
 
     def __init__(self, config: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
@@ -82,17 +82,17 @@ class FusedLearner:
 
     def act_target(self, observations: np.ndarray, step: int = 0) -> np.ndarray:
         """See ``Learner.act_target``."""
-        self.settle()
+        self.sync_variables()
         return self._plain.act_target(observations, step)
 
     def scorer(self, phase: str) -> Callable[[np.ndarray], Any]:
         """See ``Learner.scorer``: of the weights as they are now."""
-        self.settle()
+        self.sync_variables()
         return self._plain.scorer(phase)
 
-    def settle(self) -> None:
-        """See ``Learner.settle``."""
-        self.parameters.settle()
+    def sync_variables(self) -> None:
+        """See ``Learner.sync_variables``."""
+        self.parameters.sync_variables()
 
     def graphs(self) -> tuple[Any, Any]:
         """See ``Learner.graphs``: the same arithmetic, not in one piece."""
@@ -131,10 +131,10 @@ class FlatParameters:
             self._on_host = list(map(np.asarray, self.weights()))
         return self._on_host
 
-    def settle(self) -> None:
+    def sync_variables(self) -> None:
         """Bring the variables up to date."""
         if not self._settled:
-            self._flat.settle()
+            self._flat.sync_variables()
             self._settled = True
 
     def sync_target(self) -> None:
@@ -144,12 +144,12 @@ class FlatParameters:
 
     def state(self) -> dict[str, np.ndarray]:
         """See ``Parameters.state``."""
-        self.settle()
+        self.sync_variables()
         return self._parameters.state()
 
     def theta(self) -> dict[str, np.ndarray]:
         """See ``Parameters.theta``."""
-        self.settle()
+        self.sync_variables()
         return self._parameters.theta()
 
     def set_theta(self, theta: dict[str, np.ndarray]) -> None:

@@ -184,7 +184,7 @@ class Learner:
         """Of those of the action of agent step ``step``."""
         return self._seeds(self._act_stream, step)
 
-    def settle(self) -> None:
+    def sync_variables(self) -> None:
         """Bring the networks' variables up to date, where something else holds the parameters meanwhile: nothing does
         here (fused.py)."""
 

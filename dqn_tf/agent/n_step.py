@@ -2,7 +2,7 @@
 
 Paper: Sutton 1988; in this family Hessel et al. 2018 (arXiv 1710.02298), section "Multi-step learning":
 
-    R_t = sum_{i<k} gamma^i r_{t+i+1},   discount = gamma^k, or 0 where the value ends,   k <= n.
+    R_t = sum_{i<k} gamma^i r_{t+i+1},   discount = gamma^k, or 0 at termination,   k <= n.
 
 Symbols: n = ``n_step``, gamma = the configuration's ``discount``; k < n only in the tails of an episode.
 """
@@ -30,7 +30,7 @@ class Accumulator:
     []
     >>> accumulator.add(8, 4.0, 1.0, last=False)    # R = 1 + 0.5 * 4, discount = 0.5^2
     [Completed(steps=2, action=7, reward=3.0, discount=0.25)]
-    >>> accumulator.add(9, 2.0, 0.0, last=True)     # the value ends: tails with k = 2 and k = 1
+    >>> accumulator.add(9, 2.0, 0.0, last=True)     # termination: tails with k = 2 and k = 1
     [Completed(steps=2, action=8, reward=5.0, discount=0.0), Completed(steps=1, action=9, reward=2.0, discount=0.0)]
     """
 

@@ -17,7 +17,7 @@ What runs has a place for every idea of the family.  A target rule (targets/) sa
 and what is added; a value family (values/) makes y of that, and the loss of each transition.  With the rule ``Greedy``
 and the family ``Expected`` it specializes to the paper's line:
 
-    next_outputs.q_values        Q^(s', .; theta^-)                                                  [B, A]
+    next_values.q_values         Q^(s', .; theta^-)                                                  [B, A]
     terms.policy                 1 for argmax_a' Q^(s', a'; theta^-), 0 for the others               [B, A]
     y (values/expected.py)       r_t + discount_t * sum_a' policy(a') Q^(s', a') = r + gamma max Q^   [B]
     losses.td_error              delta = y - Q(s, a; theta)                                          [B]
@@ -27,7 +27,7 @@ and the family ``Expected`` it specializes to the paper's line:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.flat import Flat
@@ -35,7 +35,7 @@ from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.optimizers import Optimizers
 from dqn_tf.config import AgentConfig
-from dqn_tf.types import Sample
+from dqn_tf.types import Sample, Tensor, TensorLike
 
 
 class Gradients(NamedTuple):
@@ -44,59 +44,59 @@ class Gradients(NamedTuple):
     loss []: weighted mean over the batch.  td_error, priority [B].  q_values [B, A]: of s_tm1 by the online network.
     """
 
-    gradients: list[Any]
-    loss: Any
-    td_error: Any
-    priority: Any
-    q_values: Any
+    gradients: list[Tensor]
+    loss: Tensor
+    td_error: Tensor
+    priority: Tensor
+    q_values: Tensor
 
 
 class UpdateOutputs(NamedTuple):
     """What one update reports: as in ``Gradients``, and grad_norm [], the global norm before clipping."""
 
-    loss: Any
-    td_error: Any
-    priority: Any
-    grad_norm: Any
-    q_values: Any
+    loss: TensorLike
+    td_error: TensorLike
+    priority: TensorLike
+    grad_norm: TensorLike
+    q_values: TensorLike
 
 
 def compute_gradients(
     agent: AgentConfig,
-    online: QNetwork,
-    target: QNetwork,
+    online_network: QNetwork,
+    target_network: QNetwork,
     sample: Sample,
     draws: Draws | None,
-    theta: list[Any] | None = None,
+    theta: list[Tensor] | None = None,
 ) -> Gradients:
     """The gradients of the batch's loss with respect to theta; none goes through the target network.
 
     Args:
         agent: the target rule (``bootstrap``) and the value family (``value``).
-        online: Q, whose parameters are theta.
-        target: Q^, whose parameters are theta^-.
+        online_network: Q, whose parameters are theta.
+        target_network: Q^, whose parameters are theta^-.
         sample: transitions [B, ...], their importance weights [B] and, where actions are masked, the legal ones [B, A].
         draws: random numbers for noise and sampled fractions; None where the agent has neither.
         theta: tensors that stand for the online network's variables, where it reads those (flat.py).
     """
-    networks, transitions = {"online": online, "target": target}, sample.transitions
-    next_outputs = target(transitions.s_t, "target", draws)
+    networks, transitions = {"online": online_network, "target": target_network}, sample.transitions
+    next_values = target_network(transitions.s_t, "target", draws)
     others = {
         (network, state): networks[network](getattr(transitions, state), "act", draws)
         for network, state in agent.bootstrap.states
     }
     masks = (sample.masks,) if sample.masks else ()
-    terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1, *masks)
+    terms = agent.bootstrap.terms(next_values, others, transitions.a_tm1, *masks)
     with tf.GradientTape() as tape:
         tape.watch(theta or [])
-        outputs = online(transitions.s_tm1, "predict", draws)
-        losses = agent.value.losses(outputs, transitions, next_outputs, terms)
+        outputs = online_network(transitions.s_tm1, "predict", draws)
+        losses = agent.value.losses(outputs, transitions, next_values, terms)
         loss = tf.reduce_mean(sample.weights * losses.loss)
-    gradients = tape.gradient(loss, theta or online.variables)
+    gradients = tape.gradient(loss, theta or online_network.variables)
     return Gradients(gradients, loss, losses.td_error, losses.priority, outputs.q_values)
 
 
-def apply_gradients(optimizer: Optimizers | Flat, gradients: list[Any], max_grad_norm: float | None) -> Any:
+def apply_gradients(optimizer: Optimizers | Flat, gradients: list[Tensor], max_grad_norm: float | None) -> Tensor:
     """One step of the optimizer on theta, by gradients clipped to the global norm ``max_grad_norm``.
 
     Returns:

@@ -119,7 +119,17 @@ class MinAtarEnvironment:
         seen = np.array(self._board.state(), bool)
         over = step_type == StepType.LAST
         discount, lives = (0.0, 0) if terminated else (1.0, 1)
-        self._last = TimeStep(seen, seen, reward, discount, step_type, over, over and not terminated, lives, frames)
+        self._last = TimeStep(
+            observation=seen,
+            frame=seen,
+            reward=reward,
+            discount=discount,
+            step_type=step_type,
+            episode_over=over,
+            truncated=over and not terminated,
+            lives=lives,
+            frames=frames,
+        )
         return self._last
 
     def render(self) -> np.ndarray:

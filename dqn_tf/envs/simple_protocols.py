@@ -16,7 +16,7 @@ class GymnasiumProtocol:
     """How an agent meets a Gymnasium environment.
 
     ``time_limit``: what a time limit means to the learner.  "bootstrap": the episode was cut off, the value of its last
-    observation counts; "terminal": the value ends, as if the environment had ended the episode itself.
+    observation counts; "terminal": a termination, as if the environment had ended the episode itself.
     """
 
     KIND = "gymnasium_protocol"

@@ -6,7 +6,8 @@ pipelined.py, gate.py, prediction.py: the gradients of the next update begin whi
 background.py: updates on another thread, beside a loop that goes on acting.
 blocks.py: several updates in one compiled call, where the replay is on the device.
 
-Threads: only pipelined.py and background.py start one.  Updates run on it, and in background.py the sampling and the
-priority updates that belong to them.  Acting, environments, storing, evaluation and saving stay on the main thread.
+Threads: in this package only pipelined.py and background.py start one.  Updates run on it, and in background.py what
+belongs to them: sampling, priority updates, and the iteration's statistics of losses, TD errors and Q-values.  Acting,
+environments, storing, evaluation and saving stay on the main thread.
 (Environments may have processes of their own, envs/vector.py.)  Which thread is faster never shows in the results.
 """

@@ -42,7 +42,7 @@ class ThreadUpdater:
         self.made = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="learner")
         self._running: Future[None] | None = None
-        self._rest = threading.Event()
+        self._stop = threading.Event()
         self._slowest_update: float | None = None  # seconds, of those that this process has made
 
     def start(self, until: int) -> None:
@@ -51,7 +51,7 @@ class ThreadUpdater:
             self._running.result()
             self._running = None
         if self._running is None and self.made < until:
-            self._rest.clear()
+            self._stop.clear()
             self._running = self._thread.submit(self._update_until, until)
 
     def running(self, seconds: float) -> bool:
@@ -66,7 +66,7 @@ class ThreadUpdater:
 
     def pause(self) -> None:
         """See ``BackgroundUpdater``."""
-        self._rest.set()
+        self._stop.set()
         self.finish()
 
     def pause_seconds(self) -> float:
@@ -83,12 +83,12 @@ class ThreadUpdater:
 
     def close(self) -> None:
         """See ``BackgroundUpdater``."""
-        self._rest.set()
+        self._stop.set()
         self._thread.shutdown(cancel_futures=True)
 
     # -- in the thread -----------------------------------------------------------------------------------------------
     def _update_until(self, until: int) -> None:
-        while self.made < until and not self._rest.is_set():
+        while self.made < until and not self._stop.is_set():
             number = self._updates_per_call if self._updates_per_call <= until - self.made else 1
             clock = time.perf_counter()
             reported = self._update(number)

@@ -48,14 +48,14 @@ class PipelinedUpdater:
         self._config, self._replay, self._batch_size = config, replay, config.agent.batch_size
         self._thread = UpdateThread(learner)
         self._next: _Next | None = None
-        self.hits = 0
+        self.commits = 0
 
     def update(self, number: int, step: int, last: bool) -> UpdateOutputs:
         """See ``Updater``; gathers the batch of the next update while this one is being made."""
         sampled = self._replay.sample_indices(self._batch_size, number)
         try:
             result = self._begun_early(sampled)
-            self.hits += result is not None
+            self.commits += result is not None
             result = result or self._thread.begin(self._replay.gather(sampled), number)
             self._thread.gate.commit()
             priorities = self._thread.gate.priorities()

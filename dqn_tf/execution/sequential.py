@@ -11,7 +11,7 @@ from dqn_tf.replay.replay import Replay
 class SequentialUpdater:
     """An ``Updater`` without a thread: what the other executions must equal, bit for bit."""
 
-    hits = 0
+    commits = 0
 
     def __init__(self, learner: Learner | FusedLearner, replay: Replay) -> None:
         self._learner, self._replay = learner, replay

@@ -1,8 +1,8 @@
-"""What a loop relies on: the contracts of those who carry out updates.
+"""What a loop relies on: the contracts of an execution.
 
-Whoever carries them out, update number k is the same function of (theta, theta^-, the replay when it is due, the seed,
-k), and updates take effect in the order of their numbers.  An execution may begin work early, on another thread or on
-a device; it may never let that show in a bit of the results.
+Whatever the execution, update number k is the same function of (theta, theta^-, the replay when it is due, the seed,
+k), and updates take effect in the order of their numbers.  Work may begin early, on another thread or on a device; no
+bit of the results may show it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Updater(Protocol):
     """Carries out updates between the steps of a loop that acts and learns in turn."""
 
     @property
-    def hits(self) -> int:
-        """Updates so far whose work had begun before they were due."""
+    def commits(self) -> int:
+        """Updates so far that had begun before they were due and were committed."""
 
     def update(self, number: int, step: int, last: bool) -> UpdateOutputs:
         """Carry out an update, and give the replay the priorities that it found.

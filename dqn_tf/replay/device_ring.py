@@ -34,8 +34,8 @@ def _interleaved() -> Any:
 class DeviceRing:
     """The device's side of a ring whose frames are ``DeviceFrames``: a copy of its columns, and how batches are made.
 
-    ``bring`` and ``flush`` belong to the thread that writes the ring; ``gather_in_graph`` may run in another, if no row
-    that it reads is written meanwhile.
+    ``bring`` and ``flush`` are called by whichever thread samples, and nothing else writes the ring meanwhile.
+    ``gather_in_graph`` may run in another thread, if no row that it reads is written meanwhile.
     """
 
     def __init__(self, ring: Ring) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from dqn_tf.agent.n_step import Accumulator, Completed
 from dqn_tf.replay.device_ring import DeviceRing
 from dqn_tf.replay.ring import Ring
-from dqn_tf.replay.sampler import RingView, SamplingRule
+from dqn_tf.replay.sampler import RingView, Sampler, SamplingRule, with_priorities
 from dqn_tf.replay.storage import Storage
 from dqn_tf.rng import Stream
 from dqn_tf.types import Monitored, ObservationSpec, Sample, SampleIndices, StepType, TimeStep
@@ -38,7 +38,8 @@ class Replay:
             ConfigError: the machine or the device does not grant the memory.
         """
         self.n_step = n_step
-        self.sampler: Any = rule.build(storage.capacity)
+        self.sampler: Sampler = rule.build(storage.capacity)
+        self.priorities = with_priorities(self.sampler)  # the same object, if it remembers priorities
         self.ring = Ring(spec, storage.capacity, storage.compression, storage.placement)
         self.on_device = DeviceRing(self.ring) if storage.placement == "device" else None
         self._accumulator = Accumulator(n_step, gamma)
@@ -70,8 +71,8 @@ class Replay:
         for done in transitions:
             row = newest - done.steps
             self.ring.complete(row, done.steps, done.action, done.reward, done.discount)
-            if self.sampler.has_priorities and self.ring.usable(np.array([row]))[0]:
-                self.sampler.on_insert(row)
+            if self.priorities and self.ring.usable(np.array([row]))[0]:
+                self.priorities.on_insert(row)
 
     def cut(self) -> None:
         """The episode under way goes no further than its newest frame, and was cut off there: what is open is
@@ -99,8 +100,8 @@ class Replay:
 
     def _append(self, timestep: TimeStep, first: bool) -> int:
         newest = self.ring.append(timestep.frame, first, timestep.mask)
-        if self.sampler.has_priorities:
-            self.sampler.on_evict(self.ring.evicted_by(self.ring.oldest))
+        if self.priorities:
+            self.priorities.on_evict(self.ring.evicted_by(self.ring.oldest))
         return newest
 
     # -- sampling ----------------------------------------------------------------------------------------------------
@@ -114,8 +115,7 @@ class Replay:
 
     def sample_indices_of(self, ring: RingView, batch_size: int, update: int) -> SampleIndices:
         """``sample_indices`` for another view of the ring than the present one."""
-        sampled: SampleIndices = self.sampler.sample_indices(ring, batch_size, self._stream.at(update), update)
-        return sampled
+        return self.sampler.sample_indices(ring, batch_size, self._stream.at(update), update)
 
     def sample_indices_ahead(self, batch_size: int, first: int, number: int) -> SampleIndices:
         """The sample indices of several updates at once, and their rows brought to the device.
@@ -154,25 +154,26 @@ class Replay:
 
     def update_priorities(self, rows: np.ndarray, priorities: Any) -> None:
         """Give the sampler the priorities [B] that an update found for these rows [B], if it has priorities."""
-        if self.sampler.has_priorities:
-            self.sampler.update_priorities(rows, np.asarray(priorities))
+        if self.priorities:
+            self.priorities.update_priorities(rows, np.asarray(priorities))
 
     def monitors(self, batch_size: int, update: int) -> Monitored:
         """The sampler's statistics before update number ``update``.  Nothing is changed."""
-        monitored: Monitored = self.sampler.monitors(
-            lambda k: self.sample_indices(batch_size, update + k).weights, update
-        )
-        return monitored
+        return self.sampler.monitors(lambda k: np.asarray(self.sample_indices(batch_size, update + k).weights), update)
 
     # -- saving ------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
-        """The state; the segments of the ring are named by their hashes."""
-        own = {"sampler": self.sampler.state()} if self.sampler.has_priorities else {}
+        """The state; the segments of the ring are named by their hashes.
+
+        ``episode_over`` is not part of it: where it is set nothing is open, and the next frame that is stored begins an
+        episode or a block, which sets it again.
+        """
+        own = {"sampler": self.priorities.state()} if self.priorities else {}
         return {"head": self.ring.head, "open": self._accumulator.state(), "segments": self.ring.segments(), **own}
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of ``state``; the segments are put back one by one with ``ring.restore_segment``."""
         self.ring.restore_head(int(state["head"]), state["segments"])
         self._accumulator.restore(state["open"])
-        if self.sampler.has_priorities:
-            self.sampler.restore(state["sampler"])
+        if self.priorities:
+            self.priorities.restore(state["sampler"])

@@ -7,7 +7,7 @@ Its ``build`` makes the sampler of one replay, which may remember priorities.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import numpy as np
 
@@ -113,6 +113,11 @@ class PrioritySampler(Sampler, Protocol):
         Raises:
             ValueError: the state does not fit.
         """
+
+
+def with_priorities(sampler: Sampler) -> PrioritySampler | None:
+    """The sampler, if it has priorities; else None."""
+    return cast(PrioritySampler, sampler) if sampler.has_priorities else None
 
 
 if TYPE_CHECKING:  # type checkers hold every built-in rule and sampler against its contract

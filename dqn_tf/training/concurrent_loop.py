@@ -8,10 +8,12 @@ and synchronized execution.
       another thread  the updates that are due in the period, on the replay as it was when the period began
     at its end        a barrier; then the transitions go to the replay, environment after environment; theta^- <- theta
 
-Neither thread writes what the other one reads, so it does not matter which is faster: everything follows from the
-numbers of steps and updates.  Learning begins with the first period that starts at or after ``min_replay_steps``.
-Where an iteration ends inside a period there is a barrier too, at the number of updates that are due by then.  The wait
-there may take minutes; a run can be stopped, saved and continued there as anywhere else.
+Between two barriers neither thread reads what the other one writes, so it does not matter which is faster: everything
+follows from the numbers of steps and updates.  The thread of updates writes theta, priorities, and the statistics of
+losses, TD errors and Q-values; this one the counters and the statistics of episodes.  Learning begins with the first
+period that starts at or after ``min_replay_steps``.  Where an iteration ends inside a period there is a barrier too,
+at the number of updates that are due by then.  The wait there may take minutes; a run can be stopped, saved and
+continued there as anywhere else.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import numpy as np
 
 from dqn_tf import determinism
 from dqn_tf.agent.learner import Learner
+from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
@@ -66,7 +69,7 @@ class ConcurrentLoop:
         assert isinstance(run.learner, Learner)
         if len(streams) == 1 and isinstance(self.environments, vector.InProcess):
             run.lender = Lender.of(self.environments.environments[0], config, self._take_back)
-        self.updater = ThreadUpdater(run.learner, run.replay, run.note_update, execution.updates_per_call)
+        self.updater = ThreadUpdater(run.learner, run.replay, self._note_update, execution.updates_per_call)
         self._feeds = [Feed(self.environments.spec.observation) for _ in streams]
         self._over = [True] * len(streams)  # whether the environment's episode is over, or none has begun
         self._returns, self._lengths = [0.0] * len(streams), [0] * len(streams)
@@ -121,9 +124,23 @@ class ConcurrentLoop:
     def _updates_due(self, steps: int) -> int:
         """Updates that are to be made by so many steps."""
         agent = self.run.config.agent
+        return max(0, steps // agent.steps_per_update - self._rounds_before) * agent.updates_at_once
+
+    @property
+    def _rounds_before(self) -> int:
+        """Times that updates would be due before learning begins, and are not made."""
+        agent = self.run.config.agent
         period = agent.target_update_steps
-        start = -(-agent.min_replay_steps // period) * period
-        return max(0, steps // agent.steps_per_update - start // agent.steps_per_update) * agent.updates_at_once
+        return -(-agent.min_replay_steps // period) * period // agent.steps_per_update
+
+    def _step_of(self, update: int) -> int:
+        """The step at which this update is due."""
+        agent = self.run.config.agent
+        return (update // agent.updates_at_once + 1 + self._rounds_before) * agent.steps_per_update
+
+    def _note_update(self, outputs: UpdateOutputs, number: int) -> None:
+        """Runs in the thread of updates."""
+        self.run.note_update(outputs, number, self._step_of(number))
 
     # -- acting ------------------------------------------------------------------------------------------------------
     def _act(self) -> None:
@@ -178,7 +195,15 @@ class ConcurrentLoop:
         run.stats.returns.add(self._returns[i])
         steps = run.counters.steps + i + 1
         frames = steps * run.config.frame_skip
-        record = EpisodeRecord(frames, steps, number, i, self._lengths[i], self._returns[i], int(answer.truncated))
+        record = EpisodeRecord(
+            frames=frames,
+            steps=steps,
+            episode=number,
+            env_index=i,
+            length_frames=self._lengths[i],
+            return_raw=self._returns[i],
+            truncated=int(answer.truncated),
+        )
         run.counters = run.counters._replace(episodes=number + 1)
         self._returns[i], self._lengths[i] = 0.0, 0
         return record

@@ -216,7 +216,7 @@ def play(
         epsilon: defaults to the configuration's.
         each_step: called before every step; may raise to stop.
         watch: shown the environment after every step of the first lane's first episode; without workers.
-        say: told now and then how far a phase is that takes long.
+        say: called with progress messages of a long phase.
         lend: gives an environment that is there already, for a stream, where no other one can be had.
 
     Returns:

@@ -132,7 +132,7 @@ class InterleavedLoop:
 
     def _note_update(self, outputs: UpdateOutputs) -> None:
         counters = self.run.counters
-        self.run.note_update(outputs, counters.updates)
+        self.run.note_update(outputs, counters.updates, counters.steps)
         self.run.counters = counters._replace(updates=counters.updates + 1)
 
     def _finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
@@ -140,13 +140,13 @@ class InterleavedLoop:
         run, counters = self.run, self.run.counters
         run.stats.returns.add(self._return)
         record = EpisodeRecord(
-            counters.frames,
-            counters.steps,
-            counters.episodes,
-            0,
-            self._length,
-            self._return,
-            int(timestep.truncated),
+            frames=counters.frames,
+            steps=counters.steps,
+            episode=counters.episodes,
+            env_index=0,
+            length_frames=self._length,
+            return_raw=self._return,
+            truncated=int(timestep.truncated),
         )
         run.counters = counters._replace(episodes=counters.episodes + 1)
         self._return, self._length = 0.0, 0

@@ -65,7 +65,7 @@ class Monitors:
         Returns:
             The numbers by name, nan where there is nothing to measure yet; and bin counts over ``stats.EDGES`` by name.
         """
-        self._learner.settle()
+        self._learner.sync_variables()
         numbers = dict.fromkeys(self.columns, math.nan)
         histograms: dict[str, tuple[Any, Any]] = {}
         if self._value.monitored and heldout is not None:

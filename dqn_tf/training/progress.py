@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from dqn_tf.config import RunConfig
+
 PLAIN_SECONDS = 60.0
 
 
@@ -99,4 +101,12 @@ def iteration_line(row: Mapping[str, Any], frames_per_s: float) -> str:
     return (
         f"Iteration {row['iteration']}: {row['frames']:,} frames, {row['train_episodes']} episodes, {returns}"
         f"{evaluated}, epsilon {row['epsilon']:.3f}, {frames_per_s:,.0f} frames/s"
+    )
+
+
+def nothing_learned(config: RunConfig) -> str:
+    """A warning about a budget without an update."""
+    return (
+        f"Nothing will be learned: the budget of {config.steps:,} steps is over before the first update, which is due "
+        f"after {config.agent.min_replay_steps:,} (`min_replay_steps`). The score will be that of an untrained network."
     )

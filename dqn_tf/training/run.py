@@ -22,7 +22,7 @@ from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIte
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.divergence import advice, check_weights
 from dqn_tf.training.loop import Loop, make_loop
-from dqn_tf.training.progress import Progress, iteration_line
+from dqn_tf.training.progress import Progress, iteration_line, nothing_learned
 from dqn_tf.training.records import EPISODE_COLUMNS, EpisodeRecord, IterationRecord, iteration_columns
 from dqn_tf.training.run_dir import RunDir, Table, read_manifest, read_summary, write_json
 from dqn_tf.training.stop import Interrupted, StopRequests
@@ -158,11 +158,7 @@ class _Session:
                 if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
                     self.warn(text)  # before they are started, which may take long
                 if not config.updates:
-                    self.warn(
-                        f"Nothing will be learned: the budget of {config.steps:,} steps is over before the first "
-                        f"update, which is due after {config.agent.min_replay_steps:,} (`min_replay_steps`). The score "
-                        "will be that of an untrained network."
-                    )
+                    self.warn(nothing_learned(config))
                 loop = self._make_loop()
                 loop.run.say = self.log
                 columns = iteration_columns(loop.run.monitors.columns)

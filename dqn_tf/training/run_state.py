@@ -51,7 +51,7 @@ class RunState:
         heldout_masks: the actions [n, A] that are legal in them; None where there are no masks.
         best: the best-scored network, if the configuration asks for it.
         seconds: wall clock by phase, of the iteration under way; no part of the state.
-        say: told now and then how far an evaluation is that takes long.
+        say: called with progress messages of long evaluations.
         lender: gives the environment of training to evaluations that can have no other; None if it cannot be given.
         inexact: whether an environment that cannot be restored exactly begins its next episode instead.
         begun_anew: where that happened: frames, and the environment's index, episode, and steps that are not continued.
@@ -83,14 +83,14 @@ class RunState:
         clip = self.config.protocol.reward_clip if self.config.protocol else None
         return reward if clip is None else min(max(reward, clip[0]), clip[1])
 
-    def note_update(self, outputs: UpdateOutputs, number: int) -> None:
-        """Add what update ``number`` reports to the statistics.
+    def note_update(self, outputs: UpdateOutputs, number: int, step: int) -> None:
+        """Add what update ``number``, due at step ``step``, reports to the statistics; nothing else is read or written.
 
         Raises:
             Diverged: its loss or its gradient norm is not finite.
         """
         loss, grad_norm = float(outputs.loss), float(outputs.grad_norm)
-        check_finite(loss, grad_norm, number, self.counters.steps)
+        check_finite(loss, grad_norm, number, step)
         self.stats.add_update(loss, grad_norm, np.asarray(outputs.td_error), np.asarray(outputs.q_values))
 
     def choose_heldout(self) -> None:

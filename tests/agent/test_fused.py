@@ -135,7 +135,7 @@ def test_looking_changes_no_bit(pair: Callable[..., tuple[Learner, FusedLearner]
     (_, one), (_, other) = pair(), pair()
     for number in range(4):
         learn(one, 1, number), learn(other, 1, number)
-        other.settle()
+        other.sync_variables()
         other.parameters.theta()
         other.scorer("evaluation/1")(batch(2).transitions.s_t)
     states = one.parameters.state(), other.parameters.state()

@@ -81,7 +81,7 @@ def test_stopped_and_continued(preset: str, execution: Any, tmp_path: Path, cart
     assert rows[0] == rows[1] and len(rows[0]) == 2
     assert set(whole.run.monitors.columns) <= set(next(r for r in records if isinstance(r, IterationRecord)).row)
     assert continued.digest() == whole.digest() and continued.run.counters == whole.run.counters
-    assert continued.updater.hits == 0
+    assert continued.updater.commits == 0
     # What could have differed occurred after the stop: updates, a copy, ends of episodes, a wrap, an evaluation.
     assert whole.run.counters.updates >= 30 and whole.run.counters.episodes >= 3 and whole.run.replay.ring.head > 2 * 70
     assert any(isinstance(r, IterationRecord) and r.row["eval_episodes"] > 0 for r in records)

@@ -89,5 +89,5 @@ def test_with_one_thread_nothing_begins_early(cartpole: Callable[..., RunConfig]
     config = dataclasses.replace(config, agent=dataclasses.replace(config.agent, execution=execution))
     run = RunState(config, EnvironmentSpec(ObservationSpec((4,), "float32"), ("left", "right"), 1))
     updater = make_updater(config, run.learner, run.replay)
-    assert type(updater) is kind and updater.hits == 0
+    assert type(updater) is kind and updater.commits == 0
     updater.close()

@@ -444,6 +444,15 @@ def test_an_update_that_diverges_stops_the_run(trainer: Callable[..., Any], monk
         list(one.records(lambda: None))
 
 
+@pytest.mark.parametrize(("per_update", "at_once"), [(1, 1), (2, 1), (6, 2)])
+def test_an_update_is_named_by_the_step_at_which_it_is_due(trainer: Any, per_update: int, at_once: int) -> None:
+    """Not by how far acting has come meanwhile, which depends on the machine."""
+    one = trainer(steps_per_update=per_update, updates_at_once=at_once)
+    for update in range(20):
+        step = one._step_of(update)
+        assert step > 60 and one._updates_due(step - 1) <= update < one._updates_due(step)
+
+
 def test_a_worker_that_dies_stops_the_run(trainer: Callable[..., Any], outcome: Callable[..., str]) -> None:
     one = trainer(workers=2)
     records = one.records(lambda: None)

@@ -196,7 +196,9 @@ def test_who_has_diverged_is_not_told_to_continue(
     tmp_path: Path, line: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note = RunState.note_update
-    monkeypatch.setattr(RunState, "note_update", lambda self, out, n: note(self, out._replace(loss=float("inf")), n))
+    monkeypatch.setattr(
+        RunState, "note_update", lambda self, out, *at: note(self, out._replace(loss=float("inf")), *at)
+    )
     with pytest.raises(Diverged) as caught:
         train(line(), tmp_path, QUIET)
     assert "To continue" not in caught.value.__notes__[0]
@@ -374,7 +376,9 @@ def test_unscaled_observations_are_told(
 ) -> None:
     """The learning rate is not to blame for meters where others show kilometers."""
     note = RunState.note_update
-    monkeypatch.setattr(RunState, "note_update", lambda self, out, n: note(self, out._replace(loss=float("inf")), n))
+    monkeypatch.setattr(
+        RunState, "note_update", lambda self, out, *at: note(self, out._replace(loss=float("inf")), *at)
+    )
     with pytest.raises(Diverged) as caught:
         train(line(environment="gym:simulators:Unscaled-v0"), tmp_path, QUIET)
     assert "Observations are as large as 1" in caught.value.__notes__[0] and "e+07" in caught.value.__notes__[0]

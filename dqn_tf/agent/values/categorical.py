@@ -9,7 +9,7 @@ equation (7) and algorithm 1:
     m_i     = sum_j [1 - |[T z_j]_{V_min}^{V_max} - z_i| / dz]_0^1  p_j(s', a*; theta^-),
     loss    = -sum_i m_i log p_i(s, a; theta),   no gradient through m.
 
-Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t, N atoms, m [B, N].
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 at termination) = discount_t, s' = s_t, N atoms, m [B, N].
 
 A target rule whose policy is not one-hot averages the distributions of the actions by that policy and shifts the atoms
 by the mean of its bonus.  With a one-hot policy and no bonus this is the paper's a*.

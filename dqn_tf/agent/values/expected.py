@@ -6,7 +6,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training algorithm 
     delta   = y - Q(s, a; theta)
     L(theta) = E[ loss(delta) ],   no gradient through y.
 
-Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t.
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 at termination) = discount_t, s' = s_t.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def average(dist: TensorLike, policy: TensorLike) -> Tensor:
     return tf.reduce_sum(dist * policy[:, :, None], axis=1)
 
 
-def target(r_t: TensorLike, discount_t: TensorLike, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
+def td_target(r_t: TensorLike, discount_t: TensorLike, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
     """y = r + b_r + gamma * sum_a' pi(a') (Q(s', a') + b_v(a')).
 
     Args:
         r_t: r [B].
-        discount_t: gamma [B], 0 where the value ends.
+        discount_t: gamma [B], 0 at termination.
         next_values: of s' by the target network.
         terms: pi, b_v, b_r of the target rule.
 
@@ -82,7 +82,7 @@ def huber(delta: TensorLike, threshold: float) -> Tensor:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expected:
-    """One expected return per action, regressed on ``target`` by a squared-error or Huber loss."""
+    """One expected return per action, regressed on ``td_target`` by a squared-error or Huber loss."""
 
     KIND = "expected"
     random: ClassVar[bool] = False
@@ -116,7 +116,7 @@ class Expected:
         self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
     ) -> LossOutputs:
         """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network."""
-        y = tf.stop_gradient(target(transitions.r_t, transitions.discount_t, next_values, terms))
+        y = tf.stop_gradient(td_target(transitions.r_t, transitions.discount_t, next_values, terms))
         delta = y - select(values.q_values, transitions.a_tm1)
         loss = squared(delta) if self.loss == "squared" else huber(delta, self.huber_threshold)
         return LossOutputs(loss=loss, td_error=delta, priority=loss if self.priority == "loss" else tf.abs(delta))

@@ -8,7 +8,7 @@ equations (2) to (4):
     delta_ij     = r + gamma Z_{tau'_j}(s', a*; theta^-) - Z_{tau_i}(s, a; theta),
     loss         = sum_{i=1}^{N} 1/N' sum_{j=1}^{N'} rho^kappa_{tau_i}(delta_ij),   no gradient through the target.
 
-Symbols: psi: the torso, f: the head, * elementwise, s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) =
+Symbols: psi: the torso, f: the head, * elementwise, s = s_tm1, a = a_tm1, r = r_t, gamma (0 at termination) =
 discount_t, s' = s_t, n = ``cosines``; N, N', K = ``samples``, ``target_samples``, ``policy_samples``.
 """
 

@@ -8,7 +8,7 @@ equations (9) and (10) and algorithm 1:
     rho_tau(u)   = |tau - 1{u < 0}| L_kappa(u) / kappa,       L_kappa: the Huber loss,
     loss         = sum_i 1/N' sum_j rho_{tau_hat_i}(T theta_j - theta_i(s, a)),   no gradient through T theta_j.
 
-Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t, N = N' quantiles.
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 at termination) = discount_t, s' = s_t, N = N' quantiles.
 The division by kappa is that of Dabney et al. 2018b (arXiv 1806.06923, section 2.3); at kappa = 1 both agree.
 kappa = 0 is the quantile loss itself, equation (8): |tau - 1{u < 0}| |u|.
 """

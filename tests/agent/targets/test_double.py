@@ -7,7 +7,7 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.greedy import Greedy
-from dqn_tf.agent.values.expected import target
+from dqn_tf.agent.values.expected import td_target
 from dqn_tf.types import ValueOutputs
 
 
@@ -21,7 +21,7 @@ def test_by_hand() -> None:
     r, discount = tf.constant([1.0]), tf.constant([0.5])
     for rule, want in ((Double(), 2.0), (Greedy(), 3.5)):
         terms = rule.terms(following, others, tf.constant([0]))
-        assert target(r, discount, following, terms).numpy().tolist() == [want]
+        assert td_target(r, discount, following, terms).numpy().tolist() == [want]
 
 
 def test_equals_the_naive_twin() -> None:
@@ -30,7 +30,7 @@ def test_equals_the_naive_twin() -> None:
     r, discount = random.normal(size=50), np.where(random.random(50) < 0.3, 0, 0.99)
     want = [r[b] + discount[b] * float(following[b, max(range(6), key=lambda a, b=b: online[b, a])]) for b in range(50)]
     terms = Double().terms(outputs(following), {("online", "s_t"): outputs(online)}, None)
-    got = target(tf.constant(r, tf.float32), tf.constant(discount, tf.float32), outputs(following), terms)
+    got = td_target(tf.constant(r, tf.float32), tf.constant(discount, tf.float32), outputs(following), terms)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 

@@ -11,7 +11,7 @@ import pytest
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.targets.munchausen import Munchausen, scaled_log_policy
-from dqn_tf.agent.values.expected import target
+from dqn_tf.agent.values.expected import td_target
 from dqn_tf.types import BootstrapTerms, ValueOutputs
 
 
@@ -43,7 +43,7 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(out.policy, [[0.5, 0.5]], rtol=1e-6)
     np.testing.assert_allclose(out.value_bonus, [[math.log(2)] * 2], rtol=1e-6)
     np.testing.assert_allclose(out.reward_bonus, [0.5 * math.log(0.25)], rtol=1e-6)
-    y = target(tf.constant([1.0]), tf.constant([0.9]), ValueOutputs(tf.constant([[0.0, 0.0]])), out)
+    y = td_target(tf.constant([1.0]), tf.constant([0.9]), ValueOutputs(tf.constant([[0.0, 0.0]])), out)
     np.testing.assert_allclose(y, [1 + 0.5 * math.log(0.25) + 0.9 * math.log(2)], rtol=1e-6)
 
 
@@ -55,7 +55,7 @@ def test_equals_the_naive_twin(tau: float) -> None:
     a, r = random.integers(0, 5, 40), random.normal(size=40).astype(np.float32)
     discount = np.where(random.random(40) < 0.3, 0, 0.99).astype(np.float32)
     out = terms(rule, next_q, q, a)
-    got = target(tf.constant(r), tf.constant(discount), ValueOutputs(tf.constant(next_q)), out)
+    got = td_target(tf.constant(r), tf.constant(discount), ValueOutputs(tf.constant(next_q)), out)
     want = [naive(rule, float(r[b]), float(discount[b]), next_q[b], q[b], a[b]) for b in range(40)]
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
     clipped = np.isclose(out.reward_bonus, rule.alpha * rule.log_policy_min)
