@@ -42,7 +42,7 @@ WRONG = {
     "an agent for images": (["train", "dqn_nature", "CartPole-v1", *TRAIN[3:]], "Vector observations take"),
     "an agent for vectors": (["train", "dqn_classic", "breakout", *TRAIN[3:]], "Atari presets"),
     "continuous actions": (["train", "dqn_classic", "Pendulum-v1", *TRAIN[3:]], "finite set of actions"),
-    "observations that are no vector": (["train", "dqn_classic", "FrozenLake-v1", *TRAIN[3:]], "Box [D]"),
+    "observations that are no vector": (["train", "dqn_classic", "Blackjack-v1", *TRAIN[3:]], "one array"),
     "a protocol without a game": (
         ["train", "dqn_classic", "CartPole-v1", *TRAIN[3:], "--protocol", "dopamine"],
         "not an",
