@@ -137,8 +137,8 @@ def composed(s: Any) -> Any:
     learner, act, rows = trainer.run.learner, trainer.run.behavior.action, trainer.run.replay.sample_indices
     update, sync = learner.update, learner.parameters.sync_target
 
-    def recording_act(q_values: Any, step: int) -> int:
-        trace.actions.append(act(q_values, step))
+    def recording_act(q_values: Any, step: int, mask: Any) -> int:
+        trace.actions.append(act(q_values, step, mask))
         return trace.actions[-1]
 
     def recording_rows(batch_size: int, number: int) -> Any:

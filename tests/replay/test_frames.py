@@ -195,7 +195,8 @@ def test_a_compressed_replay_is_the_raw_one(sampler: Callable[..., Any], padding
             play(replay, 53, seed=part)
         for update in range(3):
             one, two = raw.sample(8, update), delta.sample(8, update)
-            for a, b in zip([*one.transitions, *one[1:]], [*two.transitions, *two[1:]], strict=True):
+            assert one.masks == two.masks == ()
+            for a, b in zip([*one.transitions, *one[1:3]], [*two.transitions, *two[1:3]], strict=True):
                 assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
         assert raw.ring.segments() == delta.ring.segments()
         assert raw.ring.segment(0)["frame"].tobytes() == delta.ring.segment(0)["frame"].tobytes()
