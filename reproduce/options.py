@@ -74,6 +74,8 @@ def _figures(parser: Parser) -> None:
 def _export(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="the folder below results/runs/")
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="run directories, or folders with some")
+    text = "the complete runs, all seeds of an agent on an environment in a few compressed files, to the same bytes"
+    parser.add_argument("--packed", action="store_true", help=text)
     _add_results(parser)
 
 

@@ -119,6 +119,11 @@ def _export(arguments: argparse.Namespace) -> int:
     paths = runs.find(*arguments.folders)
     if not paths:
         raise ConfigError(f"Expected run directories in {', '.join(map(str, arguments.folders))}, found none.")
+    if arguments.packed:
+        complete = [path for path in paths if (path / "summary.json").exists()]
+        if unfinished := [str(path) for path in paths if path not in complete]:
+            print(f"Not packed, as they are not complete: {', '.join(unfinished)}.", file=sys.stderr)
+        return _told(export.pack(complete, arguments.name, _folder(arguments)))
     return _told(export.export(path, arguments.name, _folder(arguments)) for path in paths)
 
 

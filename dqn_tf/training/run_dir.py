@@ -275,12 +275,12 @@ class Table:
                 self._file.close()
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path, data: bytes | None = None) -> list[dict[str, str]]:
     """The rows of a run's CSV, checked: no half row, no foreign line, frames that never go back.
 
-    Raises RunError naming the line.
+    data: its bytes, where they are not in the file ``path``.  Raises RunError naming the line.
     """
-    data = path.read_bytes()
+    data = path.read_bytes() if data is None else data
     if b"\0" in data or not data.endswith(b"\n"):
         raise RunError(f"{path} ends in half a row or holds NUL bytes. Continue the run: it repairs the file.")
     try:

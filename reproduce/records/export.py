@@ -1,24 +1,27 @@
 """Copying the small files of runs to results/runs/.
 
 An exported run is results/runs/NAME/<agent>/<environment>/seed_<k>/ with the files in ``FILES`` (no checkpoints) and
-SHA256SUMS; the command line in its manifest keeps no path of the machine it ran on.
+SHA256SUMS; the command line in its manifest keeps no path of the machine it ran on.  Packed, all seeds of an agent on
+an environment are in a few files (``packed``), which read the same.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dqn_tf import plain_json
 from dqn_tf.checks import ConfigError
 from dqn_tf.training.run_dir import write_json
 from reproduce.places import RESULTS
-from reproduce.records.runs import load
+from reproduce.records import packed
+from reproduce.records.runs import Run, load
 
 FILES = ("config.json", "manifest.json", "summary.json", "episodes.csv", "iterations.csv", "timing.csv")
-SUMS = "SHA256SUMS"
+SUMS = packed.SUMS
 
 
 def export(path: Path, name: str, results: Path = RESULTS) -> Path:
@@ -26,28 +29,67 @@ def export(path: Path, name: str, results: Path = RESULTS) -> Path:
 
     Raises RunError if the run is damaged, ConfigError for a name that is not a plain one.
     """
-    if not name or Path(name).name != name or name.startswith("."):
-        raise ConfigError(f"Expected a plain folder name for the export, got {name!r}.")
+    _check_name(name)
     run = load(path)
     relative = Path("runs") / name / run.relative_path
     to = results / relative
+    if run.seed in packed.seeds(to.parent):
+        raise ConfigError(f"Expected no packed run of this seed in {to.parent}, found one. Export with --packed.")
     if to.exists():
         shutil.rmtree(to)
     to.mkdir(parents=True)
     for file in FILES:
         if (path / file).exists() and file != "manifest.json":
             shutil.copyfile(path / file, to / file)
-    write_json(to / "manifest.json", without_paths(run.manifest, {str(path): relative.as_posix()}))
+    write_json(to / "manifest.json", _manifest(run, relative))
     lines = [f"{_sha256(to / file)}  {file}\n" for file in FILES if (to / file).exists()]
     (to / SUMS).write_text("".join(lines))
     return to
 
 
+def pack(paths: Sequence[Path], name: str, results: Path = RESULTS) -> Iterator[Path]:
+    """Pack the small files of complete runs into results/runs/<name>/<agent>/<environment>/, and yield each folder.
+
+    Seeds that are packed there already stay, or are replaced if they are among these.  Raises, before anything is
+    written, RunError for a damaged run; ConfigError for a name that is not a plain one, a run that is not complete or
+    two of one seed; and for a folder, before it is written, as ``packed.write``.
+    """
+    _check_name(name)
+    folders: dict[Path, dict[int, Path]] = {}
+    for path in paths:
+        run = load(path)
+        if not run.complete:
+            raise ConfigError(f"Expected complete runs to pack, got {path} with {run.frames:,} frames so far.")
+        seeds = folders.setdefault(run.relative_path.parent, {})
+        if (other := seeds.setdefault(run.seed, path)) != path:
+            raise ConfigError(f"Expected one run of {run.relative_path}, got {other} and {path}.")
+    for relative, seeds in folders.items():
+        place = Path("runs") / name / relative
+        content = {seed: _small_files(path, place / f"seed_{seed}") for seed, path in seeds.items()}
+        packed.write(results / place, content)
+        yield results / place
+
+
+def _small_files(path: Path, relative: Path) -> dict[str, bytes]:
+    """The files of a run that are exported, as they will be there."""
+    there = {file: (path / file).read_bytes() for file in FILES if (path / file).exists()}
+    manifest = plain_json.dumps(_manifest(load(path), relative), indent=2) + "\n"
+    return {**there, "manifest.json": manifest.encode()}
+
+
+def _manifest(run: Run, relative: Path) -> dict[str, Any]:
+    return without_paths(run.manifest, {str(run.path): relative.as_posix()})
+
+
+def _check_name(name: str) -> None:
+    if not name or Path(name).name != name or name.startswith("."):
+        raise ConfigError(f"Expected a plain folder name for the export, got {name!r}.")
+
+
 def verify_export(folder: Path) -> list[str]:
-    """The files of an exported run whose bytes are not those of SHA256SUMS; empty if all is well."""
-    lines = [line.split("  ", 1) for line in (folder / SUMS).read_text().splitlines()]
-    wrong = [n for sha, n in lines if not (folder / n).is_file() or _sha256(folder / n) != sha]
-    return wrong + sorted({p.name for p in folder.iterdir()} - {n for _, n in lines} - {SUMS})
+    """The files of an exported run, or of a folder of packed ones, that are not those of SHA256SUMS; empty if all is
+    well."""
+    return packed.verify(folder)
 
 
 def without_paths(value: Any, names: dict[str, str]) -> Any:
@@ -80,4 +122,4 @@ def _without_path(text: str, names: dict[str, str]) -> str:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return packed.sha256(path.read_bytes())

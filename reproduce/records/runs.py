@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dqn_tf import envs, fields
+from dqn_tf import envs, fields, plain_json
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.training.run_dir import read_json, read_table
+from dqn_tf.training.run_dir import read_table
 from reproduce.places import folder_name
+from reproduce.records import packed
 
 REQUIRED = {  # fields that are read
     "config.json": ("preset", "environment", "seed", "frames", "iteration_frames", "agent", "evaluation"),
@@ -54,7 +55,7 @@ WHOLE_NUMBERS = (
 
 @dataclass(frozen=True)
 class Run:
-    """One run directory, read and checked.
+    """One run, read and checked: a run directory, or one of several that were packed (``packed``).
 
     settings: config.json as plain values.  Older code's files stay readable: their integrity is checked by the hash in
     manifest.json, not by today's field names; ``config`` is the typed view where today's fields fit.
@@ -139,31 +140,44 @@ class Run:
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 def find(*folders: Path) -> list[Path]:
-    """Run directories among and below ``folders``, sorted: those with a config.json and a manifest.json.
+    """Run directories among and below ``folders``, sorted: those with a config.json and a manifest.json, and the places
+    of packed runs.
 
-    Checkpoints, which have thousands of files, are not searched.
+    Checkpoints, which have thousands of files, are not searched.  Raises RunError: packed runs are damaged.
     """
-    found = set()
+    found = {folder for folder in folders if packed.place(folder)}
     for folder in folders:
         for at, below, files in os.walk(folder):
             below[:] = [name for name in below if name != "checkpoints"]
             if "config.json" in files and "manifest.json" in files:
                 found.add(Path(at))
+            elif packed.INDEX in files:
+                found |= {Path(at) / f"seed_{seed}" for seed in packed.seeds(Path(at))}
     return sorted(found)
 
 
+def contents(path: Path) -> dict[str, bytes]:
+    """The small files of a run, packed or not: name -> bytes; those that are there.
+
+    Raises RunError: the run is packed, and its folder is damaged or has no such seed.
+    """
+    if at := packed.place(path):
+        return packed.files(*at)
+    return {name: (path / name).read_bytes() for name in (*packed.TEXTS, *packed.TABLES) if (path / name).is_file()}
+
+
 def load(path: Path) -> Run:
-    """Read one run directory, complete or not.
+    """Read one run, complete or not.
 
     Raises:
         RunError: a file is missing or damaged, the rows of a table are incomplete or not in order, or the files belong
             to different runs (manifest.json and summary.json contain the hash of config.json).
     """
+    files = contents(path)
     for name in ("config.json", "manifest.json", "episodes.csv", "iterations.csv"):
-        if not (path / name).is_file():
+        if name not in files:
             raise RunError(f"Expected {name} in {path}. Is it a run directory, and has the run begun?")
-    settings, manifest = read_json(path / "config.json"), read_json(path / "manifest.json")
-    summary = read_json(path / "summary.json") if (path / "summary.json").exists() else None
+    settings, manifest, summary = (_json(path / name, files) for name in packed.TEXTS)
     found = {
         "config.json": settings,
         "manifest.json": manifest,
@@ -184,7 +198,8 @@ def load(path: Path) -> Run:
     for name, content in found.items():
         if name != "config.json" and content["config_hash"] != identity:
             raise RunError(f"{path / name} belongs to another run: its config_hash is not that of config.json.")
-    run = Run(path, settings, manifest, summary, table(path / "episodes.csv"), table(path / "iterations.csv"))
+    episodes, iterations = (table(path / name, files[name]) for name in packed.TABLES[:2])
+    run = Run(path, settings, manifest, summary, episodes, iterations)
     _check_totals(run)
     return run
 
@@ -207,13 +222,24 @@ def _check_fields(path: Path, content: Any, names: Iterable[str]) -> None:
             raise RunError(f"Expected the field {name} in {path}. The file is incomplete.")
 
 
-def table(path: Path) -> pd.DataFrame:
-    """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.  Raises RunError as ``read_table``."""
-    data = path.read_bytes()
+def _json(path: Path, files: Mapping[str, bytes]) -> Any:
+    """One of a run's files; None if it is not there.  Raises RunError if it is not JSON."""
+    try:
+        return plain_json.loads(files[path.name]) if path.name in files else None
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"Expected JSON in {path}: {error}") from error
+
+
+def table(path: Path, data: bytes | None = None) -> pd.DataFrame:
+    """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.
+
+    data: its bytes, where they are not in the file ``path``.  Raises RunError as ``read_table``.
+    """
+    data = path.read_bytes() if data is None else data
     quick = _parsed(data)
     if quick is not None:
         return quick
-    rows = read_table(path)  # says what is wrong, and on which line
+    rows = read_table(path, data)  # says what is wrong, and on which line
     columns = data.partition(b"\n")[0].decode().split(",")
     return pd.DataFrame({name: _column(path, name, [row[name] for row in rows]) for name in columns})
 
