@@ -149,10 +149,10 @@ class TrainedAgent:
         self._random = agent.value.random or agent.layers.random
         self._draws, self._calls = Stream(seed, "evaluate/network"), 0
         self._exploration, self._acts = Stream(seed, "evaluate/exploration"), 0
-        still = agent.layers.still_when_scored
+        noiseless = agent.layers.noiseless_when_scored
         signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
         self._q_values = Compiled(
-            functools.partial(q_values_in_graph, self._q_network, still),
+            functools.partial(q_values_in_graph, self._q_network, noiseless),
             [*signature, tf.TensorSpec([2], tf.int64)] if self._random else signature,
         )
 
@@ -165,7 +165,7 @@ class TrainedAgent:
         """
         if not self.config.agent.layers.random:
             return "none"
-        return "off" if self.config.agent.layers.still_when_scored else "on"
+        return "off" if self.config.agent.layers.noiseless_when_scored else "on"
 
     def q_values(self, observations: np.ndarray) -> np.ndarray:
         """Q(s, .) of a batch.

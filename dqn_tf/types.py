@@ -44,7 +44,7 @@ class StepType(enum.IntEnum):
 
 
 class ObservationSpec(NamedTuple):
-    """What an environment shows, and what the replay stores of it.
+    """The form of an environment's observations, and of the frames that the replay stores.
 
     ``frame_shape``/``dtype`` describe one stored frame: (84, 84) uint8 for Atari, (D,) float32 for vector states.
     ``stack`` frames make one observation, newest last, on a new last axis; None means the frame is the observation.
@@ -85,11 +85,11 @@ class TimeStep(NamedTuple):
     """One answer of an environment.
 
     observation: what the network sees, ``ObservationSpec.shape``.  frame: the newest frame alone, ``frame_shape``.
-    reward: raw, undiscounted, summed over the frames of the step.  discount: 1.0, or 0.0 where the value ends
-    (a truncation keeps 1.0).  step_type: of the agent's episode.  episode_over: the game itself ended or was cut off,
-    so the score is final.  truncated: it was cut off.  lives: left.  frames: emulator frames this answer consumed
-    (no-ops at the start included).  mask: [A] bool, which actions are legal now, at least one (of the end of a value,
-    where none will be taken, all); None where every action always is.
+    reward: raw, undiscounted, summed over the frames of the step.  discount: 0.0 at termination (for some Atari
+    protocols at a lost life, too), else 1.0, at a truncation as well.  step_type: of the agent's episode.
+    episode_over: the game itself ended or was cut off, so the score is final.  truncated: it was cut off.  lives: left.
+    frames: emulator frames this answer consumed (no-ops at the start included).  mask: [A] bool, which actions are
+    legal now, at least one (all of them at termination); None where every action always is.
     """
 
     observation: np.ndarray
@@ -107,7 +107,7 @@ class TimeStep(NamedTuple):
 class Transition(NamedTuple):
     """n-step transitions: s_tm1, s_t [B, ...]; a_tm1 [B] int32; r_t, discount_t [B] float32.
 
-    r_t is the discounted sum of the (clipped) rewards, discount_t = gamma^k, or 0 where the value ends.
+    r_t is the discounted sum of the (clipped) rewards; discount_t is gamma^k, or 0 at termination.
     """
 
     s_tm1: TensorLike
@@ -146,8 +146,8 @@ class SampleIndices(NamedTuple):
     weights: TensorLike
 
 
-# What a network's outputs are for: to choose an action ("act": only q_values are needed), to be regressed ("predict",
-# s_tm1 by the online network), or to be regressed on ("target", s_t by the target network).
+# What a network's outputs are for: to choose an action ("act": only q_values are needed), to be trained ("predict",
+# s_tm1 by the online network), or to compute the target ("target", s_t by the target network).
 Role = Literal["act", "predict", "target"]
 
 
@@ -164,8 +164,9 @@ class ValueOutputs(NamedTuple):
     proposal: Any = None
 
 
-class BootstrapTerms(NamedTuple):
-    """What the target backs up: policy [B, A] over next actions, value_bonus [B, A], reward_bonus [B]."""
+class TargetTerms(NamedTuple):
+    """What a target rule says of the target: policy pi [B, A] over next actions, value_bonus b_v [B, A], reward_bonus
+    b_r [B].  For expected values y = r + b_r + gamma sum_a' pi(a') (Q(s', a') + b_v(a'))."""
 
     policy: TensorLike
     value_bonus: TensorLike

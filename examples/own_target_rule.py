@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 import dqn_tf
-from dqn_tf.types import BootstrapTerms, ValueOutputs
+from dqn_tf.types import TargetTerms, ValueOutputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,12 +27,12 @@ class ExpectedSarsa:
     states: ClassVar[tuple[tuple[str, str], ...]] = ()  # nothing but Q(s_t, .; theta^-) is looked at
     epsilon: float = dqn_tf.setting(0.1, doc="probability of a random action")
 
-    def terms(self, next_values: ValueOutputs, others: dict[tuple[str, str], Any], a_tm1: Any) -> BootstrapTerms:
-        q = next_values.q_values  # [B, A]
+    def terms(self, next_outputs: ValueOutputs, others: dict[tuple[str, str], Any], a_tm1: Any) -> TargetTerms:
+        q = next_outputs.q_values  # [B, A]
         actions = q.shape[-1]
         greedy = tf.one_hot(tf.argmax(q, axis=-1), actions, dtype=q.dtype)
         policy = (1.0 - self.epsilon) * greedy + self.epsilon / actions
-        return BootstrapTerms(policy, value_bonus=tf.zeros_like(q), reward_bonus=tf.zeros_like(q[:, 0]))
+        return TargetTerms(policy, value_bonus=tf.zeros_like(q), reward_bonus=tf.zeros_like(q[:, 0]))
 
 
 if __name__ == "__main__":

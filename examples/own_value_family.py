@@ -32,12 +32,12 @@ class LogCosh:
     def outputs(self, features: Any, head: Any, parts: list[Any], role: str, draws: Any) -> ValueOutputs:
         return ValueOutputs(q_values=tf.squeeze(head(features, draws), axis=-1))  # [B, A, 1] -> [B, A]
 
-    def monitors(self, values: ValueOutputs) -> Monitored:
+    def monitors(self, outputs: ValueOutputs) -> Monitored:
         return Monitored({}, {})
 
-    def losses(self, values: ValueOutputs, transitions: Any, next_values: ValueOutputs, terms: Any) -> LossOutputs:
-        y = tf.stop_gradient(td_target(transitions.r_t, transitions.discount_t, next_values, terms))
-        delta = y - select(values.q_values, transitions.a_tm1)
+    def losses(self, outputs: ValueOutputs, transitions: Any, next_outputs: ValueOutputs, terms: Any) -> LossOutputs:
+        y = tf.stop_gradient(td_target(transitions.r_t, transitions.discount_t, next_outputs, terms))
+        delta = y - select(outputs.q_values, transitions.a_tm1)
         x = tf.abs(delta) / self.scale
         log_cosh = x + tf.math.softplus(-2.0 * x) - math.log(2.0)  # does not overflow
         return LossOutputs(loss=self.scale**2 * log_cosh, td_error=delta, priority=tf.abs(delta))

@@ -18,10 +18,15 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], signature: Sequence[Any], xla: bool = False) -> None:
-        """signature: nested ``tf.TensorSpec``, an entry for each argument.  xla: compile the whole of it with XLA.
+        """
+        Args:
+            function: graph code without default arguments.
+            signature: nested ``tf.TensorSpec``, one entry for each argument.
+            xla: whether XLA compiles all of it.
 
-        Raises ValueError: an argument has a default.  TensorFlow would call the trace with all of them, fail, and call
-        it again: a third of a millisecond, every time.
+        Raises:
+            ValueError: an argument has a default.  TensorFlow would call the trace with all arguments, fail, and call
+                it again: a third of a millisecond, every time.
         """
         if any(p.default is not p.empty for p in inspect.signature(function).parameters.values()):
             raise ValueError("Expected a function without default arguments, got some; bind such values outside.")
@@ -53,7 +58,15 @@ class DirectCall:
     """
 
     def __init__(self, function: Callable[..., list[Any]], signature: Sequence[Any], xla: bool) -> None:
-        """See ``Compiled``; signature: flat."""
+        """
+        Args:
+            function: graph code without default arguments, which returns a list of tensors.
+            signature: one ``tf.TensorSpec`` for each argument, not nested.
+            xla: whether XLA compiles all of it.
+
+        Raises:
+            ValueError: an argument has a default.
+        """
         self._compiled = Compiled(function, signature, xla)
         self._call: Callable[..., Any] | None = None
 

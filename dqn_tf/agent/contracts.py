@@ -1,7 +1,7 @@
-"""What an agent is made of, as contracts: what a class needs to stand in a configuration as one of its parts.
+"""What an agent is made of, as contracts: what a class must offer to be one of its parts in a configuration.
 
     observation [B, ...] -> Torso -> features [B, F] -> Head of Layers -> numbers [B, A, N] -> ValueFamily -> Q [B, A]
-    TargetRule: what the loss of the value family regresses on
+    TargetRule: the policy and the bonuses of the target that the loss regresses on
     SamplingRule (replay/sampler.py): which transitions are drawn
 
 Each part is a frozen dataclass with the methods of its contract, whose fields are plain values (``fields.setting``).
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
     from dqn_tf.agent.values.quantile import Quantile
     from dqn_tf.types import (
-        BootstrapTerms,
         KerasLayer,
         KerasOptimizer,
         LossOutputs,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         NoMasks,
         ObservationSpec,
         Role,
+        TargetTerms,
         Transition,
         ValueOutputs,
     )
@@ -82,7 +82,7 @@ class Layer(Protocol):
         """
 
     def monitors(self) -> Monitored:
-        """What is to be watched of it, once per iteration; numbers only."""
+        """Its columns of iterations.csv, computed once per iteration; numbers only."""
 
 
 class BuiltHead(Protocol):
@@ -94,10 +94,18 @@ class BuiltHead(Protocol):
 
     @property
     def names(self) -> list[str]:
-        """What they are called where they are watched, one each."""
+        """What they are called in the columns of iterations.csv, one each."""
 
     def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
-        """Graph code: features [B, F] float32 -> [B, A, N] float32."""
+        """Graph code.
+
+        Args:
+            features: [B, F] float32.
+            draws: seeds of the layers' random numbers; None: they draw none.
+
+        Returns:
+            [B, A, N] float32.
+        """
 
 
 # -- what a configuration holds ----------------------------------------------------------------------------------------
@@ -109,7 +117,11 @@ class Torso(Protocol):
         """How the initial weights of the whole network are drawn."""
 
     def check_observation(self, spec: ObservationSpec) -> None:
-        """Raises ConfigError unless it can read such observations."""
+        """Check that it can read such observations.
+
+        Raises:
+            ConfigError: it cannot.
+        """
 
     def layers(
         self, spec: ObservationSpec, initializers: Initializers
@@ -134,13 +146,24 @@ class Layers(Protocol):
         """Whether they draw random numbers."""
 
     @property
-    def still_when_scored(self) -> bool:
+    def noiseless_when_scored(self) -> bool:
         """Whether they draw none where the agent is scored."""
 
     def layer(
         self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
     ) -> Layer:
-        """One layer from [B, features] to [B, units].  bias: one for each output, or one that they share."""
+        """One layer from [B, features] to [B, units].
+
+        Args:
+            features: inputs of the layer.
+            units: its outputs.
+            initializers: of its weights.
+            relu: whether its outputs pass through a ReLU; else they are linear.
+            bias: "per_output": [units]; "shared": one number for all outputs.
+
+        Returns:
+            The layer, with its variables made.
+        """
 
 
 class Head(Protocol):
@@ -157,6 +180,9 @@ class Head(Protocol):
             hidden: widths of the hidden layers, which are ReLU.
             shape: (A, N).
             initializers: to be handed to ``layers.layer``.
+
+        Returns:
+            The head, with its variables made.
         """
 
 
@@ -176,12 +202,20 @@ class ValueFamily(Protocol):
         """Names of the numbers that ``monitors`` gives, columns of iterations.csv; may be empty."""
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
-        """Layers of its own, with weights of theta; may be none.  features: F."""
+        """Layers of its own beside the head.
+
+        Args:
+            features: F, of the torso.
+            initializers: of their weights.
+
+        Returns:
+            The layers, whose variables belong to theta; may be none.
+        """
 
     def outputs(
         self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
-        """Graph code: what the network says of B states.
+        """Graph code: what the network predicts for B states.
 
         Args:
             features: [B, F] float32, from the torso.
@@ -194,19 +228,19 @@ class ValueFamily(Protocol):
             q_values [B, A] float32, and whatever ``losses`` needs.
         """
 
-    def monitors(self, values: ValueOutputs) -> Monitored:
-        """Graph code: what is to be watched of outputs for "predict"; a number per state [B] for each name."""
+    def monitors(self, outputs: ValueOutputs) -> Monitored:
+        """Graph code: its columns of iterations.csv, from outputs for "predict"; a number per state [B] each."""
 
     def losses(
-        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+        self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
         """Graph code: the loss of each transition, not yet weighted; no gradient may go through the target.
 
         Args:
-            values: of s_tm1 by the online network, for "predict".
+            outputs: of s_tm1 by the online network, for "predict".
             transitions: r_t, discount_t [B] float32, a_tm1 [B] int32.
-            next_values: of s_t by the target network, for "target".
-            terms: what the target rule backs up.
+            next_outputs: of s_t by the target network, for "target".
+            terms: policy and bonuses of the target rule.
 
         Returns:
             loss, td_error, priority: [B] float32.
@@ -214,35 +248,39 @@ class ValueFamily(Protocol):
 
 
 class Optimizer(Protocol):
-    """How theta steps along a gradient (``AgentConfig.optimizer``)."""
+    """How a gradient changes theta (``AgentConfig.optimizer``)."""
 
     def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
         """A Keras optimizer of these variables, its own variables made; they are part of the run's state.
 
         Args:
-            variables: those of theta that it steps.
+            variables: those of theta that it changes.
             xla: "optimizer": the step of each variable is to be compiled by XLA.
+
+        Returns:
+            The optimizer.
         """
 
 
 class TargetRule(Protocol):
-    """What the target backs up (``AgentConfig.bootstrap``)."""
+    """The policy over next actions that the target averages by, and bonuses (``AgentConfig.bootstrap``)."""
 
     @property
     def states(self) -> tuple[tuple[str, str], ...]:
-        """Which (network, state) it looks at beside ("target", "s_t"): of "online" and "target", "s_tm1" and "s_t"."""
+        """The (network, state) pairs whose Q-values it needs besides ("target", "s_t"): of "online" and "target",
+        "s_tm1" and "s_t"."""
 
     def terms(
         self,
-        next_values: ValueOutputs,
+        next_outputs: ValueOutputs,
         others: dict[tuple[str, str], ValueOutputs],
         a_tm1: TensorLike,
         masks: Masks | NoMasks = (),
-    ) -> BootstrapTerms:
+    ) -> TargetTerms:
         """Graph code: policy and bonuses.
 
         Args:
-            next_values: of s_t by the target network; q_values [B, A] float32.
+            next_outputs: of s_t by the target network; q_values [B, A] float32.
             others: what ``states`` asks for, by the same names; q_values only.
             a_tm1: [B] int32, the actions taken.
             masks: given only for environments with masks of legal actions (a rule without this argument is refused

@@ -43,7 +43,14 @@ class EpsilonGreedy:
         expect(self.decay_steps >= 1, "at least 1 step", "exploration.decay_steps", self.decay_steps)
 
     def epsilon(self, step: int, start: int) -> float:
-        """epsilon at agent step ``step`` (from 0) when learning begins at ``start``.
+        """The probability of a random action.
+
+        Args:
+            step: agent steps made so far, from 0.
+            start: the agent step at which learning begins (``min_replay_steps``).
+
+        Returns:
+            epsilon, in [0, 1].
 
         >>> [EpsilonGreedy(final_epsilon=0.1, decay_steps=100).epsilon(t, 50) for t in (0, 50, 100, 150, 999)]
         [1.0, 1.0, 0.55, 0.1, 0.1]
@@ -55,8 +62,16 @@ class EpsilonGreedy:
 
 
 def random_action(num_actions: int, random: np.random.Generator, mask: np.ndarray | None = None) -> int:
-    """A uniformly random action in [0, num_actions); of the legal ones, if there is a ``mask`` [A] bool.  Draws one
-    integer from ``random``: where all actions are legal, the same as without a mask."""
+    """A uniformly random action.
+
+    Args:
+        num_actions: A.
+        random: where one integer is drawn from: where all actions are legal, the same as without a mask.
+        mask: [A] bool, the legal actions, at least one; None: all are legal.
+
+    Returns:
+        An action in [0, A).
+    """
     if mask is None:
         return int(random.integers(num_actions))
     legal = np.flatnonzero(mask)
@@ -84,7 +99,7 @@ def choose(
         mask: [A] bool, the legal actions, at least one: no other is taken.  None: all are legal.
 
     Returns:
-        A number in [0, A).
+        An action in [0, A).
 
     Raises:
         Diverged: a Q-value is not finite.
@@ -107,10 +122,29 @@ class Behavior:
     """An exploration rule bound to its random stream: step t draws from counter t."""
 
     def __init__(self, rule: EpsilonGreedy, num_actions: int, start_steps: int, seed: int) -> None:
+        """
+        Args:
+            rule: epsilon and its schedule.
+            num_actions: A.
+            start_steps: the agent step at which learning begins.
+            seed: of the run; draws come from its stream "exploration".
+        """
         self.rule, self.num_actions, self.start_steps = rule, num_actions, start_steps
         self._stream = Stream(seed, "exploration")
 
     def action(self, q_values: Callable[[], np.ndarray], step: int, mask: np.ndarray | None = None) -> int:
-        """The action of agent step ``step``; of the legal ones, if there is a ``mask`` [A] bool."""
+        """The action of an agent step.
+
+        Args:
+            q_values: gives [A] float32 when called; it is not called when the action is random.
+            step: agent steps made so far: the counter of the draws.
+            mask: [A] bool, the legal actions; None: all are legal.
+
+        Returns:
+            An action in [0, A).
+
+        Raises:
+            Diverged: a Q-value is not finite.
+        """
         epsilon = self.rule.epsilon(step, self.start_steps)
         return choose(q_values, self.num_actions, epsilon, self._stream.at(step), self.rule.random_ties, mask)

@@ -1,11 +1,11 @@
-"""theta, theta^- and the optimizer's memory as vectors: calls with few arguments, few operations.
+"""theta, theta^- and the optimizer's slots as vectors: calls with few arguments, few operations.
 
 A small network's update is arithmetic of a tenth of a millisecond, and each variable that a compiled call reads or
 writes costs microseconds.  So here the parameters lie one after the other in one vector, which the graph cuts into the
 networks' variables; gradients are taken with respect to the vector, and one step of the optimizer moves all of it.
 
-The variables of the networks and of their optimizer stay what everybody else reads and saves: ``sync_variables`` brings
-them up to date, and ``load`` takes them over.
+Everything else reads and saves the variables of the networks and of their optimizer: ``sync_variables`` brings them up
+to date from the vectors, ``load_variables`` does the reverse.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ class FlatGroup:
     def __init__(
         self, config: Optimizer, of_variables: KerasOptimizer, online: list[Variable], target: list[Variable]
     ) -> None:
-        """config: of the optimizer.  of_variables: the Keras optimizer of ``online``, whose slots are mirrored."""
+        """
+        Args:
+            config: of the optimizer.
+            of_variables: the Keras optimizer of ``online``, whose slots are mirrored.
+            online: the variables of theta that it changes.
+            target: the same of theta^-, in the same order.
+        """
         self.online, self.target, self._of_variables = online, target, of_variables
         self.shapes = [tuple(v.shape) for v in online]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
@@ -44,13 +50,13 @@ class FlatGroup:
         self.theta_target = tf.keras.Variable(start, name="theta_target")
         self.optimizer = config.build([self.theta])
 
-    def cut(self, vector: TensorLike) -> list[Tensor]:
-        """A vector as tensors of the variables' shapes, in their order."""
+    def split(self, vector: TensorLike) -> list[Tensor]:
+        """A vector [P] as tensors of the variables' shapes, in their order."""
         parts = tf.split(vector, self.sizes)
         return [tf.reshape(part, shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def cut_on_host(self, vector: np.ndarray) -> list[np.ndarray]:
-        """``cut`` of an array, as views of it."""
+    def split_on_host(self, vector: np.ndarray) -> list[np.ndarray]:
+        """``split`` of an array, as views of it."""
         return [vector[a:b].reshape(shape) for a, b, shape in self._places]
 
     def pairs(self) -> Iterator[tuple[Any, list[Any]]]:
@@ -63,32 +69,40 @@ class FlatGroup:
                 yield vectors[0], variables
 
     def sync_variables(self) -> None:
-        """The variables are to be what the vectors are."""
+        """Assign the vectors' numbers to the variables."""
         self._of_variables.iterations.assign(self.optimizer.iterations)
         for vector, variables in self.pairs():
-            for variable, part in zip(variables, self.cut_on_host(np.asarray(vector)), strict=True):
+            for variable, part in zip(variables, self.split_on_host(np.asarray(vector)), strict=True):
                 variable.assign(part)
 
-    def load(self) -> None:
-        """The inverse of ``sync_variables``."""
+    def load_variables(self) -> None:
+        """Assign the variables' numbers to the vectors."""
         self.optimizer.iterations.assign(self._of_variables.iterations)
         for vector, variables in self.pairs():
             vector.assign(np.concatenate([np.asarray(v).ravel() for v in variables]))
 
 
 class Flat:
-    """Vectors in the place of two networks' variables and of their optimizers' slots."""
+    """Vectors that hold what two networks' variables and their optimizers' slots would hold."""
 
     def __init__(self, online: QNetwork, target: QNetwork, optimizers: Optimizers) -> None:
-        """Raises ConfigError: a variable is not Keras's."""
+        """
+        Args:
+            online: Q, with theta.
+            target: the network of theta^-, its variables in the same order.
+            optimizers: of the online network's variables.
+
+        Raises:
+            ConfigError: a variable is not Keras's.
+        """
         if strange := [v for v in [*online.variables, *target.variables] if not isinstance(v, tf.keras.Variable)]:
             raise ConfigError(
                 f"Expected Keras variables in a network for execution=fused, got {type(strange[0]).__name__} "
                 f"{strange[0].name!r}. Make it a tf.keras.Variable, or set execution=interleaved."
             )
-        twin = {id(v): t for v, t in zip(online.variables, target.variables, strict=True)}
+        target_of = {id(v): t for v, t in zip(online.variables, target.variables, strict=True)}
         self.groups = [
-            FlatGroup(config, optimizer, members, [twin[id(v)] for v in members])
+            FlatGroup(config, optimizer, members, [target_of[id(v)] for v in members])
             for config, optimizer, members in optimizers.groups
         ]
         self._online = online
@@ -100,7 +114,7 @@ class Flat:
         places = {}
         for group in self.groups:
             for variables, vector in ((group.online, group.theta), (group.target, group.theta_target)):
-                parts = group.cut(tf.convert_to_tensor(vector))
+                parts = group.split(tf.convert_to_tensor(vector))
                 places.update({id(v): (v, part) for v, part in zip(variables, parts, strict=True)})
         with tf.keras.StatelessScope(state_mapping=places.values()):
             yield [places[id(v)][1] for v in self._online.variables]
@@ -124,11 +138,11 @@ class Flat:
             group.optimizer.apply_gradients([(gradient, group.theta)])
 
     def weights(self) -> list[Any]:
-        """theta as it is, a tensor for each of the online network's variables."""
+        """theta now, a tensor for each of the online network's variables."""
         parts = {}
         for group in self.groups:
-            cut = group.cut(tf.convert_to_tensor(group.theta))
-            parts.update({id(v): part for v, part in zip(group.online, cut, strict=True)})
+            tensors = group.split(tf.convert_to_tensor(group.theta))
+            parts.update({id(v): tensor for v, tensor in zip(group.online, tensors, strict=True)})
         return [parts[id(v)] for v in self._online.variables]
 
     def sync_target(self) -> None:
@@ -137,11 +151,11 @@ class Flat:
             group.theta_target.assign(group.theta)
 
     def sync_variables(self) -> None:
-        """The variables are to be what the vectors are."""
+        """Assign the vectors' numbers to the variables."""
         for group in self.groups:
             group.sync_variables()
 
-    def load(self) -> None:
-        """The inverse of ``sync_variables``."""
+    def load_variables(self) -> None:
+        """Assign the variables' numbers to the vectors."""
         for group in self.groups:
-            group.load()
+            group.load_variables()

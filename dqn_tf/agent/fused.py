@@ -28,11 +28,18 @@ from dqn_tf.types import EnvironmentSpec, Masks, Sample, SampleIndices, Tensor, 
 class FusedLearner:
     """As ``Learner``, with the same random streams and the same state; ``execution=fused`` chooses it.
 
-    theta, theta^- and the optimizer's memory are vectors (flat.py).  The variables that ``Learner`` has are brought up
-    to date by ``sync_variables``, which everything here calls that reads them.
+    theta, theta^- and the optimizer's slots are vectors (flat.py).  Whatever reads the variables that ``Learner``
+    has calls ``sync_variables`` first, which brings them up to date.
     """
 
     def __init__(self, config: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
+        """See ``Learner``; there is no replay on the device.
+
+        Args:
+            config: the agent, with execution=fused.
+            spec: what its environment shows, and its actions.
+            seed: of the run.
+        """
         self.config, self.spec = config, spec
         self._plain = Learner(config, spec, seed)
         self.online, self.target, self.random = self._plain.online, self._plain.target, self._plain.random
@@ -46,14 +53,14 @@ class FusedLearner:
         self._update = DirectCall(self._update_in_graph, [*self._packing.signature, *seeds], whole)
         weights = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
         self._act = DirectCall(self._act_in_graph, [*weights, one, *seeds], whole)
-        self._on_host = host.can_pass(config, spec.observation)
+        self._on_host = host.supports(config, spec.observation)
 
     def update(self, sample: Sample | SampleIndices, number: int = 0) -> UpdateOutputs:
-        """One gradient step on a batch, see ``Learner.update``; what it returns are arrays."""
+        """See ``Learner.update``; what it returns are arrays of the host."""
         assert isinstance(sample, Sample)
         inputs = [*self._packing.pack(sample), *self._plain.update_seeds(number)]
         reported, *weights = self._update(*map(tf.constant, inputs))
-        self.parameters.moved(weights)
+        self.parameters.note_update(weights)
         return self._packing.outputs(np.asarray(reported))
 
     def _update_in_graph(self, *inputs: Tensor) -> list[Tensor]:
@@ -68,9 +75,9 @@ class FusedLearner:
         return [tf.concat([tf.reshape(r, [-1]) for r in reported], axis=0), *self._flat.weights()]
 
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
-        """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
+        """See ``Learner.act``."""
         if self._on_host:
-            return host.q_values(self.parameters.weights_on_host(), host.seen(self.config, observation))
+            return host.q_values(self.parameters.weights_on_host(), host.scaled(self.config, observation))
         inputs = [observation[None], *self._plain.act_seeds(step)]
         return np.array(self._act(*self.parameters.weights(), *map(tf.constant, inputs))[0][0])
 
@@ -86,7 +93,7 @@ class FusedLearner:
         return self._plain.act_target(observations, step)
 
     def scorer(self, phase: str) -> Callable[[np.ndarray], Any]:
-        """See ``Learner.scorer``: of the weights as they are now."""
+        """See ``Learner.scorer``: with the weights at the time of this call."""
         self.sync_variables()
         return self._plain.scorer(phase)
 
@@ -102,22 +109,41 @@ class FusedLearner:
 def make_learner(
     agent: AgentConfig, spec: EnvironmentSpec, seed: int, gather: Callable[[SampleIndices], Sample] | None = None
 ) -> Learner | FusedLearner:
-    """The learner that ``execution`` asks for; arguments as in ``Learner``."""
+    """The learner that ``execution`` asks for.
+
+    Args:
+        agent: the agent.
+        spec: what its environment shows, and its actions.
+        seed: of the run.
+        gather: as for ``Learner``; of no meaning for execution=fused, which has its replay on the host.
+
+    Returns:
+        A learner with its initial weights.
+    """
     return FusedLearner(agent, spec, seed) if isinstance(agent.execution, Fused) else Learner(agent, spec, seed, gather)
 
 
 class FlatParameters:
-    """As ``Parameters``, of which it holds one, while vectors run ahead of the variables."""
+    """``Parameters`` whose newest numbers are in vectors; the variables are brought up to date when they are read."""
 
     def __init__(self, parameters: Parameters, flat: Flat) -> None:
+        """
+        Args:
+            parameters: of the variables.
+            flat: the vectors.
+        """
         self._parameters, self._flat = parameters, flat
-        self._settled = True  # whether the variables are what the vectors are
+        self._variables_current = True  # whether the variables are what the vectors are
         self._weights: list[Any] | None = None
         self._on_host: list[np.ndarray] | None = None
 
-    def moved(self, weights: list[Any]) -> None:
-        """An update has changed the vectors; theta is now this, a tensor for each of the network's variables."""
-        self._settled, self._weights, self._on_host = False, weights, None
+    def note_update(self, weights: list[Any]) -> None:
+        """An update has changed the vectors.
+
+        Args:
+            weights: theta since then, a tensor for each of the online network's variables.
+        """
+        self._variables_current, self._weights, self._on_host = False, weights, None
 
     def weights(self) -> list[Any]:
         """theta, a tensor for each of the online network's variables."""
@@ -133,14 +159,14 @@ class FlatParameters:
 
     def sync_variables(self) -> None:
         """Bring the variables up to date."""
-        if not self._settled:
+        if not self._variables_current:
             self._flat.sync_variables()
-            self._settled = True
+            self._variables_current = True
 
     def sync_target(self) -> None:
         """theta^- <- theta."""
         self._flat.sync_target()
-        self._settled = False
+        self._variables_current = False
 
     def state(self) -> dict[str, np.ndarray]:
         """See ``Parameters.state``."""
@@ -159,8 +185,8 @@ class FlatParameters:
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """See ``Parameters.restore``."""
         self._parameters.restore(state)
-        self._flat.load()
-        self._settled, self._weights, self._on_host = True, None, None
+        self._flat.load_variables()
+        self._variables_current, self._weights, self._on_host = True, None, None
 
 
 class Packing:
@@ -168,6 +194,11 @@ class Packing:
     each argument of a call costs more than the copy.  Masks are zeros and ones of it."""
 
     def __init__(self, config: AgentConfig, spec: EnvironmentSpec) -> None:
+        """
+        Args:
+            config: of the agent: the batch size.
+            spec: of the environment: shape and dtype of observations, actions, masks.
+        """
         shape, dtype = spec.observation.shape, spec.observation.dtype
         self._batch, self._actions = config.batch_size, spec.num_actions
         self._observations = [self._batch, *shape]
@@ -189,14 +220,22 @@ class Packing:
         return [np.concatenate(rest, dtype=np.float32), *states]
 
     def unpack(self, inputs: tuple[Any, ...]) -> tuple[Sample, tuple[Any, ...]]:
-        """Graph code: the batch, and the inputs after it."""
+        """Graph code: the inverse of ``pack``.
+
+        Args:
+            inputs: tensors as ``signature`` describes them, and any others after them.
+
+        Returns:
+            The batch (without its indices), and the other inputs.
+        """
         number = len(self.signature)
         parts = tf.split(inputs[0], self._sizes)
         masks = [tf.reshape(m, [self._batch, self._actions]) > 0 for m in parts[-2:]] if self._masked else []
         *states, a_tm1, r_t, discount_t, weights = parts[: len(parts) - len(masks)]
         s_tm1, s_t = (tf.reshape(s, self._observations) for s in states) if self._together else inputs[1:number]
-        transitions = Transition(s_tm1, tf.cast(a_tm1, tf.int32), r_t, discount_t, s_t)
-        return Sample(transitions, None, weights, Masks(*masks) if masks else ()), inputs[number:]
+        transitions = Transition(s_tm1=s_tm1, a_tm1=tf.cast(a_tm1, tf.int32), r_t=r_t, discount_t=discount_t, s_t=s_t)
+        legal = Masks(*masks) if masks else ()
+        return Sample(transitions=transitions, indices=None, weights=weights, masks=legal), inputs[number:]
 
     def outputs(self, reported: np.ndarray) -> UpdateOutputs:
         """What an update reports, of the vector [2 + 2 B + B A] that it comes in."""

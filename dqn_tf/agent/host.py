@@ -18,15 +18,31 @@ from dqn_tf.config import AgentConfig
 from dqn_tf.types import ObservationSpec
 
 
-def can_pass(agent: AgentConfig, observation: ObservationSpec) -> bool:
-    """Whether ``q_values`` can stand in for this network: fully connected layers, one stream, one number per action."""
+def supports(agent: AgentConfig, observation: ObservationSpec) -> bool:
+    """Whether ``q_values`` computes what this network does: fully connected layers, one stream, one number per action.
+
+    Args:
+        agent: the agent.
+        observation: of its environment.
+
+    Returns:
+        True or False.
+    """
     plain = type(agent.network) is MLP and type(agent.layers) is Dense and type(agent.value) is Expected
     one_stream = isinstance(agent.head, Single) and agent.head.bias == "per_output"
     return plain and one_stream and len(observation.shape) == 1 and observation.dtype == "float32"
 
 
-def seen(agent: AgentConfig, observation: np.ndarray) -> np.ndarray:
-    """An observation [D] float32 as the first layer gets it: between the bounds of `network.input_low`, where given."""
+def scaled(agent: AgentConfig, observation: np.ndarray) -> np.ndarray:
+    """What the first layer reads.
+
+    Args:
+        agent: the agent, whose `network.input_low` and `network.input_high` bound its inputs, if they are given.
+        observation: [D] float32.
+
+    Returns:
+        [D] float32.
+    """
     bounds = agent.network.scaling() if isinstance(agent.network, MLP) else None
     if bounds is None:
         return observation
@@ -35,10 +51,15 @@ def seen(agent: AgentConfig, observation: np.ndarray) -> np.ndarray:
 
 
 def q_values(weights: Sequence[np.ndarray], observation: np.ndarray) -> np.ndarray:
-    """Q(s, .) [A] float32 of an observation [D].
+    """Q(s, .), with products summed input by input, in order, on one thread (no BLAS): the bits depend on nothing but
+    the numbers.
 
-    weights: kernel [P, Q] and bias [Q] of each layer in turn; ReLU between them.  Products are summed input by input,
-    in order, on one thread (no BLAS): the bits depend on nothing but the numbers.
+    Args:
+        weights: kernel [P, Q] and bias [Q] of each layer in turn, float32; ReLU between layers.
+        observation: s, [D] float32, as the first layer reads it.
+
+    Returns:
+        [A] float32.
 
     >>> q_values([np.array([[1.0, -1.0]]), np.zeros(2), np.array([[2.0], [5.0]]), np.array([0.5])], np.array([3.0]))
     array([6.5])

@@ -96,17 +96,36 @@ class Learner:
         """One gradient step on a batch.
 
         Args:
-            sample: Transition [B, ...] and weights [B]; of a replay on the device, its indices [B] and weights [B].
-            number: of the update, which its random draws depend on.
+            sample: transitions [B, ...] and weights [B]; of a replay on the device, indices [B] and weights [B].
+            number: of the update, from 0: the counter of its random draws.
+
+        Returns:
+            Tensors: loss, td_error [B], priority [B], grad_norm, q_values [B, A].
         """
         return self._update(*self.update_inputs(sample, number))
 
     def gradients(self, sample: Sample | SampleIndices, number: int = 0) -> Gradients:
-        """The update's first half alone: a pure function of (sample, number, theta, theta^-)."""
+        """The update's first half alone: a pure function of (sample, number, theta, theta^-).
+
+        Args:
+            sample: as for ``update``.
+            number: of the update, from 0.
+
+        Returns:
+            The gradients, and what is reported of the batch.
+        """
         return self._gradients_of(*self.update_inputs(sample, number))
 
     def update_inputs(self, sample: Sample | SampleIndices, number: int) -> tuple[Any, ...]:
-        """What compiled updates are given, as ``update_signature`` describes it."""
+        """The arguments of a compiled update, as ``update_signature`` describes them.
+
+        Args:
+            sample: as for ``update``.
+            number: of the update, from 0.
+
+        Returns:
+            The sample, and the seed [2] int64 of the update's draws, where there are any.
+        """
         return (sample, *self._seeds(self._update_stream, number))
 
     def update_in_graph(self, *inputs: GraphInput) -> UpdateOutputs:
@@ -125,8 +144,22 @@ class Learner:
 
     @staticmethod
     def outputs(found: Gradients, grad_norm: Tensor) -> UpdateOutputs:
-        """What an update reports, of its two halves."""
-        return UpdateOutputs(found.loss, found.td_error, found.priority, grad_norm, found.q_values)
+        """What an update reports.
+
+        Args:
+            found: its first half.
+            grad_norm: [], from its second half.
+
+        Returns:
+            Both in one record.
+        """
+        return UpdateOutputs(
+            loss=found.loss,
+            td_error=found.td_error,
+            priority=found.priority,
+            grad_norm=grad_norm,
+            q_values=found.q_values,
+        )
 
     def _gradients(self, sample: Sample, *seeds: Tensor) -> Gradients:
         self.traces += 1  # runs only while tracing
@@ -145,21 +178,37 @@ class Learner:
     def _compile_q_values(self) -> None:
         shape, dtype = self.spec.observation.shape, self.spec.observation.dtype
         one, many = (tf.TensorSpec([n, *shape], dtype) for n in (1, None))
-        still, xla = self.config.layers.still_when_scored, self.config.execution.xla != "none"
+        noiseless, xla = self.config.layers.noiseless_when_scored, self.config.execution.xla != "none"
         of_online = functools.partial(q_values_in_graph, self.online, False)
         self._act = Compiled(of_online, [one, *self._seed_signature], xla)
         of_target = functools.partial(q_values_in_graph, self.target, False)
         self._act_target = Compiled(of_target, [many, *self._seed_signature], xla)
         self.q_values = Compiled(
-            functools.partial(q_values_in_graph, self.online, still), [many, *self._seed_signature]
+            functools.partial(q_values_in_graph, self.online, noiseless), [many, *self._seed_signature]
         )
 
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
-        """Q(s, .) [A] float32 of one observation, to choose the action of agent step ``step``."""
+        """Q-values of one observation, to choose an action by.
+
+        Args:
+            observation: of shape and dtype ``spec.observation``.
+            step: agent steps made so far: the counter of the network's random draws.
+
+        Returns:
+            Q(s, .; theta), [A] float32.
+        """
         return np.asarray(self._act(observation[None], *self._seeds(self._act_stream, step)).numpy()[0])
 
     def act_target(self, observations: np.ndarray, step: int = 0) -> np.ndarray:
-        """Q(s, .) [E, A] by theta^- of observations [E, ...], to choose the actions of E steps from ``step`` on."""
+        """Q-values of E observations by the target network, to choose the actions of E agent steps by.
+
+        Args:
+            observations: [E, ...], each of shape and dtype ``spec.observation``.
+            step: agent steps made before these: the counter of the network's random draws.
+
+        Returns:
+            Q(s, .; theta^-), [E, A] float32.
+        """
         return np.asarray(self._act_target(observations, *self._seeds(self._act_stream, step)).numpy())
 
     def scorer(self, phase: str) -> Scorer:
@@ -181,39 +230,49 @@ class Learner:
         return self._seeds(self._update_stream, number)
 
     def act_seeds(self, step: int) -> tuple[np.ndarray, ...]:
-        """Of those of the action of agent step ``step``."""
+        """Of the random draws of the action of agent step ``step``: as ``update_seeds``."""
         return self._seeds(self._act_stream, step)
 
     def sync_variables(self) -> None:
-        """Bring the networks' variables up to date, where something else holds the parameters meanwhile: nothing does
-        here (fused.py)."""
+        """Bring the networks' variables up to date.  Here they always are; those of ``FusedLearner`` may not be."""
 
     def _seeds(self, stream: Stream, counter: int) -> tuple[np.ndarray, ...]:
         return (stream.seed_of(counter),) if self.random else ()
 
 
-def q_values_in_graph(network: QNetwork, still: bool, observations: TensorLike, *seeds: TensorLike) -> Tensor:
-    """Graph code: Q [B, A] of observations [B, ...].  still: noisy layers use their means."""
-    return network(observations, "act", _draws(seeds, still)).q_values
+def q_values_in_graph(network: QNetwork, noiseless: bool, observations: TensorLike, *seeds: TensorLike) -> Tensor:
+    """Graph code: Q-values, to choose actions by.
+
+    Args:
+        network: the online or the target network.
+        noiseless: whether noisy layers use their mean weights.
+        observations: [B, ...].
+        *seeds: [2] int64, of the network's random draws; none where it has none.
+
+    Returns:
+        Q [B, A] float32.
+    """
+    return network(observations, "act", _draws(seeds, noiseless)).q_values
 
 
-def _draws(seeds: tuple[Any, ...], still: bool = False) -> Draws | None:
-    return Draws(seeds[0], still) if seeds else None
+def _draws(seeds: tuple[Any, ...], noiseless: bool = False) -> Draws | None:
+    return Draws(seeds[0], noiseless) if seeds else None
 
 
 def _batch_signature(agent: AgentConfig, spec: EnvironmentSpec) -> Sample:
     states = tf.TensorSpec([agent.batch_size, *spec.observation.shape], spec.observation.dtype)
     floats = tf.TensorSpec([agent.batch_size], tf.float32)
-    transitions = Transition(states, tf.TensorSpec([agent.batch_size], tf.int32), floats, floats, states)
+    actions = tf.TensorSpec([agent.batch_size], tf.int32)
+    transitions = Transition(s_tm1=states, a_tm1=actions, r_t=floats, discount_t=floats, s_t=states)
     legal = tf.TensorSpec([agent.batch_size, spec.num_actions], tf.bool)
     return Sample(
-        transitions,
-        tf.TensorSpec([agent.batch_size], tf.int64),
-        floats,
-        Masks(legal, legal) if spec.masked else (),
+        transitions=transitions,
+        indices=tf.TensorSpec([agent.batch_size], tf.int64),
+        weights=floats,
+        masks=Masks(s_tm1=legal, s_t=legal) if spec.masked else (),
     )
 
 
 def _indices_signature(agent: AgentConfig) -> SampleIndices:
     batch = [agent.batch_size]
-    return SampleIndices(tf.TensorSpec(batch, tf.int64), tf.TensorSpec(batch, tf.float32))
+    return SampleIndices(indices=tf.TensorSpec(batch, tf.int64), weights=tf.TensorSpec(batch, tf.float32))

@@ -35,6 +35,11 @@ class Accumulator:
     """
 
     def __init__(self, n: int, gamma: float) -> None:
+        """
+        Args:
+            n: steps of a whole transition.
+            gamma: discount of one step.
+        """
         self.n, self.gamma = n, gamma
         self._open: deque[tuple[int, float, float]] = deque()
 

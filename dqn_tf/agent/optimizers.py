@@ -54,7 +54,7 @@ class RMSProp:
         )
 
     def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
-        """A Keras optimizer with its slots made, so that the first update is already the only trace."""
+        """See ``Optimizer.build``: its slots are made, so that the first update is already the only trace."""
         optimizer = _rmsprop(self.epsilon_place, xla == "optimizer")(
             self.learning_rate, rho=self.decay, epsilon=self.epsilon, centered=self.centered
         )
@@ -89,7 +89,7 @@ class Adam:
         expect(self.epsilon > 0, "a number > 0", "optimizer.epsilon", self.epsilon)
 
     def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
-        """A Keras optimizer with its slots made."""
+        """See ``Optimizer.build``."""
         optimizer = _fused_adam()(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
         optimizer.corrected = self.epsilon_form == "corrected"
         optimizer.build(variables)
@@ -183,8 +183,13 @@ class Optimizers:
         own: Iterable[tuple[Optimizer, list[Variable]]],
         xla: str = "none",
     ) -> None:
-        """config: the optimizer of all variables that are not in ``own``, pairs of (configuration, variables).
-        xla: "optimizer": each variable's step is compiled by XLA, where it is not one kernel anyway."""
+        """
+        Args:
+            config: the optimizer of all variables that are not in ``own``.
+            variables: of the online network, in order.
+            own: (configuration, variables) of parts with an optimizer of their own.
+            xla: "optimizer": XLA compiles the step of each variable, where TensorFlow has no kernel for it.
+        """
         own = list(own)
         taken = {id(v) for _, group in own for v in group}
         groups = [(config, [v for v in variables if id(v) not in taken]), *own]

@@ -1,4 +1,4 @@
-"""What an agent has learned: theta, theta^- and what the optimizer remembers."""
+"""What an agent has learned: theta, theta^- and the optimizer's slots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from dqn_tf.types import EnvironmentSpec
 
 
 def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> QNetwork:
-    """A Q-network with its initial weights, from stream "weights" of ``seed``: equal seeds, equal weights."""
+    """A Q-network with its initial weights.
+
+    Args:
+        agent: torso, head, layers and value family.
+        spec: what its environment shows, and its actions.
+        seed: of the run; weights come from its stream "weights".
+
+    Returns:
+        The network; equal seeds give equal weights.
+    """
     return QNetwork(
         agent.network,
         agent.value,
@@ -30,6 +39,12 @@ class Parameters:
     """Online network (theta), target network (theta^-), optimizer; the two networks start equal."""
 
     def __init__(self, agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> None:
+        """
+        Args:
+            agent: network and optimizer.
+            spec: what its environment shows, and its actions.
+            seed: of the run.
+        """
         self.online, self.target = (build_network(agent, spec, seed) for _ in range(2))
         own, xla = self.online.own_optimizers, agent.execution.xla
         self.optimizer = Optimizers(agent.optimizer, self.online.variables, own, xla)
@@ -57,7 +72,7 @@ class Parameters:
         return {name: np.asarray(v).copy() for name, v in self._named().items() if name.startswith("online/")}
 
     def set_theta(self, theta: dict[str, np.ndarray]) -> None:
-        """Make these weights the online network's; target network and optimizer are left as they are."""
+        """Replace the online network's weights alone; target network and optimizer stay unchanged."""
         self.restore({**self.state(), **theta})
 
     def restore(self, state: dict[str, np.ndarray]) -> None:

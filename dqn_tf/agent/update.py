@@ -8,8 +8,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
 Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the episode ends) = discount_t, s' = s_t; Q^ (with theta^-): the
 target network, Q (with theta): the online network.
 
-Where the environment tells which actions are legal, max and policy are over the legal actions of s' alone: the value of
-any other is one that no behavior can have.
+Where the environment tells which actions are legal, max and policy are over the legal actions of s' alone.
 
 An episode that a time limit cuts off has not ended in this sense: discount_t stays gamma, and y bootstraps from s'.
 
@@ -17,7 +16,7 @@ What runs has a place for every idea of the family.  A target rule (targets/) sa
 and what is added; a value family (values/) makes y of that, and the loss of each transition.  With the rule ``Greedy``
 and the family ``Expected`` it specializes to the paper's line:
 
-    next_values.q_values         Q^(s', .; theta^-)                                                  [B, A]
+    next_outputs.q_values         Q^(s', .; theta^-)                                                  [B, A]
     terms.policy                 1 for argmax_a' Q^(s', a'; theta^-), 0 for the others               [B, A]
     y (values/expected.py)       r_t + discount_t * sum_a' policy(a') Q^(s', a') = r + gamma max Q^   [B]
     losses.td_error              delta = y - Q(s, a; theta)                                          [B]
@@ -77,27 +76,41 @@ def compute_gradients(
         target_network: Q^, whose parameters are theta^-.
         sample: transitions [B, ...], their importance weights [B] and, where actions are masked, the legal ones [B, A].
         draws: random numbers for noise and sampled fractions; None where the agent has neither.
-        theta: tensors that stand for the online network's variables, where it reads those (flat.py).
+        theta: tensors that the online network reads instead of its variables, in their order (flat.py); None: none.
+
+    Returns:
+        One gradient for each variable, and what is reported of the batch.
     """
     networks, transitions = {"online": online_network, "target": target_network}, sample.transitions
-    next_values = target_network(transitions.s_t, "target", draws)
+    next_outputs = target_network(transitions.s_t, "target", draws)
     others = {
         (network, state): networks[network](getattr(transitions, state), "act", draws)
         for network, state in agent.bootstrap.states
     }
     masks = (sample.masks,) if sample.masks else ()
-    terms = agent.bootstrap.terms(next_values, others, transitions.a_tm1, *masks)
+    terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1, *masks)
     with tf.GradientTape() as tape:
         tape.watch(theta or [])
         outputs = online_network(transitions.s_tm1, "predict", draws)
-        losses = agent.value.losses(outputs, transitions, next_values, terms)
+        losses = agent.value.losses(outputs, transitions, next_outputs, terms)
         loss = tf.reduce_mean(sample.weights * losses.loss)
     gradients = tape.gradient(loss, theta or online_network.variables)
-    return Gradients(gradients, loss, losses.td_error, losses.priority, outputs.q_values)
+    return Gradients(
+        gradients=gradients,
+        loss=loss,
+        td_error=losses.td_error,
+        priority=losses.priority,
+        q_values=outputs.q_values,
+    )
 
 
 def apply_gradients(optimizer: Optimizers | Flat, gradients: list[Tensor], max_grad_norm: float | None) -> Tensor:
-    """One step of the optimizer on theta, by gradients clipped to the global norm ``max_grad_norm``.
+    """One step of the optimizer on theta, by clipped gradients.
+
+    Args:
+        optimizer: of the online network's variables.
+        gradients: one for each variable, or for each vector (flat.py).
+        max_grad_norm: the global norm that they are clipped to; None: they are not clipped.
 
     Returns:
         The global norm [] before clipping.

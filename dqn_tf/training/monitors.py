@@ -39,10 +39,10 @@ class Monitors:
         signature += [tf.TensorSpec([None, size], tf.bool)] if size else []
 
         def predict(observations: Tensor, *masks: Tensor) -> Monitored:
-            values = learner.online(observations, "predict", None)
+            outputs = learner.online(observations, "predict", None)
             if masks:  # the greedy action is a legal one
-                values = values._replace(q_values=of_legal(values.q_values, masks[0]))
-            return self._value.monitors(values)
+                outputs = outputs._replace(q_values=of_legal(outputs.q_values, masks[0]))
+            return self._value.monitors(outputs)
 
         self._predicted = tf.function(predict, autograph=False, input_signature=signature)
 

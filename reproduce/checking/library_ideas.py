@@ -123,16 +123,16 @@ def _regressed(
 ) -> Numbers:
     """Losses, TD errors and the gradient of the summed loss.  following: the target network's outputs for s_t."""
     transitions = Transition(None, x["a_tm1"], x["r_t"], x["discount_t"], None)
-    next_values = values(x[following])
+    next_outputs = values(x[following])
     if rule == MUNCHAUSEN:
-        next_values = next_values._replace(q_values=x["soft_t"])
+        next_outputs = next_outputs._replace(q_values=x["soft_t"])
     elif isinstance(value, ImplicitQuantile):
-        next_values = next_values._replace(q_values=tf.reduce_mean(x["policy_dist_t"], axis=-1))
+        next_outputs = next_outputs._replace(q_values=tf.reduce_mean(x["policy_dist_t"], axis=-1))
     others = {("online", "s_t"): ValueOutputs(x["q_online_t"]), ("target", "s_tm1"): ValueOutputs(x["soft_tm1"])}
-    terms = rule.terms(next_values, others, x["a_tm1"])
+    terms = rule.terms(next_outputs, others, x["a_tm1"])
     with tf.GradientTape() as tape:
         tape.watch(x[start])
-        out = value.losses(values(x[start]), transitions, next_values, terms)
+        out = value.losses(values(x[start]), transitions, next_outputs, terms)
         total = tf.reduce_sum(out.loss)
     return {"loss": out.loss, "td_error": out.td_error, "gradient": tape.gradient(total, x[start])}
 
@@ -188,19 +188,19 @@ def _fqf_network(x: Numbers) -> Numbers:
 def _fqf_loss(x: Numbers) -> Numbers:
     dist, logits, target = x["fqf_dist"], x["fqf_logits"], x["fqf_target"]
     transitions = Transition(None, x["a_tm1"], tf.zeros_like(x["r_t"]), tf.ones_like(x["r_t"]), None)
-    next_values = ValueOutputs(tf.zeros_like(x["q_t"]), tf.tile(target[:, None], [1, A, 1]))
-    terms = Greedy().terms(next_values, {}, x["a_tm1"])
+    next_outputs = ValueOutputs(tf.zeros_like(x["q_t"]), tf.tile(target[:, None], [1, A, 1]))
+    terms = Greedy().terms(next_outputs, {}, x["a_tm1"])
     with tf.GradientTape() as tape:
         tape.watch([dist, logits])
         tau, tau_hat, entropy = fractions(logits)
         proposal = Proposed(tau, entropy, x["fqf_edges"])
         values = ValueOutputs(None, dist, tf.stop_gradient(tau_hat), proposal)
-        loss = tf.reduce_mean(FQF_NETWORK.losses(values, transitions, next_values, terms).loss)
+        loss = tf.reduce_mean(FQF_NETWORK.losses(values, transitions, next_outputs, terms).loss)
     gradient = tape.gradient(loss, [dist, logits])
     taken = tf.one_hot(x["a_tm1"], A, dtype=dist.dtype)[:, :, None]
     middles, edges = (tf.reduce_sum(z * taken, axis=1) for z in (dist, x["fqf_edges"]))
     return {
-        "quantile_loss": tf.reduce_mean(quantile_losses(values, transitions, next_values, terms, 1.0).loss),
+        "quantile_loss": tf.reduce_mean(quantile_losses(values, transitions, next_outputs, terms, 1.0).loss),
         "fraction_loss": tf.reduce_mean(fraction_loss(tau, edges, middles)),
         "entropy": tf.reduce_mean(entropy),
         "gradient_dist": gradient[0],

@@ -24,7 +24,7 @@ from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig, RunConfig
 from dqn_tf.modes import Interleaved
 from dqn_tf.training.run import Options, train
-from dqn_tf.types import BootstrapTerms, Monitored, SampleIndices, Transition, ValueOutputs
+from dqn_tf.types import Monitored, SampleIndices, TargetTerms, Transition, ValueOutputs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUIET = Options(checkpoint_frames=30, progress=False)
@@ -87,7 +87,7 @@ def test_log_cosh(example: Callable[[str], ModuleType]) -> None:
     moved = Transition(
         None, np.array([1, 0], np.int32), np.array([1.0, 2.0], np.float32), np.array([0.5, 1.0], np.float32), None
     )
-    terms = BootstrapTerms(np.array([[1.0, 0], [0, 1]], np.float32), np.zeros((2, 2), np.float32), np.zeros(2, "f4"))
+    terms = TargetTerms(np.array([[1.0, 0], [0, 1]], np.float32), np.zeros((2, 2), np.float32), np.zeros(2, "f4"))
     out = family.losses(ValueOutputs(q), moved, ValueOutputs(next_q), terms)
     np.testing.assert_allclose(out.td_error, [1.5, -702.0])  # 1 + 0.5 * 3 - 1;  2 - 700 - 4
     expected = [4 * math.log(math.cosh(0.75)), 4 * (351.0 - math.log(2.0))]

@@ -194,7 +194,7 @@ def test_the_host_stands_in_for_plain_networks_only(
     changes: dict[str, Any], stands_in: bool, pair: Callable[..., tuple[Learner, FusedLearner]]
 ) -> None:
     plain, _ = pair(**changes)
-    assert host.can_pass(plain.config, plain.spec.observation) == stands_in
+    assert host.supports(plain.config, plain.spec.observation) == stands_in
 
 
 def test_a_network_with_variables_that_are_not_keras_s(

@@ -1,4 +1,4 @@
-"""n-step returns: R = sum_{i<k} gamma^i r_{t+i+1}, discount gamma^k, or 0 where the value ends."""
+"""n-step returns: R = sum_{i<k} gamma^i r_{t+i+1}, discount gamma^k, or 0 at termination."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from dqn_tf.training.callbacks import CallbackError
 from dqn_tf.training.loop import make_loop
 from dqn_tf.training.run import Options, train
 from dqn_tf.training.run_dir import read_table
-from dqn_tf.types import BootstrapTerms, EnvironmentSpec, Masks, ObservationSpec, Sample, Transition
+from dqn_tf.types import EnvironmentSpec, Masks, ObservationSpec, Sample, TargetTerms, Transition
 
 QUIET = Options(progress=False, try_environment=False)
 TESTS = Path(__file__).parents[1]
@@ -197,7 +197,7 @@ class OldRule:
 
     states = ()
 
-    def terms(self, next_values: Any, others: Any, a_tm1: Any) -> BootstrapTerms:
+    def terms(self, next_outputs: Any, others: Any, a_tm1: Any) -> TargetTerms:
         raise AssertionError
 
 

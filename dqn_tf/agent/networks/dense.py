@@ -19,12 +19,12 @@ class Dense:
 
     KIND = "dense"
     random: ClassVar[bool] = False
-    still_when_scored: ClassVar[bool] = True
+    noiseless_when_scored: ClassVar[bool] = True
 
     def layer(
         self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
     ) -> DenseLayer:
-        """A layer from [B, features] to [B, units]."""
+        """See ``Layers.layer``."""
         return DenseLayer(features, units, initializers.layer(features, units), relu, bias)
 
 
@@ -34,6 +34,14 @@ class DenseLayer:
     monitored: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, features: int, units: int, fans: Fans, relu: bool, bias: Bias) -> None:
+        """
+        Args:
+            features: inputs.
+            units: outputs.
+            fans: initializers of the kernel and of the bias.
+            relu: whether the outputs pass through a ReLU.
+            bias: "per_output": [units]; "shared": one number for all outputs.
+        """
         shared = bias == "shared"
         self._bias = tf.keras.Variable(fans["bias_initializer"], shape=(1,), name="bias") if shared else None
         own = {"kernel_initializer": fans["kernel_initializer"]} if shared else fans
@@ -41,7 +49,7 @@ class DenseLayer:
         self.keras.build((None, features))
 
     def __call__(self, x: TensorLike, draws: Draws | None) -> Tensor:
-        """[B, features] -> [B, units]."""
+        """See ``Layer``; draws nothing."""
         y = self.keras(x)
         return y if self._bias is None else y + self._bias
 

@@ -9,12 +9,16 @@ from dqn_tf.types import Tensor, TensorLike
 class Draws:
     """The seeds of one call of a compiled function: its k-th draw has the seed (key + k, counter).
 
-    seed: int64 [2], (key of a stream, counter), see ``rng.Stream.seed_of``.  still: noise in weights is left out, as
-    when an agent is scored with its mean weights.  Draws are numbered while tracing, in the order of the program.
+    Draws are numbered while tracing, in the order of the program.
     """
 
-    def __init__(self, seed: TensorLike, still: bool = False) -> None:
-        self._seed, self._made, self.still = seed, 0, still
+    def __init__(self, seed: TensorLike, noiseless: bool = False) -> None:
+        """
+        Args:
+            seed: [2] int64, (key of a stream, counter), see ``rng.Stream.seed_of``.
+            noiseless: whether noise in weights is left out, as when an agent is scored with its mean weights.
+        """
+        self._seed, self._made, self.noiseless = seed, 0, noiseless
 
     def next(self) -> Tensor:
         """The seed of the next draw, int64 [2], for ``tf.random.stateless_*``."""

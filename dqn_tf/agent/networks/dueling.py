@@ -24,7 +24,14 @@ from dqn_tf.types import Tensor, TensorLike
 
 
 def combine(value: TensorLike, advantage: TensorLike) -> Tensor:
-    """Equation (9): Q [B, A, N] of the value V [B, 1, N] and the advantages A [B, A, N].
+    """Equation (9).
+
+    Args:
+        value: V [B, 1, N].
+        advantage: A [B, A, N].
+
+    Returns:
+        Q [B, A, N].
 
     >>> combine(tf.constant([[[10.0]]]), tf.constant([[[1.0], [2.0], [6.0]]])).numpy().ravel().tolist()
     [8.0, 9.0, 13.0]
@@ -33,7 +40,15 @@ def combine(value: TensorLike, advantage: TensorLike) -> Tensor:
 
 
 def scale_gradient(x: TensorLike, scale: float) -> Tensor:
-    """x, with ``scale`` times its gradient."""
+    """The identity, whose gradient is scaled.
+
+    Args:
+        x: of any shape.
+        scale: factor on its gradient.
+
+    Returns:
+        x.
+    """
     return x if scale == 1 else scale * x + (1 - scale) * tf.stop_gradient(x)
 
 
@@ -57,7 +72,7 @@ class Dueling:
     def build(
         self, layers: Layers, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
     ) -> DuelingHead:
-        """shape: (actions, outputs per action)."""
+        """See ``Head.build``."""
         shared, own = (hidden, ()) if self.hidden == "shared" else ((), hidden)
         common = []
         for width in shared:
@@ -74,12 +89,21 @@ class DuelingHead:
     def __init__(
         self, common: list[Layer], value: list[Layer], advantage: list[Layer], shape: tuple[int, int], scale: float
     ) -> None:
+        """
+        Args:
+            common: hidden layers of both streams; may be none.
+            value: the layers of V, from the last common one.
+            advantage: the layers of A, from the last common one.
+            shape: (A, N).
+            scale: factor on the gradient that enters the torso.
+        """
         self.layers = [*common, *value, *advantage]
         shared = [f"shared_hidden_{i}" for i in range(len(common))]
         self.names = [*shared, *names("value_", value), *names("advantage_", advantage)]
         self._common, self._value, self._advantage, self._shape, self._scale = common, value, advantage, shape, scale
 
     def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
+        """See ``BuiltHead``."""
         x = run(self._common, scale_gradient(features, self._scale), draws)
         value = tf.reshape(run(self._value, x, draws), [-1, 1, self._shape[1]])
         advantage = tf.reshape(run(self._advantage, x, draws), [-1, *self._shape])

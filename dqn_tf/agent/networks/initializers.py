@@ -21,10 +21,15 @@ class Initializers:
     """Makes Keras initializers.  The initializer of the k-th variable draws from counter k of the stream."""
 
     def __init__(self, scheme: Initialization, stream: Stream) -> None:
+        """
+        Args:
+            scheme: the distribution of the weights.
+            stream: where they are drawn from.
+        """
         self.scheme, self.stream, self._made = scheme, stream, 0
 
     def layer(self, fan_in: int, fan_out: int) -> Fans:
-        """Of one layer with these fans, by the scheme.
+        """The initializers of one layer, by the scheme.
 
         "fan_in_uniform": U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights *and* biases, the default of the Torch 7
         layers that the Nature paper's code uses (`deepmind/dqn:dqn/convnet.lua`).
@@ -32,6 +37,13 @@ class Initializers:
         Dopamine's (`google/dopamine:dopamine/discrete_domains/legacy_networks.py`).
         "dopamine_uniform": U(-l, l) with l = sqrt(sqrt(3) / fan_in), zero biases: Dopamine's distributional networks,
         in the same file (VarianceScaling of scale 1/sqrt(3), fan_in, uniform).
+
+        Args:
+            fan_in: inputs of one unit.
+            fan_out: units that one input reaches.
+
+        Returns:
+            `kernel_initializer` and `bias_initializer`.
         """
         if self.scheme == "fan_in_uniform":
             return {"kernel_initializer": self.fan_in(fan_in), "bias_initializer": self.fan_in(fan_in)}
@@ -41,7 +53,16 @@ class Initializers:
         return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(0.0)}
 
     def glorot(self, fan_in: int, fan_out: int, gain: float = 1.0) -> Fans:
-        """``gain`` times U(-l, l) with l = sqrt(6 / (fan_in + fan_out)), zero biases; whatever the scheme."""
+        """Glorot's initializers, whatever the scheme: U(-l, l) with l = gain sqrt(6 / (fan_in + fan_out)), zero biases.
+
+        Args:
+            fan_in: inputs of one unit.
+            fan_out: units that one input reaches.
+            gain: factor on l.
+
+        Returns:
+            `kernel_initializer` and `bias_initializer`.
+        """
         limit = gain * math.sqrt(6.0 / (fan_in + fan_out))
         return {"kernel_initializer": self._uniform(limit), "bias_initializer": self._uniform(0.0)}
 

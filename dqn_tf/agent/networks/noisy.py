@@ -38,7 +38,16 @@ def noisy_linear(
     sigma: tuple[TensorLike, TensorLike],
     eps: tuple[TensorLike, TensorLike],
 ) -> Tensor:
-    """Equation (9): x [B, P] -> y [B, Q]; mu and sigma: weights [P, Q] and biases [Q]; eps: noise [P] and [Q].
+    """Equation (9).
+
+    Args:
+        x: [B, P].
+        mu: means of the weights [P, Q] and of the biases [Q].
+        sigma: factors on their noise, of the same shapes.
+        eps: standard normal numbers: eps_i [P] and eps_j [Q].
+
+    Returns:
+        y [B, Q].
 
     >>> y = noisy_linear(tf.constant([[2.0]]), (tf.constant([[3.0]]), tf.constant([1.0])),
     ...                  (tf.constant([[0.5]]), tf.constant([10.0])), (tf.constant([4.0]), tf.constant([-9.0])))
@@ -79,13 +88,13 @@ class Noisy:
             )
 
     @property
-    def still_when_scored(self) -> bool:
+    def noiseless_when_scored(self) -> bool:
         return self.scoring == "mean"
 
     def layer(
         self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
     ) -> NoisyLayer:
-        """A layer from [B, features] to [B, units]."""
+        """See ``Layers.layer``."""
         return NoisyLayer(self, features, units, initializers, relu)
 
 
@@ -95,6 +104,14 @@ class NoisyLayer:
     monitored: ClassVar[tuple[str, ...]] = ("sigma_w_abs_mean",)
 
     def __init__(self, config: Noisy, features: int, units: int, initializers: Initializers, relu: bool) -> None:
+        """
+        Args:
+            config: sigma_0 and the distribution of the noise.
+            features: p, inputs.
+            units: q, outputs.
+            initializers: of mu^w and mu^b: U(-1/sqrt(p), 1/sqrt(p)), whatever their scheme.
+            relu: whether the outputs pass through a ReLU.
+        """
         sigma = config.sigma_0 / math.sqrt(features)
         self._shapes, self._relu = (features, units), relu
         self._normal = getattr(tf.random, f"stateless_{config.distribution}")
@@ -114,9 +131,9 @@ class NoisyLayer:
         return Monitored({"sigma_w_abs_mean": float(tf.reduce_mean(tf.abs(self.variables[2])))}, {})
 
     def __call__(self, x: TensorLike, draws: Draws | None) -> Tensor:
-        """[B, features] -> [B, units]; without noise if there are no draws."""
+        """See ``Layer``."""
         mu_w, mu_b, sigma_w, sigma_b = (tf.convert_to_tensor(v) for v in self.variables)
-        if draws is None or draws.still:
+        if draws is None or draws.noiseless:
             y = tf.linalg.matmul(x, mu_w) + mu_b
         else:
             eps_i, eps_j = self._eps or (self._normal([size], draws.next()) for size in self._shapes)

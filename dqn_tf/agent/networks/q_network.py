@@ -14,12 +14,7 @@ from dqn_tf.types import ObservationSpec, Role, TensorLike, ValueOutputs, Variab
 
 
 class QNetwork:
-    """One set of parameters theta.
-
-    ``network``: a torso's configuration.  ``value``: a value family (agent/values/).  ``stream``: where the initial
-    weights come from; two networks made from equal streams are equal.  ``head``, ``layers``: configurations of the head
-    and of its layers.
-    """
+    """One set of parameters theta.  Two networks made from equal streams are equal."""
 
     def __init__(
         self,
@@ -32,6 +27,19 @@ class QNetwork:
         head: Head = Single(),  # noqa: B008  frozen
         layers: Layers = Dense(),  # noqa: B008
     ) -> None:
+        """
+        Args:
+            network: configuration of the torso.
+            value: the value family.
+            spec: of the observations.
+            num_actions: A.
+            stream: where the initial weights come from.
+            head: configuration of the head.
+            layers: configuration of the head's layers.
+
+        Raises:
+            ConfigError: the torso cannot read such observations.
+        """
         network.check_observation(spec)
         initializers = Initializers(network.initialization, stream)
         torso, features, hidden = network.layers(spec, initializers)
@@ -41,10 +49,15 @@ class QNetwork:
         self.head = head.build(layers, features, hidden, (num_actions, value.outputs_per_action), initializers)
 
     def __call__(self, observations: TensorLike, role: Role = "act", draws: Draws | None = None) -> ValueOutputs:
-        """observations [B, ...] -> ValueOutputs, q_values [B, A] float32.
+        """Graph code: what the network predicts for B states.
 
-        role: what the outputs are for, see ``types.Role``.  draws: for noise and sampled fractions; None: no noise,
-        evenly spaced fractions.
+        Args:
+            observations: [B, ...], each of shape and dtype ``spec``.
+            role: what the outputs are for, see ``types.Role``.
+            draws: for noise and sampled fractions; None: no noise, evenly spaced fractions.
+
+        Returns:
+            q_values [B, A] float32, and whatever the value family's losses need.
         """
         features = self.torso(observations) if self.torso.layers else observations
         return self._value.outputs(features, self.head, self._parts, role, draws)

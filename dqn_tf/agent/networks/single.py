@@ -19,7 +19,19 @@ from dqn_tf.types import Tensor, TensorLike
 def stack(
     layers: Layers, features: int, hidden: tuple[int, ...], outputs: int, initializers: Initializers, bias: Bias
 ) -> list[Layer]:
-    """Fully connected layers from ``features`` through ``hidden`` (ReLU) to ``outputs`` (linear)."""
+    """Fully connected layers: hidden ones with ReLU, then one linear layer.
+
+    Args:
+        layers: makes each layer.
+        features: inputs of the first.
+        hidden: widths of the hidden layers.
+        outputs: width of the last layer.
+        initializers: of the weights.
+        bias: of the last layer.
+
+    Returns:
+        The layers, in order.
+    """
     out = []
     for width in hidden:
         out.append(layers.layer(features, width, initializers, relu=True))
@@ -28,7 +40,14 @@ def stack(
 
 
 def names(stream: str, layers: list[Layer]) -> list[str]:
-    """What the layers of a stream are called where they are watched.
+    """What the layers of a stream are called in the columns of iterations.csv.
+
+    Args:
+        stream: what each name begins with.
+        layers: of the stream, in order.
+
+    Returns:
+        One name for each layer.
 
     >>> names("value_", [None, None])
     ['value_hidden_0', 'value_output']
@@ -37,7 +56,16 @@ def names(stream: str, layers: list[Layer]) -> list[str]:
 
 
 def run(layers: list[Layer], x: TensorLike, draws: Draws | None) -> Tensor:
-    """The layers one after the other."""
+    """The layers one after the other.
+
+    Args:
+        layers: in order.
+        x: [B, inputs of the first].
+        draws: of their random numbers; None: they draw none.
+
+    Returns:
+        [B, outputs of the last].
+    """
     for layer in layers:
         x = layer(x, draws)
     return x
@@ -60,7 +88,7 @@ class Single:
     def build(
         self, layers: Layers, features: int, hidden: tuple[int, ...], shape: tuple[int, int], initializers: Initializers
     ) -> SingleHead:
-        """shape: (actions, outputs per action)."""
+        """See ``Head.build``."""
         return SingleHead(stack(layers, features, hidden, shape[0] * shape[1], initializers, self.bias), shape)
 
 
@@ -68,8 +96,14 @@ class SingleHead:
     """[B, features] -> [B, A, N]."""
 
     def __init__(self, layers: list[Layer], shape: tuple[int, int]) -> None:
+        """
+        Args:
+            layers: in order.
+            shape: (A, N).
+        """
         self.layers, self._shape = layers, shape
         self.names = names("", layers)
 
     def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
+        """See ``BuiltHead``."""
         return tf.reshape(run(self.layers, features, draws), [-1, *self._shape])

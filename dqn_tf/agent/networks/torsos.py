@@ -46,7 +46,11 @@ class NatureCNN:
         expect(self.hidden >= 1, "at least 1 unit", "network.hidden", self.hidden)
 
     def check_observation(self, spec: ObservationSpec) -> None:
-        """Raises ConfigError unless the observation is an image of bytes that the convolutions can cover."""
+        """Check that the observation is an image of bytes that the convolutions can cover.
+
+        Raises:
+            ConfigError: it is not.
+        """
         if len(spec.shape) != 3 or spec.dtype != "uint8" or min(spec.shape[:2]) < 36:
             raise ConfigError(
                 f"Expected images [H, W, C] of uint8, at least 36 x 36, for network=nature_cnn, got {spec.dtype} "
@@ -56,7 +60,7 @@ class NatureCNN:
     def layers(
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
-        """The Keras layers, the number of features they give, and the widths of the head's hidden layers."""
+        """See ``Torso.layers``."""
         layers: list[KerasLayer] = [tf.keras.layers.Rescaling(1.0 / 255.0)]
         (height, width, channels) = spec.shape
         for filters, kernel, stride in CONVOLUTIONS:
@@ -97,7 +101,11 @@ class CNN:
         expect(self.hidden is None or self.hidden >= 1, "at least 1 unit or none", "network.hidden", self.hidden)
 
     def check_observation(self, spec: ObservationSpec) -> None:
-        """Raises ConfigError unless the observation is an image that the convolutions can cover."""
+        """Check that the observation is an image that the convolutions can cover.
+
+        Raises:
+            ConfigError: it is not.
+        """
         if len(spec.shape) != 3 or spec.dtype not in ("uint8", "bool", "float32"):
             raise ConfigError(
                 f"Expected images [H, W, C] of uint8, bool or float32 for network=cnn, got {spec.dtype} "
@@ -121,7 +129,7 @@ class CNN:
     def layers(
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
-        """The Keras layers, the number of features they give, and the widths of the head's hidden layers."""
+        """See ``Torso.layers``."""
         layers: list[KerasLayer] = [tf.keras.layers.Rescaling(1.0 / 255.0 if spec.dtype == "uint8" else 1.0)]
         channels = spec.shape[2]
         for filters, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
@@ -167,7 +175,11 @@ class MLP:
             )
 
     def check_observation(self, spec: ObservationSpec) -> None:
-        """Raises ConfigError unless the observation is a vector."""
+        """Check that the observation is a vector, of as many numbers as there are bounds.
+
+        Raises:
+            ConfigError: it is not.
+        """
         if len(spec.shape) != 1:
             raise ConfigError(
                 f"Expected vector observations [D] for network=mlp, got {list(spec.shape)}. "
@@ -183,7 +195,7 @@ class MLP:
     def layers(
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
-        """The Keras layers, the number of features they give, and the widths of the head's hidden layers: the last."""
+        """See ``Torso.layers``; the head has the last hidden layer, or all of them (``in_head``)."""
         bounds = self.scaling()
         scaled = [] if bounds is None else [tf.keras.layers.Rescaling(bounds[0].tolist(), bounds[1].tolist())]
         layers, features = scaled, prod(spec.shape)

@@ -5,7 +5,7 @@ target of Double DQN (section "Double DQN"):
 
     Y = R + gamma Q(S', argmax_a Q(S', a; theta); theta^-).
 
-Symbols: R = r_t, gamma (0 where the value ends) = discount_t, S' = s_t, theta the online, theta^- the target network.
+Symbols: R = r_t, gamma (0 at termination) = discount_t, S' = s_t, theta the online, theta^- the target network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.targets.legal import of_legal
-from dqn_tf.types import BootstrapTerms, Masks, NoMasks, TensorLike, ValueOutputs
+from dqn_tf.types import Masks, NoMasks, TargetTerms, TensorLike, ValueOutputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,14 +27,15 @@ class Double:
 
     def terms(
         self,
-        next_values: ValueOutputs,
+        next_outputs: ValueOutputs,
         others: dict[tuple[str, str], ValueOutputs],
         a_tm1: TensorLike,
         masks: Masks | NoMasks = (),
-    ) -> BootstrapTerms:
-        """others[("online", "s_t")].q_values [B, A] choose.  policy [B, A], bonuses of zero.
-        masks: the argmax is of the legal actions."""
+    ) -> TargetTerms:
+        """See ``TargetRule.terms``: the argmax is that of others["online", "s_t"].q_values [B, A], among the legal
+        actions.
+        """
         q = others["online", "s_t"].q_values
         best = tf.argmax(of_legal(q, masks.s_t) if masks else q, axis=-1)
         policy = tf.one_hot(best, q.shape[-1], dtype=q.dtype)
-        return BootstrapTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))
+        return TargetTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.targets.legal import of_legal
-from dqn_tf.types import BootstrapTerms, Masks, NoMasks, TensorLike, ValueOutputs
+from dqn_tf.types import Masks, NoMasks, TargetTerms, TensorLike, ValueOutputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,14 +26,13 @@ class Greedy:
 
     def terms(
         self,
-        next_values: ValueOutputs,
+        next_outputs: ValueOutputs,
         others: dict[tuple[str, str], ValueOutputs],
         a_tm1: TensorLike,
         masks: Masks | NoMasks = (),
-    ) -> BootstrapTerms:
-        """next_values: of s_t by the target network, q_values [B, A].  policy [B, A], bonuses of zero.
-        masks: the argmax is of the legal actions."""
-        q = next_values.q_values
+    ) -> TargetTerms:
+        """See ``TargetRule.terms``: the argmax is that of next_outputs.q_values [B, A], among the legal actions."""
+        q = next_outputs.q_values
         best = tf.argmax(of_legal(q, masks.s_t) if masks else q, axis=-1)
         policy = tf.one_hot(best, q.shape[-1], dtype=q.dtype)
-        return BootstrapTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))
+        return TargetTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))

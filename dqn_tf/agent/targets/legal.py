@@ -11,7 +11,14 @@ from dqn_tf.types import Tensor, TensorLike
 
 
 def of_legal(q_values: TensorLike, mask: TensorLike) -> Tensor:
-    """q_values [B, A] with -inf for the actions that ``mask`` [B, A] bool does not allow: for a maximum or a softmax.
+    """Q-values for a maximum or a softmax over the legal actions.
+
+    Args:
+        q_values: [B, A].
+        mask: [B, A] bool, the legal actions.
+
+    Returns:
+        [B, A], with -inf for illegal actions.
 
     >>> of_legal(tf.constant([[1.0, 2.0]]), tf.constant([[True, False]])).numpy().tolist()
     [[1.0, -inf]]
@@ -20,7 +27,15 @@ def of_legal(q_values: TensorLike, mask: TensorLike) -> Tensor:
 
 
 def zeroed(numbers: TensorLike, mask: TensorLike) -> Tensor:
-    """numbers [B, A] with 0 for the actions that ``mask`` [B, A] bool does not allow."""
+    """Numbers of the legal actions.
+
+    Args:
+        numbers: [B, A].
+        mask: [B, A] bool, the legal actions.
+
+    Returns:
+        [B, A], with 0 for illegal actions, also where the number is not finite.
+    """
     return tf.where(mask, numbers, tf.zeros_like(numbers))
 
 

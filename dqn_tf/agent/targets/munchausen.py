@@ -6,8 +6,8 @@ section 2 (its number is remembered from the paper, not read in a source), clipp
     q_mdqn = r + alpha [tau ln pi(a|s)]_{l0}^0 + gamma sum_a' pi(a'|s') (Q(s', a'; theta^-) - tau ln pi(a'|s')),
     pi(.|s) = softmax(Q(s, .; theta^-) / tau).
 
-Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 where the value ends) = discount_t, s' = s_t.
-M-IQN puts the quantiles of Z(s', a') in the place of Q(s', a'); pi is that of their mean.
+Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 at termination) = discount_t, s' = s_t.
+M-IQN replaces Q(s', a') by the quantiles of Z(s', a'); pi is that of their mean.
 """
 
 from __future__ import annotations
@@ -19,11 +19,18 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.targets.legal import of_legal, zeroed
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, Masks, NoMasks, Tensor, TensorLike, ValueOutputs
+from dqn_tf.types import Masks, NoMasks, TargetTerms, Tensor, TensorLike, ValueOutputs
 
 
 def scaled_log_policy(q: TensorLike, tau: float) -> Tensor:
-    """tau ln pi [B, A] = Q - V, V = tau ln sum_a exp(Q(s, a) / tau), with the maximum taken out of the sum.
+    """tau ln pi = Q - V, V = tau ln sum_a exp(Q(s, a) / tau), with the maximum taken out of the sum.
+
+    Args:
+        q: Q(s, .) [B, A]; -inf for illegal actions.
+        tau: temperature, > 0.
+
+    Returns:
+        [B, A].
 
     >>> import math
     >>> out = scaled_log_policy(tf.constant([[0.0, math.log(3.0)]]), 1.0)       # pi = 1/4, 3/4
@@ -52,14 +59,16 @@ class Munchausen:
 
     def terms(
         self,
-        next_values: ValueOutputs,
+        next_outputs: ValueOutputs,
         others: dict[tuple[str, str], ValueOutputs],
         a_tm1: TensorLike,
         masks: Masks | NoMasks = (),
-    ) -> BootstrapTerms:
-        """policy [B, A] = pi(.|s'), value_bonus [B, A] = -tau ln pi(.|s'), reward_bonus [B] = alpha [tau ln pi].
-        masks: both softmaxes are of the legal actions; the others have probability 0 and no bonus."""
-        q, next_q = others["target", "s_tm1"].q_values, next_values.q_values
+    ) -> TargetTerms:
+        """See ``TargetRule.terms``: policy pi(.|s'), value_bonus -tau ln pi(.|s'), reward_bonus alpha [tau ln pi(a|s)].
+
+        Both softmaxes are over the legal actions; the others have probability 0 and no bonus.
+        """
+        q, next_q = others["target", "s_tm1"].q_values, next_outputs.q_values
         if masks:
             q, next_q = of_legal(q, masks.s_tm1), of_legal(next_q, masks.s_t)
         next_log_policy, log_policy = scaled_log_policy(next_q, self.tau), scaled_log_policy(q, self.tau)
@@ -67,7 +76,7 @@ class Munchausen:
         if masks:  # of an action of probability 0 the logarithm is -inf, and 0 times that no number
             log_policy, next_log_policy = zeroed(log_policy, masks.s_tm1), zeroed(next_log_policy, masks.s_t)
         taken = tf.reduce_sum(log_policy * tf.one_hot(a_tm1, log_policy.shape[-1], dtype=log_policy.dtype), axis=-1)
-        return BootstrapTerms(
+        return TargetTerms(
             policy=policy,
             value_bonus=-next_log_policy,
             reward_bonus=self.alpha * tf.clip_by_value(taken, self.log_policy_min, 0.0),

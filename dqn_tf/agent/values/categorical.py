@@ -30,11 +30,20 @@ from dqn_tf.agent.values import spread
 from dqn_tf.agent.values.expected import average, select_dist
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
+from dqn_tf.types import LossOutputs, Monitored, Role, TargetTerms, Tensor, TensorLike, Transition, ValueOutputs
 
 
 def evenly(low: float, high: float, number: int) -> np.ndarray:
-    """``number`` evenly spaced float32 numbers from low to high."""
+    """Evenly spaced numbers.
+
+    Args:
+        low: the first.
+        high: the last.
+        number: N.
+
+    Returns:
+        [N] float32.
+    """
     return np.linspace(low, high, number).astype(np.float32)
 
 
@@ -139,41 +148,38 @@ class Categorical:
         return tf.reduce_sum(tf.nn.softmax(logits) * self._distances, axis=-1)
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
-        """Layers of its own between torso and head: none."""
+        """See ``ValueFamily.parts``: none."""
         return []
 
     def outputs(
         self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
-        """head(features) [B, A, N] are the logits."""
+        """See ``ValueFamily.outputs``: head(features) [B, A, N] are the logits."""
         logits = head(features, draws)
         mean = self._mean(logits)
         return ValueOutputs(mean + self._origin if self._origin else mean, dist=logits)
 
-    def monitors(self, values: ValueOutputs) -> Monitored:
+    def monitors(self, outputs: ValueOutputs) -> Monitored:
         """The spread of the greedy action's distribution, and the probability of its lowest and highest atom.
 
         The latter is large where returns do not fit between v_min and v_max.
         """
-        p = tf.nn.softmax(spread.of_greedy(values))
+        p = tf.nn.softmax(spread.of_greedy(outputs))
         return spread.monitors(tf.broadcast_to(self.support, tf.shape(p)), p, heldout_edge_mass_mean=p[:, 0] + p[:, -1])
 
     def losses(
-        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+        self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
-        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network.
-
-        td_error is the difference of the means; priority is the loss.
-        """
+        """See ``ValueFamily.losses``: td_error is the difference of the means, priority the loss."""
         bonus = tf.reduce_sum(terms.policy * terms.value_bonus, axis=-1, keepdims=True)
         r_t = (transitions.r_t + terms.reward_bonus)[:, None]
         discount_t = transitions.discount_t[:, None]
         if self._origin:  # r + gamma z - origin, without a sum that is large beside it
             r_t -= (1.0 - discount_t) * self._origin
         atoms = r_t + discount_t * (self._distances + bonus)
-        m = project(atoms, average(tf.nn.softmax(next_values.dist), terms.policy), self._distances)
+        m = project(atoms, average(tf.nn.softmax(next_outputs.dist), terms.policy), self._distances)
         m = tf.stop_gradient(m)
-        logits = select_dist(values.dist, transitions.a_tm1)
+        logits = select_dist(outputs.dist, transitions.a_tm1)
         loss = cross_entropy(m, logits, self.log_clip)
         td_error = tf.reduce_sum((m - tf.nn.softmax(logits)) * self._distances, axis=-1)
         return LossOutputs(loss=loss, td_error=td_error, priority=loss)

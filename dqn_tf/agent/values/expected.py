@@ -20,31 +20,55 @@ from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
+from dqn_tf.types import LossOutputs, Monitored, Role, TargetTerms, Tensor, TensorLike, Transition, ValueOutputs
 
 
 def select(q_values: TensorLike, actions: TensorLike) -> Tensor:
-    """Q(s, a) [B] of the actions [B], from q_values [B, A]: one-hot and sum, as the gradient of gather scatters."""
+    """Q(s, a), by one-hot and sum, as the gradient of a gather scatters.
+
+    Args:
+        q_values: Q(s, .) [B, A].
+        actions: a [B] int32.
+
+    Returns:
+        [B].
+    """
     return tf.reduce_sum(q_values * tf.one_hot(actions, q_values.shape[-1], dtype=q_values.dtype), axis=-1)
 
 
 def select_dist(dist: TensorLike, actions: TensorLike) -> Tensor:
-    """The distributions [B, N] of the actions [B], out of ``dist`` [B, A, N]: one-hot and sum, as in ``select``."""
+    """The distributions of the actions, by one-hot and sum, as in ``select``.
+
+    Args:
+        dist: [B, A, N].
+        actions: [B] int32.
+
+    Returns:
+        [B, N].
+    """
     return average(dist, tf.one_hot(actions, dist.shape[1], dtype=dist.dtype))
 
 
 def average(dist: TensorLike, policy: TensorLike) -> Tensor:
-    """sum_a pi(a) dist(a): dist [B, A, N], policy [B, A] -> [B, N]."""
+    """sum_a pi(a) dist(a).
+
+    Args:
+        dist: [B, A, N].
+        policy: pi [B, A].
+
+    Returns:
+        [B, N].
+    """
     return tf.reduce_sum(dist * policy[:, :, None], axis=1)
 
 
-def td_target(r_t: TensorLike, discount_t: TensorLike, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
+def td_target(r_t: TensorLike, discount_t: TensorLike, next_outputs: ValueOutputs, terms: TargetTerms) -> Tensor:
     """y = r + b_r + gamma * sum_a' pi(a') (Q(s', a') + b_v(a')).
 
     Args:
         r_t: r [B].
         discount_t: gamma [B], 0 at termination.
-        next_values: of s' by the target network.
+        next_outputs: of s' by the target network.
         terms: pi, b_v, b_r of the target rule.
 
     Returns:
@@ -54,7 +78,7 @@ def td_target(r_t: TensorLike, discount_t: TensorLike, next_values: ValueOutputs
     >>> r_t + discount_t * max_q
     6.5
     """
-    backed_up = tf.reduce_sum(terms.policy * (next_values.q_values + terms.value_bonus), axis=-1)
+    backed_up = tf.reduce_sum(terms.policy * (next_outputs.q_values + terms.value_bonus), axis=-1)
     return r_t + terms.reward_bonus + discount_t * backed_up
 
 
@@ -91,7 +115,7 @@ class Expected:
     loss: Literal["huber", "squared"] = setting("huber", doc="loss of one TD error")
     huber_threshold: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear")
     priority: Literal["td_error", "loss"] = setting(
-        "td_error", doc="what prioritized replay is told of a transition: |TD error|, or the loss", later=True
+        "td_error", doc="a transition's priority in prioritized replay: |TD error|, or the loss", later=True
     )
 
     def __post_init__(self) -> None:
@@ -99,24 +123,26 @@ class Expected:
         expect(self.huber_threshold > 0, "a number > 0", "value.huber_threshold", self.huber_threshold)
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
-        """Layers of its own between torso and head: none."""
+        """See ``ValueFamily.parts``: none."""
         return []
 
     def outputs(
         self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
-        """head(features) [B, A, 1] are the Q-values themselves."""
+        """See ``ValueFamily.outputs``: head(features) [B, A, 1] are the Q-values themselves."""
         return ValueOutputs(q_values=tf.squeeze(head(features, draws), axis=-1))
 
-    def monitors(self, values: ValueOutputs) -> Monitored:
+    def monitors(self, outputs: ValueOutputs) -> Monitored:
         """None: the Q-values are monitored for every agent."""
         return Monitored({}, {})
 
     def losses(
-        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+        self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
-        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network."""
-        y = tf.stop_gradient(td_target(transitions.r_t, transitions.discount_t, next_values, terms))
-        delta = y - select(values.q_values, transitions.a_tm1)
+        """See ``ValueFamily.losses``: td_error is delta = y - Q(s, a), priority |delta|, or the loss if so
+        configured.
+        """
+        y = tf.stop_gradient(td_target(transitions.r_t, transitions.discount_t, next_outputs, terms))
+        delta = y - select(outputs.q_values, transitions.a_tm1)
         loss = squared(delta) if self.loss == "squared" else huber(delta, self.huber_threshold)
         return LossOutputs(loss=loss, td_error=delta, priority=loss if self.priority == "loss" else tf.abs(delta))

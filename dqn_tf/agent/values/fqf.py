@@ -35,7 +35,7 @@ from dqn_tf.agent.values.implicit_quantile import quantile_values
 from dqn_tf.agent.values.quantile import quantile_losses
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
+from dqn_tf.types import LossOutputs, Monitored, Role, TargetTerms, Tensor, TensorLike, Transition, ValueOutputs
 
 
 class Proposed(NamedTuple):
@@ -103,7 +103,7 @@ class FQF:
         expect(self.entropy >= 0, "a number >= 0", "value.entropy", self.entropy)
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
-        """The layer of phi, as in IQN, and the proposal w1."""
+        """See ``ValueFamily.parts``: the layer of phi, as in IQN, and the proposal w1."""
         phi = DenseLayer(
             self.cosines, features, initializers.layer(self.cosines, features), relu=True, bias="per_output"
         )
@@ -112,7 +112,7 @@ class FQF:
     def outputs(
         self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
-        """Q-values, and as dist [B, A, N] Z at tau_hat."""
+        """See ``ValueFamily.outputs``: dist [B, A, N] is Z at tau_hat."""
         tau, tau_hat, entropy = fractions(parts[1](tf.stop_gradient(features), draws))
 
         def z(taus: TensorLike) -> Tensor:
@@ -126,23 +126,20 @@ class FQF:
             q_values, dist=middles, taus=tf.stop_gradient(tau_hat), proposal=Proposed(tau, entropy, edges)
         )
 
-    def monitors(self, values: ValueOutputs) -> Monitored:
+    def monitors(self, outputs: ValueOutputs) -> Monitored:
         """The spread of the greedy action's values, weighted by their fractions; H(q), ln N if these are even."""
-        tau, entropy, _ = values.proposal
+        tau, entropy, _ = outputs.proposal
         return spread.monitors(
-            spread.of_greedy(values), tau[:, 1:] - tau[:, :-1], heldout_fraction_entropy_nats_mean=entropy
+            spread.of_greedy(outputs), tau[:, 1:] - tau[:, :-1], heldout_fraction_entropy_nats_mean=entropy
         )
 
     def losses(
-        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+        self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
-        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network.
-
-        The priority is the loss of the quantile regression alone.
-        """
-        out = quantile_losses(values, transitions, next_values, terms, self.kappa)
-        tau, entropy, edges = values.proposal
-        edges, middles = (select_dist(z, transitions.a_tm1) for z in (edges, values.dist))
+        """See ``ValueFamily.losses``: priority is the loss of the quantile regression alone."""
+        out = quantile_losses(outputs, transitions, next_outputs, terms, self.kappa)
+        tau, entropy, edges = outputs.proposal
+        edges, middles = (select_dist(z, transitions.a_tm1) for z in (edges, outputs.dist))
         return out._replace(loss=out.loss + fraction_loss(tau, edges, middles) - self.entropy * entropy)
 
 
@@ -154,6 +151,13 @@ class Proposal(DenseLayer):
     """
 
     def __init__(self, features: int, fractions: int, initializers: Initializers, optimizer: RMSProp) -> None:
+        """
+        Args:
+            features: F, of the torso.
+            fractions: N.
+            initializers: of its weights.
+            optimizer: its own.
+        """
         super().__init__(
             features, fractions, initializers.glorot(features, fractions, gain=0.01), relu=False, bias="per_output"
         )

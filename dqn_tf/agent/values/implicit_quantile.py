@@ -29,11 +29,19 @@ from dqn_tf.agent.values import spread
 from dqn_tf.agent.values.quantile import midpoints, quantile_losses, quantile_monitors
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
+from dqn_tf.types import LossOutputs, Monitored, Role, TargetTerms, Tensor, TensorLike, Transition, ValueOutputs
 
 
 def cosines(taus: TensorLike, n: int, first: int) -> Tensor:
-    """cos(pi i tau) [B, T, n] for taus [B, T] and i = first .. first + n - 1.
+    """cos(pi i tau) for i = first .. first + n - 1.
+
+    Args:
+        taus: [B, T].
+        n: how many.
+        first: the first i.
+
+    Returns:
+        [B, T, n].
 
     >>> cosines(tf.constant([[1.0]]), 3, first=0).numpy().ravel().tolist()
     [1.0, -1.0, 1.0]
@@ -94,7 +102,7 @@ class ImplicitQuantile:
         expect(self.kappa >= 0, "a number >= 0", "value.kappa", self.kappa)
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
-        """The layer of phi, from n cosines to F features."""
+        """See ``ValueFamily.parts``: the layer of phi, from n cosines to F features."""
         return [
             DenseLayer(self.cosines, features, initializers.layer(self.cosines, features), relu=True, bias="per_output")
         ]
@@ -102,7 +110,9 @@ class ImplicitQuantile:
     def outputs(
         self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
-        """ "act": Q from K fractions.  "predict": the values at N fractions.  "target": at N', and Q from K others."""
+        """See ``ValueFamily.outputs``.  "act": Q from K fractions.  "predict": Z at N fractions.  "target": Z at N',
+        and Q from K others.
+        """
 
         def sampled(count: int) -> tuple[TensorLike, TensorLike]:
             if draws is None:
@@ -117,12 +127,12 @@ class ImplicitQuantile:
         taus, z = sampled(self.samples if role == "predict" else self.target_samples)
         return ValueOutputs(tf.reduce_mean(z, axis=-1) if q_values is None else q_values, dist=z, taus=taus)
 
-    def monitors(self, values: ValueOutputs) -> Monitored:
+    def monitors(self, outputs: ValueOutputs) -> Monitored:
         """The spread of the greedy action's values at evenly spaced fractions."""
-        return quantile_monitors(values)
+        return quantile_monitors(outputs)
 
     def losses(
-        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+        self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
-        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network."""
-        return quantile_losses(values, transitions, next_values, terms, self.kappa)
+        """See ``ValueFamily.losses``: those of ``quantile_losses``."""
+        return quantile_losses(outputs, transitions, next_outputs, terms, self.kappa)

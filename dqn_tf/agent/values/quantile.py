@@ -28,7 +28,7 @@ from dqn_tf.agent.values import spread
 from dqn_tf.agent.values.expected import average, huber, select_dist
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
-from dqn_tf.types import BootstrapTerms, LossOutputs, Monitored, Role, Tensor, TensorLike, Transition, ValueOutputs
+from dqn_tf.types import LossOutputs, Monitored, Role, TargetTerms, Tensor, TensorLike, Transition, ValueOutputs
 
 
 def midpoints(n: int) -> np.ndarray:
@@ -40,9 +40,18 @@ def midpoints(n: int) -> np.ndarray:
     return ((2 * np.arange(n) + 1) / (2 * n)).astype(np.float32)[None]
 
 
-def target_quantiles(transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms) -> Tensor:
-    """T theta [B, N'] = r + b_r + gamma sum_a' pi(a') (theta(s', a') + b_v(a')); the target rule's pi, b_v, b_r."""
-    backed_up = average(next_values.dist + terms.value_bonus[:, :, None], terms.policy)
+def target_quantiles(transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms) -> Tensor:
+    """T theta = r + b_r + gamma sum_a' pi(a') (theta(s', a') + b_v(a')).
+
+    Args:
+        transitions: r_t, discount_t [B].
+        next_outputs: theta(s', .) [B, A, N'], as dist, by the target network.
+        terms: pi, b_v, b_r of the target rule.
+
+    Returns:
+        [B, N'].
+    """
+    backed_up = average(next_outputs.dist + terms.value_bonus[:, :, None], terms.policy)
     return (transitions.r_t + terms.reward_bonus)[:, None] + transitions.discount_t[:, None] * backed_up
 
 
@@ -69,18 +78,29 @@ def quantile_regression(target: TensorLike, theta: TensorLike, taus: TensorLike,
 
 
 def quantile_losses(
-    values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms, kappa: float
+    outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms, kappa: float
 ) -> LossOutputs:
-    """The losses of every value family of quantiles.  td_error is the difference of the means; priority is the loss."""
-    y = tf.stop_gradient(target_quantiles(transitions, next_values, terms))
-    theta = select_dist(values.dist, transitions.a_tm1)
-    loss = quantile_regression(y, theta, values.taus, kappa)
+    """The losses of every value family of quantiles.
+
+    Args:
+        outputs: theta(s, .) as dist [B, A, N], by the online network, and its taus [B or 1, N].
+        transitions: a_tm1, r_t, discount_t [B].
+        next_outputs: of s' by the target network, dist [B, A, N'].
+        terms: pi, b_v, b_r of the target rule.
+        kappa: where the Huber loss becomes linear; 0: absolute errors.
+
+    Returns:
+        [B] each; td_error is the difference of the means, priority the loss.
+    """
+    y = tf.stop_gradient(target_quantiles(transitions, next_outputs, terms))
+    theta = select_dist(outputs.dist, transitions.a_tm1)
+    loss = quantile_regression(y, theta, outputs.taus, kappa)
     return LossOutputs(loss=loss, td_error=tf.reduce_mean(y, 1) - tf.reduce_mean(theta, 1), priority=loss)
 
 
-def quantile_monitors(values: ValueOutputs) -> Monitored:
+def quantile_monitors(outputs: ValueOutputs) -> Monitored:
     """The spread of N equally probable returns of the greedy action."""
-    z = spread.of_greedy(values)
+    z = spread.of_greedy(outputs)
     return spread.monitors(z, tf.ones_like(z) / z.shape[-1])
 
 
@@ -104,22 +124,22 @@ class Quantile:
         return self.quantiles
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
-        """Layers of its own between torso and head: none."""
+        """See ``ValueFamily.parts``: none."""
         return []
 
     def outputs(
         self, features: TensorLike, head: HeadFunction, parts: list[Layer], role: Role, draws: Draws | None
     ) -> ValueOutputs:
-        """head(features) [B, A, N] are the quantiles' values."""
+        """See ``ValueFamily.outputs``: head(features) [B, A, N] are theta(s, .), the values of the quantiles."""
         theta = head(features, draws)
         return ValueOutputs(tf.reduce_mean(theta, axis=-1), dist=theta, taus=tf.constant(midpoints(self.quantiles)))
 
-    def monitors(self, values: ValueOutputs) -> Monitored:
+    def monitors(self, outputs: ValueOutputs) -> Monitored:
         """The spread of the quantiles of the greedy action."""
-        return quantile_monitors(values)
+        return quantile_monitors(outputs)
 
     def losses(
-        self, values: ValueOutputs, transitions: Transition, next_values: ValueOutputs, terms: BootstrapTerms
+        self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
-        """The loss of each transition, [B]: values of s_tm1 by the online, next_values of s_t by the target network."""
-        return quantile_losses(values, transitions, next_values, terms, self.kappa)
+        """See ``ValueFamily.losses``: those of ``quantile_losses``."""
+        return quantile_losses(outputs, transitions, next_outputs, terms, self.kappa)

@@ -9,13 +9,21 @@ from dqn_tf.types import Monitored, Tensor, TensorLike, ValueOutputs
 SPREAD = ("heldout_return_std_mean", "heldout_return_iqr_mean")
 
 
-def of_greedy(values: ValueOutputs) -> Tensor:
+def of_greedy(outputs: ValueOutputs) -> Tensor:
     """dist [B, N] of the action whose expected return is largest."""
-    return select_dist(values.dist, tf.argmax(values.q_values, axis=-1, output_type=tf.int32))
+    return select_dist(outputs.dist, tf.argmax(outputs.q_values, axis=-1, output_type=tf.int32))
 
 
 def quantile(returns: TensorLike, probabilities: TensorLike, q: float) -> Tensor:
-    """The smallest return at or below which at least ``q`` of the mass lies: [B, N], [B, N] -> [B].
+    """The smallest return at or below which at least q of the mass lies.
+
+    Args:
+        returns: [B, N].
+        probabilities: [B, N].
+        q: in [0, 1].
+
+    Returns:
+        [B].
 
     >>> float(quantile(tf.constant([[9.0, 1.0, 4.0]]), tf.constant([[0.25, 0.5, 0.25]]), 0.75)[0])
     4.0
@@ -33,7 +41,7 @@ def monitors(returns: TensorLike, probabilities: TensorLike, **more: TensorLike)
     Args:
         returns: [B, N].
         probabilities: [B, N].
-        more: further numbers [B], by name.
+        **more: further numbers [B], by name.
 
     Returns:
         The numbers, and the distributions for a histogram.

@@ -23,8 +23,8 @@ from dqn_tf.types import ObservationSpec
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 
 
-def draws(counter: int = 0, still: bool = False) -> Draws:
-    return Draws(tf.constant(Stream(0, "network/update").seed_of(counter)), still)
+def draws(counter: int = 0, noiseless: bool = False) -> Draws:
+    return Draws(tf.constant(Stream(0, "network/update").seed_of(counter)), noiseless)
 
 
 def layer(config: Any, features: int = 3, units: int = 2, **more: Any) -> Any:
@@ -67,7 +67,7 @@ def test_noise_is_a_function_of_the_seed() -> None:
     same, again, other = (np.asarray(one(X, draws(c))) for c in (3, 3, 4))
     assert np.array_equal(same, again) and not np.allclose(same, other)
     mean = np.asarray(one(X, None))
-    assert np.array_equal(one(X, draws(3, still=True)), mean) and not np.allclose(same, mean)
+    assert np.array_equal(one(X, draws(3, noiseless=True)), mean) and not np.allclose(same, mean)
 
 
 def test_one_noise_for_the_whole_batch() -> None:
@@ -151,5 +151,5 @@ def test_two_networks_of_one_stream_have_the_same_noise() -> None:
 
 def test_noise_that_is_drawn_once_can_be_turned_off_and_is_normal(outcome) -> None:
     noisy = layer(Noisy(sigma_0=0.4, redraw="never"))
-    assert not np.allclose(noisy(X, draws(still=True)), noisy(X, draws()))
+    assert not np.allclose(noisy(X, draws(noiseless=True)), noisy(X, draws()))
     assert "normal with layers.redraw=never" in outcome(Noisy, redraw="never", distribution="truncated_normal")

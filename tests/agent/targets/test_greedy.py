@@ -8,8 +8,8 @@ from dqn_tf.types import ValueOutputs
 
 
 def test_all_on_the_largest_value_and_no_bonus() -> None:
-    next_values = ValueOutputs(tf.constant([[1.0, 3.0, 2.0], [-1.0, -3.0, -2.0]]))
-    terms = Greedy().terms(next_values, {}, tf.constant([0, 0]))
+    next_outputs = ValueOutputs(tf.constant([[1.0, 3.0, 2.0], [-1.0, -3.0, -2.0]]))
+    terms = Greedy().terms(next_outputs, {}, tf.constant([0, 0]))
     assert terms.policy.numpy().tolist() == [[0, 1, 0], [1, 0, 0]]
     assert terms.value_bonus.numpy().tolist() == [[0.0] * 3] * 2
     assert terms.reward_bonus.numpy().tolist() == [0.0, 0.0]

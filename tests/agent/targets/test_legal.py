@@ -20,18 +20,18 @@ from dqn_tf.agent.values.fqf import FQF, Proposed
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError
-from dqn_tf.types import BootstrapTerms, Masks, Transition, ValueOutputs
+from dqn_tf.types import Masks, TargetTerms, Transition, ValueOutputs
 
 RULES = [Greedy(), Double(), Munchausen(tau=0.5), Munchausen(alpha=0.5, tau=2.0)]
 B, A, N = 8, 4, 5
 
 
-def terms(rule: Any, q_next: Any, q: Any, online: Any, a: Any, masks: Any = ()) -> BootstrapTerms:
+def terms(rule: Any, q_next: Any, q: Any, online: Any, a: Any, masks: Any = ()) -> TargetTerms:
     """What a rule makes of arrays: by the target network of s_t and s_tm1, by the online network of s_t."""
     values = [ValueOutputs(tf.constant(x, tf.float32)) for x in (q_next, q, online)]
     others = {("target", "s_tm1"): values[1], ("online", "s_t"): values[2]}
     found = rule.terms(values[0], others, tf.constant(a, tf.int32), *([masks] if masks else []))
-    return BootstrapTerms(*(np.asarray(x) for x in found))
+    return TargetTerms(*(np.asarray(x) for x in found))
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def naive(rule: Any, q_next: Any, q: Any, online: Any, a: int, legal_tm1: Any, l
 # -- rules that do not know masks --------------------------------------------------------------------------------------
 def test_a_rule_without_masks_is_refused() -> None:
     class Old:
-        def terms(self, next_values: Any, others: Any, a_tm1: Any) -> Any: ...
+        def terms(self, next_outputs: Any, others: Any, a_tm1: Any) -> Any: ...
 
     with pytest.raises(ConfigError, match=r"a target rule whose `terms` takes `masks` .* got Old: it would bootstrap"):
         check_rule(Old())

@@ -12,10 +12,10 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.targets.munchausen import Munchausen, scaled_log_policy
 from dqn_tf.agent.values.expected import td_target
-from dqn_tf.types import BootstrapTerms, ValueOutputs
+from dqn_tf.types import TargetTerms, ValueOutputs
 
 
-def terms(rule: Munchausen, next_q: Any, q: Any, a: Any) -> BootstrapTerms:
+def terms(rule: Munchausen, next_q: Any, q: Any, a: Any) -> TargetTerms:
     others = {("target", "s_tm1"): ValueOutputs(tf.constant(q, tf.float32))}
     return rule.terms(ValueOutputs(tf.constant(next_q, tf.float32)), others, tf.constant(a, tf.int32))
 

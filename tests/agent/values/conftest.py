@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from dqn_tf.types import BootstrapTerms, Transition
+from dqn_tf.types import TargetTerms, Transition
 
 
 class Batch(NamedTuple):
@@ -17,7 +17,7 @@ class Batch(NamedTuple):
     dist: np.ndarray
     next_dist: np.ndarray
     transitions: Transition
-    terms: BootstrapTerms
+    terms: TargetTerms
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def made_up() -> Callable[..., Batch]:
             policy = np.eye(actions, dtype=np.float32)[random.integers(0, actions, batch)]
             bonuses = np.zeros((batch, actions)), np.zeros(batch)
         value_bonus, reward_bonus = (b.astype(np.float32) for b in bonuses)
-        return Batch(dist, next_dist, transitions, BootstrapTerms(policy, value_bonus, reward_bonus))
+        return Batch(dist, next_dist, transitions, TargetTerms(policy, value_bonus, reward_bonus))
 
     return build
 

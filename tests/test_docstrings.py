@@ -1,0 +1,173 @@
+"""Docstrings in Google's form: what a public function takes, returns and raises is written where a reader looks for it.
+
+Of a public function, method or constructor
+
+- with two or more parameters (``self`` and ``cls`` do not count) every parameter is named under ``Args:``, and what it
+  returns is described under ``Returns:``, ``Yields:`` or by a first line that begins with "Returns";
+- every error class that its own body raises is named under ``Raises:``, ``expect`` included, which raises ConfigError.
+
+A method that fulfills a contract may point to it ("See ``Updater.update``."): what the contract says of parameters,
+results and errors need not be said again.  The arguments of a constructor may be described in its class's docstring.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("dqn_tf/agent",)  # within PACKAGES
+PACKAGES = ("dqn_tf",)
+RAISED_BY = {"expect": "ConfigError", "unknown": "ConfigError"}  # functions that raise, or make, an error
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Described(NamedTuple):
+    """A public function with the names that its docstring has: of parameters and of errors; and whether of a result."""
+
+    place: str
+    node: Function
+    doc: str
+    parameters: frozenset[str]
+    errors: frozenset[str]
+    result: bool
+
+
+def section(doc: str, title: str) -> str:
+    """The indented lines under "Args:", "Returns:", "Yields:" or "Raises:"; "" if there are none.
+
+    >>> section("Adds.\\n\\nArgs:\\n    a: one.\\n    b: more.\\n\\nReturns:\\n    The sum.", "Args")
+    '    a: one.\\n    b: more.\\n'
+    """
+    found = re.search(rf"^{title}:\n((?:    .*\n|\n(?=    ))+)", doc + "\n", re.MULTILINE)
+    return found[1] if found else ""
+
+
+def named(text: str) -> frozenset[str]:
+    """The names that the entries of a section begin with.
+
+    >>> sorted(named("    a, b: numbers,\\n        c: not a name.\\n    *more: others.\\n"))
+    ['a', 'b', 'more']
+    """
+    heads = re.findall(r"^    ([*\w]+(?:, [*\w]+)*):", text, re.MULTILINE)
+    return frozenset(name.lstrip("*") for head in heads for name in head.split(", "))
+
+
+def parameters(node: Function) -> list[str]:
+    """The names of a function's parameters but self and cls."""
+    given = node.args
+    every = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
+    return [p.arg for p in every if p is not None and p.arg not in ("self", "cls")]
+
+
+def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """What a function's body consists of, without the functions and classes that it defines."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield child
+            yield from own_nodes(child)
+
+
+def raised(node: Function) -> set[str]:
+    """The error classes that a function's own body raises.
+
+    >>> raised(ast.parse("def f():\\n    expect(True)\\n    raise checks.RunError('no')").body[0]) == {
+    ...     "ConfigError", "RunError"}
+    True
+    """
+    out = set()
+    for child in own_nodes(node):
+        called = child.exc if isinstance(child, ast.Raise) else child
+        function = called.func if isinstance(called, ast.Call) else called
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if isinstance(child, ast.Raise) and name[:1].isupper():
+            out.add(name)
+        elif isinstance(called, ast.Call) and name in RAISED_BY:
+            out.add(RAISED_BY[name])
+    return out
+
+
+def returns(node: Function) -> bool:
+    """Whether a function returns a value, by its annotation."""
+    return node.returns is not None and ast.unparse(node.returns) not in ("None", "NoReturn")
+
+
+def public_functions(tree: ast.Module) -> Iterator[tuple[str, str, Function]]:
+    """(name, docstring, function) of every public function, method and constructor of a module."""
+    for node in tree.body:
+        if isinstance(node, Function) and not node.name.startswith("_"):
+            yield node.name, ast.get_docstring(node) or "", node
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            for inner in node.body:
+                if isinstance(inner, Function) and (not inner.name.startswith("_") or inner.name == "__call__"):
+                    yield f"{node.name}.{inner.name}", ast.get_docstring(inner) or "", inner
+                elif isinstance(inner, Function) and inner.name == "__init__":
+                    doc = f"{ast.get_docstring(node) or ''}\n\n{ast.get_docstring(inner) or ''}"
+                    yield f"{node.name}.{inner.name}", doc, inner
+
+
+def described(sources: dict[str, str]) -> dict[str, list[Described]]:
+    """Every public function of some modules, by its name ("choose", "Learner.act"), which may not be unique."""
+    out: dict[str, list[Described]] = {}
+    for path, source in sources.items():
+        for name, doc, node in public_functions(ast.parse(source)):
+            result = bool(section(doc, "Returns") or section(doc, "Yields") or doc.startswith("Returns "))
+            each = Described(
+                place=f"{path}:{node.lineno} {name}",
+                node=node,
+                doc=doc,
+                parameters=named(section(doc, "Args")),
+                errors=named(section(doc, "Raises")),
+                result=result,
+            )
+            out.setdefault(name, []).append(each)
+    return out
+
+
+def contracts_of(one: Described, name: str, known: dict[str, list[Described]]) -> list[Described]:
+    """The functions that a docstring points to: "See ``Updater``" is that class's method of the same name."""
+    pointed = re.findall(r"[Ss]ee ``([\w.]+)``", one.doc)
+    method = name.rpartition(".")[2]
+    return [each for place in pointed for key in (place, f"{place}.{method}") for each in known.get(key, [])]
+
+
+def faults(sources: dict[str, str]) -> list[str]:
+    """What is missing in the docstrings of these modules, by path: a line for each function.
+
+    >>> faults({"a.py": "def f(a, b: int) -> int:\\n    '''Adds.'''\\n    raise ValueError"})
+    ['a.py:1 f: Args lacks a, b; no Returns; Raises lacks ValueError']
+    >>> text = "Args:\\n        a: one.\\n        b: two.\\n\\n    Returns:\\n        The sum.\\n    "
+    >>> faults({"a.py": f"def f(a, b) -> int:\\n    '''Adds.\\n\\n    {text}'''\\n    return a + b"})
+    []
+    """
+    known, out = described(sources), []
+    for name, functions in known.items():
+        for one in functions:
+            contracts = contracts_of(one, name, known)
+            told = one.parameters.union(*(c.parameters for c in contracts))
+            errors = one.errors.union(*(c.errors for c in contracts))
+            wanted = parameters(one.node) if len(parameters(one.node)) >= 2 else []
+            lacking = [p for p in wanted if p not in told]
+            parts = [f"Args lacks {', '.join(lacking)}"] if lacking else []
+            if unknown := sorted(one.parameters - set(parameters(one.node))):
+                parts.append(f"Args has {', '.join(unknown)}, which it does not take")
+            if wanted and returns(one.node) and not (one.result or any(c.result for c in contracts)):
+                parts.append("no Returns")
+            if silent := sorted(raised(one.node) - errors):
+                parts.append(f"Raises lacks {', '.join(silent)}")
+            if parts:
+                out.append(f"{one.place}: {'; '.join(parts)}")
+    return out
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_public_functions_say_what_they_take_return_and_raise(folder: str) -> None:
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    found = faults({str(path.relative_to(ROOT)): path.read_text() for path in files})
+    assert any(str(path.relative_to(ROOT)).startswith(folder) for path in files)
+    assert not [line for line in found if line.startswith(folder)]
