@@ -28,7 +28,7 @@ from dqn_tf import fields, plain_json
 from dqn_tf.checks import ConfigError, RunError
 
 INDEX, SUMS = "runs.json", "SHA256SUMS"
-TABLES = ("episodes.csv", "iterations.csv", "timing.csv")
+TABLES = {"episodes.csv": "episodes.csv.gz", "iterations.csv": "iterations.csv.gz", "timing.csv": "timing.csv.gz"}
 TEXTS = ("config.json", "manifest.json", "summary.json")
 SCHEMA = 1  # of runs.json
 
@@ -48,7 +48,7 @@ def write(folder: Path, runs: Mapping[int, Files]) -> None:
         raise ConfigError(f"Expected no unpacked runs beside packed ones, got {', '.join(beside)} in {folder}.")
     index = {"schema": SCHEMA, "config": _shared(folder, whole), "runs": [_entry(s, f) for s, f in whole.items()]}
     headers = _headers(folder, whole)
-    packed = {INDEX: _text(index), **{f"{name}.gz": _compressed(name, headers[name], whole) for name in headers}}
+    packed = {INDEX: _text(index), **{TABLES[name]: _compressed(name, headers[name], whole) for name in headers}}
     try:
         _parsed(folder, packed)
     except RunError as error:
@@ -175,9 +175,9 @@ def _parsed(folder: Path, data: Files) -> dict[int, dict[str, bytes]]:
         for entry in index["runs"]:
             texts = {**entry, "config": {**index["config"], "seed": entry["seed"]}}
             found[entry["seed"]] = {name: _text(texts[name.removesuffix(".json")]) for name in TEXTS}
-        for name in TABLES:
-            if f"{name}.gz" in data:
-                _distribute(name, gzip.decompress(data[f"{name}.gz"]), found)
+        for name, compressed in TABLES.items():
+            if compressed in data:
+                _distribute(name, gzip.decompress(data[compressed]), found)
         for entry in index["runs"]:
             for name, sha in entry["sha256"].items():
                 if sha256(found[entry["seed"]][name]) != sha:

@@ -198,7 +198,7 @@ def load(path: Path) -> Run:
     for name, content in found.items():
         if name != "config.json" and content["config_hash"] != identity:
             raise RunError(f"{path / name} belongs to another run: its config_hash is not that of config.json.")
-    episodes, iterations = (table(path / name, files[name]) for name in packed.TABLES[:2])
+    episodes, iterations = (table(path / name, files[name]) for name in ("episodes.csv", "iterations.csv"))
     run = Run(path, settings, manifest, summary, episodes, iterations)
     _check_totals(run)
     return run

@@ -29,9 +29,7 @@ def pack(folder, results, name="set"):
 def test_every_file_of_every_run_comes_out_as_it_was(three, tmp_path):
     (to,) = pack(three, tmp_path / "results")
     assert to == tmp_path / "results" / "runs" / "set" / "dqn_dopamine" / "breakout"
-    assert sorted(p.name for p in to.iterdir()) == sorted(
-        [packed.INDEX, packed.SUMS, *(f"{name}.gz" for name in packed.TABLES)]
-    )
+    assert sorted(p.name for p in to.iterdir()) == sorted([packed.INDEX, packed.SUMS, *packed.TABLES.values()])
     assert packed.verify(to) == export.verify_export(to) == []
     for seed in (1, 2, 10):
         there, here = three / "dqn_dopamine" / "breakout" / f"seed_{seed}", packed.files(to, seed)
