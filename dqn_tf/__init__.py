@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from dqn_tf.fields import setting
     from dqn_tf.presets import PRESETS
     from dqn_tf.trained import TrainedAgent, load
+    from dqn_tf.training.options import Options
     from dqn_tf.training.records import EpisodeRecord, IterationRecord
     from dqn_tf.training.rescore import digest_of, evaluate
-    from dqn_tf.training.run import Options, train
+    from dqn_tf.training.run import train
 
 _HOMES = {
     "AgentConfig": "config",
@@ -29,7 +30,7 @@ _HOMES = {
     "EpisodeRecord": "training.records",
     "Evaluation": "config",
     "IterationRecord": "training.records",
-    "Options": "training.run",
+    "Options": "training.options",
     "PRESETS": "presets",
     "PROTOCOLS": "envs",
     "RunConfig": "config",

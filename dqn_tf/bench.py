@@ -20,9 +20,11 @@ from dqn_tf.envs import vector
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.replay.device_ring import device_column_bytes
 from dqn_tf.replay.ring import column_bytes
+from dqn_tf.training import profile
 from dqn_tf.training.loop import Loop, make_loop
 
 Say = Callable[[str], None]
+TRACED_SECONDS = 3.0
 WARM_UP_STEPS = 200  # of learning before anything is timed, for compilation and caches
 
 
@@ -37,7 +39,7 @@ def measured(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, agent=agent, evaluation=never, iteration_frames=config.frames)
 
 
-def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
+def measure(config: RunConfig, seconds: float, say: Say, trace: Path | None = None) -> dict[str, Any]:
     """Measure a run.
 
     Learning begins after 5,000 steps and epsilon has its final value, so nearly every step has a forward pass.
@@ -46,6 +48,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
         config: the run.
         seconds: of training that are measured; concurrent execution ends its period (``target_update_steps``).
         say: told what is being done.
+        trace: where a trace of some seconds more is written (training/profile.py).
 
     Returns:
         The numbers that ``table`` shows: times in seconds, rates per second, sizes in bytes.
@@ -58,6 +61,7 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
     if isinstance(agent.execution, Concurrent):  # acting may be ahead of learning until the period ends
         warm_up = whole = agent.target_update_steps
     memory.check_replay(config)
+    profile.check(trace, None, config.frames)
     determinism.enable(agent.execution.threads)
     wait = f" in whole periods of {whole:,} steps, one of them to warm up" if whole > 1 else ""
     say(f"Measuring {config.preset} on {config.environment}, {agent.execution.threads} threads{wait} ...")
@@ -65,12 +69,12 @@ def measure(config: RunConfig, seconds: float, say: Say) -> dict[str, Any]:
         say(text)
     loop = make_loop(config)
     try:
-        return _measure(loop, start + warm_up, whole, seconds, say)
+        return _measure(loop, start + warm_up, whole, seconds, say, trace)
     finally:
         loop.close()
 
 
-def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dict[str, Any]:
+def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say, trace: Path | None = None) -> dict[str, Any]:
     """``measure`` with a new loop, from step ``warm`` on."""
     agent, steps = loop.run.config.agent, loop.records(lambda: None)
     while loop.run.counters.steps < warm:
@@ -81,6 +85,9 @@ def _measure(loop: Loop, warm: int, whole: int, seconds: float, say: Say) -> dic
     cpu = _cpu_seconds()
     end_to_end, wall, phases = _train_for(loop, steps, seconds, whole)
     cores = (_cpu_seconds() - cpu) / wall
+    with profile.recorded(trace, None, loop, say):  # apart from the seconds that are measured
+        if trace is not None:
+            _train_for(loop, steps, min(seconds, TRACED_SECONDS), whole)
     say("Measuring the parts and the floor ...")
     parts = _parts(loop)
     floors = floor(loop, parts["emulation_frames_per_s"])

@@ -147,7 +147,8 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     from dqn_tf import memory
     from dqn_tf.training.evaluation import words
-    from dqn_tf.training.run import Options, train
+    from dqn_tf.training.options import Options
+    from dqn_tf.training.run import train
 
     for line in envs.notes(arguments.environment, config.protocol):
         print(line, file=sys.stderr, flush=True)
@@ -162,6 +163,8 @@ def _train(arguments: argparse.Namespace) -> int:
             command=arguments.command,
             extend=arguments.extend,
             tensorboard=arguments.tensorboard,
+            profile=arguments.profile,
+            profile_frames=arguments.profile_frames,
             progress=not arguments.quiet,
             outside_scope=arguments.outside_scope,
             resume=arguments.resume,
@@ -265,7 +268,9 @@ def _bench(arguments: argparse.Namespace) -> int:
     from dqn_tf import plain_json
     from dqn_tf.bench import measure, table
 
-    measured = measure(config, arguments.seconds, lambda text: print(text, file=sys.stderr, flush=True))
+    measured = measure(
+        config, arguments.seconds, lambda text: print(text, file=sys.stderr, flush=True), arguments.profile
+    )
     print(plain_json.dumps(measured) if arguments.json else table(config, measured))
     return 0
 

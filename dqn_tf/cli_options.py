@@ -46,6 +46,14 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     text = "begin with the finished run in DIR, whose budget was smaller, as if it had been this one"
     add("--extend", type=Path, metavar="DIR", help=text)
     add("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
+    add(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="write a trace of where the time goes, for Perfetto (docs/speed.md)",
+    )
+    text = "record only frames A to B of the run (default: the last 200,000 events)"
+    add("--profile-frames", type=_window, metavar="A:B", help=text)
     add("--outside-scope", action="store_true", help="resume although versions or hardware changed")
     text = "inexact: an episode that cannot be restored exactly begins anew, noted in manifest.json"
     add("--resume", choices=("exact", "inexact"), default="exact", help=text)
@@ -97,6 +105,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     add("--environment", default="breakout", metavar="ENV")
     add("--seconds", type=float, default=20.0, help="seconds of end-to-end training to measure")
     add("--json", action="store_true", help="the numbers as one line of JSON")
+    add("--profile", type=Path, metavar="FILE", help="also write a trace of a few seconds of training, for Perfetto")
     add("--set", dest="settings", action="append", default=[], metavar="path=value")
 
 
@@ -141,6 +150,15 @@ def count(text: str) -> int:
     except (ValueError, OverflowError):
         pass
     raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+
+
+def _window(text: str) -> tuple[int, int]:
+    """Two whole numbers A:B with A < B."""
+    first, colon, end = text.partition(":")
+    with contextlib.suppress(ValueError):
+        if colon and 0 <= (window := (int(float(first)), int(float(end))))[0] < window[1]:
+            return window
+    raise argparse.ArgumentTypeError(f"expected frames A:B with A < B, as 0:20000, got {text!r}")
 
 
 def _positive(text: str) -> float:

@@ -113,7 +113,10 @@ def best_scores(run: RunState, each_step: Callable[[], None]) -> list[evaluation
 
 
 def _play_to_the_end(run: RunState, phase: str, each_step: Callable[[], None]) -> list[evaluation.Score]:
-    return _play(run, phase, each_step, run.config.evaluation.final_episodes)
+    clock = time.perf_counter()
+    scores = _play(run, phase, each_step, run.config.evaluation.final_episodes)
+    run.spend("evaluate", clock)
+    return scores
 
 
 def _play(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import gc
 import os
@@ -11,48 +10,34 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dqn_tf import determinism, memory
-from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, InexactRestore, RunError, expect
+from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, InexactRestore, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.training import evaluation, exactness, extension, iterations, sessions, summary, tensorboard, timing
+from dqn_tf.training import (
+    evaluation,
+    exactness,
+    extension,
+    iterations,
+    profile,
+    sessions,
+    summary,
+    tensorboard,
+    timing,
+)
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.divergence import advice, check_weights
 from dqn_tf.training.loop import Loop, make_loop
+from dqn_tf.training.options import Options as Options
 from dqn_tf.training.progress import Progress, iteration_line, nothing_learned
 from dqn_tf.training.records import EPISODE_COLUMNS, EpisodeRecord, IterationRecord, iteration_columns
 from dqn_tf.training.run_dir import RunDir, Table, read_manifest, read_summary, write_json
 from dqn_tf.training.stop import Interrupted, StopRequests
 
 WATCH_FRAMES = 20_000  # memory is looked at every so many frames
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a run is carried out; nothing here changes a byte of its results.
-
-    A checkpoint is written when so many frames or so many minutes by the clock have passed since the last one.
-    command: the command line that started the run, for those who are to continue it.
-    resume: "inexact" continues also where an environment of the user's own cannot be restored exactly: its next episode
-    begins instead, and manifest.json says where.  try_environment: whether such environments are tried before training.
-    extend: the directory of a run with fewer frames and else the same configuration, with which this one begins.
-    """
-
-    checkpoint_frames: int = 200_000
-    checkpoint_minutes: float = 10.0
-    command: str = ""
-    extend: Path | None = None
-    tensorboard: bool = False
-    progress: bool = True
-    outside_scope: bool = False
-    resume: Literal["exact", "inexact"] = "exact"
-    try_environment: bool = True
-
-    def __post_init__(self) -> None:
-        expect(self.resume in ("exact", "inexact"), "exact or inexact", "resume", self.resume)
 
 
 def train(
@@ -108,6 +93,7 @@ def _check_request(config: RunConfig, run_dir: Path, options: Options) -> None:
     """Raises ConfigError if this machine or the options do not allow the run."""
     gc.collect()  # what an earlier run in this process has left
     memory.check_replay(config)
+    profile.check(options.profile, options.profile_frames, config.frames)
     if options.tensorboard:
         tensorboard.require()
     if options.extend and not (run_dir / "checkpoints").exists():
@@ -169,7 +155,8 @@ class _Session:
                     self.progress = Progress(config.frames, loop.run.counters.frames, self.label, options.progress)
                     if options.tensorboard:
                         self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
-                    return self._train(loop, stop)
+                    with profile.recorded(options.profile, options.profile_frames, loop, self.log, store=self.store):
+                        return self._train(loop, stop)
                 finally:
                     self._close(loop)
         finally:
