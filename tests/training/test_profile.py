@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dqn_tf import cli_options
+from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.modes import Concurrent, Fused, Interleaved
@@ -68,7 +69,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     from tests.conftest import CARTPOLE, TINY_AGENT
 
     home = tmp_path_factory.mktemp("profile")
-    agent = dataclasses.replace(TINY_AGENT, execution=Fused(xla="none"))
+    greedy = EpsilonGreedy(initial_epsilon=0.5, final_epsilon=0.5)
+    agent = dataclasses.replace(TINY_AGENT, execution=Fused(xla="none"), exploration=greedy)
     config = dataclasses.replace(CARTPOLE, agent=agent)
     for name in ("with", "without"):
         path = home / "profile.json" if name == "with" else None
