@@ -65,13 +65,13 @@ def judge(asked: Protocol, claim: Claim, found: Collected) -> Outcome:
     The interval is Student's for the metric "score", a stratified bootstrap's for the others; it decides nothing.
     """
     need = needed(asked, claim)
-    usable, begun = _usable(asked, claim, need, found)
+    usable, begun = usable_runs(asked, claim.agent, need, found)
     seeds = {name: int((usable["environment"] == name).sum()) for name in need.environments}
     enough, fewest = sum(n >= need.seeds for n in seeds.values()), min(seeds.values())
     if enough < len(seeds):
         nothing = (math.nan, math.nan, math.nan)
         return Outcome(NOT_RUN, *nothing, enough, fewest, _lacking(asked, need, seeds, begun))
-    ours, low, high = _estimate(asked, claim, usable)
+    ours, low, high = estimate(asked, claim, usable)
     held = holds(claim, ours)
     interval = "" if math.isnan(low) else f" (95 % interval {formatting.number(low)} to {formatting.number(high)})"
     explanation = (
@@ -83,10 +83,9 @@ def judge(asked: Protocol, claim: Claim, found: Collected) -> Outcome:
 
 def holds(claim: Claim, ours: float) -> bool:
     """Whether the rule is met; a value exactly at the bound is within it."""
-    allowed = claim.tolerance * abs(claim.published)
     if claim.rule == "within":
-        return abs(ours - claim.published) <= allowed
-    return ours >= claim.published - allowed
+        return abs(ours - claim.published) <= claim.allowed
+    return ours >= claim.published - claim.allowed
 
 
 def rule_in_words(claim: Claim) -> str:
@@ -96,25 +95,26 @@ def rule_in_words(claim: Claim) -> str:
     return "ours is at least the published value" + (f" less {share}" if claim.tolerance else "")
 
 
-def _usable(asked: Protocol, claim: Claim, need: Needed, found: Collected) -> tuple[pd.DataFrame, int]:
-    """A score per complete run that counts, by the protocol's convention; and how many runs have begun."""
-    runs = _of(found.scores, asked, claim, need)
+def usable_runs(asked: Protocol, agent: str, need: Needed, found: Collected) -> tuple[pd.DataFrame, int]:
+    """A score per complete run of an agent that counts, by the protocol's convention; and how many runs have begun."""
+    runs = _of(found.scores, asked, agent, need)
     whole = runs[runs["complete"].astype(bool) & (runs["budget_frames"] == need.budget_frames)]
     begun = len(runs.drop_duplicates(["environment", "seed"]))
     convention = asked.score.convention
     if convention in protocol.AFTER_TRAINING:
         return whole[whole["convention"] == convention], begun
     keys = ["environment", "seed"]
-    curves = _of(found.curves, asked, claim, need).merge(whole[keys].drop_duplicates(), on=keys)
+    curves = _of(found.curves, asked, agent, need).merge(whole[keys].drop_duplicates(), on=keys)
     return score_aggregates.at_frames(curves, convention, need.frames, asked.score.window_frames or 0), begun
 
 
-def _of(table: pd.DataFrame, asked: Protocol, claim: Claim, need: Needed) -> pd.DataFrame:
-    mine = table[(table["collection"] == asked.id) & (table["agent"] == claim.agent)]
+def _of(table: pd.DataFrame, asked: Protocol, agent: str, need: Needed) -> pd.DataFrame:
+    mine = table[(table["collection"] == asked.id) & (table["agent"] == agent)]
     return mine[mine["environment"].isin(need.environments)]
 
 
-def _estimate(asked: Protocol, claim: Claim, usable: pd.DataFrame) -> tuple[float, float, float]:
+def estimate(asked: Protocol, claim: Claim, usable: pd.DataFrame) -> tuple[float, float, float]:
+    """Ours and its 95 % interval, in the claim's unit: Student's for a score, a stratified bootstrap's over games."""
     if claim.metric == "score":
         values = usable["score"].to_numpy(np.float64)
         std = float(values.std(ddof=1)) if len(values) > 1 else math.nan
@@ -122,9 +122,9 @@ def _estimate(asked: Protocol, claim: Claim, usable: pd.DataFrame) -> tuple[floa
     groups = score_aggregates.normalized_groups(usable, claim.normalization)
     generator = Stream(0, f"statistics/claims/{asked.id}/{claim.id}").at(0)
     metric = claim.metric.removesuffix("_normalized")
-    estimate = statistics.aggregate(list(groups.values()), generator=generator)[metric]
+    found = statistics.aggregate(list(groups.values()), generator=generator)[metric]
     percent = 0.01 if claim.unit == "fraction" else 1.0
-    return percent * estimate.value.item(), percent * estimate.low.item(), percent * estimate.high.item()
+    return percent * found.value.item(), percent * found.low.item(), percent * found.high.item()
 
 
 def _lacking(asked: Protocol, need: Needed, seeds: dict[str, int], begun: int) -> str:

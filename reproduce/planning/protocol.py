@@ -89,6 +89,12 @@ class Claim:
     "at_least": not below published - allowed; allowed = tolerance * |published|.  why_tolerance: who chose it, and by
     what.  data: file, column and the cells that name the row of results/published that the number was read from.
     remembered: the number was not read in a source.
+
+    For the verdict (``reproduce.analysis.verdicts``), in ``unit``: margin: how far the 95 % interval of the difference
+    may reach to either side (none: as far as ours may be off).  std, std_runs: the published standard deviation over
+    that many runs, with n or n - 1 in its denominator (std_divisor).  run_std: the standard deviation of this number
+    over single runs, from elsewhere, where one run of ours has to do.  low_confidence: the published number is marked
+    so, and is shown without being judged.
     """
 
     id: str
@@ -106,6 +112,61 @@ class Claim:
     data: dict = dataclasses.field(default_factory=dict)
     remembered: bool = False
     note: str = ""
+    margin: float | None = None
+    std: float | None = None
+    std_runs: int | None = None
+    std_divisor: Literal["n", "n - 1"] = "n - 1"
+    run_std: float | None = None
+    low_confidence: bool = False
+
+    @property
+    def allowed(self) -> float:
+        """How far ours may be off, in ``unit``."""
+        return self.tolerance * abs(self.published)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Order:
+    """A published statement of order: one agent scores more than another.
+
+    published: by how much, there.  family: statements that share an error of 5 % (``verdicts.ERROR``).
+    """
+
+    id: str
+    statement: str
+    better: str
+    worse: str
+    environment: str
+    family: str
+    published: float
+    place: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rank:
+    """The place of our runs among published single runs (``published.runs_100k``), after some agent steps.
+
+    published: their agent.  steps: where it is shown; the last one is judged, at ``error``.
+    """
+
+    id: str
+    agent: str
+    environment: str
+    published: str
+    steps: tuple[int, ...]
+    error: float
+    place: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tried:
+    """Seeds that were run while an agent was written.  tuned: a setting was chosen by them; they do not count then."""
+
+    agents: tuple[str, ...]
+    environments: tuple[str, ...]
+    seeds: tuple[int, ...]
+    what: str
+    tuned: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,6 +185,9 @@ class Protocol:
     smoke: tuple[Grid, ...]
     deviations: tuple[Deviation, ...] = ()
     claims: tuple[Claim, ...] = ()
+    orders: tuple[Order, ...] = ()
+    ranks: tuple[Rank, ...] = ()
+    tried: tuple[Tried, ...] = ()
     path: Path
 
     def agent(self, name: str) -> Agent:
@@ -145,7 +209,7 @@ class Protocol:
 
     def smoke_version(self) -> Protocol:
         """The protocol that runs the smoke grids, under a name of its own."""
-        return dataclasses.replace(self, id=f"{self.id}-smoke", grid=self.smoke, claims=())
+        return dataclasses.replace(self, id=f"{self.id}-smoke", grid=self.smoke, claims=(), orders=(), ranks=())
 
     def with_frames(self, frames: int) -> Protocol:
         """The same with another budget."""

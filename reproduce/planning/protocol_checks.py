@@ -10,6 +10,7 @@ from dqn_tf import envs, presets
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.envs import games
 from reproduce.places import folder_name
+from reproduce.planning import evidence_checks
 from reproduce.planning.protocol import AFTER_TRAINING, WINDOWED, Claim, Grid, Protocol, environments
 
 Wrong = Callable[[str, object], ConfigError]  # (key in the file, what is wrong with it) -> the error to raise
@@ -36,6 +37,7 @@ def check(p: Protocol, wrong: Wrong) -> None:
         told = f"Expected it for {' and '.join(WINDOWED)}, and for them only; the convention is"
         raise wrong("score.window_frames", f"{told} {p.score.convention}.")
     _claims(p, wrong)
+    evidence_checks.check(p, wrong)
 
 
 def _preset(p: Protocol, preset: str, key: str, wrong: Wrong) -> None:

@@ -13,7 +13,19 @@ from dqn_tf import fields
 from dqn_tf.checks import ConfigError, unknown
 from reproduce.places import PROTOCOLS
 from reproduce.planning import protocol_checks
-from reproduce.planning.protocol import SCHEMA, Agent, Claim, Deviation, Grid, Paper, Protocol, Score
+from reproduce.planning.protocol import (
+    SCHEMA,
+    Agent,
+    Claim,
+    Deviation,
+    Grid,
+    Order,
+    Paper,
+    Protocol,
+    Rank,
+    Score,
+    Tried,
+)
 
 T = TypeVar("T")
 
@@ -69,6 +81,9 @@ class _Reader:
             "smoke": self.tables(Grid, data, "smoke"),
             "deviations": self.tables(Deviation, data, "deviations"),
             "claims": self.tables(Claim, data, "claims"),
+            "orders": self.tables(Order, data, "orders"),
+            "ranks": self.tables(Rank, data, "ranks"),
+            "tried": self.tables(Tried, data, "tried"),
         }
         rest = {k: v for k, v in data.items() if k not in tables}
         protocol = self.read(Protocol, {**rest, **tables}, "", made={*tables, "path"}, own={"path"})

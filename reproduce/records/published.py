@@ -6,6 +6,7 @@ The only module that reads them.  Outside a checkout they come with the package 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -171,6 +172,20 @@ def small_budget(benchmark: str, environment: str) -> pd.DataFrame:
     found = table.drop(columns=["benchmark", "env"]).reset_index(drop=True)
     low = found["protocol"].str.contains("LOW CONFIDENCE")
     return found.assign(value=found["value"].astype("float64"), low_confidence=low)
+
+
+def low_confidence(row: Mapping[str, object]) -> bool:
+    """Whether the rows of a file that ``row`` names are marked LOW CONFIDENCE: read where curves of a figure overlap.
+
+    row: "file", and the cells that name it by column; "column", where its number stands, is of no matter.
+    """
+    if row.get("file") != SMALL:
+        return False  # the others have no such mark
+    table = _read(SMALL)
+    for name, cell in row.items():
+        if name not in ("file", "column"):
+            table = table[table[name].astype(type(cell)) == cell]
+    return bool(table["protocol"].str.contains("LOW CONFIDENCE").any())
 
 
 def has_dopamine_curve(game: str, agent: str = "DQN", variant: str = "default") -> bool:

@@ -1,0 +1,255 @@
+"""Whether what was published is reproduced: the rules of docs/evidence/plan.md, worked out from the runs.
+
+reproduced        the rule is met, and the 95 % interval of the difference is no wider than the margin; of an order:
+                  significant after Holm's correction, with the published sign
+not reproduced    the rule is not met; of an order: significant with the other sign; of a rank: p at most the error
+cannot tell       anything else, and fewer runs than the protocol asks for
+not run           no run of it
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from dqn_tf.rng import Stream
+from reproduce.analysis import claims, intervals, order_tests, statistics
+from reproduce.analysis.claims import Needed
+from reproduce.analysis.collecting import Collected
+from reproduce.analysis.intervals import Interval, Sample
+from reproduce.formatting import number
+from reproduce.places import folder_name
+from reproduce.planning import protocol
+from reproduce.planning.protocol import Claim, Order, Protocol, Rank
+from reproduce.records import published
+
+REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_RUN = "reproduced", "not reproduced", "cannot tell", "not run"
+STATUSES = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_RUN)
+ERROR = 0.05  # of a family of orders
+RANKED_TOGETHER = 4  # so many runs are tested together against the published ones
+STEP_FRAMES = 4  # frames of an agent step on Atari
+NOTHING = Interval(math.nan, math.nan)
+
+
+class Verdict(NamedTuple):
+    """A verdict with its numbers; nan where there is none.
+
+    ours: the number beside the published one; of an order the probability of improvement, of a rank the rank.
+    interval: the 95 % interval of the difference ours - published; of an order that of the probability.
+    p: corrected for the family.  runs, asked: complete runs of the environment that has fewest, and those asked for.
+    """
+
+    status: str
+    ours: float
+    interval: Interval
+    p: float
+    runs: int
+    asked: int
+    sentence: str
+
+
+def of_protocol(asked: Protocol, found: Collected) -> dict[str, Verdict]:
+    """The verdict of every claim, order and rank of a protocol, by id, from the runs of the collection ``asked.id``."""
+    found = without_tuned(asked, found)
+    verdicts = {claim.id: of_claim(asked, claim, found) for claim in asked.claims}
+    for family in dict.fromkeys(order.family for order in asked.orders):
+        same = [order for order in asked.orders if order.family == family]
+        verdicts |= dict(zip((o.id for o in same), of_orders(asked, same, found), strict=True))
+    return verdicts | {rank.id: of_rank(asked, rank, found) for rank in asked.ranks}
+
+
+def without_tuned(asked: Protocol, found: Collected) -> Collected:
+    """Without the runs by which a setting was chosen."""
+    scores, curves = found.scores, found.curves
+    for tried in asked.tried:
+        if tried.tuned:
+            scores, curves = (
+                table[
+                    ~(
+                        (table["collection"] == asked.id)
+                        & table["agent"].isin(tried.agents)
+                        & table["environment"].isin([folder_name(e) for e in tried.environments])
+                        & table["seed"].isin(tried.seeds)
+                    )
+                ]
+                for table in (scores, curves)
+            )
+    return Collected(scores, curves, found.problems)
+
+
+# -- a number ----------------------------------------------------------------------------------------------------------
+def of_claim(asked: Protocol, claim: Claim, found: Collected) -> Verdict:
+    """The verdict of a claim of height.  A published number of low confidence is shown, and nothing is said of it."""
+    need = claims.needed(asked, claim)
+    usable, _ = claims.usable_runs(asked, claim.agent, need, found)
+    runs = [int((usable["environment"] == name).sum()) for name in need.environments]
+    if not sum(runs):
+        return Verdict(NOT_RUN, math.nan, NOTHING, math.nan, 0, need.seeds, "No complete run.")
+    if lacking := _missing(need, runs) if not min(runs) else "":
+        return Verdict(CANNOT_TELL, math.nan, NOTHING, math.nan, 0, need.seeds, lacking)
+    ours, low, high = claims.estimate(asked, claim, usable)
+    spread = float(usable["score"].std()) if claim.metric == "score" and len(usable) > 1 else math.nan
+    interval = difference(claim, Sample(ours, spread, len(usable)), Interval(low, high))
+    status, why = _height(claim, ours, interval)
+    if claim.low_confidence:
+        status, why = CANNOT_TELL, f"The published number is marked as of low confidence, and is not judged: {why}"
+    if min(runs) < need.seeds:
+        status, why = CANNOT_TELL, f"{_missing(need, runs)} So far: {why}"
+    return Verdict(status, ours, interval, math.nan, min(runs), need.seeds, why)
+
+
+def difference(claim: Claim, ours: Sample, own: Interval) -> Interval:
+    """The 95 % interval of ours - published.
+
+    With a published spread it is Student's with the variance of both; without one the interval of ours alone, as if the
+    published number were exact (own: that interval); of a single run, the spread of single runs from elsewhere.
+    """
+    if claim.std is not None and claim.std_runs is not None:
+        n = claim.std_runs
+        sample = claim.std * math.sqrt(n / (n - 1)) if claim.std_divisor == "n" else claim.std
+        return intervals.pooled_interval(ours, Sample(claim.published, sample, n))
+    if math.isnan(own.low) and claim.run_std is not None:
+        half = float(stats.norm.ppf(0.5 + 0.5 * intervals.CONFIDENCE)) * claim.run_std
+        own = Interval(ours.mean - half, ours.mean + half)
+    return Interval(own.low - claim.published, own.high - claim.published)
+
+
+def _height(claim: Claim, ours: float, interval: Interval) -> tuple[str, str]:
+    """By the rule and the width of the interval: status, and why."""
+    held, half = claims.holds(claim, ours), (interval.high - interval.low) / 2
+    said = f"{number(ours)} beside {number(claim.published)}: the rule, {claims.rule_in_words(claim)}, is "
+    if not held:
+        return NOT_REPRODUCED, f"{said}not met."
+    if math.isnan(half):
+        return CANNOT_TELL, f"{said}met, but the spread of one run is not known."
+    reach = f"the 95 % interval of the difference, {number(interval.low)} to {number(interval.high)},"
+    margin = claim.allowed if claim.margin is None else claim.margin
+    if not margin:  # at_least a threshold
+        narrow, bound = interval.low >= 0, f"{reach} lies {'above' if interval.low >= 0 else 'on both sides of'} 0"
+    else:
+        narrow = half <= margin
+        bound = f"{reach} reaches {number(half)} to either side, and {number(margin)} is what it may"
+    return (REPRODUCED if narrow else CANNOT_TELL), f"{said}met; {bound}."
+
+
+def _missing(need: Needed, runs: Sequence[int]) -> str:
+    """Which runs there are, in words; every environment without any by name."""
+    if len(runs) == 1:
+        return f"{runs[0]} of {need.seeds} runs."
+    none = [name for name, n in zip(need.environments, runs, strict=True) if not n]
+    if none:
+        return f"{len(runs) - len(none)} of {len(runs)} environments. Missing: {', '.join(none)}."
+    few = [f"{name} {n}" for name, n in zip(need.environments, runs, strict=True) if n < need.seeds]
+    return f"Fewer than {need.seeds} runs of {', '.join(few)}."
+
+
+# -- an order ----------------------------------------------------------------------------------------------------------
+def of_orders(asked: Protocol, family: Sequence[Order], found: Collected) -> list[Verdict]:
+    """The verdicts of statements that share an error of ``ERROR``.
+
+    Mann and Whitney's exact two-sided test between the runs of the two agents, Holm's correction over all statements of
+    the family: one whose runs are not all there counts as p = 1.
+    """
+    pairs = [[_scores(asked, agent, o.environment, found) for agent in (o.better, o.worse)] for o in family]
+    needs = [[_need(asked, agent, o.environment).seeds for agent in (o.better, o.worse)] for o in family]
+    whole = [all(len(s) >= n for s, n in zip(both, need, strict=True)) for both, need in zip(pairs, needs, strict=True)]
+    p = [order_tests.mann_whitney(*both) if all_there else 1.0 for both, all_there in zip(pairs, whole, strict=True)]
+    corrected = order_tests.holm(p)
+    return [
+        _of_order(asked, order, both, p_of_it if all_there else math.nan, min(need))
+        for order, both, p_of_it, all_there, need in zip(family, pairs, corrected, whole, needs, strict=True)
+    ]
+
+
+def _of_order(asked: Protocol, order: Order, both: Sequence[np.ndarray], p: float, seeds: int) -> Verdict:
+    """p: corrected; nan where runs are missing."""
+    runs = min(map(len, both))
+    if not runs:
+        none = " and ".join(a for a, s in zip((order.better, order.worse), both, strict=True) if not len(s))
+        status = CANNOT_TELL if any(map(len, both)) else NOT_RUN
+        return Verdict(status, math.nan, NOTHING, math.nan, 0, seeds, f"No complete run of {none}.")
+    generator = Stream(0, f"statistics/orders/{asked.id}/{order.id}").at(0)
+    better = statistics.probability_of_improvement([both[0]], [both[1]], generator=generator)
+    ours, interval = better.value.item(), Interval(better.low.item(), better.high.item())
+    means = f"{order.better} {number(both[0].mean())}, {order.worse} {number(both[1].mean())}"
+    chance = f"a run of the first is better with probability {number(ours, 2)} ({_words(interval)})"
+    if math.isnan(p):
+        told = f"{means}; {chance}; {runs} of {seeds} runs, so not tested."
+        return Verdict(CANNOT_TELL, ours, interval, p, runs, seeds, told)
+    significant = p <= ERROR
+    status = CANNOT_TELL if not significant else REPRODUCED if ours > 0.5 else NOT_REPRODUCED
+    told = f"{means}; {chance}; p = {number(p, 2)} after Holm's correction."
+    return Verdict(status, ours, interval, p, runs, seeds, told)
+
+
+def _words(interval: Interval) -> str:
+    low, high = (number(x, 2) for x in interval)
+    return "no interval" if math.isnan(interval.low) else f"95 % interval {low} to {high}"
+
+
+def _need(asked: Protocol, agent: str, environment: str) -> Needed:
+    """As ``claims.needed``, of one agent on one environment."""
+    name = folder_name(environment)
+    grids = [g for g in asked.grids_of(agent) if name in protocol.environments(g)]
+    budget = max(g.budget_frames for g in grids)
+    return Needed((name,), min(len(g.seeds) for g in grids), budget, budget)
+
+
+def _scores(asked: Protocol, agent: str, environment: str, found: Collected) -> np.ndarray:
+    """The scores of the complete runs of one agent on one environment, by seed: float64 [runs]."""
+    usable, _ = claims.usable_runs(asked, agent, _need(asked, agent, environment), found)
+    return usable.sort_values("seed")["score"].to_numpy(np.float64)
+
+
+# -- a rank ------------------------------------------------------------------------------------------------------------
+def of_rank(asked: Protocol, rank: Rank, found: Collected) -> Verdict:
+    """The verdict of a place among published runs, at the last of ``rank.steps``.
+
+    One run (to ``RANKED_TOGETHER`` - 1: the mean rank is shown, and the first seed is judged) by
+    ``order_tests.rank_p``; more by Mann and Whitney's test against the published runs.  A rank can show that runs are
+    unlike the published ones, never that they are like them.
+    """
+    table = checkpoints(asked, rank, found)
+    need = _need(asked, rank.agent, rank.environment)
+    last = table[table["steps"] == rank.steps[-1]].sort_values("seed")
+    if last.empty:
+        return Verdict(NOT_RUN, math.nan, NOTHING, math.nan, 0, need.seeds, "No complete run.")
+    theirs = _published_runs(rank, rank.steps[-1])
+    runs, mean = len(last), float(last["rank"].mean())
+    if runs >= RANKED_TOGETHER:
+        p, how = order_tests.mann_whitney(last["score"], theirs), "Mann and Whitney's test of all"
+    else:
+        p, how = order_tests.rank_p(int(last["rank"].iloc[0]), len(theirs)), "the first seed"
+    status = NOT_REPRODUCED if p <= rank.error and runs >= need.seeds else CANNOT_TELL
+    along = table.groupby("steps")["rank"].mean()
+    told = (
+        f"Rank {number(mean)} of {len(theirs) + 1} after {rank.steps[-1]:,} steps; p = {number(p, 2)} ({how}), and "
+        f"{number(rank.error)} is where runs would be unlike the published ones. "
+        f"Along training: {', '.join(number(r) for r in along)}."
+    )
+    return Verdict(status, mean, NOTHING, p, runs, need.seeds, told)
+
+
+def checkpoints(asked: Protocol, rank: Rank, found: Collected) -> pd.DataFrame:
+    """Our evaluations among the published ones: columns seed, steps, score, rank; complete runs of the right length."""
+    need, rows = _need(asked, rank.agent, rank.environment), []
+    scores = found.scores
+    mine = (scores["collection"] == asked.id) & (scores["agent"] == rank.agent) & scores["complete"].astype(bool)
+    mine &= scores["environment"].isin(need.environments) & (scores["budget_frames"] == need.budget_frames)
+    keys = ["collection", "agent", "environment", "seed"]
+    curves = found.curves.merge(scores.loc[mine, keys].drop_duplicates(), on=keys)
+    for steps in rank.steps:
+        there, theirs = curves[curves["frames"] == steps * STEP_FRAMES], _published_runs(rank, steps)
+        for seed, score in there[["seed", "eval_return"]].dropna().itertuples(index=False):
+            rows.append((int(seed), steps, float(score), order_tests.rank_among(float(score), theirs)))
+    return pd.DataFrame(rows, columns=["seed", "steps", "score", "rank"])
+
+
+def _published_runs(rank: Rank, steps: int) -> np.ndarray:
+    runs = published.runs_100k(rank.published, steps)
+    return runs.loc[runs["game"] == folder_name(rank.environment), "eval_average_return"].to_numpy(np.float64)
