@@ -11,10 +11,12 @@ from dqn_tf.agent.contracts import Head, Layers, Optimizer, TargetRule, Torso, V
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
 from dqn_tf.agent.optimizers import Adam, RMSProp
+from dqn_tf.agent.radam import RAdam
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.targets.munchausen import Munchausen
@@ -50,7 +52,7 @@ class AgentConfig:
 
     network: NatureCNN | CNN | MLP | Torso = setting(doc="torso of the Q-network")
     head: Single | Dueling | Head = setting(Single(), doc="streams from features to outputs", later=True)
-    layers: Dense | Noisy | Layers = setting(Dense(), doc="fully connected layers of the head", later=True)
+    layers: Dense | Noisy | LayerNorm | Layers = setting(Dense(), doc="fully connected layers of the head", later=True)
     value: Expected | Categorical | Quantile | ImplicitQuantile | FQF | ValueFamily = setting(
         Expected(), doc="how the return is represented and regressed"
     )
@@ -58,7 +60,7 @@ class AgentConfig:
     replay: Uniform | Prioritized | PrioritizedRank | SamplingRule = setting(Uniform(), doc="experience replay")
     storage: Storage = setting(Storage(), doc="what the replay holds, how, and where", inside="replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
-    optimizer: RMSProp | Adam | Optimizer = setting(doc="gradient step")
+    optimizer: RMSProp | Adam | RAdam | Optimizer = setting(doc="gradient step")
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
     discount: float = setting(0.99, unit="per agent step", doc="gamma", at="agent/n_step")
     batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="agent/learner")

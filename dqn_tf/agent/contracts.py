@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from dqn_tf.agent.networks.draws import Draws
     from dqn_tf.agent.networks.dueling import Dueling
     from dqn_tf.agent.networks.initializers import Initialization, Initializers
+    from dqn_tf.agent.networks.layer_norm import LayerNorm
     from dqn_tf.agent.networks.noisy import Noisy
     from dqn_tf.agent.networks.single import Single
     from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
     from dqn_tf.agent.optimizers import Adam, RMSProp
+    from dqn_tf.agent.radam import RAdam
     from dqn_tf.agent.targets.double import Double
     from dqn_tf.agent.targets.greedy import Greedy
     from dqn_tf.agent.targets.munchausen import Munchausen
@@ -293,8 +295,8 @@ class TargetRule(Protocol):
 
 if TYPE_CHECKING:  # type checkers hold every built-in part against its contract
     _torsos: list[Torso] = [NatureCNN(), CNN(), MLP()]
-    _layers: list[Layers] = [Dense(), Noisy()]
+    _layers: list[Layers] = [Dense(), Noisy(), LayerNorm()]
     _heads: list[Head] = [Single(), Dueling()]
     _values: list[ValueFamily] = [Expected(), Categorical(), Quantile(), ImplicitQuantile(), FQF()]
-    _optimizers: list[Optimizer] = [RMSProp(), Adam()]
+    _optimizers: list[Optimizer] = [RMSProp(), Adam(), RAdam()]
     _targets: list[TargetRule] = [Greedy(), Double(), Munchausen()]

@@ -24,7 +24,7 @@ def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> QNetw
     Returns:
         The network; equal seeds give equal weights.
     """
-    return QNetwork(
+    network = QNetwork(
         agent.network,
         agent.value,
         spec.observation,
@@ -33,6 +33,9 @@ def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> QNetw
         head=agent.head,
         layers=agent.layers,
     )
+    if agent.execution.xla == "optimizer":
+        network.compile_normalization()
+    return network
 
 
 class Parameters:

@@ -48,6 +48,7 @@ PRESET = Preset(
     iteration_frames=250_000,
     sources={
         **sources.DQN,
+        **sources.CONVOLUTIONS,
         "network": f"{FILE}: QNetwork",
         "network.channels": f"{FILE}: 16 filters",
         "network.kernels": f"{FILE}: 3 x 3",

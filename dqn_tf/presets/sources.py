@@ -35,6 +35,13 @@ VECTORS = {
 # Of RMSProp, where a preset does not say otherwise.
 RMSPROP = {"optimizer.epsilon_place": "inside the root, as the optimizer's own source has it"}
 
+# Of convolutions, where a preset does not say otherwise.
+CONVOLUTIONS = {
+    "network.layer_norm": "no normalization",
+    "network.layer_norm_epsilon": "not used: no normalization",
+    "network.input_scale": "bytes are divided by 255, other inputs taken as they are",
+}
+
 # Fields of the other ideas that came later, where a preset does not say otherwise: what the code did before.
 IDEAS = {
     "layers.redraw": "Fortunato et al. 2018, section 3: noise is drawn anew",
@@ -53,6 +60,6 @@ def adam(where: str, form: str) -> dict[str, str]:
 
 def complete(agent: AgentConfig, evaluation: Evaluation, *parts: dict[str, str]) -> dict[str, str]:
     """The sources of every path of a preset, later parts before earlier ones; what has no such field is left out."""
-    known = {key: text for part in (IDEAS, *parts) for key, text in part.items()}
+    known = {key: text for part in (CONVOLUTIONS, IDEAS, *parts) for key, text in part.items()}
     leaves = [*fields.paths(agent), *(f"evaluation.{path}" for path in fields.paths(evaluation)), "iteration_frames"]
     return {path: known[path] for path in leaves if path in known}

@@ -20,6 +20,8 @@ from dqn_tf.types import Sample, Transition
 from reproduce.presenting import combinations_page
 
 CELLS = {"-".join(kinds): parts for kinds, parts in combinations_page.cells().items()}
+# A normalized layer is one more layer to every target rule: one of them will do.
+TRIED = [name for name in CELLS if not name.endswith("layer_norm") or "greedy" in name]
 SMALL: dict[str, dict[str, Any]] = {
     "categorical": {"atoms": 11},
     "quantile": {"quantiles": 8},
@@ -39,7 +41,7 @@ def batch(size: int = 8) -> Sample:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", TRIED)
 def test_it_trains(cell: str, tiny_agent: Callable[..., Any], vectors: Callable[..., Any]) -> None:
     """Thirty updates on one batch lower what is regressed; one trace; the target network rests; the same update
     number gives the same numbers, another one others where there is chance."""

@@ -25,7 +25,7 @@ class Dense:
         self, features: int, units: int, initializers: Initializers, *, relu: bool = False, bias: Bias = "per_output"
     ) -> DenseLayer:
         """See ``Layers.layer``."""
-        return DenseLayer(features, units, initializers.layer(features, units), relu, bias)
+        return DenseLayer(features, units, initializers.layer(features, units, output=not relu), relu, bias)
 
 
 class DenseLayer:

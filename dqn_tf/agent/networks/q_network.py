@@ -62,6 +62,13 @@ class QNetwork:
         features = self.torso(observations) if self.torso.layers else observations
         return self._value.outputs(features, self.head, self._parts, role, draws)
 
+    def compile_normalization(self) -> None:
+        """Let XLA compile the layers that normalize, each by itself (layer_norm.py)."""
+        of_head = (getattr(layer, "normalization", None) for layer in self.head.layers)
+        for layer in (*self.torso.layers, *of_head):
+            if hasattr(layer, "compiled"):
+                layer.compiled = True
+
     @property
     def variables(self) -> list[Variable]:
         """theta, in the order of the layers."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.initializers import Initialization, Initializers
+from dqn_tf.agent.networks.layer_norm import Over, normalized_relu
 from dqn_tf.checks import ConfigError, expect
 from dqn_tf.fields import check_types, setting
 
@@ -78,6 +79,9 @@ class CNN:
     Input [B, H, W, C]: uint8, divided by 255 inside; bool, as 0 and 1; or float32, as it is.  ``channels``, ``kernels``
     and ``strides`` have a number for each convolution.  The hidden layer is part of the head, as in ``NatureCNN``;
     none: the head's output layers read the features.
+
+    ``layer_norm``: whether a convolution's output is normalized before its ReLU, and over what (layer_norm.py); the
+    head's layers are normalized by `layers=layer_norm`.
     """
 
     KIND = "cnn"
@@ -87,9 +91,17 @@ class CNN:
     padding: Literal["valid", "same"] = setting("valid", doc="padding of the convolutions")
     hidden: int | None = setting(512, unit="units", doc="width of the hidden layer; none: there is no such layer")
     initialization: Initialization = setting("fan_in_uniform", doc="distribution of the initial weights")
+    layer_norm: Over = setting("none", doc="what of a convolution is normalized before its ReLU", later=True)
+    layer_norm_epsilon: float = setting(1e-5, doc="added to the variance there", later=True)
+    input_scale: float | None = setting(
+        None, doc="factor on the input; none: 1/255 of bytes, 1 of other numbers", later=True
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
+        expect(self.layer_norm_epsilon > 0, "a number > 0", "network.layer_norm_epsilon", self.layer_norm_epsilon)
+        scale = self.input_scale
+        expect(scale is None or scale > 0, "a number > 0 or none", "network.input_scale", scale)
         for name in ("channels", "kernels", "strides"):
             values = getattr(self, name)
             expect(bool(values) and min(values) >= 1, "numbers of at least 1", f"network.{name}", values)
@@ -130,11 +142,15 @@ class CNN:
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """See ``Torso.layers``."""
-        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(1.0 / 255.0 if spec.dtype == "uint8" else 1.0)]
-        channels = spec.shape[2]
+        usual = 1.0 / 255.0 if spec.dtype == "uint8" else 1.0
+        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(usual if self.input_scale is None else self.input_scale)]
+        channels, normalized = spec.shape[2], self.layer_norm != "none"
         for filters, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
-            layers.append(tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation="relu", **fans))
+            relu = None if normalized else "relu"
+            layers.append(tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation=relu, **fans))
+            if normalized:
+                layers.append(normalized_relu(1 if self.layer_norm == "channels" else 3, self.layer_norm_epsilon))
             channels = filters
         height, width = self.sizes(spec)[-1]
         hidden = () if self.hidden is None else (self.hidden,)

@@ -112,7 +112,7 @@ class Expected:
     random: ClassVar[bool] = False
     outputs_per_action: ClassVar[int] = 1
     monitored: ClassVar[tuple[str, ...]] = ()
-    loss: Literal["huber", "squared"] = setting("huber", doc="loss of one TD error")
+    loss: Literal["huber", "squared", "half_squared"] = setting("huber", doc="loss of one TD error")
     huber_threshold: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear")
     priority: Literal["td_error", "loss"] = setting(
         "td_error", doc="a transition's priority in prioritized replay: |TD error|, or the loss", later=True
@@ -136,6 +136,12 @@ class Expected:
         """None: the Q-values are monitored for every agent."""
         return Monitored({}, {})
 
+    def of_errors(self, delta: TensorLike) -> Tensor:
+        """The loss of TD errors of any shape."""
+        if self.loss == "huber":
+            return huber(delta, self.huber_threshold)
+        return squared(delta) if self.loss == "squared" else 0.5 * squared(delta)
+
     def losses(
         self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
@@ -144,5 +150,5 @@ class Expected:
         """
         y = tf.stop_gradient(td_target(transitions.r_t, transitions.discount_t, next_outputs, terms))
         delta = y - select(outputs.q_values, transitions.a_tm1)
-        loss = squared(delta) if self.loss == "squared" else huber(delta, self.huber_threshold)
+        loss = self.of_errors(delta)
         return LossOutputs(loss=loss, td_error=delta, priority=loss if self.priority == "loss" else tf.abs(delta))
