@@ -60,7 +60,7 @@ class RAdam:
         expect(period >= 1, "at least 1 update", "optimizer.decay_period_updates", period)
 
     def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
-        """A Keras optimizer with its slots made."""
+        """See ``Optimizer.build``."""
         optimizer = _radam(xla == "optimizer")(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
         optimizer.settings = self
         optimizer.build(variables)
@@ -68,7 +68,14 @@ class RAdam:
 
 
 def share_left(update: TensorLike, settings: RAdam) -> Tensor:
-    """Which share of the step size is left at update number ``update``, from 0: float64 [], in [0, 1].
+    """Which share of the step size is left.
+
+    Args:
+        update: number of the update, from 0.
+        settings: of the decay.
+
+    Returns:
+        float64 [], in [0, 1].
 
     >>> rule = RAdam(decay_updates=100, decay_period_updates=10)
     >>> [float(share_left(tf.constant(u), rule)) for u in (0, 9, 10, 55, 100, 500)]
@@ -82,7 +89,11 @@ def share_left(update: TensorLike, settings: RAdam) -> Tensor:
 
 
 def factors(update: TensorLike, settings: RAdam) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What update number ``update``, from 0, multiplies by, in float64: rho is a small difference of large numbers.
+    """What an update multiplies by, in float64: rho is a small difference of large numbers.
+
+    Args:
+        update: its number, from 0.
+        settings: of the optimizer.
 
     Returns:
         rectified [] bool, whether rho > 5; then [] float64: 1 / (1 - b1^t) for the plain step, r sqrt(1 - b2^t) / (1 -

@@ -120,7 +120,15 @@ CUT_DEVIATION = 0.87962566103423978  # of a standard normal distribution without
 
 
 def cut_normal(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """float64 numbers of a standard normal distribution, drawn again where they are beyond [-2, 2]."""
+    """Normal numbers without the tails.
+
+    Args:
+        shape: of the array.
+        random: where the draws come from.
+
+    Returns:
+        float64 numbers of a standard normal distribution, drawn again where they are beyond [-2, 2].
+    """
     out = random.standard_normal(shape)
     while (beyond := np.abs(out) > 2).any():
         out[beyond] = random.standard_normal(int(beyond.sum()))
@@ -128,8 +136,17 @@ def cut_normal(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarra
 
 
 def orthogonal(rows: int, columns: int, random: np.random.Generator) -> np.ndarray:
-    """A matrix [rows, columns] float64 with orthonormal columns, or rows where these are fewer, all such matrices being
-    equally likely: Gram and Schmidt's process on normal numbers, vector by vector.  No BLAS: the same bits everywhere.
+    """A random matrix with orthonormal columns, or rows where these are fewer, all such matrices being equally likely.
+
+    Gram and Schmidt's process on normal numbers, vector by vector.  No BLAS: the same bits everywhere.
+
+    Args:
+        rows: of the matrix.
+        columns: of the matrix.
+        random: where the draws come from.
+
+    Returns:
+        [rows, columns] float64.
 
     >>> q = orthogonal(5, 3, np.random.default_rng(0))
     >>> bool(np.abs(q.T @ q - np.eye(3)).max() < 1e-12)
