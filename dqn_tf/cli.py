@@ -22,7 +22,7 @@ COMMANDS = {
     "digest": "SHA-256 of the state in the newest checkpoint of a run.",
     "explain": "Every field of a preset: value, unit, source, and the file, equation and test behind it.",
     "presets": "The presets and where they come from.",
-    "games": "The Atari games and their names.",
+    "games": "The Atari games and their names; of one game, its modes and difficulties.",
     "check-env": "Try an environment: what it shows, whether runs of it can be exact, and what is odd about it.",
     "verify": "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.",
     "bench": "Speed and memory of an agent here, beside the floor that this machine sets.",
@@ -120,7 +120,7 @@ def _commands() -> dict[str, tuple[Call, Add]]:
         "digest": (_digest, cli_options.add_digest),
         "explain": (_explain, cli_options.add_explain),
         "presets": (_presets, cli_options.add_nothing),
-        "games": (_games, cli_options.add_nothing),
+        "games": (_games, cli_options.add_games),
         "check-env": (_check_env, cli_options.add_check_env),
         "verify": (_verify, cli_options.add_verify),
         "bench": (_bench, cli_options.add_bench),
@@ -230,8 +230,11 @@ def _presets(arguments: argparse.Namespace) -> int:
 
 
 def _games(arguments: argparse.Namespace) -> int:
-    from dqn_tf.envs import games
+    from dqn_tf.envs import games, variants
 
+    if arguments.game is not None:
+        print(variants.describe(games.resolve(arguments.game)))
+        return 0
     print(f"{len(games.ATARI57)} games of the Atari-57 suite:")
     print(_columns(list(games.ATARI57)))
     others = [g for g in games.ALL if g not in games.ATARI57]

@@ -90,6 +90,10 @@ def add_nothing(parser: argparse.ArgumentParser) -> None:
     """For commands without options."""
 
 
+def add_games(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("game", nargs="?", metavar="GAME", help="whose modes and difficulties to show")
+
+
 def add_check_env(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("environment", metavar="ENV", help="as for train")
     _add_environment(parser)

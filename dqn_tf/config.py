@@ -28,6 +28,7 @@ from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
+from dqn_tf.envs.variants import settled
 from dqn_tf.fields import check_types, setting
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.replay.prioritized import Prioritized
@@ -228,6 +229,8 @@ class RunConfig:
             value = getattr(self, name)
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
         self._check_stack()
+        if isinstance(self.protocol, AtariProtocol):
+            settled(self.environment.removeprefix("ale:"), self.protocol)
         expect(
             not isinstance(self.protocol, AtariProtocol)
             or self.evaluation.max_steps_per_episode == MAX_STEPS_PER_EPISODE,
@@ -369,4 +372,7 @@ def apply_settings(config: RunConfig, settings: list[str]) -> RunConfig:
             raise unknown("path", path, setting_paths(config))
         (agent if name in of_agent else own).append((path, value))
     changed = fields.with_values(config, own)
+    if isinstance(changed.protocol, AtariProtocol):
+        game = changed.environment.removeprefix("ale:")
+        changed = dataclasses.replace(changed, protocol=settled(game, changed.protocol))
     return dataclasses.replace(changed, agent=fields.with_values(config.agent, agent))

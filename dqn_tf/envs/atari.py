@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import checks, fields, rng
-from dqn_tf.envs import games
+from dqn_tf.envs import games, variants
 from dqn_tf.envs.emulator import Emulator
 from dqn_tf.envs.frames import History, View
 from dqn_tf.envs.protocols import AtariProtocol
@@ -36,8 +36,8 @@ def _repeats(generator: np.random.Generator, probability: float) -> Iterator[boo
 class AtariEnvironment:
     """A game as the agent meets it.
 
-    The last observation of an episode shows the real last screens, where Gymnasium's AtariPreprocessing and Dopamine
-    show those of the step before once more (docs/screens.md).
+    The last observation of a game shows the real last screens, where Gymnasium's AtariPreprocessing and Dopamine show
+    those of the step before once more (docs/screens.md); Gymnasium's way is `ending_screen`=left_out.
 
     Observations [h, w, stack] and frames [h, w] are read-only uint8 arrays that stay valid and unchanged for ever.
     Streams: ``{stream}/sticky`` and ``{stream}/noops`` of ``seed``, counter = the game episode's number, from 0.
@@ -48,11 +48,12 @@ class AtariEnvironment:
     ) -> None:
         """game: any spelling ``games.resolve`` knows.  training: whether the protocol's training column applies.
 
-        Raises ConfigError: unknown game.
+        Raises ConfigError: unknown game, or it has no such mode or difficulty.
         """
-        self.game, self.protocol, self.training = games.resolve(game), protocol, training
+        self.game, self.training = games.resolve(game), training
+        self.protocol = protocol = variants.settled(self.game, protocol)
         self._identity = f"{self.game}|{seed}|{stream}|{training}|{fields.digest(fields.to_json(protocol))}"
-        self._emulator = Emulator(self.game)
+        self._emulator = Emulator(self.game, protocol.mode, protocol.difficulty)
         self._ale = self._emulator.ale
         self._actions = self._emulator.actions(protocol.action_set)
         self._names = tuple(action.name for action in self._actions)
@@ -71,6 +72,7 @@ class AtariEnvironment:
         self._log = bytearray()
         self._awaiting = _RESET_GAME
         self._visible = True  # whether frames are rendered
+        self._leaves_out = protocol.ending_screen == "left_out"
         self._last: TimeStep | None = None
 
     # -- playing -----------------------------------------------------------------------------------------------------
@@ -166,18 +168,22 @@ class AtariEnvironment:
         self._raw[0][...] = self._emulator.first_rgb if self._view.rgb else self._emulator.first_gray
         return 1
 
-    def _show(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The frame of the first ``count`` raw screens, and the observation it completes."""
+    def _show(self, count: int, ends: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The frame of the first ``count`` raw screens, and the observation it completes.  ends: the screen of the
+        frame that ended the game was left out."""
         slot = self._history.slot()
         if self._visible:
-            self._view.frame(count, slot)
+            self._view.frame(count, slot, ends)
         return self._history.push()
 
-    def _play(self, wanted: Any, frames: int, window: int, stop_at_life: bool = False) -> tuple[int, int, bool]:
+    def _play(
+        self, wanted: Any, frames: int, window: int, stop_at_life: bool = False, leave_out: bool = False
+    ) -> tuple[int, int, bool]:
         """Hold the emulator's action ``wanted`` for ``frames`` emulator frames, fewer where the game ends.
 
         Returns (raw reward, how many of the last ``window`` frames were grabbed, whether a life was lost).  Where the
-        play is cut short before its window begins, the newest frame alone is grabbed.
+        play is cut short before its window begins, the newest frame alone is grabbed.  leave_out: the frame that ends
+        the game is not grabbed.
         """
         ale, repeats = self._ale, self._repeats
         reward, shown, lost, window_start = 0, 0, False, frames - window
@@ -194,7 +200,7 @@ class AtariEnvironment:
             elif self._frames >= self._cap:
                 self._over = self._truncated = True
             stop = self._over or (lost and stop_at_life)
-            if self._visible and (k >= window_start or stop):
+            if self._visible and (k >= window_start or stop) and not (stop and leave_out):
                 self._grab(self._raw[shown])
                 shown += 1
             if stop:
@@ -212,8 +218,9 @@ class AtariEnvironment:
         ends_at_life = self._life_loss in ("episode", "episode_noop")
         protocol = self.protocol
         wanted = self._actions[action]
-        reward, shown, lost = self._play(wanted, protocol.frame_skip, protocol.max_frames_pooled, ends_at_life)
-        frame, observation = self._show(shown)
+        skip, pooled, leaves = protocol.frame_skip, protocol.max_frames_pooled, self._leaves_out
+        reward, shown, lost = self._play(wanted, skip, pooled, ends_at_life, leaves)
+        frame, observation = self._show(shown, leaves and self._over)
         if self._over:
             self._awaiting = _RESET_GAME
         elif lost and ends_at_life:
@@ -283,7 +290,7 @@ class AtariEnvironment:
     def _replay(self, episode: int, log: bytes, awaiting: str) -> None:
         """Play ``log`` again, rendering only what the final stack shows."""
         self._begin_game(episode)
-        unseen = len(log) - self.protocol.stack
+        unseen = len(log) - self.protocol.stack - self._leaves_out  # whose last frame shows the one before, too
         for i, action in enumerate(log):
             if self._awaiting == _RESET_LIFE:
                 self._begin_life()

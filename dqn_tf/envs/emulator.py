@@ -24,14 +24,19 @@ class Emulator:
 
     noop = ale_py.Action.NOOP  # of every game, whether or not it is among the agent's actions
 
-    def __init__(self, game: str) -> None:
-        """game: an id of ``games.ALL``."""
+    def __init__(self, game: str, mode: int | None = None, difficulty: int | None = None) -> None:
+        """game: an id of ``games.ALL``.  mode, difficulty: two of its own (variants.py); None: what it starts with.
+
+        With another mode or difficulty than that the ROM is loaded for each game, as clones were not tried.
+        """
+        self._switches = (mode, difficulty)
         self._rom = str(roms.get_rom_path(game))
         self.ale = ale_py.ALEInterface()
         self.ale.setInt("random_seed", 0)
         self.ale.setFloat("repeat_action_probability", 0.0)
         self._load()
-        self._start = self.ale.cloneState() if game in CLONE_IS_EXACT else None
+        plain = game in CLONE_IS_EXACT and self._switches == (None, None)
+        self._start = self.ale.cloneState() if plain else None
         self.height, self.width = self.ale.getScreenDims()
         self.first_gray = np.empty((self.height, self.width), np.uint8)
         self.first_rgb = np.empty((self.height, self.width, 3), np.uint8)
@@ -40,7 +45,12 @@ class Emulator:
         self._untouched = True
 
     def _load(self) -> None:
-        self.ale.loadROM(self._rom)
+        self.ale.loadROM(self._rom)  # puts both switches back
+        mode, difficulty = self._switches
+        if mode is not None:
+            self.ale.setMode(mode)
+        if difficulty is not None:
+            self.ale.setDifficulty(difficulty)
         self.ale.reset_game()
 
     def begin(self) -> None:

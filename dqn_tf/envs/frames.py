@@ -31,7 +31,8 @@ class View:
     """The protocol's image path: raw screens of the end of a step -> one frame.
 
     ``raw`` [K, H, W] (gray) or [K, H, W, 3] (RGB) uint8 is where the emulator writes its K = max_frames_pooled last
-    screens of a step; ``frame`` reads the first ``count`` of them.
+    screens of a step; ``frame`` reads the first ``count`` of them.  With ``ending_screen`` left_out it also keeps the
+    maximum that it showed last, which is among the screens of a step that ends the game.
     """
 
     def __init__(self, protocol: AtariProtocol, height: int, width: int) -> None:
@@ -39,6 +40,8 @@ class View:
         self.raw = np.empty((protocol.max_frames_pooled, height, width, *([3] if self.rgb else [])), np.uint8)
         self._pooled = np.empty_like(self.raw[0])
         self._max_first = protocol.pool_order == "max_then_luminance"
+        self._keeps = protocol.ending_screen == "left_out"
+        self._kept: np.ndarray | None = None  # of the frame before, if a protocol keeps it
         self._rounding = protocol.luminance_rounding
         real = self._rounding == "none"
         self._resize = make_resize(
@@ -50,16 +53,34 @@ class View:
             rounding=protocol.pixel_rounding,
         )
 
-    def frame(self, count: int, out: np.ndarray) -> None:
-        """Write the frame that shows the first ``count`` raw screens to out [h, w] uint8; zeros if count is 0."""
-        if count == 0:
+    def frame(self, count: int, out: np.ndarray, ends: bool = False) -> None:
+        """Write the frame that shows the first ``count`` raw screens to out [h, w] uint8; zeros if count is 0.
+
+        ends: the screen of the game's last frame was left out, so the maximum that was shown before counts, too.
+        """
+        if self._keeps:
+            self._frame_with_kept(count, out, ends)
+        elif count == 0:
             out[...] = 0
-        elif not self.rgb:
-            self._resize(maximum(self.raw[:count], self._pooled), out)
-        elif self._max_first:
-            self._resize(luminance(maximum(self.raw[:count], self._pooled), self._rounding), out)
         else:
-            self._resize(maximum(luminance(self.raw[:count], self._rounding)), out)
+            self._resize(self._gray(self._pool(count)), out)
+
+    def _pool(self, count: int) -> np.ndarray:
+        """The maximum of the first raw screens, count >= 1: bytes, or the luminance of those of RGB."""
+        if not self.rgb or self._max_first:
+            return maximum(self.raw[:count], self._pooled)
+        return maximum(luminance(self.raw[:count], self._rounding))
+
+    def _gray(self, pooled: np.ndarray) -> np.ndarray:
+        return luminance(pooled, self._rounding) if self.rgb and self._max_first else pooled
+
+    def _frame_with_kept(self, count: int, out: np.ndarray, ends: bool) -> None:
+        screens = ([self._kept] if ends and self._kept is not None else []) + ([self._pool(count)] if count else [])
+        if not screens:
+            self._kept, out[...] = None, 0
+            return
+        self._kept = screens[0].copy() if len(screens) == 1 else np.maximum(*screens)
+        self._resize(self._gray(self._kept), out)
 
 
 def maximum(screens: np.ndarray, buffer: np.ndarray | None = None) -> np.ndarray:

@@ -50,17 +50,20 @@ SUITES: dict[str, tuple[str, ...]] = {
     "atari100k26": ATARI26,
 }
 
-# Other games that ale-py 0.12 ships.
+# Other games that ale-py 0.12 plays.
 OTHERS: tuple[str, ...] = _words(
     """
-    adventure air_raid atlantis2 backgammon basic_math blackjack carnival casino combat crossbow darkchambers
+    adventure air_raid atlantis2 backgammon basic_math blackjack carnival casino crossbow darkchambers
     donkey_kong earthworld elevator_action entombed et flag_capture frogger galaxian hangman haunted_house
-    human_cannonball journey_escape joust kaboom keystone_kapers king_kong klax koolaid laser_gates lost_luggage
-    mario_bros maze_craze miniature_golf mr_do othello pacman pitfall2 pooyan sir_lancelot space_war superman
-    tetris tic_tac_toe_3d trondead turmoil video_checkers video_chess video_cube warlords word_zapper
+    human_cannonball journey_escape kaboom keystone_kapers king_kong klax koolaid laser_gates lost_luggage
+    mario_bros miniature_golf mr_do othello pacman pitfall2 pooyan sir_lancelot space_war superman
+    tetris tic_tac_toe_3d trondead turmoil video_checkers video_chess video_cube word_zapper
     """
 )
 ALL: tuple[str, ...] = tuple(sorted(ATARI57 + OTHERS))
+
+# Of these ale-py ships ROMs that its emulator has no rules for: to load one ends the whole process.
+UNPLAYABLE: tuple[str, ...] = _words("combat joust maze_craze warlords")
 
 # "Breakout" of BreakoutNoFrameskip-v4, BreakoutDeterministic-v0, ALE/Breakout-v5.
 _GYM_NAME = re.compile(
@@ -74,7 +77,7 @@ def _squeeze(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-_BY_SQUEEZED = {_squeeze(game): game for game in ALL}
+_BY_SQUEEZED = {_squeeze(game): game for game in ALL + UNPLAYABLE}
 
 
 def find(name: str) -> str | None:
@@ -96,6 +99,11 @@ def spelled(name: str) -> str | None:
 
 
 def _check_honored(name: str, game: str, match: re.Match[str]) -> None:
+    if game in UNPLAYABLE:
+        raise checks.ConfigError(
+            f"Expected a game that the emulator plays, got {name!r}: ale-py has the ROM of {game}, a game for several "
+            "players, and no rules for it. `dqn-tf games` lists what is played."
+        )
     if match["ram"]:
         raise checks.ConfigError(
             f"Expected a game that is seen by its screen, got {name!r}, which shows the console's memory. Atari games "

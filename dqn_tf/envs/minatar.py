@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import checks, fields, rng
+from dqn_tf.envs import seaquest_old
 from dqn_tf.envs.simple_protocols import MinAtarProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
+OLD = "seaquest_old"  # Seaquest with the rule of the published curves, see seaquest_old.py
 ACTIONS = ("NOOP", "LEFT", "UP", "RIGHT", "DOWN", "FIRE")  # minatar's n, l, u, r, d, f
 MAGNIFIED = 16  # pixels of a picture for one cell of the board
 
@@ -31,8 +33,8 @@ MAGNIFIED = 16  # pixels of a picture for one cell of the board
 def resolve(name: str) -> str:
     """The game that ``name`` spells: "breakout", "Space Invaders".  Raises ConfigError with the nearest names."""
     plain = name.strip().lower().replace(" ", "_").replace("-", "_")
-    if plain not in GAMES:
-        raise checks.unknown("MinAtar game", name, GAMES)
+    if plain not in (*GAMES, OLD):
+        raise checks.unknown("MinAtar game", name, (*GAMES, OLD))
     return plain
 
 
@@ -48,7 +50,7 @@ class MinAtarEnvironment:
     ) -> None:
         """
         Args:
-            game: one of ``GAMES``.
+            game: one of ``GAMES``, or ``OLD``.
             protocol: stickiness, ramping, actions, a time limit; rewards are always raw.
             seed: of the run.
             stream: which random stream of it.
@@ -77,7 +79,12 @@ class MinAtarEnvironment:
                 f"Expected the package minatar for `minatar:{self.game}`, got: {error}. Install it: pip install "
                 "'dqn_tf[minatar]'"
             ) from error
-        return minatar.Environment(self.game, self.protocol.sticky_probability, self.protocol.difficulty_ramping)
+        ramping = self.protocol.difficulty_ramping
+        name = "seaquest" if self.game == OLD else self.game
+        board = minatar.Environment(name, self.protocol.sticky_probability, ramping)
+        if self.game == OLD:
+            board.env = seaquest_old.game()(ramping)
+        return board
 
     @property
     def last(self) -> TimeStep:

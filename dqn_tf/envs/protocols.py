@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from dqn_tf.checks import expect
+from dqn_tf.checks import ConfigError, expect
 from dqn_tf.envs.sources import SOURCES
 from dqn_tf.fields import check_types, setting
 
@@ -97,6 +97,21 @@ class AtariProtocol:
     action_set: Literal["minimal", "full"] = setting(
         doc="The actions that the game uses, or all 18 of the joystick.", at="envs/atari"
     )
+    mode: int | None = setting(
+        None,
+        doc="The game's mode, one of its own list (`dqn-tf games GAME`); none: what the emulator starts with.",
+        later=True,
+        at="envs/variants",
+    )
+    difficulty: int | None = setting(None, doc="The game's difficulty, likewise.", later=True, at="envs/variants")
+    ending_screen: Literal["shown", "left_out"] = setting(
+        "shown",
+        doc="What a step shows in which the game ends.  shown: its last screens; left_out: the screen of the frame "
+        "that ends it is not read, and the maximum is over what this step and the one before had read, as in "
+        "Gymnasium's AtariPreprocessing.",
+        later=True,
+        at="envs/frames",
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -117,6 +132,13 @@ class AtariProtocol:
         if self.reward_clip is not None:
             expect(self.reward_clip[0] < self.reward_clip[1], "low < high", "reward_clip", self.reward_clip)
         self._check_image_path()
+        lives = (self.life_loss_training, self.life_loss_evaluation)
+        if self.ending_screen == "left_out" and ("episode" in lives or "episode_noop" in lives):
+            raise ConfigError(
+                "Expected a lost life to be ignored, or a discount, with `ending_screen`=left_out, got "
+                f"{lives[0]} in training and {lives[1]} in evaluation: where a life ends an episode, the next one "
+                "begins with the screen that was left out. Set `ending_screen`=shown, or life_loss_... =discount."
+            )
 
     def _check_image_path(self) -> None:
         """The combinations that no byte-exact meaning could be given to."""

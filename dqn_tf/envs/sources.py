@@ -38,6 +38,9 @@ _NATURE2015 = {
     "max_frames_per_evaluation_episode": "Mnih et al. 2015, Methods: up to 5 minutes of play [mem]; Lua's own "
     "evaluation during training has no limit",
     "action_set": "alewrap alewrap.cc ale_legalActions: getMinimalActionSet",
+    "mode": "Lua, alewrap: none is set",
+    "difficulty": "Lua, alewrap: none is set",
+    "ending_screen": "alewrap GameEnvironment.lua _step paints the screen of every frame, the last one's too",
 }
 
 _DQN_ZOO = {
@@ -67,6 +70,10 @@ _DQN_ZOO = {
     "max_frames_per_episode": "Zoo dqn/run_atari.py: max_frames_per_episode=108000 (no-ops not counted there)",
     "max_frames_per_evaluation_episode": "Zoo dqn/run_atari.py: the same",
     "action_set": "Zoo gym_atari.py: full_action_space=False",
+    "mode": "Zoo gym_atari.py: mode=None",
+    "difficulty": "Zoo gym_atari.py: difficulty=None",
+    "ending_screen": "ours; Zoo processors.py FixedPaddedBuffer pools the last two places of a step of four: of a game "
+    "that ends earlier, the places that it did not reach are black (docs/screens.md)",
 }
 
 _DOPAMINE = {
@@ -97,6 +104,10 @@ _DOPAMINE = {
     "curves; the present code's Gymnasium limit of 100,000 frames comes first",
     "max_frames_per_evaluation_episode": "as max_frames_per_episode",
     "action_set": "Dopamine atari_lib.py: Gymnasium's default, minimal",
+    "mode": "Dopamine atari_lib.py create_atari_environment: none is set",
+    "difficulty": "Dopamine atari_lib.py create_atari_environment: none is set",
+    "ending_screen": "ours; Dopamine atari_lib.py reads the last two frames of a step alone: of a game that ends "
+    "earlier, screens of the step before are shown once more (docs/screens.md)",
 }
 
 _MACHADO2018 = {
@@ -108,6 +119,9 @@ _MACHADO2018 = {
     "max_frames_per_episode": "Machado et al. 2018 [mem]: 5 minutes = 18,000 frames",
     "max_frames_per_evaluation_episode": "as max_frames_per_episode",
     "frame_skip": "as dopamine; the paper's own experiments may have used 5 [mem]",
+    "mode": "Machado et al. 2018, section 6 [mem]: modes are an experiment of their own; the tables are of the game as "
+    "it starts",
+    "difficulty": "as mode",
 }
 
 _ATARI100K = {

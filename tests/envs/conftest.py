@@ -72,7 +72,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[atari.Atari
         **more: Any,
     ) -> tuple[atari.AtariEnvironment, ScriptedEmulator]:
         emulator = ScriptedEmulator(lives, rewards, length, fire)
-        monkeypatch.setattr(atari, "Emulator", lambda game: emulator)
+        monkeypatch.setattr(atari, "Emulator", lambda *_: emulator)
         return atari.AtariEnvironment("breakout", protocol, seed=0, **more), emulator
 
     return build

@@ -157,6 +157,43 @@ def test_fire_on_reset(scripted: Scripted) -> None:
     assert emulator.acts == ["NOOP"]
 
 
+@pytest.mark.parametrize(
+    ("length", "shown", "left_out"),
+    [
+        (6, 12, 8),  # the second frame of the second step, whose window had not begun: the step before, once more
+        (7, 14, 8),  # the first frame of the window
+        (8, 16, 14),  # its last frame: what came before it in this step, and the step before
+        (132, 8, 254),  # frame 127 shows 254, 128 shows 0, 131 shows 6: the maximum is over the step before, too
+    ],
+)
+def test_the_screen_of_the_frame_that_ends_a_game(scripted: Scripted, length: int, shown: int, left_out: int) -> None:
+    """As in Gymnasium's AtariPreprocessing, which leaves its loop over a step's frames before it reads the screen."""
+    for ending, last in (("shown", shown), ("left_out", left_out)):
+        env, _ = scripted(with_(ending_screen=ending), length=length)
+        env.reset()
+        while not env.step(0).episode_over:
+            pass
+        assert pixels(env.last)[-1] == last, ending
+    for ending, last in (("shown", 16), ("left_out", 14)):  # likewise where a time limit ends it
+        env, _ = scripted(with_(ending_screen=ending, max_frames_per_episode=8))
+        env.reset()
+        env.step(0)
+        assert (env.step(0).truncated, pixels(env.last)[-1]) == (True, last)
+
+
+@pytest.mark.parametrize("stack", [1, 4])
+def test_a_screen_that_was_left_out_is_restored(scripted: Scripted, stack: int) -> None:
+    """The last frame needs the one before, although a stack of one shows it no more."""
+    protocol = with_(ending_screen="left_out", stack=stack)
+    one, _ = scripted(protocol, length=22)
+    one.reset()
+    while not one.step(0).episode_over:
+        pass
+    other, _ = scripted(protocol, length=22)
+    other.restore(one.state())
+    assert np.array_equal(one.last.observation, other.last.observation) and one.last.observation[0, 0, -1] == 40
+
+
 def test_life_loss_ignored(scripted: Scripted) -> None:
     env, _ = scripted(with_(life_loss_training="ignore"), lives=dies_after(6))
     env.reset()

@@ -13,6 +13,7 @@ from ale_py import roms
 
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.envs.atari import AtariEnvironment
+from dqn_tf.envs.frames import luminance
 from dqn_tf.envs.protocols import DOPAMINE, DQN_ZOO, NATURE2015, PROTOCOLS, AtariProtocol
 from dqn_tf.types import StepType, TimeStep
 
@@ -248,3 +249,18 @@ def test_no_ops_press_nothing_where_the_agent_has_no_noop(game: str) -> None:
         env.step(0)
         firsts.add(played[0])
     assert firsts == {"FIRE", "NOOP"}
+
+
+@pytest.mark.parametrize(("game", "differ"), [("air_raid", True), ("breakout", False)])
+def test_the_gray_screen_is_the_luminance_of_the_colored_one_but_in_air_raid(game: str, differ: bool) -> None:
+    """Known ground (docs/screens.md): while Air Raid shows no color, the emulator's gray palette is another one, up to
+    236 levels away.  So `protocol.luminance` decides what an agent sees there, and there alone."""
+    ale, actions = emulator(game), np.random.default_rng(0)
+    legal, largest = ale.getMinimalActionSet(), 0
+    for _ in range(120):
+        ale.act(legal[int(actions.integers(len(legal)))])
+        expected = luminance(ale.getScreenRGB(), "round")
+        largest = max(largest, int(np.abs(ale.getScreenGrayscale() - expected).max()))
+        if ale.game_over():
+            ale.reset_game()
+    assert largest > 200 if differ else largest <= 1

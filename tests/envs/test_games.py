@@ -8,8 +8,15 @@ from reproduce.places import RESULTS
 
 
 def test_the_static_table_is_the_emulators() -> None:
-    assert set(games.ALL) == set(ale_py.roms.get_all_rom_ids())
-    assert len(set(games.ALL)) == len(games.ALL) == 108
+    assert {*games.ALL, *games.UNPLAYABLE} == set(ale_py.roms.get_all_rom_ids())
+    assert len(set(games.ALL)) == len(games.ALL) == 104 and len(games.UNPLAYABLE) == 4
+
+
+@pytest.mark.parametrize("name", ["combat", "ALE/Joust-v5", "MazeCraze"])
+def test_a_rom_that_the_emulator_has_no_rules_for_is_refused(name: str) -> None:
+    """To load one ends the process, with the emulator's own words only."""
+    with pytest.raises(ConfigError, match=rf"Expected a game that the emulator plays, got '{name}': .* no rules"):
+        games.find(name)
 
 
 def test_the_suites_have_their_sizes() -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import minatar
 import numpy as np
 import pytest
+from minatar.environments import seaquest as minatar_seaquest
 
 from dqn_tf import envs, rng
-from dqn_tf.envs import MinAtarProtocol
+from dqn_tf.envs import MinAtarProtocol, seaquest_old
 from dqn_tf.envs.minatar import ACTIONS, GAMES, MinAtarEnvironment
 from dqn_tf.types import StepType
 
+HERE = Path(__file__).parent
 CHANNELS = {"asterix": 4, "breakout": 4, "freeway": 7, "seaquest": 10, "space_invaders": 6}
 MINIMAL = {"asterix": 5, "breakout": 3, "freeway": 3, "seaquest": 6, "space_invaders": 4}
 
@@ -111,12 +116,68 @@ def test_minatar_itself_still_keeps_the_last_action() -> None:
 
 def test_seaquest_surfaces_for_free_after_six_divers() -> None:
     """Pinned: the count goes to -1, from then on surfacing costs no diver. Long scores of Seaquest rest on it; ours has
-    the game as it is. (The authors' published curve is of a version before.)"""
+    the game as it is. So did every version; the published curve's differed in the air, see below."""
     board = minatar.Environment("seaquest", sticky_action_prob=0.0).env
     board.diver_count, board.sub_y, board.surface_freeze = 6, 1, False
     board.surface = False
     board.act(2)  # up: it surfaces
     assert board.diver_count == -1
+
+
+def test_seaquest_of_the_published_curves_is_the_file_of_then() -> None:
+    """Sixty episodes, in most of which the air runs out or six divers surface: what the file of minatar 1.0.10 answered
+    (seaquest_answers.py, run outside).  Today's rule gives other answers in a third of them."""
+    spec = importlib.util.spec_from_file_location("seaquest_answers", HERE / "seaquest_answers.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    known = json.loads((HERE / "seaquest_answers.json").read_text())
+    equal = dict.fromkeys(("old", "new"), 0)
+    for episode in range(script.EPISODES):
+        for name, kind in (("old", seaquest_old.game()), ("new", minatar_seaquest.Env)):
+            env = kind()
+            env.random = np.random.RandomState(episode)
+            equal[name] += script.played(env, episode) == known[episode]
+    assert equal["old"] == 60 and equal["new"] <= 40
+    assert sum(e["without_air"] > 0 for e in known) >= 20 and max(e["return"] for e in known) >= 8
+
+
+def test_the_old_rule_step_by_step() -> None:
+    """Air 1, 0, -1: today the step at 0 ends the game; then it did not, and nine cells of the gauge were lit."""
+    old, new = seaquest_old.game()(), minatar_seaquest.Env()
+    for env in (old, new):
+        env.sub_y, env.oxygen, env.surface = 8, 1, False
+    gauge = lambda env: int(env.state()[9, :, 7].sum())  # noqa: E731
+    assert [env.act(0)[1] for env in (old, new)] == [False, False] and (old.oxygen, gauge(old)) == (0, 0)
+    assert [env.act(0)[1] for env in (old, new)] == [False, True]
+    assert (old.oxygen, gauge(old), gauge(new)) == (-1, 9, 0)
+    assert old.act(0)[1]
+    for oxygen, paid in ((200, 10), (100, 5), (19, 0)):
+        env = seaquest_old.game()()
+        env.sub_y, env.oxygen, env.surface, env.diver_count = 1, oxygen, False, 6
+        assert env.act(2) == (paid, False) and env.oxygen == 200
+
+
+def test_the_old_game_is_played_and_restored_as_the_others() -> None:
+    one, other = make("seaquest_old", seed=2), make("seaquest_old", seed=2)
+    today = make("seaquest", seed=2)
+    for env in (one, today):
+        env.reset()
+        env._board.env.oxygen, env._board.env.sub_y = 2, 5
+    for action in (4, 4):
+        assert not one.step(action).episode_over and not today.step(action).episode_over
+    assert today.step(4).episode_over and not one.step(4).episode_over and one.step(4).episode_over
+    assert envs.check_environment("minatar:Seaquest Old") == "minatar:seaquest_old"
+    one.reset()
+    for action in actions(6, 150):
+        if one._awaiting_reset:
+            one.reset()
+        one.step(action)
+    other.restore(one.state())
+    for env in (one, other):
+        if env._awaiting_reset:
+            env.reset()
+    assert np.array_equal(one.step(5).observation, other.step(5).observation)
 
 
 def test_what_the_learner_is_not_told_is_cut_off_by_the_protocol() -> None:

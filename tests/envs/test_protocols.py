@@ -59,6 +59,12 @@ def test_what_tells_the_protocols_apart() -> None:
         ({"life_loss_training": "reset"}, "`life_loss_training`"),
         ({"reward_clip": (1.0, -1.0)}, "Expected low < high for `reward_clip`"),
         ({"max_frames_per_episode": 0}, "`max_frames_per_episode`"),
+        ({"mode": 1.5}, "Expected a whole number or none for `mode`"),
+        ({"ending_screen": "hidden"}, "Expected one of shown, left_out for `ending_screen`"),
+        (
+            {"ending_screen": "left_out", "life_loss_training": "episode"},
+            "a discount, with `ending_screen`=left_out, got episode in training and ignore in evaluation",
+        ),
         ({"action_set": "some"}, "`action_set`"),
         ({"luminance_rounding": "none"}, "Expected round for luminance ale_palette for `luminance_rounding`"),
         ({"pool_order": "max_then_luminance"}, "Expected luminance_then_max for luminance ale_palette"),
