@@ -22,7 +22,7 @@ def game() -> Any:
     """The class of the old game.  Raises ImportError: minatar is not installed."""
     from minatar.environments.seaquest import Env
 
-    class OldSeaquest(Env):  # type: ignore[misc]
+    class OldSeaquest(Env):
         """Seaquest that ends where the oxygen falls below 0, not where it is 0."""
 
         def act(self, a: int) -> tuple[int, bool]:
