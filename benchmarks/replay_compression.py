@@ -92,13 +92,13 @@ def frames_of_run(run_dir: Path, number: int) -> np.ndarray:
     loaded = Store(run_dir / "checkpoints", config.hash).load(print)
     if loaded is None:
         raise SystemExit(f"{run_dir} has no checkpoint.")
-    _, state, blob = loaded
+    _, state, read_piece = loaded
     ring = Ring(envs.observation_spec(config.environment, config.protocol), config.agent.storage.capacity)
     for index, name in enumerate(state["run"]["replay"]["segments"]):
-        ring.restore_segment(index, blob(name))
+        ring.restore_segment(index, read_piece(name))
     ring.restore_head(int(state["run"]["replay"]["head"]), [])
     stop = ring.head % ring.capacity or ring.capacity
-    return ring.frames.span(max(0, stop - number), stop)
+    return ring.frames.read_range(max(0, stop - number), stop)
 
 
 def measure(frames: np.ndarray, codecs: bool) -> dict[str, float]:
@@ -111,7 +111,7 @@ def measure(frames: np.ndarray, codecs: bool) -> dict[str, float]:
             ring.append(frame, first=i == 0)
         out[f"{kind}_put_us"] = 1e6 * (time.thread_time() - begun) / len(frames)
         out[f"{kind}_bytes_per_frame"] = ring.frames.bytes_per_frame
-        if not np.array_equal(ring.frames.span(0, len(frames)), frames):
+        if not np.array_equal(ring.frames.read_range(0, len(frames)), frames):
             raise SystemExit(f"{kind}: other frames came out than went in.")
         random, taken = np.random.default_rng(0), []
         ring.columns["ahead"][:-1] = 1

@@ -31,16 +31,16 @@ class Saved(NamedTuple):
 
     config: RunConfig
     state: dict[str, Any]
-    blob: Callable[[str], Columns]
+    read_piece: Callable[[str], Columns]
 
 
-def read(run_dir: str | Path, say: Say = print, *, pieces: bool = True) -> Saved:
+def read(run_dir: str | Path, say: Say = print, *, check_pieces: bool = True) -> Saved:
     """The newest checkpoint of a run that verifies.
 
     Args:
         run_dir: the directory of a run, complete or not.
         say: told of every checkpoint that is skipped, and why.
-        pieces: whether the replay's files are verified too.
+        check_pieces: whether the replay's files are verified too.
 
     Raises:
         ConfigError: there is no run, or another version of dqn_tf wrote it.
@@ -48,7 +48,7 @@ def read(run_dir: str | Path, say: Say = print, *, pieces: bool = True) -> Saved
     """
     path = Path(run_dir)
     config = read_config(path)
-    loaded = Store(path / "checkpoints", config.hash).load(say, pieces=pieces)
+    loaded = Store(path / "checkpoints", config.hash).load(say, check_pieces=check_pieces)
     if loaded is None:
         raise RunError(
             f"Expected a checkpoint in {path / 'checkpoints'}, found none: the run has not saved anything yet. Train "
@@ -95,7 +95,7 @@ def load(
         RunError: there is no checkpoint, or none that verifies.
     """
     expect(network in (None, "last", "best"), "last or best", "network", network)
-    saved = read(run_dir, say, pieces=False)
+    saved = read(run_dir, say, check_pieces=False)
     if environment is not None:
         exactness.check_environment(environment, saved.config)
     determinism.enable(saved.config.agent.execution.threads, required=False)

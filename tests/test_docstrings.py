@@ -21,7 +21,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("dqn_tf/agent",)  # within PACKAGES
+FOLDERS = ("dqn_tf/agent", "dqn_tf/replay", "dqn_tf/execution")  # within PACKAGES
 PACKAGES = ("dqn_tf",)
 RAISED_BY = {"expect": "ConfigError", "unknown": "ConfigError"}  # functions that raise, or make, an error
 Function = ast.FunctionDef | ast.AsyncFunctionDef

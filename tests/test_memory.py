@@ -367,7 +367,7 @@ def test_a_ring_takes_memory_only_as_it_fills() -> None:
     """What makes the smaller budget of a short run honest: pages never written are never resident."""
     before = resident()
     held = ring.Ring(SPEC, 100_000)
-    assert held.frames.look(np.zeros(1, int))[0].nbytes > 700 * 10**6
+    assert held.frames.lookup(np.zeros(1, int))[0].nbytes > 700 * 10**6
     assert resident() - before < 50 * 10**6
 
 

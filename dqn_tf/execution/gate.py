@@ -1,4 +1,4 @@
-"""An update that stops between its halves, inside one compiled call, until it is allowed to go on."""
+"""An update that waits between its halves, inside one compiled call, until it is committed or discarded."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Gate:
         _enqueue(self.handles[1], self._no_priorities)
 
     def discard(self, update: Future[Any]) -> None:
-        """End an update that has not been let through, without a change of theta; afterwards both queues are empty."""
+        """End an update that has not been committed, without a change of theta; afterwards both queues are empty."""
         if not update.cancel():
             if not update.done() and self._answers.size() == 0:
                 self._answer(False)
@@ -62,7 +62,15 @@ class Gate:
 
     @staticmethod
     def pass_in_graph(handles: tuple[Any, Any], priority: Tensor) -> Tensor:
-        """Graph code: send the priorities [B], and wait for the answer, bool []."""
+        """Graph code: send the priorities, and wait for the answer.
+
+        Args:
+            handles: of the gate's two queues.
+            priority: [B] float32.
+
+        Returns:
+            [] bool: whether the update is to be committed.
+        """
         _enqueue(handles[1], priority)
         return tf.ensure_shape(_dequeue(handles[0], tf.bool), [])
 
@@ -84,12 +92,17 @@ class GatedUpdate:
     """
 
     def __init__(self, learner: Learner, gate: Gate) -> None:
+        """
+        Args:
+            learner: whose update it is.
+            gate: where it waits.
+        """
         self._learner, self._gate = learner, gate
         handles = (tf.TensorSpec([], tf.resource),) * 2
         self._compiled = Compiled(self._graph, [handles, *learner.update_signature])
 
     def run(self, sample: Sample | SampleIndices, number: int) -> UpdateOutputs:
-        """As ``Learner.update``; what is returned of an update that was discarded is to be thrown away."""
+        """See ``Learner.update``.  What an update reports that was discarded is meaningless."""
         outputs: UpdateOutputs = self._compiled(self._gate.handles, *self._learner.update_inputs(sample, number))
         return outputs
 

@@ -1,15 +1,15 @@
 """The next update begins while the steps before it are still being made.  Same bytes, both cores busy.
 
-Between two updates theta and theta^- rest, so the gradients of the next update depend on nothing that is still to
-come but its batch; and the sample indices of that batch can be predicted (prediction.py), unless they fall on one of
-the few rows that are not stored yet.  So the gradients are begun early, and wait at a gate (gate.py) before they change
-theta.  When the update is due its indices are drawn as always: if they are the predicted ones the update commits; if
-not, it is discarded and computed again.
+Between two updates theta and theta^- do not change, so of all that the gradients of the next update depend on only its
+batch is not known yet; and the sample indices of that batch can be predicted (prediction.py), unless they fall on one
+of the few rows that are not stored yet.  So the gradients are begun early, and wait at a gate (gate.py) before they
+change theta.  When the update is due its indices are drawn as always: if they are the predicted ones the update
+commits; if not, it is discarded and computed again.
 
 Priorities are known before theta changes, so a prioritized replay is given them, and the batch after is drawn and
 gathered, while the update is still being made.
 
-So the order of the paper (Mnih et al. 2015, algorithm 1) holds in every bit; only the waiting is gone.
+So the results are those of the paper's order (Mnih et al. 2015, algorithm 1) in every bit; only the waiting is gone.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ class PipelinedUpdater:
     """An ``Updater`` with a thread that begins the next update early."""
 
     def __init__(self, config: RunConfig, learner: Learner, replay: Replay) -> None:
+        """
+        Args:
+            config: of the run.
+            learner: whose parameters are updated.
+            replay: where batches come from.
+        """
         self._config, self._replay, self._batch_size = config, replay, config.agent.batch_size
         self._thread = UpdateThread(learner)
         self._next: _Next | None = None
@@ -127,7 +133,15 @@ class UpdateThread:
         self._end = weakref.finalize(self, _end, self.gate, self._tasks)
 
     def begin(self, sample: Sample | SampleIndices, number: int) -> Future[UpdateOutputs]:
-        """Begin an update, which then waits at the gate."""
+        """Begin an update, which then waits at the gate.
+
+        Args:
+            sample: as for ``Learner.update``.
+            number: of the update.
+
+        Returns:
+            What the update reports, once it has ended.
+        """
         future: Future[UpdateOutputs] = Future()
         self._latest = future
         self._tasks.put((sample, number, future))
@@ -150,7 +164,7 @@ _Task = tuple[Sample | SampleIndices, int, Future[UpdateOutputs]]
 
 
 def _work(gated: GatedUpdate, gate: Gate, tasks: queue.SimpleQueue[_Task | None]) -> None:
-    """The thread's life.  It must not know its ``UpdateThread``, which would then never end."""
+    """What the thread runs.  It must not hold a reference to its ``UpdateThread``, which would then never be freed."""
     while (task := tasks.get()) is not None:
         sample, number, future = task
         if future.set_running_or_notify_cancel():

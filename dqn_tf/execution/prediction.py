@@ -1,8 +1,8 @@
 """Which batch the next update will have, predicted before the rows that come until then are stored.
 
 An update's sample indices are a function of (seed, number of the update, which rows can be drawn, priorities).  If no
-episode ends meanwhile, which rows will be there is known in advance; what they hold is not.  So the sampler is asked
-early, on a view of the ring as it will be, and the answer counts unless it needs to know a row that is still open.
+episode ends meanwhile, it is known in advance which rows there will be, but not what they hold.  So the sampler draws
+early, from a view of the ring as it will be; the draw is used unless it depends on a row that is still open.
 """
 
 from __future__ import annotations
@@ -20,8 +20,16 @@ from dqn_tf.types import SampleIndices
 
 
 def rows_until_next_update(config: RunConfig, replay: Replay, step: int) -> int | None:
-    """Rows that the replay gets until the next update after agent step ``step``, if no episode ends before its last
-    step; None if that update should not begin early: theta^- changes before it, or the budget ends."""
+    """Rows that the replay gets until the next update, if no episode ends before its last step.
+
+    Args:
+        config: of the run.
+        replay: as it is now.
+        step: agent steps made so far.
+
+    Returns:
+        The number of rows; None if that update must not begin early: theta^- changes before it, or the budget ends.
+    """
     agent = config.agent
     due = step + agent.steps_per_update
     target_rests = (due - 1) // agent.target_update_steps == step // agent.target_update_steps
@@ -31,9 +39,18 @@ def rows_until_next_update(config: RunConfig, replay: Replay, step: int) -> int 
 
 
 def predict_indices(replay: Replay, batch_size: int, number: int, new_rows: int) -> SampleIndices | None:
-    """What ``Replay.sample_indices`` will return once ``new_rows`` more rows are stored; None if it depends on them.
+    """What ``Replay.sample_indices`` will return once some more rows are stored.
 
-    Until then the rows that it names do not change, nor what ``Replay.gather`` returns for them.
+    Until then the predicted rows do not change, nor what ``Replay.gather`` returns for them.
+
+    Args:
+        replay: as it is now.
+        batch_size: B.
+        number: of the update.
+        new_rows: rows that are stored until then.
+
+    Returns:
+        Rows [B] int64 and weights [B] float32; None if they depend on what is stored until then.
     """
     first_open = replay.ring.head - 1 - replay.open_transitions
     future = FutureRing(replay.ring, new_rows, first_open)
@@ -50,13 +67,16 @@ class Unpredictable(Exception):
 
 
 class FutureRing:
-    """A ring (``replay.sampler.RingView``) as a sampler will see it once ``new_rows`` more rows are stored.
-
-    Rows from ``first_open`` on may still change or do not exist yet: to ask for one raises Unpredictable.
-    """
+    """A ring as a sampler (``replay.sampler.RingView``) will see it once some more rows are stored."""
 
     def __init__(self, ring: Ring, new_rows: int, first_open: int) -> None:
-        self._ring, self._first_open, self.settled = ring, first_open, False
+        """
+        Args:
+            ring: as it is now.
+            new_rows: rows that are stored until then.
+            first_open: the first row that may still change or does not exist yet; to ask for it raises Unpredictable.
+        """
+        self._ring, self._first_open, self.may_draw_extra = ring, first_open, False
         self.head, self.capacity = ring.head + new_rows, ring.capacity
         self.oldest = max(0, self.head - self.capacity)
 
@@ -64,12 +84,20 @@ class FutureRing:
         return self.head - self.oldest
 
     def in_slots(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As ``Ring.in_slots``, then."""
+        """See ``RingView``.
+
+        Raises:
+            Unpredictable: a row is open.
+        """
         rows = newest_in(slots, self.head, self.capacity)
         return rows, self.usable(rows)
 
     def usable(self, rows: np.ndarray) -> np.ndarray:
-        """As ``Ring.usable``, then."""
+        """See ``RingView``.
+
+        Raises:
+            Unpredictable: a row is open.
+        """
         if (rows >= self._first_open).any():
             raise Unpredictable
         return self._ring.usable(rows, self.oldest)

@@ -14,10 +14,15 @@ class SequentialUpdater:
     commits = 0
 
     def __init__(self, learner: Learner | FusedLearner, replay: Replay) -> None:
+        """
+        Args:
+            learner: whose parameters are updated.
+            replay: where batches come from.
+        """
         self._learner, self._replay = learner, replay
 
     def update(self, number: int, step: int, last: bool) -> UpdateOutputs:
-        """Sample a batch, make the update, update the priorities."""
+        """See ``Updater``: sample a batch, make the update, update the priorities."""
         sampled = self._replay.sample_indices(self._learner.config.batch_size, number)
         outputs = self._learner.update(self._replay.gather(sampled), number)
         self._replay.update_priorities(sampled.indices, outputs.priority)

@@ -1,4 +1,4 @@
-"""What a loop relies on: the contracts of an execution.
+"""The contracts of an execution, on which the training loops rely.
 
 Whatever the execution, update number k is the same function of (theta, theta^-, the replay when it is due, the seed,
 k), and updates take effect in the order of their numbers.  Work may begin early, on another thread or on a device; no
@@ -33,6 +33,9 @@ class Updater(Protocol):
             step: agent steps made so far.
             last: no further update is due at this step.
 
+        Returns:
+            What the update reports.
+
         Raises:
             Whatever the update raised; then nothing is under way any more.
         """
@@ -61,13 +64,21 @@ class BackgroundUpdater(Protocol):
         """Updates carried out so far."""
 
     def start(self, until: int) -> None:
-        """See to it that updates are under way, up to number ``until``; raises what an earlier one raised."""
+        """Make sure that updates are under way, up to number ``until``.
+
+        Raises:
+            Whatever an earlier update raised.
+        """
 
     def running(self, seconds: float) -> bool:
         """Whether, after so many seconds at most, updates are still under way."""
 
     def finish(self) -> None:
-        """Wait for what was started; raises what it raised."""
+        """Wait for what was started.
+
+        Raises:
+            Whatever an update raised.
+        """
 
     def pause(self) -> None:
         """Let the update that is under way end, and start no other; ``start`` goes on from there."""
@@ -83,8 +94,16 @@ class BackgroundUpdater(Protocol):
 
 
 def make_updater(config: RunConfig, learner: Learner | FusedLearner, replay: Replay) -> Updater:
-    """The updater of a loop that acts and learns in turn: with more than one of `execution.threads`, pipelined, unless
-    an update is one call."""
+    """The updater of a loop that acts and learns in turn.
+
+    Args:
+        config: of the run.
+        learner: whose parameters are updated.
+        replay: where batches come from.
+
+    Returns:
+        With more than one of `execution.threads` a pipelined one, unless an update is one call; else a sequential one.
+    """
     if isinstance(learner, FusedLearner) or config.agent.execution.threads == 1:
         return SequentialUpdater(learner, replay)
     return PipelinedUpdater(config, learner, replay)

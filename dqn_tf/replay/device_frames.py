@@ -1,8 +1,8 @@
-"""Frames that live where the networks do: a store as in frames.py, in a variable of TensorFlow.
+"""Frames on the networks' device: a store as in frames.py, in a variable of TensorFlow.
 
 Facts of TensorFlow that shaped this:
 - Reading a variable's value may copy all of it, so it is only ever indexed (``sparse_read``), and written by assigning
-  contiguous rows in place; both hold the variable's lock, so that threads do not see half of a write.
+  contiguous rows in place; both hold the variable's lock, so that no thread reads a half-finished write.
 - Words of 8 bytes instead of pixels: to assign them takes an eighth of the time, and the words of a million Atari
   frames can be numbered with 31 bits.
 - GPUs have no kernels for int32 here: whole numbers are int64.
@@ -30,8 +30,16 @@ def accelerator() -> str:
 def device_variable(rows: int, width: int, dtype: np.dtype[Any]) -> Variable:
     """A variable [rows, width] whose memory is neither filled nor copied.
 
+    Args:
+        rows: first dimension.
+        width: second dimension.
+        dtype: of its numbers.
+
+    Returns:
+        The variable, on ``accelerator()``; what it holds is arbitrary.
+
     Raises:
-        ConfigError: the device does not grant it.
+        ConfigError: the device does not grant the memory.
     """
 
     def empty() -> Tensor:
@@ -51,7 +59,13 @@ def device_variable(rows: int, width: int, dtype: np.dtype[Any]) -> Variable:
 
 
 def write_rows(variable: Variable, start: int, values: np.ndarray) -> None:
-    """Assign rows ``start`` and following, in place."""
+    """Assign rows ``start`` and following, in place.
+
+    Args:
+        variable: [rows, width].
+        start: the first row.
+        values: [n, width], of the variable's dtype.
+    """
     begin, end, strides = (np.array([n], np.int64) for n in (start, start + len(values), 1))
     tf.raw_ops.ResourceStridedSliceAssign(ref=variable.handle, begin=begin, end=end, strides=strides, value=values)
 
@@ -61,6 +75,15 @@ class DeviceFrames:
     a stack that lie before its episode."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...], dtype: str) -> None:
+        """
+        Args:
+            capacity: slots.
+            shape: of a frame.
+            dtype: of its numbers.
+
+        Raises:
+            ConfigError: the device does not grant the memory.
+        """
         self._shape, self._bits = shape, dtype == "bool"
         self._dtype = np.dtype(np.uint8 if self._bits else dtype)  # bool has no kernels here: a byte each
         size = int(np.prod(shape)) * self._dtype.itemsize
@@ -104,17 +127,24 @@ class DeviceFrames:
 
     # -- reading -----------------------------------------------------------------------------------------------------
     def read(self, slots: TensorLike) -> Tensor:
-        """Frames of ``slots`` [...] int64, all written: [..., *frame].  Graph code."""
+        """Graph code: frames of written slots.
+
+        Args:
+            slots: [...] int64.
+
+        Returns:
+            [..., *frame].
+        """
         words = self._words.sparse_read(slots)
         frames = tf.reshape(tf.bitcast(words, self._dtype), [*words.shape[:-1], *self._shape])
         return tf.cast(frames, tf.bool) if self._bits else frames
 
-    def look(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def lookup(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See ``Frames``; each frame that is asked for comes once."""
         self.flush()
         unique, places = np.unique(slots, return_inverse=True)
         return self.read(unique.astype(np.int64)).numpy(), places.reshape(slots.shape)
 
-    def span(self, start: int, stop: int) -> np.ndarray:
+    def read_range(self, start: int, stop: int) -> np.ndarray:
         """See ``Frames``."""
-        return self.look(np.arange(start, stop))[0]
+        return self.lookup(np.arange(start, stop))[0]

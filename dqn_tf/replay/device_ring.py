@@ -1,4 +1,4 @@
-"""A ring whose rows live where the networks do: batches are gathered there, and only sample indices travel.
+"""A ring whose rows are on the networks' device: batches are gathered there, and only sample indices are sent to it.
 
 Host and device share the work.  The host keeps a ring's columns (ring.py), of which samplers draw and checkpoints are
 made; the device keeps the frames (device_frames.py), and a copy of the columns.  What is sampled, trained and saved is
@@ -34,38 +34,38 @@ def _interleaved() -> Any:
 class DeviceRing:
     """The device's side of a ring whose frames are ``DeviceFrames``: a copy of its columns, and how batches are made.
 
-    ``bring`` and ``flush`` are called by whichever thread samples, and nothing else writes the ring meanwhile.
+    ``upload`` and ``flush`` are called by whichever thread samples, and nothing else writes the ring meanwhile.
     ``gather_in_graph`` may run in another thread, if no row that it reads is written meanwhile.
     """
 
     def __init__(self, ring: Ring) -> None:
         assert isinstance(ring.frames, DeviceFrames)
         self._ring, self._frames, self.spec = ring, ring.frames, ring.spec
-        self._whole = device_variable(ring.capacity, 3, np.dtype(np.int64))  # action, ahead, age
-        self._real = device_variable(ring.capacity, 2, np.dtype(np.float32))  # reward, discount
+        self._integers = device_variable(ring.capacity, 3, np.dtype(np.int64))  # action, ahead, age
+        self._floats = device_variable(ring.capacity, 2, np.dtype(np.float32))  # reward, discount
         size = self.spec.mask_size
         self._mask = device_variable(ring.capacity, size, np.dtype(np.uint8)) if size else None
 
-    def bring(self, rows: np.ndarray) -> None:
-        """Bring the transitions that start at ``rows`` [B] to the device, if they are not there yet."""
+    def upload(self, rows: np.ndarray) -> None:
+        """Write the transitions that start at ``rows`` [B] to the device, if they are not there yet."""
         ring = self._ring
         if (rows + ring.columns["ahead"][rows % ring.capacity]).max(initial=-1) >= ring.touched:
             self.flush()
 
     def flush(self) -> None:
-        """Bring all that is new to the device."""
+        """Write all rows to the device that are not there yet."""
         ring, columns = self._ring, self._ring.columns
         self._frames.flush()
         start = max(ring.touched, ring.oldest)
         while start < ring.head:  # up to the seam, and from there
             slot = start % ring.capacity
             stop = min(slot + ring.head - start, ring.capacity)
-            whole, real = (
+            integers, floats = (
                 np.stack([columns[name][slot:stop] for name in names], axis=1).astype(dtype)
                 for names, dtype in ((("action", "ahead", "age"), np.int64), (("reward", "discount"), np.float32))
             )
-            write_rows(self._whole, slot, whole)
-            write_rows(self._real, slot, real)
+            write_rows(self._integers, slot, integers)
+            write_rows(self._floats, slot, floats)
             if self._mask is not None:
                 write_rows(self._mask, slot, columns["mask"][slot:stop].view(np.uint8))
             start += stop - slot
@@ -73,14 +73,14 @@ class DeviceRing:
 
     # -- graph code --------------------------------------------------------------------------------------------------
     def gather_in_graph(self, sampled: SampleIndices) -> Sample:
-        """The batch of these indices [B], as ``Ring.transitions`` has it."""
+        """Graph code: the batch of these sample indices [B], as ``Ring.transitions`` has it."""
         slots = sampled.indices % self._ring.capacity
-        action, ahead, _ = tf.unstack(self._whole.sparse_read(slots), axis=1)
-        reward, discount = tf.unstack(self._real.sparse_read(slots), axis=1)
+        action, ahead, _ = tf.unstack(self._integers.sparse_read(slots), axis=1)
+        reward, discount = tf.unstack(self._floats.sparse_read(slots), axis=1)
         s_tm1, s_t = tf.split(self.observations(tf.concat([sampled.indices, sampled.indices + ahead], 0)), 2)
-        transitions = Transition(s_tm1, tf.cast(action, tf.int32), reward, discount, s_t)
+        transitions = Transition(s_tm1=s_tm1, a_tm1=tf.cast(action, tf.int32), r_t=reward, discount_t=discount, s_t=s_t)
         masks = self._masks(sampled.indices, sampled.indices + ahead)
-        return Sample(transitions, sampled.indices, sampled.weights, masks)
+        return Sample(transitions=transitions, indices=sampled.indices, weights=sampled.weights, masks=masks)
 
     def _masks(self, *rows: TensorLike) -> Masks | NoMasks:
         if self._mask is None:
@@ -88,11 +88,11 @@ class DeviceRing:
         return Masks(*(tf.cast(self._mask.sparse_read(r % self._ring.capacity), tf.bool) for r in rows))
 
     def observations(self, rows: TensorLike) -> Tensor:
-        """As ``Ring.observations``: of rows [N] int64, N known when this is traced."""
+        """Graph code: as ``Ring.observations``, of rows [N] int64, N known when this is traced."""
         capacity, stack = self._ring.capacity, self.spec.stack
         if stack is None:
             return self._frames.read(rows % capacity)
-        age = self._whole.sparse_read(rows % capacity)[:, 2:]
+        age = self._integers.sparse_read(rows % capacity)[:, 2:]
         places = tf.range(stack, dtype=tf.int64)[None, :]
         back = age - places if self.spec.padding == "zeros_after" else (stack - 1) - places
         slots = (rows[:, None] - tf.maximum(tf.minimum(back, age), 0)) % capacity

@@ -1,9 +1,9 @@
 """Collects the steps of one of several environments, and stores them in the replay block by block.
 
 The ring rebuilds stacks and n-step transitions from rows that follow one another, so each environment's steps are
-gathered here and stored in one go.  Where a block begins in mid-episode, the frames that its first stacks need, and the
-steps whose n-step returns are still open, are stored once more before it: stack - 1 + n rows at most.  Such rows start
-no transition; every transition is stored once.
+collected here and stored together, as a *block*.  Where a block begins in mid-episode, the frames that its first stacks
+need, and the steps whose n-step returns are still open, are stored once more before it: stack - 1 + n rows at most.
+Such rows start no transition; every transition is stored once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dqn_tf.types import ObservationSpec, StepType, TimeStep
 
 
 class Feed:
-    """The steps of one environment since its last block, and those of that block which the next one repeats."""
+    """The steps of one environment since its last block, and the steps of that block that the next block repeats."""
 
     def __init__(self, spec: ObservationSpec) -> None:
         self._before = (spec.stack or 1) - 1  # frames that a stack needs beside its newest
@@ -35,7 +35,13 @@ class Feed:
         self._keep(-1, 0.0, timestep)
 
     def add(self, action: int, reward: float, timestep: TimeStep) -> None:
-        """A step: the action, the learner's (clipped) reward, and the environment's answer."""
+        """Keep a step.
+
+        Args:
+            action: the action.
+            reward: the learner's (clipped) reward.
+            timestep: the environment's answer.
+        """
         self._keep(action, reward, timestep)
 
     def cut(self) -> None:
@@ -86,7 +92,11 @@ class Feed:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of ``state``.  Raises ValueError if frames and numbers do not fit."""
+        """The inverse of ``state``.
+
+        Raises:
+            ValueError: frames and numbers do not fit.
+        """
         frames, numbers = np.asarray(state["frames"]), state["numbers"]
         if frames.shape != (len(numbers), *self._spec.frame_shape) or frames.dtype != np.dtype(self._spec.dtype):
             raise ValueError(f"Expected {len(numbers)} frames of {self._spec.frame_shape}, got {frames.shape}.")
@@ -100,4 +110,15 @@ class Feed:
 
 def _bare(frame: np.ndarray, discount: float, step_type: StepType, mask: np.ndarray | None) -> TimeStep:
     """The parts of a time step that the replay stores."""
-    return TimeStep(frame, frame, 0.0, discount, step_type, False, False, 0, 0, mask)
+    return TimeStep(
+        observation=frame,
+        frame=frame,
+        reward=0.0,
+        discount=discount,
+        step_type=step_type,
+        episode_over=False,
+        truncated=False,
+        lives=0,
+        frames=0,
+        mask=mask,
+    )

@@ -22,7 +22,15 @@ _ROW_BYTES = 5  # of a compressed frame beside its words: where they begin (4), 
 
 
 def expected_bytes(spec: ObservationSpec, compression: str) -> int:
-    """Memory to plan for per frame.  Images of most games compress well; vectors do not."""
+    """Memory to plan for per frame.  Images of most games compress well; vectors do not.
+
+    Args:
+        spec: shape and dtype of a frame.
+        compression: "none" or "delta".
+
+    Returns:
+        Bytes.
+    """
     if spec.dtype == "bool":
         return packed_bytes(spec.frame_shape)
     raw = int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize
@@ -42,16 +50,41 @@ class Frames(Protocol):
     """``capacity`` slots for frames of one shape and type."""
 
     def put(self, slot: int, frame: np.ndarray) -> None:
-        """Keep a frame.  Slots are filled in rising order, and from 0 again after the last."""
+        """Keep a frame.  Slots are filled in rising order, and from 0 again after the last.
+
+        Args:
+            slot: in [0, capacity).
+            frame: of the store's shape and dtype.
+        """
 
     def fill(self, start: int, frames: np.ndarray) -> None:
-        """Put frames [n, *frame] into slots start..start+n-1."""
+        """Put frames into slots start..start+n-1.
 
-    def look(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The frames in ``slots`` [...], all filled: an array [K, *frame], and the place of each slot's in it [...]."""
+        Args:
+            start: the first slot.
+            frames: [n, *frame].
+        """
 
-    def span(self, start: int, stop: int) -> np.ndarray:
-        """The frames in slots start..stop-1, [stop - start, *frame]."""
+    def lookup(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The frames in filled slots.
+
+        Args:
+            slots: [...] integers, in any order, with repetitions.
+
+        Returns:
+            An array [K, *frame], and the place of each slot's frame in it [...].
+        """
+
+    def read_range(self, start: int, stop: int) -> np.ndarray:
+        """The frames in consecutive slots.
+
+        Args:
+            start: the first slot.
+            stop: the slot after the last.
+
+        Returns:
+            [stop - start, *frame].
+        """
 
     @property
     def nbytes(self) -> int:
@@ -66,6 +99,12 @@ class RawFrames:
     """Uncompressed frames."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...], dtype: str) -> None:
+        """
+        Args:
+            capacity: slots.
+            shape: of a frame.
+            dtype: of its numbers.
+        """
         self._frames = np.zeros((capacity, *shape), dtype)
         self.bytes_per_frame = float(self._frames.nbytes / capacity)
         self._filled = 0
@@ -85,11 +124,11 @@ class RawFrames:
         self._frames[start : start + len(frames)] = frames
         self._filled = max(self._filled, start + len(frames))
 
-    def look(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def lookup(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See ``Frames``."""
         return self._frames, slots
 
-    def span(self, start: int, stop: int) -> np.ndarray:
+    def read_range(self, start: int, stop: int) -> np.ndarray:
         """See ``Frames``; a view."""
         return self._frames[start:stop]
 
@@ -98,6 +137,11 @@ class BitFrames:
     """Frames of bool as bits, eight to a byte: whatever ``compression`` says, they take no less otherwise."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...]) -> None:
+        """
+        Args:
+            capacity: slots.
+            shape: of a frame.
+        """
         self._shape, self._size = shape, int(np.prod(shape))
         self._bits = np.zeros((capacity, packed_bytes(shape)), np.uint8)
         self.bytes_per_frame = float(self._bits.shape[1])
@@ -117,11 +161,11 @@ class BitFrames:
         self._bits[start : start + len(frames)] = np.packbits(frames.reshape(len(frames), -1), axis=1)
         self._filled = max(self._filled, start + len(frames))
 
-    def look(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def lookup(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See ``Frames``."""
         return self._unpacked(self._bits[slots.reshape(-1)]), np.arange(slots.size).reshape(slots.shape)
 
-    def span(self, start: int, stop: int) -> np.ndarray:
+    def read_range(self, start: int, stop: int) -> np.ndarray:
         """See ``Frames``."""
         return self._unpacked(self._bits[start:stop])
 
@@ -157,6 +201,12 @@ class DeltaFrames:
     """Frames as changes of key frames; see the head of this file."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...], dtype: str) -> None:
+        """
+        Args:
+            capacity: slots.
+            shape: of a frame.
+            dtype: of its numbers.
+        """
         self.capacity, self._shape, self._dtype = capacity, shape, np.dtype(dtype)
         size = int(np.prod(shape)) * self._dtype.itemsize
         self._word = np.dtype(np.uint32 if size % 4 == 0 else np.uint8)
@@ -209,7 +259,7 @@ class DeltaFrames:
 
     def _append_all(self, start: int, stop: int) -> None:
         """Append the frames of slots start..stop-1 to the open group that they belong to."""
-        for frame in self.span(start, stop).reshape(-1, *self._shape) if stop > start else ():
+        for frame in self.read_range(start, stop).reshape(-1, *self._shape) if stop > start else ():
             self._append(self._as_words(frame))
 
     def _as_words(self, frame: np.ndarray) -> np.ndarray:
@@ -242,12 +292,12 @@ class DeltaFrames:
         self._open.key_of, self._open.starts = array("B"), array("I", [0])
 
     # -- reading -----------------------------------------------------------------------------------------------------
-    def look(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def lookup(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See ``Frames``; each frame that is asked for is unpacked once."""
         unique, places = np.unique(slots, return_inverse=True)
         return self._unpacked(unique.tolist()), places.reshape(slots.shape)
 
-    def span(self, start: int, stop: int) -> np.ndarray:
+    def read_range(self, start: int, stop: int) -> np.ndarray:
         """See ``Frames``."""
         return self._unpacked(list(range(start, stop)))
 
@@ -278,7 +328,16 @@ STORES: dict[str, type[RawFrames] | type[DeltaFrames]] = {"none": RawFrames, "de
 
 
 def make_store(capacity: int, spec: ObservationSpec, compression: str) -> Frames:
-    """The host's store for frames of this kind: bits for bool, else as ``compression`` says."""
+    """The host's store for frames of this kind: bits for bool, else as ``compression`` says.
+
+    Args:
+        capacity: slots.
+        spec: shape and dtype of a frame.
+        compression: "none" or "delta".
+
+    Returns:
+        An empty store.
+    """
     if spec.dtype == "bool":
         return BitFrames(capacity, spec.frame_shape)
     return STORES[compression](capacity, spec.frame_shape, spec.dtype)

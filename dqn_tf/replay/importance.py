@@ -5,7 +5,7 @@ Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), s
     w_i = (1/N 1/P(i))^beta / max_j w_j,   beta grows linearly to its final value.
 
 Symbols: N: transitions that can be drawn, P(i): the probability of transition i.
-Published results differ in the clock of beta and in what j runs over, so both are fields.
+Published results differ in what beta grows with and in what j runs over, so both are fields.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 def monitors(priorities: np.ndarray, weights_of: Callable[[int], np.ndarray], beta: float) -> Monitored:
-    """Statistics of the priorities and of the importance weights; none for an empty replay.
+    """Statistics of the priorities and of the importance weights.
 
     Args:
         priorities: [N], of all transitions that can be drawn.
         weights_of: gives the weights of the k-th of the next batches, as if priorities did not change until then.
         beta: the exponent now.
+
+    Returns:
+        The numbers of ``MONITORED`` and two histograms; none for an empty replay.
     """
     if not len(priorities):
         return Monitored({}, {})
@@ -75,7 +78,14 @@ class Importance:
         )
 
     def beta_at(self, updates: int, transitions: int) -> float:
-        """The exponent beta after so many updates and so many stored transitions.
+        """The exponent beta.
+
+        Args:
+            updates: made so far.
+            transitions: stored so far.
+
+        Returns:
+            beta, in [0, 1]; ``clock`` says which of the two counts.
 
         >>> rule = Importance(beta=0.5, beta_final=1.0, start=100, end=300)
         >>> [rule.beta_at(t, 0) for t in (0, 100, 200, 300, 999)]
@@ -86,9 +96,15 @@ class Importance:
         return self.beta + (self.beta_final - self.beta) * done
 
     def weights(self, chances: np.ndarray, least: float, beta: float) -> np.ndarray:
-        """w [B] float32 of draws whose N P(i) is ``chances`` [B] > 0; least: the smallest N P(j) > 0 in the replay.
+        """The importance weights w_i of a batch.
 
-        Finite and above 0, whatever the chances: what float32 cannot hold becomes its largest or smallest number.
+        Args:
+            chances: N P(i) of each draw, [B] > 0.
+            least: the smallest N P(j) > 0 in the replay; read only where weights are divided by the replay's largest.
+            beta: the exponent.
+
+        Returns:
+            w [B] float32, finite and above 0: what float32 cannot hold becomes its largest or smallest number.
 
         >>> Importance(beta=1.0).weights(np.array([0.5, 2.0, 4.0]), 0.25, 1.0).tolist()
         [1.0, 0.25, 0.125]

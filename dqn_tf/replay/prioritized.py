@@ -11,8 +11,8 @@ algorithm 1:
 Symbols: N: transitions that can be drawn.
 Stratified (appendix B.2.1): one draw from each of B equal parts of sum_k p_k^alpha.
 
-Published results come from different readings of this, so they are fields: how the weights are made (importance.py), a
-share of uniform draws, a largest priority.
+Published results read the paper differently; so how the weights are made (importance.py), a share of uniform draws and
+a largest priority are fields.
 """
 
 from __future__ import annotations
@@ -67,7 +67,11 @@ class Prioritized:
 
 
 def checked(priorities: np.ndarray) -> np.ndarray:
-    """The priorities [B] as float64.  Raises Diverged unless all are finite and not negative."""
+    """The priorities [B] as float64.
+
+    Raises:
+        Diverged: one is not finite, or negative.
+    """
     priorities = np.asarray(priorities, np.float64)
     if not (np.isfinite(priorities).all() and (priorities >= 0).all()):
         raise Diverged(
@@ -87,6 +91,11 @@ class Proportional:
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
     def __init__(self, config: Prioritized, capacity: int) -> None:
+        """
+        Args:
+            config: the rule.
+            capacity: rows of the ring.
+        """
         self.config, self.capacity = config, capacity
         self.tree = Tree(capacity)
         by_replay = config.importance.divided_by == "replay_max"
@@ -114,7 +123,7 @@ class Proportional:
                 self._pending[slot] = 0.0
 
     def update_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
-        """An update found these priorities [B] for these rows [B]."""
+        """See ``PrioritySampler.update_priorities``; they count from the next draw on."""
         found = checked(priorities) + self.config.epsilon
         if self.config.largest is not None:
             found = np.minimum(found, self.config.largest)
@@ -132,17 +141,16 @@ class Proportional:
 
     def _drawable(self, present: np.ndarray, leaves: np.ndarray) -> np.ndarray:
         """Which leaves can be drawn.  A leaf of zero is drawn by uniform draws only; where there are none, its weight
-        would be infinite, and does not count among the weights of the replay."""
+        would be infinite, and is left out of the largest weight of the replay."""
         return present & ((leaves > 0) | (self.config.uniform_share > 0))
 
     # -- drawing -------------------------------------------------------------------------------------------------------
     def sample_indices(
         self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
     ) -> SampleIndices:
-        """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
+        """See ``Sampler.sample_indices``.
 
         Draws from ``random``: B uniform numbers; with a uniform share, B more and the rows of a uniform draw.
-        Raises RunError if no row can be drawn.
         """
         self._apply_pending()
         rule, total, number = self.config, self.tree.root, self.number
@@ -170,7 +178,15 @@ class Proportional:
 
     @contextlib.contextmanager
     def as_if(self, inserted: list[int], evicted: list[int]) -> Iterator[None]:
-        """A context in which these rows have been inserted and evicted; afterwards all is as before, bit for bit."""
+        """A context in which these rows have been inserted and evicted; afterwards all is as before, bit for bit.
+
+        Args:
+            inserted: rows.
+            evicted: rows.
+
+        Yields:
+            None.
+        """
         self._apply_pending()
         slots = np.unique(np.array([*inserted, *evicted], np.int64) % self.capacity)
         leaves, present = self.tree.leaves[slots].copy(), self.present[slots].copy()
@@ -186,7 +202,9 @@ class Proportional:
             self._apply_pending()
 
     def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
-        """Statistics of the priorities in the tree (cut, with epsilon); nan with alpha = 0, where all leaves are 1."""
+        """See ``Sampler.monitors``: of the priorities in the tree (cut, with epsilon); nan with alpha = 0, where all
+        leaves are 1.
+        """
         self._apply_pending()
         leaves, alpha = self.tree.leaves[self.present], self.config.alpha
         priorities = leaves ** (1 / alpha) if alpha else np.full_like(leaves, np.nan)
@@ -205,7 +223,7 @@ class Proportional:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of ``state``, for a new sampler.  Raises ValueError if it does not fit or is no priority."""
+        """See ``PrioritySampler.restore``; it also raises if a number is no priority."""
         leaves, present = np.asarray(state["leaves"]), np.asarray(state["present"])
         if leaves.shape != present.shape or len(leaves) > self.capacity or leaves.dtype != np.float64:
             raise ValueError(f"Expected priorities of at most {self.capacity} rows, got {leaves.shape} {leaves.dtype}.")

@@ -59,6 +59,11 @@ class Ranked:
     monitored: ClassVar[tuple[str, ...]] = importance.MONITORED
 
     def __init__(self, config: PrioritizedRank, capacity: int) -> None:
+        """
+        Args:
+            config: the rule.
+            capacity: rows of the ring.
+        """
         self.config, self.capacity = config, capacity
         self.heap = np.zeros(capacity, np.int64)  # slots; the index is rank - 1
         self.place = np.full(capacity, -1)  # of each slot in the heap; -1: it cannot be drawn
@@ -90,7 +95,7 @@ class Ranked:
                     self._change(last, float(self.priority[last]))
 
     def update_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
-        """An update found these priorities [B] for these rows [B]."""
+        """See ``PrioritySampler.update_priorities``."""
         found = checked(priorities)
         self.largest = max(self.largest, float(found.max()))
         for row, priority in zip(rows.tolist(), found.tolist(), strict=True):
@@ -130,10 +135,7 @@ class Ranked:
     def sample_indices(
         self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
     ) -> SampleIndices:
-        """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
-
-        Draws from ``random``: B uniform numbers.  Raises RunError if no row can be drawn.
-        """
+        """See ``Sampler.sample_indices``.  Draws from ``random``: B uniform numbers."""
         if not self.number:
             raise RunError(f"Expected transitions in the replay, got {len(ring)} rows none of which starts one.")
         total, n, rule = self._c[self.number - 1], self.number, self.config.importance
@@ -145,7 +147,7 @@ class Ranked:
         return SampleIndices(rows, rule.weights(chances, least, rule.beta_at(update, self.transitions)))
 
     def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
-        """Statistics of the priorities by which the heap is ordered."""
+        """See ``Sampler.monitors``: of the priorities by which the heap is ordered."""
         priorities = self.priority[self.heap[: self.number]]
         return importance.monitors(priorities, weights_of, self.config.importance.beta_at(update, self.transitions))
 
@@ -162,7 +164,7 @@ class Ranked:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of ``state``, for a new sampler.  Raises ValueError if it does not fit or is no priority."""
+        """See ``PrioritySampler.restore``; it also raises if a number is no priority."""
         heap, priority = np.asarray(state["heap"]), np.asarray(state["priority"])
         known = (
             heap.dtype == np.int64

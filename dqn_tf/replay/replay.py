@@ -61,13 +61,19 @@ class Replay:
         self.episode_over = False
 
     def add(self, action: int, reward: float, timestep: TimeStep) -> None:
-        """Store a step: the action, the learner's (clipped) reward, and the environment's answer."""
+        """Store a step.
+
+        Args:
+            action: the action.
+            reward: the learner's (clipped) reward.
+            timestep: the environment's answer.
+        """
         newest = self._append(timestep, first=False)
         self.episode_over = timestep.step_type == StepType.LAST
         self._complete(self._accumulator.add(action, reward, timestep.discount, self.episode_over), newest)
 
     def _complete(self, transitions: list[Completed], newest: int) -> None:
-        """These transitions lead to the row ``newest``."""
+        """Write transitions whose s_t is the row ``newest``."""
         for done in transitions:
             row = newest - done.steps
             self.ring.complete(row, done.steps, done.action, done.reward, done.discount)
@@ -75,15 +81,19 @@ class Replay:
                 self.priorities.on_insert(row)
 
     def cut(self) -> None:
-        """The episode under way goes no further than its newest frame, and was cut off there: what is open is
-        bootstrapped from it."""
+        """The episode under way was cut off at its newest frame: the open transitions bootstrap from that one."""
         if not self.episode_over:
             self._complete(self._accumulator.cut(), self.ring.head - 1)
         self.episode_over = True
 
     def add_context(self, timestep: TimeStep, first: bool) -> None:
         """Store a frame of an episode that began elsewhere, for the stacks of those that follow; no transition starts
-        here.  first: it is the first of them."""
+        here.
+
+        Args:
+            timestep: the answer that has the frame.
+            first: whether it is the first of them.
+        """
         self._append(timestep, first)
         self.episode_over = False
 
@@ -106,19 +116,54 @@ class Replay:
 
     # -- sampling ----------------------------------------------------------------------------------------------------
     def sample(self, batch_size: int, update: int) -> Sample | SampleIndices:
-        """The batch of update number ``update``: a pure function of (seed, update, contents)."""
+        """The batch of an update: a pure function of (seed, update, contents).
+
+        Args:
+            batch_size: B.
+            update: its number, from 0.
+
+        Returns:
+            Transitions [B, ...], indices [B] int64, weights [B] float32; of a replay on the device, indices and
+            weights.
+
+        Raises:
+            RunError: no transition can be drawn.
+        """
         return self.gather(self.sample_indices(batch_size, update))
 
     def sample_indices(self, batch_size: int, update: int) -> SampleIndices:
-        """Which rows [B] the batch of update number ``update`` has, and their importance weights [B]."""
+        """Which rows the batch of an update has.
+
+        Args:
+            batch_size: B.
+            update: its number, from 0.
+
+        Returns:
+            Rows [B] int64 and their importance weights [B] float32.
+
+        Raises:
+            RunError: no transition can be drawn.
+        """
         return self.sample_indices_of(self.ring, batch_size, update)
 
     def sample_indices_of(self, ring: RingView, batch_size: int, update: int) -> SampleIndices:
-        """``sample_indices`` for another view of the ring than the present one."""
+        """``sample_indices`` for another view of the ring than the present one.
+
+        Args:
+            ring: the view.
+            batch_size: B.
+            update: its number, from 0.
+
+        Returns:
+            Rows [B] int64 and their importance weights [B] float32.
+
+        Raises:
+            RunError: no transition can be drawn.
+        """
         return self.sampler.sample_indices(ring, batch_size, self._stream.at(update), update)
 
     def sample_indices_ahead(self, batch_size: int, first: int, number: int) -> SampleIndices:
-        """The sample indices of several updates at once, and their rows brought to the device.
+        """The sample indices of several updates at once, and their rows written to the device.
 
         Only for a replay on the device, and a sampler without priorities.
 
@@ -138,14 +183,16 @@ class Replay:
     def gather(self, sampled: SampleIndices) -> Sample | SampleIndices:
         """The batch of these indices.
 
-        If the replay is on the device, the indices themselves, after their rows have been brought there: the compiled
+        If the replay is on the device, the indices themselves, after their rows have been written there: the compiled
         update makes the batch with ``gather_in_graph``.
         """
         if self.on_device is not None:
-            self.on_device.bring(sampled.indices)
+            self.on_device.upload(sampled.indices)
             return sampled
         rows = sampled.indices
-        return Sample(self.ring.transitions(rows), rows, sampled.weights, self.ring.masks(rows))
+        return Sample(
+            transitions=self.ring.transitions(rows), indices=rows, weights=sampled.weights, masks=self.ring.masks(rows)
+        )
 
     @property
     def gather_in_graph(self) -> Callable[[SampleIndices], Sample] | None:
@@ -153,20 +200,36 @@ class Replay:
         return None if self.on_device is None else self.on_device.gather_in_graph
 
     def update_priorities(self, rows: np.ndarray, priorities: Any) -> None:
-        """Give the sampler the priorities [B] that an update found for these rows [B], if it has priorities."""
+        """Give the sampler the priorities that an update found, if it has priorities.
+
+        Args:
+            rows: [B] int64.
+            priorities: [B] >= 0, of these rows.
+
+        Raises:
+            Diverged: a priority is not finite; none has been taken.
+        """
         if self.priorities:
             self.priorities.update_priorities(rows, np.asarray(priorities))
 
     def monitors(self, batch_size: int, update: int) -> Monitored:
-        """The sampler's statistics before update number ``update``.  Nothing is changed."""
+        """The sampler's statistics.  Nothing is changed.
+
+        Args:
+            batch_size: B.
+            update: number of the next update.
+
+        Returns:
+            Numbers and histograms.
+        """
         return self.sampler.monitors(lambda k: np.asarray(self.sample_indices(batch_size, update + k).weights), update)
 
     # -- saving ------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         """The state; the segments of the ring are named by their hashes.
 
-        ``episode_over`` is not part of it: where it is set nothing is open, and the next frame that is stored begins an
-        episode or a block, which sets it again.
+        ``episode_over`` is not part of it: where it is true no transition is open, and storing the next frame, which
+        begins an episode or a block, sets it again.
         """
         own = {"sampler": self.priorities.state()} if self.priorities else {}
         return {"head": self.ring.head, "open": self._accumulator.state(), "segments": self.ring.segments(), **own}

@@ -1,10 +1,10 @@
-"""A ring of single frames; stacks are rebuilt when they are sampled.
+"""A ring of single frames; stacks of frames are rebuilt when transitions are sampled.
 
 One *row* holds one frame and the transition that starts there: the action, its (n-step) return and discount, and
 ``ahead``, the number of rows to the frame of s_t (0: no transition starts here, as at the end of an episode or while
 the n-step return is still open).  ``age`` is how many earlier frames belong to this frame's stack (0 at the start of
-an episode).  ``mask``, where the environment tells it, is which actions are legal there.  Rows are counted from 0 for
-ever; row i lies in slot i % capacity.
+an episode).  ``mask``, where the environment tells it, is which actions are legal there.  Rows are
+numbered from 0, without end; row i lies in slot i % capacity.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dqn_tf.replay.device_frames import DeviceFrames
 from dqn_tf.replay.frames import Frames, make_store
 from dqn_tf.types import Masks, NoMasks, ObservationSpec, Transition
 
-SEGMENT_BYTES = 32 * 2**20  # checkpoints write the ring in pieces of about this size
+SEGMENT_BYTES = 32 * 2**20  # about the size of a segment: consecutive rows, which a checkpoint writes as one piece
 COLUMN_BYTES = 2 + 4 + 4 + 2 + 1  # of a row beside its frame: action, reward, discount, ahead, age
 
 
@@ -34,15 +34,23 @@ def row_bytes(spec: ObservationSpec) -> int:
 
 
 class Ring:
-    """Storage for ``capacity`` rows; the oldest are overwritten.
-
-    compression: how frames are kept, see frames.py; placement: where, see device_frames.py.  Neither changes anything
-    of what comes out, not even a segment's name.
+    """Storage for ``capacity`` rows; the oldest are overwritten.  What comes out, and the hash of each segment, does
+    not depend on compression and placement.
     """
 
     def __init__(
         self, spec: ObservationSpec, capacity: int, compression: str = "none", placement: str = "host"
     ) -> None:
+        """
+        Args:
+            spec: of the observations.
+            capacity: rows.
+            compression: "none" or "delta": how frames are kept, see frames.py.
+            placement: "host" or "device": where, see device_frames.py.
+
+        Raises:
+            ConfigError: the machine or the device does not grant the memory.
+        """
         self.spec, self.capacity = spec, capacity
         try:
             self.frames: Frames = (
@@ -66,7 +74,7 @@ class Ring:
             **({"mask": np.zeros((capacity, spec.mask_size), bool)} if spec.mask_size else {}),
         }
         self.head = self.touched = 0  # touched: the lowest row changed since DeviceRing.flush
-        self.settled = True
+        self.may_draw_extra = True
         self.segment_rows = max(1, min(capacity, SEGMENT_BYTES // row_bytes(spec)))
         self._digests: dict[int, str] = {}
         self._offsets = np.arange(spec.stack or 1)
@@ -80,8 +88,16 @@ class Ring:
         return self.head - self.oldest
 
     def append(self, frame: np.ndarray, first: bool, mask: np.ndarray | None = None) -> int:
-        """Store a frame, and return its row.  first: it starts an episode of the agent.  mask: [A] bool, if there are
-        masks."""
+        """Store a frame.
+
+        Args:
+            frame: of the shape and dtype of ``spec``.
+            first: whether it starts an episode of the agent.
+            mask: [A] bool, the legal actions, if there are masks.
+
+        Returns:
+            Its row.
+        """
         row, slot = self.head, self.head % self.capacity
         columns, most = self.columns, (self.spec.stack or 1) - 1
         previous = 0 if first or not most else int(columns["age"][(row - 1) % self.capacity])
@@ -95,7 +111,15 @@ class Ring:
         return row
 
     def complete(self, row: int, ahead: int, action: int, reward: float, discount: float) -> None:
-        """Set the transition that starts at ``row`` and leads to the frame ``ahead`` rows later."""
+        """Set the transition that starts at a row.
+
+        Args:
+            row: of s_tm1.
+            ahead: rows from there to s_t, >= 1.
+            action: a_tm1.
+            reward: r_t, the n-step return.
+            discount: discount_t.
+        """
         slot = row % self.capacity
         columns = self.columns
         columns["action"][slot], columns["reward"][slot] = action, reward
@@ -105,9 +129,14 @@ class Ring:
         self._digests.pop(slot // self.segment_rows, None)
 
     def usable(self, rows: np.ndarray, oldest: int | None = None) -> np.ndarray:
-        """Which rows [B] start a transition all of whose frames are still held: bool [B].
+        """Which rows start a transition all of whose frames are still held.
 
-        oldest: the oldest row held, if not as now.
+        Args:
+            rows: [B] int64.
+            oldest: the oldest row held; None: as it is now.
+
+        Returns:
+            [B] bool.
         """
         slots = rows % self.capacity
         oldest = self.oldest if oldest is None else oldest
@@ -157,7 +186,7 @@ class Ring:
     def observations(self, rows: np.ndarray) -> np.ndarray:
         """The observations whose newest frames are ``rows`` [B]: [B, *observation shape]."""
         if self.spec.stack is None:
-            frames, at = self.frames.look(rows % self.capacity)
+            frames, at = self.frames.lookup(rows % self.capacity)
             return frames.take(at, axis=0)
         age = self.columns["age"][rows % self.capacity].astype(np.int64)[:, None]
         places = self._offsets[None, :]  # 0 .. stack - 1; the newest frame is place stack - 1, or `age` if zeros follow
@@ -167,7 +196,7 @@ class Ring:
             back, present = (self.spec.stack - 1) - places, places >= self.spec.stack - 1 - age
             if self.spec.padding == "repeat_first":
                 present = np.ones_like(present)
-        frames, at = self.frames.look((rows[:, None] - np.clip(back, 0, age)) % self.capacity)
+        frames, at = self.frames.lookup((rows[:, None] - np.clip(back, 0, age)) % self.capacity)
         out = np.empty((len(rows), *self.spec.shape), frames.dtype)
         for place in range(self.spec.stack):
             out[..., place] = frames[at[:, place]]
@@ -176,7 +205,7 @@ class Ring:
             out[b, ..., place] = 0
         return out
 
-    # -- saving: immutable pieces, named by what they hold -----------------------------------------------------------
+    # -- saving: segments, named by the hash of their content --------------------------------------------------------
     def segments(self) -> list[str]:
         """SHA-256 of every segment in use, in order; only segments written since the last call are hashed."""
         used = -(-min(self.head, self.capacity) // self.segment_rows)
@@ -189,15 +218,31 @@ class Ring:
         """The columns of segment ``index`` (rows never written are left out; do not write to them)."""
         start = index * self.segment_rows
         stop = min(start + self.segment_rows, self.capacity, self.head)
-        return {"frame": self.frames.span(start, stop), **{k: column[start:stop] for k, column in self.columns.items()}}
+        return {
+            "frame": self.frames.read_range(start, stop),
+            **{k: column[start:stop] for k, column in self.columns.items()},
+        }
 
     def restore_head(self, head: int, digests: list[str]) -> None:
-        """Set the number of rows ever written and the hashes of the segments, after these have been restored."""
+        """Set what the restored segments do not say.
+
+        Args:
+            head: rows ever written.
+            digests: SHA-256 of the segments, in order.
+        """
         self.head, self._digests = head, dict(enumerate(digests))
         self.touched = self.oldest
 
     def restore_segment(self, index: int, columns: dict[str, np.ndarray]) -> None:
-        """Put a segment back.  Raises ValueError if a column is missing or does not fit."""
+        """Put a segment back.
+
+        Args:
+            index: of the segment.
+            columns: by name, [rows, ...] each, as ``segment`` gives them.
+
+        Raises:
+            ValueError: a column is missing or does not fit.
+        """
         start = index * self.segment_rows
         most, rows = min(self.segment_rows, self.capacity - start), len(columns.get("age", ()))
         frame = np.zeros((0, *self.spec.frame_shape), self.spec.dtype)
@@ -211,7 +256,16 @@ class Ring:
 
 
 def newest_in(slots: np.ndarray, head: int, capacity: int) -> np.ndarray:
-    """The newest of the rows 0 to head - 1 in each of the slots (row i lies in slot i % capacity); below 0: none."""
+    """The newest of the rows 0 to head - 1 in each of the slots (row i lies in slot i % capacity).
+
+    Args:
+        slots: [...] int64.
+        head: rows ever written.
+        capacity: slots of the ring.
+
+    Returns:
+        Rows [...] int64; below 0 where a slot has none.
+    """
     return np.asarray(head - 1 - (head - 1 - slots) % capacity)
 
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 class RingView(Protocol):
     """What a sampler sees of a ring: which rows there are, and which of them start a transition.
 
-    Rows are counted from 0 for ever; row i lies in slot i % capacity.
+    Rows are numbered from 0, without end; row i lies in slot i % capacity.
     """
 
     capacity: int
     head: int
-    settled: bool  # whether it may be asked for slots that may turn out not to be needed
+    may_draw_extra: bool  # whether a sampler may ask for more slots than it needs, to save calls
 
     @property
     def oldest(self) -> int:
@@ -57,12 +57,12 @@ class SamplingRule(Protocol):
 class Sampler(Protocol):
     """Chooses the rows of a batch.
 
-    ``has_priorities``: whether it remembers anything of the rows.  Only then are ``on_insert``, ``on_evict``,
-    ``update_priorities``, ``state`` and ``restore`` called.  It may also have
+    ``has_priorities``: whether its draws depend on anything that it remembers of the rows.  Only then are
+    ``on_insert``, ``on_evict``, ``update_priorities``, ``state`` and ``restore`` called.  It may also have
 
         as_if(inserted, evicted)    a context in which it samples as if these rows had been inserted and evicted
 
-    which an execution needs to begin updates early; without, it is given every batch in its turn.
+    which an execution needs to begin updates early; without it, every batch is drawn when its update is due.
     """
 
     has_priorities: ClassVar[bool]
@@ -71,9 +71,16 @@ class Sampler(Protocol):
     def sample_indices(
         self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
     ) -> SampleIndices:
-        """Rows [B] int64 and importance weights [B] float32 of update number ``update``.
+        """Draw a batch: a pure function of the arguments and of what the sampler remembers.
 
-        A pure function of its arguments and of what it remembers.
+        Args:
+            ring: whose rows are drawn.
+            batch_size: B.
+            random: where random numbers are drawn from.
+            update: number of the update that the batch is for, from 0.
+
+        Returns:
+            Rows [B] int64 and importance weights [B] float32.
 
         Raises:
             RunError: no row can be drawn.
@@ -85,6 +92,9 @@ class Sampler(Protocol):
         Args:
             weights_of: gives the importance weights [B] of update ``update`` + k, as if nothing changed until then.
             update: number of the next update.
+
+        Returns:
+            The numbers of ``monitored``, and histograms.
         """
 
 
@@ -98,7 +108,11 @@ class PrioritySampler(Sampler, Protocol):
         """These rows can no longer be drawn."""
 
     def update_priorities(self, rows: np.ndarray, priorities: np.ndarray) -> None:
-        """An update found these priorities [B] >= 0 for these rows [B].
+        """Take the priorities that an update found.
+
+        Args:
+            rows: [B] int64.
+            priorities: [B] >= 0, of these rows.
 
         Raises:
             Diverged: a priority is not finite; none has been taken.

@@ -36,7 +36,12 @@ class Tree:
     """
 
     def __init__(self, capacity: int, combine: Callable[..., np.ndarray] = np.add, empty: float = 0.0) -> None:
-        """capacity: how many leaves.  combine: of two arrays.  empty: what a leaf is before it is set."""
+        """
+        Args:
+            capacity: how many leaves.
+            combine: two arrays of children -> the array of their parents.
+            empty: what a leaf is before it is set.
+        """
         self.capacity, self._combine = capacity, combine
         self.levels = _levels(capacity)
         self.size = 2**self.levels
@@ -52,7 +57,12 @@ class Tree:
         return self.nodes[self.size : self.size + self.capacity]
 
     def set(self, places: np.ndarray, values: np.ndarray) -> None:
-        """Set leaves; of two values for one place the later counts."""
+        """Set leaves; of two values for one place the later counts.
+
+        Args:
+            places: [n] int64, in [0, capacity).
+            values: [n] float64.
+        """
         nodes = self.size + places
         self.nodes[nodes] = values
         for _ in range(self.levels):
@@ -60,7 +70,11 @@ class Tree:
             self.nodes[nodes] = self._combine(self.nodes[2 * nodes], self.nodes[2 * nodes + 1])
 
     def fill(self, values: np.ndarray) -> None:
-        """Set all leaves from the first on."""
+        """Set the first leaves.
+
+        Args:
+            values: [n] float64, n <= capacity.
+        """
         self.nodes[self.size : self.size + len(values)] = values
         for level in range(self.levels - 1, -1, -1):
             parents = np.arange(2**level, 2 ** (level + 1))

@@ -33,23 +33,22 @@ class Uniform:
         return self
 
     def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:
-        """Nothing."""
+        """See ``Sampler.monitors``: none."""
         return Monitored({}, {})
 
     def sample_indices(
         self, ring: RingView, batch_size: int, random: np.random.Generator, update: int = 0
     ) -> SampleIndices:
-        """Rows [B] int64 and importance weights [B] float32 (ones).
+        """See ``Sampler.sample_indices``; weights are ones.
 
         Draws from ``random``: slots of the ring, redrawn until every one holds a usable row.  While the ring is not
         full they are drawn from as many slots as the next power of two: so what is drawn hardly ever depends on whether
         one row more is stored, which lets updates begin early.
-
-        Raises:
-            RunError: no row is usable.
         """
         slots = min(ring.capacity, 1 << (ring.head - 1).bit_length())
-        redrawn = max(0, batch_size * slots // max(1, len(ring)) - batch_size) + 8 if ring.settled else 0  # about
+        redrawn = (
+            max(0, batch_size * slots // max(1, len(ring)) - batch_size) + 8 if ring.may_draw_extra else 0
+        )  # about
         drawn, usable = ring.in_slots(random.integers(0, slots, (batch_size + redrawn,)))
         rows, used, redraws = drawn[:batch_size].copy(), batch_size, 0
         wrong = np.flatnonzero(~usable[:batch_size])

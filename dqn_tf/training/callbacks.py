@@ -27,6 +27,11 @@ class Callbacks:
     """The callbacks of one run; either may be None."""
 
     def __init__(self, on_episode: OnEpisode | None, on_iteration: OnIteration | None) -> None:
+        """
+        Args:
+            on_episode: called with every finished episode of training; None: nothing is.
+            on_iteration: called with every finished iteration; None: nothing is.
+        """
         self._on_episode, self._on_iteration = on_episode, on_iteration
 
     def tell(self, record: EpisodeRecord | IterationRecord) -> None:

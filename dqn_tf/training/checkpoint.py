@@ -35,7 +35,7 @@ from dqn_tf.types import Tree
 
 KEEP = 2
 LARGEST = 4 * 2**30  # bytes that one file of a checkpoint may unpack to
-CHUNK = 16 * 2**20  # bytes written at a time
+WRITE_BYTES = 16 * 2**20  # bytes written at a time
 PIECES = "pieces"
 Columns = dict[str, np.ndarray]
 
@@ -48,7 +48,11 @@ class Store:
     """The checkpoints of one run directory."""
 
     def __init__(self, folder: Path, identity: str) -> None:
-        """identity: the configuration's hash; a checkpoint of another one is not read."""
+        """
+        Args:
+            folder: ``checkpoints/`` of a run; made at the first save.
+            identity: the configuration's hash; a checkpoint of another one is not read.
+        """
         self.folder, self.identity = folder, identity
         self._pieces: dict[str, dict[str, Any]] = {}  # files known to be good: name -> {"sha256", "bytes"}
         self._skipped: list[Path] = []  # checkpoints that did not verify; they do not count among the kept
@@ -58,21 +62,30 @@ class Store:
         self,
         frames: int,
         state: dict[str, Any],
-        blobs: dict[str, Callable[[], Columns]],
+        pieces: dict[str, Callable[[], Columns]],
         alive: Callable[[], None] = lambda: None,
     ) -> Path:
-        """Write a checkpoint; its cost is the arrays of ``state`` and the blobs not yet on disk.
+        """Write a checkpoint; its cost is the arrays of ``state`` and the pieces not yet on disk.
 
-        alive: called after each part that is on disk, of CHUNK bytes at most.
+        Args:
+            frames: of training, which name the checkpoint.
+            state: nested dicts and lists of arrays and plain values.
+            pieces: the large arrays that ``state`` names by their hash: hash -> a function that gives the arrays by
+                name.
+            alive: called after each part that is on disk, of WRITE_BYTES at most.
 
-        Raises OSError (disk full, say) with the earlier checkpoints untouched.
+        Returns:
+            The folder of the checkpoint.
+
+        Raises:
+            OSError: the disk is full, say; the earlier checkpoints are untouched.
         """
         pieces_folder = self.folder / PIECES
         if not pieces_folder.exists():
             pieces_folder.mkdir(parents=True)
             sync(self.folder)
             sync(self.folder.parent)
-        for name, columns in blobs.items():
+        for name, columns in pieces.items():
             if name not in self._pieces:
                 data = _zip(columns(), zipfile.ZIP_DEFLATED)
                 self._pieces[name] = _write(pieces_folder / f"{name}.npz", data, alive)
@@ -92,7 +105,7 @@ class Store:
             "identity": self.identity,
             "frames": frames,
             "files": files,
-            "pieces": {name: self._pieces[name] for name in blobs},
+            "pieces": {name: self._pieces[name] for name in pieces},
         }
         manifest = json.dumps({"body": body, "sha256": json_digest(body)}, indent=1)
         _write(temporary / "manifest.json", manifest.encode(), alive)
@@ -138,20 +151,28 @@ class Store:
         self,
         say: Callable[[str], None],
         *,
-        pieces: bool = True,
+        check_pieces: bool = True,
         suits: Callable[[dict[str, Any]], bool] = lambda state: True,
     ) -> tuple[Path, dict[str, Any], Callable[[str], Columns]] | None:
-        """(folder, state, blob reader) of the newest checkpoint that verifies and suits; None if there is none at all.
+        """The newest checkpoint that verifies and suits.
 
-        say: told of every checkpoint that is skipped.  pieces: whether they must verify too, or are left unread.
-        Raises RunError if checkpoints exist and none verifies.
+        Args:
+            say: told of every checkpoint that is skipped.
+            check_pieces: whether the pieces must verify too, or are left unread.
+            suits: whether a checkpoint with this state is wanted.
+
+        Returns:
+            Its folder, its state, and a function that reads a piece by its hash; None if there is no checkpoint at all.
+
+        Raises:
+            RunError: checkpoints exist and none verifies.
         """
         problems, good, self._skipped = [], 0, []
         for path in self.found():
             try:
-                state, blob = self._read(path, pieces)
+                state, read_piece = self._read(path, check_pieces)
                 if suits(state):
-                    return path, state, blob
+                    return path, state, read_piece
                 good += 1
             except Damaged as problem:
                 self._skipped.append(path)
@@ -165,18 +186,18 @@ class Store:
             )
         return None
 
-    def _read(self, path: Path, pieces: bool) -> tuple[dict[str, Any], Callable[[str], Columns]]:
+    def _read(self, path: Path, check_pieces: bool) -> tuple[dict[str, Any], Callable[[str], Columns]]:
         body = self._manifest(path)
         if body["identity"] != self.identity:
             raise Damaged("it belongs to a run of another configuration")
         plain = _json(_verified(path / "state.json", body["files"]["state.json"]), "state.json")
         arrays = _unzip(_verified(path / "arrays.npz", body["files"]["arrays.npz"]), "arrays.npz")
         state = _join(plain, arrays)
-        for name, entry in body["pieces"].items() if pieces else ():  # all of them, before anything is restored
+        for name, entry in body["pieces"].items() if check_pieces else ():  # all of them, before anything is restored
             _verified(self.folder / PIECES / f"{_plain_name(name)}.npz", entry)
         self._pieces = dict(body["pieces"])
 
-        def blob(name: str) -> Columns:
+        def read_piece(name: str) -> Columns:
             try:
                 columns = _unzip(_verified(self.folder / PIECES / f"{name}.npz", body["pieces"][name]), name)
             except Damaged as problem:
@@ -185,7 +206,7 @@ class Store:
                 raise RunError(f"The content of piece {name} does not match its name.")
             return columns
 
-        return state, blob
+        return state, read_piece
 
     def _manifest(self, path: Path) -> dict[str, Any]:
         manifest = _json(_bytes(path / "manifest.json"), "manifest.json")
@@ -221,8 +242,8 @@ def _write(path: Path, data: bytes, alive: Callable[[], None]) -> dict[str, Any]
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
-            for start in range(0, max(1, len(data)), CHUNK):
-                file.write(memoryview(data)[start : start + CHUNK])
+            for start in range(0, max(1, len(data)), WRITE_BYTES):
+                file.write(memoryview(data)[start : start + WRITE_BYTES])
                 file.flush()
                 os.fsync(file.fileno())
                 alive()

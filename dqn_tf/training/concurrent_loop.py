@@ -262,9 +262,9 @@ class ConcurrentLoop:
             "pending": [list(record) for record in self._pending],
         }
 
-    def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
+    def restore(self, state: dict[str, Any], read_piece: Callable[[str], Columns]) -> None:
         """See ``Loop.restore``."""
-        self.run.restore(state, blob)
+        self.run.restore(state, read_piece)
         for feed, saved in zip(self._feeds, state["feeds"], strict=True):
             feed.restore(saved)
         episode = state["episode"]

@@ -13,7 +13,15 @@ LARGE = 1_000.0  # initial weights and learning rates are meant for observations
 
 
 def check_weights(learner: dict[str, np.ndarray], frames: int) -> None:
-    """Raises Diverged if a weight is not finite: such weights must not replace a good checkpoint."""
+    """Check that weights are finite: others must not replace a good checkpoint.
+
+    Args:
+        learner: arrays by name, as ``Parameters.state`` gives them.
+        frames: of training so far, for the message.
+
+    Raises:
+        Diverged: a weight is not finite.
+    """
     if wrong := [name for name, array in learner.items() if not np.isfinite(array).all()]:
         raise Diverged(
             f"The weights are not finite at {frames} frames ({', '.join(wrong[:3])}): the network has diverged. "

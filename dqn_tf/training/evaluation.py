@@ -241,7 +241,15 @@ def play(
 
 
 def words(final: dict[str, Any], updates: int) -> str:
-    """A run's final evaluation, as in its summary.json, in a phrase.  updates: that the run has made."""
+    """A run's final evaluation in a phrase.
+
+    Args:
+        final: as in summary.json.
+        updates: that the run has made.
+
+    Returns:
+        The phrase.
+    """
     whose = f" of the best network, from {final['network_frames']:,} frames," if "network" in final else ""
     if not updates:
         whose = " of a network that was NEVER TRAINED (no update was made)"

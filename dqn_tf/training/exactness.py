@@ -17,7 +17,15 @@ BROKEN = "The promise does not hold for this run: "
 
 
 def check_environment(environment: Callable[..., Any], config: RunConfig) -> None:
-    """Make the function known.  Raises ConfigError: it is not the one that the configuration names."""
+    """Make a function of this program known, so that its environment can be made.
+
+    Args:
+        environment: makes the environment.
+        config: of the run.
+
+    Raises:
+        ConfigError: it is not the one that the configuration names.
+    """
     given, named = envs.identify(environment), config.environment
     if given.partition("{")[0] != named.partition("{")[0]:
         raise ConfigError(
@@ -27,9 +35,10 @@ def check_environment(environment: Callable[..., Any], config: RunConfig) -> Non
 
 
 def trial_of(config: RunConfig) -> dict[str, Any] | None:
-    """A trial of the run's environment, as it goes to manifest.json; None for the games that are played by us.
+    """A trial of the run's environment, as it goes to manifest.json; None for the games that this package plays itself.
 
-    Raises ConfigError: what it answers cannot be used, or it exists once and the run asks for several.
+    Raises:
+        ConfigError: its answers cannot be used, or only one object of it can exist and the run asks for several.
     """
     kind, _, name = config.environment.partition(":")
     if kind != "gym":

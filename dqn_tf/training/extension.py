@@ -42,7 +42,7 @@ class Parent(NamedTuple):
 
     checkpoint: Path
     state: dict[str, Any]
-    blob: Callable[[str], Columns]
+    read_piece: Callable[[str], Columns]
     difference: str
 
 
@@ -54,7 +54,15 @@ def last_step(config: RunConfig) -> int:
 
 
 def check(parent: Path, config: RunConfig) -> None:
-    """Raises ConfigError unless ``config`` is that of the run in ``parent`` with more frames."""
+    """Check that a run can begin with the checkpoint of another one.
+
+    Args:
+        parent: directory of the other run.
+        config: of the new run.
+
+    Raises:
+        ConfigError: it is not the parent's configuration with more frames, or the parent has no checkpoint.
+    """
     there = _config(parent)
     ours, theirs = (fields.to_json(c, whole=True) for c in (config, there))
     if differing := [d for d in fields.differences(theirs, ours) if d[0] != "frames"]:
@@ -70,7 +78,15 @@ def check(parent: Path, config: RunConfig) -> None:
 
 
 def manifest_of(parent: Path | None, now: dict[str, Any]) -> dict[str, Any]:
-    """The manifest of a new run; of an extension with the parent's scope, name and notes."""
+    """The manifest of a new run.
+
+    Args:
+        parent: directory of the run that it extends; None: it extends none.
+        now: the entries of any new run.
+
+    Returns:
+        These entries; of an extension with the parent's scope, name and notes.
+    """
     if parent is None:
         return {**now, "sessions": []}
     told = read_manifest(parent / "manifest.json")
@@ -98,7 +114,11 @@ def codes(manifest: dict[str, Any]) -> set[str]:
 
 @contextlib.contextmanager
 def held(parent: Path | None) -> Iterator[None]:
-    """Nobody trains the parent meanwhile.  Raises RunError if somebody does."""
+    """A context in which nobody trains the parent.
+
+    Raises:
+        RunError: somebody does.
+    """
     if parent is None or not (parent / ".lock").exists():
         yield
         return
@@ -111,17 +131,30 @@ def held(parent: Path | None) -> Iterator[None]:
 
 
 def begin(parent: Path, run_dir: Path, config: RunConfig, say: Callable[[str], None]) -> Parent:
-    """The checkpoint to begin with, its tables copied to ``run_dir``.  Raises RunError if none verifies."""
+    """The checkpoint to begin with; its tables are copied.
+
+    Args:
+        parent: directory of the run that is extended.
+        run_dir: directory of the new run.
+        config: of the new run.
+        say: told of every checkpoint that is skipped.
+
+    Returns:
+        The checkpoint, and in what the run will differ from one that had its budget from the start.
+
+    Raises:
+        RunError: there is no checkpoint, or none verifies.
+    """
     store = Store(parent / "checkpoints", _config(parent).hash)
     whole = store.load(say, suits=lambda state: not _cut_short(state, config))
     loaded = whole or store.load(say)
     if loaded is None:
         raise RunError(f"Expected a checkpoint in {parent}, found none.")
-    path, state, blob = loaded
+    path, state, read_piece = loaded
     for name in TABLES:
         data = (parent / f"{name}.csv").read_bytes()[: int(state["tables"][name]["bytes"])]
         write_bytes(run_dir / f"{name}.csv", data)
-    return Parent(path, state, blob, "" if whole else _difference(state, config))
+    return Parent(path, state, read_piece, "" if whole else _difference(state, config))
 
 
 def _cut_short(state: dict[str, Any], config: RunConfig) -> bool:

@@ -173,10 +173,10 @@ class InterleavedLoop:
             "episode": {"return_raw": self._return, "length_frames": self._length},
         }
 
-    def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
+    def restore(self, state: dict[str, Any], read_piece: Callable[[str], Columns]) -> None:
         """See ``Loop.restore``."""
         self.updater.discard()
-        self.run.restore(state, blob)
+        self.run.restore(state, read_piece)
         self._return = float(state["episode"]["return_raw"])
         self._length = int(state["episode"]["length_frames"])
         last = self._restore_environment(state["environment"])

@@ -16,7 +16,7 @@ from dqn_tf.training.records import IterationRecord
 from dqn_tf.training.run_state import Best, RunState
 from dqn_tf.training.stats import IterationStats
 
-CHUNK = 100  # held-out states at a time
+STATES_AT_ONCE = 100  # of the held-out states, in a forward pass
 
 
 def is_over(run: RunState) -> bool:
@@ -33,6 +33,9 @@ def close(run: RunState, each_step: Callable[[], None], digest: Callable[[], str
         run: whose iteration has ended.
         each_step: called before every step of evaluation; may raise to stop, and nothing has changed then.
         digest: gives the hash of the run's whole state, for the row.
+
+    Returns:
+        The row of iterations.csv, with seconds and histograms.
     """
     clock = time.perf_counter()
     scores = _evaluate(run, each_step)
@@ -81,9 +84,9 @@ def _heldout_max_q(run: RunState) -> float:
     """Mean over the held-out states of max_a Q(s, a), of the legal actions: the paper's own measure of progress."""
     if run.heldout is None:
         return float("nan")
-    chunks = [run.heldout[i : i + CHUNK] for i in range(0, len(run.heldout), CHUNK)]
+    batches = [run.heldout[i : i + STATES_AT_ONCE] for i in range(0, len(run.heldout), STATES_AT_ONCE)]
     q_values = run.learner.scorer(f"heldout/{run.counters.iterations}")
-    found = np.concatenate([q_values(c).numpy() for c in chunks])
+    found = np.concatenate([q_values(batch).numpy() for batch in batches])
     if run.heldout_masks is not None:
         found = np.where(run.heldout_masks, found, np.float32(-np.inf))
     return float(found.max(axis=1).mean())
@@ -91,12 +94,27 @@ def _heldout_max_q(run: RunState) -> float:
 
 # -- after training ----------------------------------------------------------------------------------------------------
 def final_scores(run: RunState, each_step: Callable[[], None]) -> list[evaluation.Score]:
-    """The evaluation after training, of the last network."""
+    """The evaluation after training, of the last network.
+
+    Args:
+        run: whose budget is used up.
+        each_step: called before every step; may raise to stop.
+
+    Returns:
+        The scores of `evaluation.final_episodes` episodes.
+    """
     return _play_to_the_end(run, "evaluation/final", each_step)
 
 
 def best_scores(run: RunState, each_step: Callable[[], None]) -> list[evaluation.Score]:
     """New episodes of the best-scored network; the learner is left as it was.
+
+    Args:
+        run: whose budget is used up.
+        each_step: called before every step; may raise to stop.
+
+    Returns:
+        The scores of `evaluation.final_episodes` episodes.
 
     Raises:
         RunError: no network has been scored.

@@ -36,17 +36,24 @@ class Loop(Protocol):
         """
 
     def pause_seconds(self) -> float:
-        """What is under way may take about so long before ``state`` can be told; 0: no longer than an update."""
+        """About how long the work that is under way may take before ``state`` can return; 0: no longer than an
+        update.
+        """
 
     def state(self) -> dict[str, Any]:
-        """All of the run: that of ``run``, and the loop's own; large pieces by their hashes (``RunState.blobs``)."""
+        """All of the run: that of ``run``, and the loop's own; large arrays by their hashes (``RunState.pieces``)."""
 
-    def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
-        """The inverse of ``state``; ``blob`` gives a piece by its hash.
+    def restore(self, state: dict[str, Any], read_piece: Callable[[str], Columns]) -> None:
+        """The inverse of ``state``.
+
+        Args:
+            state: as ``state`` gave it.
+            read_piece: gives a piece, arrays by name, by its hash.
 
         Raises:
-            InexactRestore: an environment plays something else than it did.  With ``run.inexact`` its next episode
-                begins instead, ``run.begun_anew`` says so, and its steps stay in the replay as an episode cut off.
+            InexactRestore: an environment does not repeat the episode that was under way.  With ``run.inexact`` it
+                begins its next episode instead; ``run.abandoned`` has the episode, whose steps stay in the replay as
+                one cut off.
         """
 
     def digest(self) -> str:

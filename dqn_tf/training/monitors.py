@@ -24,13 +24,18 @@ from dqn_tf.replay.replay import Replay
 from dqn_tf.training.stats import binned
 from dqn_tf.types import Monitored, Tensor
 
-CHUNK = 100  # held-out states at a time
+STATES_AT_ONCE = 100  # of the held-out states, in a forward pass
 
 
 class Monitors:
     """The monitors of one run."""
 
     def __init__(self, learner: Learner | FusedLearner, replay: Replay) -> None:
+        """
+        Args:
+            learner: whose value family and layers are watched.
+            replay: whose sampler is watched.
+        """
         self._learner, self._replay, self._value = learner, replay, learner.config.value
         self._layers = dict(zip(learner.online.head.names, learner.online.head.layers, strict=True))
         observation = learner.spec.observation
@@ -70,7 +75,10 @@ class Monitors:
         histograms: dict[str, tuple[Any, Any]] = {}
         if self._value.monitored and heldout is not None:
             asked = [heldout] if masks is None else [heldout, masks]
-            found = [self._predicted(*(a[i : i + CHUNK] for a in asked)) for i in range(0, len(heldout), CHUNK)]
+            found = [
+                self._predicted(*(a[i : i + STATES_AT_ONCE] for a in asked))
+                for i in range(0, len(heldout), STATES_AT_ONCE)
+            ]
             whole = tf.nest.map_structure(lambda *parts: np.concatenate([p.numpy() for p in parts]), *found)
             numbers.update({name: float(states.mean()) for name, states in whole.numbers.items()})
             histograms.update(whole.histograms)

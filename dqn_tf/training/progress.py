@@ -24,7 +24,15 @@ class Progress:
     def __init__(
         self, total: int, start: int, label: str, enabled: bool = True, stream: TextIO | None = None, bar: bool = True
     ) -> None:
-        """bar: draw a bar on a terminal; False: messages only."""
+        """
+        Args:
+            total: the budget, in frames.
+            start: frames made before this session.
+            label: what each line begins with.
+            enabled: whether progress and messages are shown; warnings always are.
+            stream: where to; None: sys.stderr.
+            bar: whether there is a bar on a terminal; False: messages only.
+        """
         self.stream = stream or sys.stderr
         self.total, self.label, self.enabled = total, label, enabled
         self._bar: Any = None
@@ -60,7 +68,12 @@ class Progress:
             )
 
     def say(self, text: str, always: bool = False) -> None:
-        """Write a line above the bar.  always: also if progress is switched off, for warnings."""
+        """Write a line above the bar.
+
+        Args:
+            text: the line.
+            always: also where progress is switched off, for warnings.
+        """
         if not (self.enabled or always):
             return
         if self._bar is not None:
@@ -95,7 +108,15 @@ def _clock(seconds: float) -> str:
 
 
 def iteration_line(row: Mapping[str, Any], frames_per_s: float) -> str:
-    """An iteration in a line, of its row of iterations.csv and the speed of its training."""
+    """An iteration in a line.
+
+    Args:
+        row: of iterations.csv.
+        frames_per_s: speed of its training.
+
+    Returns:
+        The line.
+    """
     returns = "no episode ended" if not row["train_episodes"] else f"mean return {row['train_return_mean']:.2f}"
     evaluated = f", evaluation {row['eval_return_mean']:.2f}" if row["eval_episodes"] else ""
     return (

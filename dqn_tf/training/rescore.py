@@ -20,13 +20,16 @@ def digest_of(run_dir: str | Path, say: trained.Say = print) -> str:
         run_dir: the directory of the run.
         say: told of every checkpoint that is skipped, and why.
 
+    Returns:
+        64 hexadecimal digits.
+
     Raises:
         ConfigError: there is no run.
         RunError: there is no checkpoint, or none that verifies.
     """
-    _, state, blob = trained.read(run_dir, say)
+    _, state, read_piece = trained.read(run_dir, say)
     for name in {*state["replay"]["segments"], *filter(None, [state["heldout"]])}:
-        blob(name)  # raises if the content is not what the name says
+        read_piece(name)  # raises if the content is not what the name says
     return determinism.digest(state)
 
 
@@ -94,6 +97,13 @@ class Recorder:
     STEPS_PER_SECOND, MOST_STEPS = 15, 3000
 
     def __init__(self, path: Path) -> None:
+        """
+        Args:
+            path: the file to write.
+
+        Raises:
+            ConfigError: imageio is not installed.
+        """
         try:
             import imageio.v3
         except ImportError as error:

@@ -291,10 +291,10 @@ class _Session:
             for table in (self.episodes, self.iterations, self.timing):
                 table.begin()
             return
-        path, state, blob = loaded
+        path, state, read_piece = loaded
         loop.run.inexact = self.options.resume == "inexact"
         try:
-            loop.restore(state["run"], blob)
+            loop.restore(state["run"], read_piece)
             tables = state["tables"]["episodes"], state["tables"]["iterations"]
         except InexactRestore as error:
             raise exactness.refusal(error) from error
@@ -320,7 +320,7 @@ class _Session:
         parents = manifest.get("parent") or extension.manifest_of(parent, {})["parent"]
         about = {**parents, "checkpoint": found.checkpoint.name, "difference": found.difference or None}
         sessions.note(self.manifest, parent=about)
-        return found.checkpoint, found.state, found.blob
+        return found.checkpoint, found.state, found.read_piece
 
     # -- records ---------------------------------------------------------------------------------------------------
     def _write(self, record: EpisodeRecord | IterationRecord) -> None:
@@ -356,7 +356,7 @@ class _Session:
         state = {"run": loop.state(), "tables": tables}
         stop.alive()
         check_weights(state["run"]["learner"], loop.run.counters.frames)
-        self.store.save(loop.run.counters.frames, state, loop.run.blobs(), stop.alive)
+        self.store.save(loop.run.counters.frames, state, loop.run.pieces(), stop.alive)
         if not self._saved_before:
             self._saved_before = True
             sessions.note(self.manifest, checkpointed=True)

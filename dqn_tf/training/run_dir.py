@@ -34,7 +34,16 @@ class RunDir:
     """An open run directory; holds its lock until ``close``."""
 
     def __init__(self, path: Path, config: RunConfig) -> None:
-        """Create or open.  Raises ConfigError if it holds something else or another run, RunError if it is in use."""
+        """Create or open.
+
+        Args:
+            path: the directory: new, empty, or that of this run.
+            config: of the run.
+
+        Raises:
+            ConfigError: it holds something else or another run, or cannot be made.
+            RunError: another process uses it.
+        """
         self.path, self.config = path, config
         try:
             if path.exists() and not path.is_dir():
@@ -99,7 +108,16 @@ class RunDir:
 
 
 def check_same(found: dict[str, Any], config: RunConfig, path: Path) -> None:
-    """Raises ConfigError naming the fields in which the directory's configuration differs from the one asked for."""
+    """Check that a directory's configuration is the one asked for.
+
+    Args:
+        found: content of its config.json.
+        config: asked for.
+        path: the directory, for the message.
+
+    Raises:
+        ConfigError: they differ; it names the fields.
+    """
     differing = fields.differences(found, config.to_json())
     if differing:
         with contextlib.suppress(AttributeError, ConfigError):  # no configuration, or other code's: named as it is
@@ -123,12 +141,22 @@ def _more(differing: list[tuple[str, Any, Any]], path: Path) -> str:
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
 def write_json(path: Path, data: Json) -> None:
-    """Write durably and atomically; a number that is not finite becomes null."""
+    """Write durably and atomically; a number that is not finite becomes null.
+
+    Args:
+        path: the file.
+        data: plain nested data.
+    """
     write_bytes(path, (plain_json.dumps(data, indent=2) + "\n").encode())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write durably and atomically: the file is the old one or the new one, whenever the power fails."""
+    """Write durably and atomically: the file is the old one or the new one, whenever the power fails.
+
+    Args:
+        path: the file.
+        data: its content.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -143,7 +171,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Raises RunError if the file is missing or is not JSON."""
+    """The content of a JSON file.
+
+    Raises:
+        RunError: the file is missing or is not JSON.
+    """
     try:
         return plain_json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -158,7 +190,11 @@ MANIFEST: _Kinds = {"config_hash": str, "scope": dict, "sessions": list}
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """A summary.json with all that is asked of it.  Raises RunError saying what is wrong and what to do."""
+    """A summary.json with all that is asked of it.
+
+    Raises:
+        RunError: something is wrong; it says what, and what to do.
+    """
     do = "Remove the file: the command that made the run writes it anew, from the last checkpoint."
     found = _checked(path, read_json(path), SUMMARY, "", do)
     for name in ("final_evaluation", "last_network_evaluation"):
@@ -168,7 +204,11 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """A manifest.json with all that is asked of it.  Raises RunError saying what is wrong and what to do."""
+    """A manifest.json with all that is asked of it.
+
+    Raises:
+        RunError: something is wrong; it says what, and what to do.
+    """
     do = "Restore it from a copy, or remove it: then nothing is known of the versions that earlier sessions had."
     found = _checked(path, read_json(path), MANIFEST, "", do)
     for i, session in enumerate(found["sessions"]):
@@ -193,6 +233,11 @@ class Table:
     """A CSV file that grows by whole rows: each is flushed and synced, and a checkpoint remembers where it stood."""
 
     def __init__(self, path: Path, columns: list[str]) -> None:
+        """
+        Args:
+            path: the file.
+            columns: of every row, in order.
+        """
         self.path, self.columns = path, columns
         self._kept = columns  # those that the file has
         self._file: Any = None
@@ -207,10 +252,12 @@ class Table:
         sync(self.path.parent)
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Continue where ``state`` stood: later rows, whole or half, are cut off and will be written again.  The file
-        keeps its columns: what an older version did not write is left out of the new rows too.
+        """Continue where ``state`` stood: later rows, whole or half, are cut off and will be written again.
 
-        Raises RunError, with the file untouched, if what stood before is no longer there.
+        The file keeps its columns: what an older version did not write is left out of the new rows too.
+
+        Raises:
+            RunError: what stood before is no longer there, or has other columns; the file is untouched.
         """
         size = int(state["bytes"])
         kept = b""
@@ -247,7 +294,12 @@ class Table:
         return None
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Append one row, durably.  Raises ValueError for other columns, OSError if the disk is full."""
+        """Append one row, durably.
+
+        Raises:
+            ValueError: it has other columns.
+            OSError: the disk is full.
+        """
         if list(row) != self.columns:
             raise ValueError(f"Expected the columns {self.columns}, got {list(row)}.")
         self._put(self._line([row[name] for name in self._kept]))
@@ -278,7 +330,8 @@ class Table:
 def read_table(path: Path, data: bytes | None = None) -> list[dict[str, str]]:
     """The rows of a run's CSV, checked: no half row, no foreign line, frames that never go back.
 
-    data: its bytes, where they are not in the file ``path``.  Raises RunError naming the line.
+    Raises:
+        RunError: a line is wrong; it says which.
     """
     data = path.read_bytes() if data is None else data
     if b"\0" in data or not data.endswith(b"\n"):

@@ -59,6 +59,10 @@ class RunState:
 
     def __init__(self, config: RunConfig, spec: EnvironmentSpec) -> None:
         """
+        Args:
+            config: of the run.
+            spec: what its environment shows, and its actions.
+
         Raises:
             ConfigError: the machine does not grant the memory, or the network cannot read such observations.
         """
@@ -84,7 +88,12 @@ class RunState:
         return reward if clip is None else min(max(reward, clip[0]), clip[1])
 
     def note_update(self, outputs: UpdateOutputs, number: int, step: int) -> None:
-        """Add what update ``number``, due at step ``step``, reports to the statistics; nothing else is read or written.
+        """Add what an update reports to the statistics; nothing else is read or written.
+
+        Args:
+            outputs: of the update.
+            number: of the update, from 0.
+            step: the agent step at which it was due.
 
         Raises:
             Diverged: its loss or its gradient norm is not finite.
@@ -106,14 +115,22 @@ class RunState:
         self.begun_anew.append({"frames": self.counters.frames, **lost})
 
     def spend(self, phase: str, since: float) -> float:
-        """Book the seconds since ``since`` on a phase; returns the clock."""
+        """Add the time since a clock reading to a phase.
+
+        Args:
+            phase: one of ``timing.PHASES``.
+            since: a reading of ``time.perf_counter``, in seconds.
+
+        Returns:
+            The present reading.
+        """
         now = time.perf_counter()
         self.seconds[phase] += now - since
         return now
 
     # -- saving ------------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
-        """All of it; large immutable pieces by their hashes, see ``blobs``."""
+        """All of it; large immutable arrays by their hashes, see ``pieces``."""
         heldout = self._heldout_columns()
         keeps_best = self.config.evaluation.final_network == "best"
         return {
@@ -130,8 +147,8 @@ class RunState:
             return None
         return {"states": self.heldout, **({} if self.heldout_masks is None else {"masks": self.heldout_masks})}
 
-    def blobs(self) -> dict[str, Callable[[], Columns]]:
-        """The pieces that ``state`` names by hash, as functions that give their columns."""
+    def pieces(self) -> dict[str, Callable[[], Columns]]:
+        """The arrays that ``state`` names by hash: hash -> a function that gives them by name."""
         ring, heldout = self.replay.ring, self._heldout_columns()
         out: dict[str, Callable[[], Columns]] = {
             name: functools.partial(ring.segment, index) for index, name in enumerate(ring.segments())
@@ -140,18 +157,22 @@ class RunState:
             out[segment_digest(heldout)] = lambda: heldout
         return out
 
-    def restore(self, state: dict[str, Any], blob: Callable[[str], Columns]) -> None:
-        """The inverse of ``state``; ``blob`` gives a piece by its hash.
+    def restore(self, state: dict[str, Any], read_piece: Callable[[str], Columns]) -> None:
+        """The inverse of ``state``.
+
+        Args:
+            state: as ``state`` gave it.
+            read_piece: gives a piece, arrays by name, by its hash.
 
         Raises:
             KeyError, TypeError, ValueError: the state is that of another kind of run.
         """
         self.learner.parameters.restore(state["learner"])
         for index, name in enumerate(state["replay"]["segments"]):
-            self.replay.ring.restore_segment(index, blob(name))
+            self.replay.ring.restore_segment(index, read_piece(name))
         self.replay.restore(state["replay"])
         self.stats.restore(state["stats"])
-        heldout = {} if state["heldout"] is None else blob(state["heldout"])
+        heldout = {} if state["heldout"] is None else read_piece(state["heldout"])
         self.heldout, self.heldout_masks = heldout.get("states"), heldout.get("masks")
         self.best = Best(**state["best"]) if state.get("best") else None
         self.counters = Counters(**state["counters"])
@@ -162,7 +183,17 @@ def _say_nothing(text: str) -> None:
 
 
 def check_finite(loss: float, grad_norm: float, update: int, step: int) -> None:
-    """Raises Diverged if an update has."""
+    """Check what an update reports.
+
+    Args:
+        loss: of the update.
+        grad_norm: of its gradients.
+        update: its number, for the message.
+        step: the agent step at which it was due, for the message.
+
+    Raises:
+        Diverged: loss or norm is not finite.
+    """
     if not (math.isfinite(loss) and math.isfinite(grad_norm)):
         raise Diverged(
             f"The loss is {loss} and the gradient norm {grad_norm} at update {update} (step {step}): the network has "

@@ -80,7 +80,12 @@ def _leave_scope(
 
 
 def end(path: Path, status: str) -> None:
-    """Write that the session has ended, and how."""
+    """Write that the session has ended.
+
+    Args:
+        path: manifest.json.
+        status: how it ended: "complete", "interrupted" or "failed".
+    """
     manifest = read_manifest(path)
     manifest["status"] = status
     manifest["sessions"][-1].update(ended=now(), status=status)
@@ -88,5 +93,10 @@ def end(path: Path, status: str) -> None:
 
 
 def note(path: Path, **entries: Any) -> None:
-    """Add entries to the manifest, or replace them."""
+    """Add entries to the manifest, or replace them.
+
+    Args:
+        path: manifest.json.
+        **entries: plain values by name.
+    """
     write_json(path, {**read_manifest(path), **entries})

@@ -14,8 +14,15 @@ EDGES = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])  # bins 4.7 % w
 
 
 def binned(values: np.ndarray, weights: np.ndarray, most: int = 1_000_000) -> np.ndarray:
-    """Counts int64 [len(EDGES) + 1] in proportion to the weights (any shape, >= 0), about ``most`` together; values
-    that are nan are left out.
+    """A histogram in proportion to weights.
+
+    Args:
+        values: of any shape; nan is left out.
+        weights: >= 0, of the same shape.
+        most: about the sum of all counts.
+
+    Returns:
+        Counts [len(EDGES) + 1] int64.
 
     >>> counts = binned(np.array([1.0, 1.0, -3.0]), np.array([0.25, 0.25, 0.5]))
     >>> counts[counts > 0].tolist()
@@ -169,7 +176,14 @@ class IterationStats:
         self._uncounted: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add_update(self, loss: float, grad_norm: float, td_error: np.ndarray, q_values: np.ndarray) -> None:
-        """One update: loss and gradient norm, td_error [B], q_values [B, A] of s_tm1 (kept: not to be written to)."""
+        """Add one update.
+
+        Args:
+            loss: of the update.
+            grad_norm: of its gradients, before clipping.
+            td_error: [B]; kept, so it must not be written to.
+            q_values: Q(s_tm1, .) of the online network, [B, A]; kept, too.
+        """
         self.loss.add(loss)
         self.grad_norm.add(grad_norm)
         self._uncounted.append((td_error, q_values))

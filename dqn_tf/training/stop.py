@@ -104,7 +104,11 @@ class StopRequests:
         self._moved = time.monotonic() + seconds
 
     def check(self) -> None:
-        """Raise Interrupted if a signal has come."""
+        """Stop here if a signal has come.
+
+        Raises:
+            Interrupted: one has.
+        """
         if self.number is not None:
             self.alive()
             raise Interrupted(self.number)

@@ -9,13 +9,16 @@ from dqn_tf.training.loop import Loop
 
 
 def of_run(loop: Loop, scores: list[evaluation.Score], best_scores: list[evaluation.Score] | None) -> dict[str, Any]:
-    """The summary of a run that has come to its end.
+    """The summary of a run that is complete.
 
     Args:
         loop: of the run.
         scores: of the last network.
         best_scores: of the best network, if one was kept; its evaluation is the final one then, and the last network's
             stands beside it.
+
+    Returns:
+        The content of summary.json.
     """
     config, counters, best = loop.run.config, loop.run.counters, loop.run.best
     epsilon = config.evaluation.epsilon

@@ -14,7 +14,11 @@ from dqn_tf.training.stats import EDGES
 
 
 def require() -> None:
-    """Raises ConfigError if the package is not there; TensorFlow itself no longer brings it."""
+    """Check that TensorBoard is installed; TensorFlow itself no longer brings it.
+
+    Raises:
+        ConfigError: it is not.
+    """
     try:
         import tensorboard  # noqa: F401
     except ImportError as error:
@@ -25,12 +29,24 @@ class Writer:
     """Event files of one run, one file per session; rows that a resumed session repeats carry the same values."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: where the event files go.  Raises ConfigError if TensorBoard is not installed."""
+        """
+        Args:
+            folder: where the event files go.
+
+        Raises:
+            ConfigError: TensorBoard is not installed.
+        """
         require()
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def write(self, row: Mapping[str, Any], timing: Mapping[str, Any], histograms: Mapping[str, np.ndarray]) -> None:
-        """One iteration: its row, its timing, and the bin counts of its distributions, at its last frame."""
+        """Write one iteration, at its last frame.
+
+        Args:
+            row: of iterations.csv.
+            timing: row of timing.csv.
+            histograms: bin counts over ``stats.EDGES``, by name.
+        """
         with self._writer.as_default(step=int(row["frames"])):
             for name, value in {**row, **{f"time/{k}": v for k, v in timing.items()}}.items():
                 if isinstance(value, int | float) and value == value:

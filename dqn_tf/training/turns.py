@@ -22,7 +22,15 @@ Answers = TypeVar("Answers")
 
 
 def guarded(call: Callable[..., Answers], plan: vector.Plan) -> Callable[..., Answers]:
-    """The call, whose errors are the environment's: nothing of the run is touched by them, so that it can be saved."""
+    """A function whose errors are told as the environment's: they touch nothing of the run, so that it can be saved.
+
+    Args:
+        call: the function.
+        plan: of the environments, for the message.
+
+    Returns:
+        The same function, which raises EnvironmentFault.
+    """
 
     def call_it(*arguments: Any) -> Answers:
         try:
@@ -42,7 +50,12 @@ class Turn:
     """The environments of some of the lanes, which are ``part`` of all."""
 
     def __init__(self, environments: vector.Environments, first: int, count: int) -> None:
-        """first: of the lanes.  count: of all lanes."""
+        """
+        Args:
+            environments: of some of the lanes.
+            first: the first of these lanes.
+            count: how many lanes there are in all.
+        """
         shown = environments.observations
         self.environments, self.part = environments, slice(first, first + len(shown))
         self._batch = None if len(shown) == count else np.zeros((count, *shown.shape[1:]), shown.dtype)
@@ -63,6 +76,14 @@ class Turn:
 
 def in_turns(plan: vector.Plan, workers: int, lend: Lend | None) -> Generator[Turn]:
     """Turn after turn, until every lane has had one; environments are closed when the next one is asked for.
+
+    Args:
+        plan: of all lanes' environments.
+        workers: processes for them, at most; 0: this one.
+        borrow: gives the environment of training, for a stream, where no other can be made; None: nothing does.
+
+    Yields:
+        The environments of some of the lanes.
 
     Raises:
         EnvironmentFault: there is no environment at all.

@@ -97,11 +97,18 @@ CASES = (CARTPOLE, BREAKOUT)
 
 
 def verify(work_dir: Path | None, say: Say, cases: Sequence[Case] = CASES) -> bool:
-    """Whether equal seeds give equal bytes here, undisturbed and after a SIGKILL.
+    """Check that equal seeds give equal bytes here, undisturbed and after a SIGKILL.
 
-    work_dir: where to run (made if needed, kept); None is a temporary directory, removed if all is well.
-    say: told what is done, what differs, and a verdict in words with the scope it holds for.
-    Raises ConfigError if ``work_dir`` is not empty: a finished run there would prove nothing.
+    Args:
+        work_dir: where to run (made if needed, kept); None: a temporary directory, removed if all is well.
+        say: told what is done, what differs, and a verdict in words with the scope it holds for.
+        cases: the runs.
+
+    Returns:
+        Whether they do.
+
+    Raises:
+        ConfigError: ``work_dir`` is not empty: a finished run there would prove nothing.
     """
     folder = _prepare(work_dir)
     problems: list[str] = []
@@ -214,10 +221,17 @@ def _frames_done(run_dir: Path) -> int:
 
 # -- comparison --------------------------------------------------------------------------------------------------------
 def differences(a: Path, b: Path) -> list[str]:
-    """What differs between two complete run directories of one configuration; empty if nothing does.
+    """What differs between two complete run directories of one configuration.
 
     Compared: ``FILES`` byte by byte, and the state of the newest checkpoint, whose hash is computed anew from what is
     on disk and compared with what summary.json says.  timing.csv, log.txt and manifest.json tell of the wall clock.
+
+    Args:
+        a: one run directory.
+        b: the other one.
+
+    Returns:
+        A line for each difference; none: they are equal.
     """
     out = [text for name in FILES if (text := _file_difference(a / name, b / name))]
     digests = [_digest(run_dir, out) for run_dir in (a, b)]

@@ -67,7 +67,7 @@ def test_stopped_and_continued(preset: str, execution: Any, tmp_path: Path, cart
     whole = InterleavedLoop(small(cartpole(), preset, 2, execution))
     run(whole, STOP)
     store = Store(tmp_path / "checkpoints", "identity")
-    store.save(STOP, {"run": whole.state()}, whole.run.blobs())
+    store.save(STOP, {"run": whole.state()}, whole.run.pieces())
     at_stop = whole.run.learner.parameters.state()
     continued = InterleavedLoop(small(cartpole(), preset, 1, execution))
     loaded = Store(tmp_path / "checkpoints", "identity").load(pytest.fail)

@@ -24,12 +24,12 @@ def test_the_same_comes_out(shape: tuple[int, ...]) -> None:
         for store in (bits, raw):
             store.put(number % 9, frame)
     slots = random.integers(0, 9, (4, 3))
-    (frames, at), (known, where) = bits.look(slots), raw.look(slots)
+    (frames, at), (known, where) = bits.lookup(slots), raw.lookup(slots)
     assert frames.dtype == bool and np.array_equal(frames[at], known[where])
-    assert np.array_equal(bits.span(2, 7), raw.span(2, 7)) and bits.span(0, 9).dtype == bool
+    assert np.array_equal(bits.read_range(2, 7), raw.read_range(2, 7)) and bits.read_range(0, 9).dtype == bool
     other = BitFrames(9, shape)
-    other.fill(0, bits.span(0, 9))
-    assert np.array_equal(other.span(0, 9), bits.span(0, 9))
+    other.fill(0, bits.read_range(0, 9))
+    assert np.array_equal(other.read_range(0, 9), bits.read_range(0, 9))
 
 
 def test_a_million_transitions_of_minatar_take_far_less_than_200_mb() -> None:

@@ -202,13 +202,13 @@ def test_frames_come_out_as_they_went_in(kind: str, monkeypatch: pytest.MonkeyPa
             store.put(int(slot), frame)
         slots = random.integers(0, 12, (2, 3))
         if slot > 12:
-            (a, at), (b, bt) = host.look(slots), device.look(slots)
+            (a, at), (b, bt) = host.lookup(slots), device.lookup(slots)
             assert a[at].tobytes() == b[bt].tobytes() and b.dtype == a.dtype
-    assert host.span(3, 29).tobytes() == device.span(3, 29).tobytes()
+    assert host.read_range(3, 29).tobytes() == device.read_range(3, 29).tobytes()
     more = (random.random((7, *shape)) * 255).astype(dtype)
     for store in (host, device):
         store.fill(11, more)
-    assert host.span(0, 40).tobytes() == device.span(0, 40).tobytes()
+    assert host.read_range(0, 40).tobytes() == device.read_range(0, 40).tobytes()
     assert device.bytes_per_frame == host.bytes_per_frame
     assert device.nbytes == (host.nbytes if module.accelerator() == "/CPU:0" else 0)
 

@@ -45,10 +45,12 @@ def changed(random: np.random.Generator, frame: np.ndarray, share: float) -> np.
 
 def expect_same(raw: RawFrames, delta: DeltaFrames, slots: np.ndarray) -> None:
     for store in (raw, delta):
-        frames, places = store.look(slots)
+        frames, places = store.lookup(slots)
         assert places.shape == slots.shape
         got = frames[places]
-        assert got.tobytes() == raw.span(0, len(raw.look(slots)[0]))[slots].tobytes() and got.dtype == frames.dtype
+        assert (
+            got.tobytes() == raw.read_range(0, len(raw.lookup(slots)[0]))[slots].tobytes() and got.dtype == frames.dtype
+        )
 
 
 @PATIENT
@@ -72,17 +74,17 @@ def test_the_same_comes_out(kind: str, capacity: int, puts: int, group: int, sha
             for store in (raw, delta):
                 store.put(number % capacity, frame)
             held = min(number + 1, capacity)
-            assert delta.span(0, held).tobytes() == raw.span(0, held).tobytes()
+            assert delta.read_range(0, held).tobytes() == raw.read_range(0, held).tobytes()
         expect_same(raw, delta, random.integers(0, held, (5, 3)))
         copy = DeltaFrames(capacity, shape, dtype)  # as a restore does it, and then on from where the head is
         cut = int(random.integers(0, held + 1))
-        copy.fill(0, raw.span(0, cut))
-        copy.fill(cut, raw.span(cut, held))
+        copy.fill(0, raw.read_range(0, cut))
+        copy.fill(cut, raw.read_range(cut, held))
         for number in range(puts, puts + 9):
             for store in (raw, copy):
                 store.put(number % capacity, scenes[number % 2])
         held = min(puts + 9, capacity)
-        assert copy.span(0, held).tobytes() == raw.span(0, held).tobytes()
+        assert copy.read_range(0, held).tobytes() == raw.read_range(0, held).tobytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,7 +103,7 @@ def test_a_frame_that_is_a_view_with_strides() -> None:
     image = np.arange(24, dtype=np.uint8).reshape(3, 8)[:, ::2]
     delta.put(0, image)
     image[...] = 0  # the caller's array is his own again
-    assert delta.span(0, 1)[0].tolist() == np.arange(0, 24, 2).reshape(3, 4).tolist()
+    assert delta.read_range(0, 1)[0].tolist() == np.arange(0, 24, 2).reshape(3, 4).tolist()
 
 
 def test_jumps_to_another_slot_lose_nothing() -> None:
@@ -112,7 +114,7 @@ def test_jumps_to_another_slot_lose_nothing() -> None:
         frame = random.integers(0, 3, 8).astype(np.uint8)
         for store in (raw, delta):
             store.put(int(slot), frame)
-    assert delta.span(0, 200).tobytes() == raw.span(0, 200).tobytes()
+    assert delta.read_range(0, 200).tobytes() == raw.read_range(0, 200).tobytes()
 
 
 def test_a_slot_never_filled_is_an_error() -> None:
@@ -120,7 +122,7 @@ def test_a_slot_never_filled_is_an_error() -> None:
     delta.put(0, np.zeros(8, np.uint8))
     for slot in (1, 199):
         with pytest.raises(IndexError, match=f"Slot {slot} was never filled"):
-            delta.look(np.array([slot]))
+            delta.lookup(np.array([slot]))
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------

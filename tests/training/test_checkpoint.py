@@ -57,10 +57,10 @@ def load(folder: Path, identity: str = IDENTITY) -> tuple[str, dict[str, Any], l
     loaded = Store(folder, identity).load(said.append)
     if loaded is None:
         return None
-    path, state, blob = loaded
+    path, state, read_piece = loaded
     manifest = json.loads((path / "manifest.json").read_text())
     for name in manifest["body"]["pieces"]:
-        assert segment_digest(blob(name)) == name
+        assert segment_digest(read_piece(name)) == name
     return path.name, state, said
 
 

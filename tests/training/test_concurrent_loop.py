@@ -224,7 +224,7 @@ def test_saved_between_calls_and_continued(trainer: Callable[..., Any], tmp_path
     for _ in range(44):
         next(records)
     store = Store(tmp_path / "checkpoints", "identity")
-    store.save(44, {"run": one.state()}, one.run.blobs())
+    store.save(44, {"run": one.state()}, one.run.pieces())
     loaded = store.load(pytest.fail)
     assert loaded is not None
     other.restore(loaded[1]["run"], loaded[2])
@@ -261,7 +261,7 @@ def test_stopped_anywhere_and_continued_with_other_workers(trainer: Callable[...
         for _ in range(stop):
             got.append(next(records))
         store = Store(tmp_path / str(stop), "identity")
-        store.save(stop, {"run": one.state()}, one.run.blobs())
+        store.save(stop, {"run": one.state()}, one.run.pieces())
         digest = one.digest()
         loaded = Store(tmp_path / str(stop), "identity").load(pytest.fail)
         assert loaded is not None
@@ -299,7 +299,7 @@ def test_stopped_while_acting_waits_for_learning(
     with pytest.raises(Stop):
         got.extend(one.records(each_step))
     store = Store(tmp_path, "identity")
-    store.save(1, {"run": one.state()}, one.run.blobs())
+    store.save(1, {"run": one.state()}, one.run.pieces())
     assert one.run.counters.steps == step
     assert one.run.counters.updates < (step // 4 - 60 // 4)
     loaded = store.load(pytest.fail)

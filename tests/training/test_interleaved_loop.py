@@ -149,7 +149,7 @@ def test_mean_max_q_over_states_fixed_before_learning(trainer: Callable[..., Int
     run(one, steps=8)
     states = np.array(one.run.heldout)
     assert states.shape == (5, 4)
-    assert all(any(np.array_equal(s, frame) for frame in one.run.replay.ring.frames.span(0, 9)) for s in states)
+    assert all(any(np.array_equal(s, frame) for frame in one.run.replay.ring.frames.read_range(0, 9)) for s in states)
     last = [r for r in run(one) if isinstance(r, IterationRecord)][-1]
     assert np.array_equal(one.run.heldout, states)
     want = np.asarray(one.run.learner.q_values(states)).max(axis=1).mean()
@@ -242,8 +242,8 @@ def test_a_stop_request_leaves_a_whole_state(trainer: Callable[..., InterleavedL
 
 # -- saving ------------------------------------------------------------------------------------------------------------
 def copied(one: InterleavedLoop, other: InterleavedLoop) -> InterleavedLoop:
-    blobs = one.run.blobs()
-    held = {name: {k: np.array(v) for k, v in columns().items()} for name, columns in blobs.items()}
+    pieces = one.run.pieces()
+    held = {name: {k: np.array(v) for k, v in columns().items()} for name, columns in pieces.items()}
     other.restore(one.state(), held.__getitem__)
     return other
 

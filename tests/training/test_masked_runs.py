@@ -92,7 +92,7 @@ def learned(loop: Any) -> dict[str, bytes]:
 def held(loop: Any) -> dict[str, bytes]:
     """The replay, without its masks."""
     ring = loop.run.replay.ring
-    frames = ring.frames.span(0, min(ring.head, ring.capacity))
+    frames = ring.frames.read_range(0, min(ring.head, ring.capacity))
     return {"frame": frames.tobytes(), **{k: c.tobytes() for k, c in ring.columns.items() if k != "mask"}}
 
 

@@ -89,13 +89,13 @@ def expect_the_same(trainer: Callable[..., InterleavedLoop], config: RunConfig, 
         if number == 31:
             for one, half in zip((host, device), halves, strict=True):
                 store = Store(tmp_path / one.run.config.agent.storage.placement, "identity")
-                store.save(1, {"run": one.state()}, one.run.blobs())
+                store.save(1, {"run": one.state()}, one.run.pieces())
                 loaded = store.load(pytest.fail)
                 assert loaded is not None
                 half.restore(loaded[1]["run"], loaded[2])
                 assert half.digest() == one.digest()
     assert rows[0] == rows[1] and host.run.counters == device.run.counters and host.run.counters.updates > 10
-    assert host.digest() == device.digest() and host.run.blobs().keys() == device.run.blobs().keys()
+    assert host.digest() == device.digest() and host.run.pieces().keys() == device.run.pieces().keys()
     for half in halves:
         list(half.records(lambda: None))
         assert half.digest() == host.digest()

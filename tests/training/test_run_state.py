@@ -34,10 +34,10 @@ def test_a_restored_run_is_the_same_in_every_part(cartpole: Callable[..., RunCon
     try:
         one, other = loops
         list(one.records(lambda: None))
-        state, blobs = one.run.state(), one.run.blobs()
+        state, pieces = one.run.state(), one.run.pieces()
         assert set(state) < set(one.state())
         assert isinstance(other.run, RunState) and determinism.digest(other.run.state()) != determinism.digest(state)
-        other.run.restore(state, lambda name: {k: np.array(v) for k, v in blobs[name]().items()})
+        other.run.restore(state, lambda name: {k: np.array(v) for k, v in pieces[name]().items()})
         assert determinism.digest(other.run.state()) == determinism.digest(state)
         assert other.run.counters == one.run.counters and np.array_equal(other.run.heldout, one.run.heldout)
     finally:

@@ -161,7 +161,7 @@ def test_writing_a_checkpoint_is_a_sign_of_life(tmp_path: Path) -> None:
 
 
 def test_a_large_file_of_a_checkpoint_is_many_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "CHUNK", 1000)
+    monkeypatch.setattr(checkpoint, "WRITE_BYTES", 1000)
     moved: list[int] = []
     array = np.arange(5_000.0)
     store = Store(tmp_path / "checkpoints", "0" * 64)
