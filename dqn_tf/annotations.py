@@ -45,7 +45,16 @@ def contract(annotation: object) -> type | None:
 
 
 def check_type(annotation: object, value: object, path: str) -> None:
-    """Raise ConfigError unless ``value`` fits ``annotation`` (bool is not an int here; an int is a float)."""
+    """Check that a value fits an annotation (bool is not an int here; an int is a float).
+
+    Args:
+        annotation: of the field.
+        value: to be checked.
+        path: of the field, for the message.
+
+    Raises:
+        ConfigError: it does not fit.
+    """
     if not any(fits(m, value) for m in alternatives(annotation)):
         needed = contract(annotation)
         lacks = f" It lacks: {', '.join(outside.lacks(needed, value))}." if needed else ""
@@ -55,7 +64,15 @@ def check_type(annotation: object, value: object, path: str) -> None:
 
 
 def fits(annotation: object, value: object) -> bool:
-    """Whether a value is one of the annotation, see ``check_type``."""
+    """Whether a value fits one alternative of an annotation, see ``check_type``.
+
+    Args:
+        annotation: without alternatives.
+        value: to be checked.
+
+    Returns:
+        True or False.
+    """
     if annotation is type(None) or annotation is None:
         return value is None
     if outside.is_contract(annotation):
@@ -98,7 +115,15 @@ def describe(annotation: object) -> str:
 
 
 def readings(member: object, text: str) -> Iterator[Any]:
-    """What a text may spell as a value of one alternative; the first that fits counts."""
+    """The values of one alternative that a text may spell; the first that fits counts.
+
+    Args:
+        member: an alternative of the field's annotation.
+        text: as it was given.
+
+    Yields:
+        Values, which may not fit.
+    """
     clean = text.strip()
     if member is type(None) and clean.lower() in ("none", "null"):
         yield None

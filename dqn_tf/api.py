@@ -37,6 +37,9 @@ def make_config(
         agent: values of fields of ``AgentConfig``, parts of your own among them; set before ``settings``.
         environment_arguments: keywords for the environment, plain values; part of the run's identity.
 
+    Returns:
+        The configuration; its ``hash`` is the run's identity.
+
     Raises:
         ConfigError: an unknown name (with the nearest ones), a value of the wrong type or out of range, or an agent
             that cannot play the environment.

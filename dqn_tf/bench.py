@@ -187,7 +187,7 @@ def floor(loop: Loop, emulation: float) -> dict[str, float]:
     rate of the emulator alone, shared by all cores that threads and workers can keep busy.
 
     Args:
-        trainer: the run.
+        loop: of the run.
         emulation: the emulator's frames/s on one core.
 
     Returns:
@@ -223,6 +223,9 @@ def matmul_rate(number: int, size: int = 1024) -> float:
     Args:
         number: products at a time, each on one thread (``determinism.enable``).
         size: rows and columns of a matrix.
+
+    Returns:
+        Multiplications and additions per second.
     """
     matrices = [
         tf.fill((size, size), 1.0 / (i + 1)) for i in range(number)
@@ -282,9 +285,14 @@ SMALL_UPDATE_SECONDS = 2e-3  # of arithmetic: below it, calls take as long
 
 
 def advice(config: RunConfig, m: Mapping[str, Any]) -> str:
-    """What to change where a run is far from its floor: a sentence, "" where nothing is known to help.
+    """What to change where a run is far from its floor.
 
-    m: what ``measure`` found.
+    Args:
+        config: the run.
+        m: what ``measure`` found.
+
+    Returns:
+        A sentence; "" where nothing is known to help.
     """
     execution, phases = config.agent.execution, m["phases"]
     if m["frames_per_s"] >= FAR * m["floor_frames_per_s"]:
@@ -305,8 +313,8 @@ def advice(config: RunConfig, m: Mapping[str, Any]) -> str:
     return ""
 
 
-def table(config: RunConfig, m: dict[str, Any]) -> str:
-    """The numbers of ``measure`` as text."""
+def _rows(config: RunConfig, m: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(name, value, note) of each line of ``table``."""
     phases = ", ".join(
         f"{name} {100 * share:.0f} %" for name, share in sorted(m["phases"].items(), key=lambda p: -p[1])
     )
@@ -343,6 +351,20 @@ def table(config: RunConfig, m: dict[str, Any]) -> str:
     ]
     if said := advice(config, m):
         rows.append(("to change", said, ""))
+    return rows
+
+
+def table(config: RunConfig, m: dict[str, Any]) -> str:
+    """The numbers of ``measure`` as text.
+
+    Args:
+        config: the run.
+        m: what ``measure`` found.
+
+    Returns:
+        Lines.
+    """
+    rows = _rows(config, m)
     width = max(len(name) for name, _, _ in rows)
     title = (
         f"{config.preset} on {config.environment}: batch {config.agent.batch_size}, one update per "

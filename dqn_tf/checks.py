@@ -80,8 +80,15 @@ def unknown(kind: str, name: str, known: Iterable[str], then: str = "") -> Confi
 def expect(ok: bool, what: str, name: str, got: object, do: str = "") -> None:
     """Check a value.
 
+    Args:
+        ok: whether it is as it should be.
+        what: what was expected, in words.
+        name: of the value, as its user wrote it.
+        got: the value.
+        do: a sentence that says what to do.
+
     Raises:
-        ConfigError: unless ``ok``: "Expected <what> for `<name>`, got <got>. <do>"
+        ConfigError: not ``ok``: "Expected <what> for `<name>`, got <got>. <do>"
     """
     if not ok:
         raise ConfigError(f"Expected {what} for `{name}`, got {got!r}.{' ' + do if do else ''}")

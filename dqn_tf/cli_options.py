@@ -146,7 +146,11 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
 
 
 def count(text: str) -> int:
-    """A positive whole number: 2000000, 2_000_000 or 2e6."""
+    """A positive whole number: 2000000, 2_000_000 or 2e6.
+
+    Raises:
+        ArgumentTypeError: the text is none.
+    """
     try:
         number = float(text)
         if number >= 1 and number == int(number):

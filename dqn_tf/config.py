@@ -329,7 +329,11 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
-        """The inverse of ``to_json``.  Raises ConfigError if the schema is another one or a field does not fit."""
+        """The inverse of ``to_json``.
+
+        Raises:
+            ConfigError: the schema is another one, or a field does not fit.
+        """
         expect(isinstance(data, dict), "named fields", "config.json", data, "The file is damaged.")
         expect(
             data.get("schema") == SCHEMA,
@@ -344,6 +348,9 @@ class RunConfig:
         """A copy with "path=value" settings applied; agent fields need no prefix ("optimizer.learning_rate=1e-4").
 
         All are applied at once, so their order does not matter; of two for the same path the later counts.
+
+        Raises:
+            ConfigError: an unknown path (with the nearest ones), or a value of the wrong type or out of range.
         """
         return apply_settings(self, settings)
 
@@ -357,7 +364,18 @@ def setting_paths(config: RunConfig) -> list[str]:
 
 
 def apply_settings(config: RunConfig, settings: list[str]) -> RunConfig:
-    """See ``RunConfig.with_settings``."""
+    """See ``RunConfig.with_settings``.
+
+    Args:
+        config: is not changed.
+        settings: "path=value" texts.
+
+    Returns:
+        The changed copy.
+
+    Raises:
+        ConfigError: an unknown path (with the nearest ones), or a value of the wrong type or out of range.
+    """
     of_agent = {f.name for f in dataclasses.fields(AgentConfig)}
     agent: list[tuple[str, str]] = []
     own: list[tuple[str, str]] = []

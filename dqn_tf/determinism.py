@@ -34,9 +34,15 @@ VERSIONS = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py")
 def enable(threads: int, *, required: bool = True) -> None:
     """Pin TensorFlow's threads and make its operations deterministic.
 
-    Every operation runs on one thread (the order of its sums never changes), and ``threads`` of them run at a time:
-    so results do not depend on ``threads``.  Raises RunError if TensorFlow already runs here with other threads; if
-    that is not ``required``, it keeps those.
+    Every operation runs on one thread (the order of its sums never changes), and several of them run at a time: so
+    results do not depend on their number.
+
+    Args:
+        threads: operations at a time.
+        required: whether an error is raised where TensorFlow already runs with other threads; else it keeps those.
+
+    Raises:
+        RunError: TensorFlow already runs in this process with other threads, and ``required``.
     """
     config = tf.config.threading
     try:

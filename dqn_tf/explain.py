@@ -42,11 +42,14 @@ def rows(name: str, environment: str | None = None) -> list[Row]:
     """Every field of a preset: of the agent, the evaluation, the protocol, and the iteration's length.
 
     Args:
-        name: The preset.
-        environment: Whose values, where they differ between environments (``Preset.environments``); None: the first's.
+        name: the preset.
+        environment: whose values, where they differ between environments (``Preset.environments``); None: the first's.
+
+    Returns:
+        One row for each field.
 
     Raises:
-        ConfigError: The preset is unknown, or says nothing of the environment.
+        ConfigError: the preset is unknown, or has no values for the environment.
     """
     preset = _load(name, environment)
     parts: list[tuple[str, Any, dict[str, str]]] = [
@@ -75,9 +78,18 @@ def _row(path: str, value: object, unit: str, meaning: str, source: str, module:
 
 
 def explain(name: str, width: int = 120, environment: str | None = None) -> str:
-    """A page of text, at most ``width`` characters wide where words allow it: the fields file by file.
+    """A page of text: the fields file by file.
 
-    Raises ConfigError as ``rows``, with the nearest names.
+    Args:
+        name: the preset.
+        width: of the page, in characters; longer where words do not fit.
+        environment: as for ``rows``.
+
+    Returns:
+        The page.
+
+    Raises:
+        ConfigError: as ``rows``.
     """
     preset, table, width = _load(name, environment), rows(name, environment), max(LEAST_WIDTH, width)
     lines = [*_wrapped("", f"{preset.name}: {preset.summary}", width), *_wrapped("Source: ", preset.reference, width)]
@@ -127,7 +139,18 @@ def _wrapped(head: str, text: str, width: int, indent: int | None = None) -> lis
 
 
 def as_json(name: str, environment: str | None = None) -> str:
-    """The same as one line of JSON: preset, summary, reference, fields (objects), deviations."""
+    """The fields of a preset as one line of JSON.
+
+    Args:
+        name: the preset.
+        environment: as for ``rows``.
+
+    Returns:
+        preset, summary, reference, fields (objects), deviations.
+
+    Raises:
+        ConfigError: as ``rows``.
+    """
     preset = _load(name, environment)
     table = [row._asdict() for row in rows(name, environment)]
     whole = {"preset": name, "summary": preset.summary, "reference": preset.reference, "fields": table}
@@ -135,7 +158,18 @@ def as_json(name: str, environment: str | None = None) -> str:
 
 
 def as_csv(name: str, environment: str | None = None) -> str:
-    """The fields as CSV with a header, without the last newline."""
+    """The fields of a preset as CSV.
+
+    Args:
+        name: the preset.
+        environment: as for ``rows``.
+
+    Returns:
+        A header and one line for each field, without the last newline.
+
+    Raises:
+        ConfigError: as ``rows``.
+    """
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([Row._fields, *rows(name, environment)])
     return out.getvalue().rstrip("\n")

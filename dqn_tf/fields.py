@@ -38,7 +38,7 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 def is_config(value: object) -> TypeGuard[DataclassInstance]:
-    """Whether a value is a dataclass with fields of its own (not the class itself)."""
+    """Whether a value is a dataclass (not the class itself)."""
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
@@ -61,6 +61,9 @@ def setting(
             JSON where it has its default, so that those runs keep their identity.
         at: the module that carries it out ("agent/update"), if it is not that of the dataclass.
         inside: another field that holds a dataclass; in JSON and in paths the fields of this one are among its fields.
+
+    Returns:
+        A ``dataclasses.Field``.
     """
     metadata = {"unit": unit, "doc": doc, "later": later, "at": at, "inside": inside}
     return dataclasses.field(default=default, metadata=metadata)
@@ -72,7 +75,15 @@ def _inside(cls: type[DataclassInstance] | DataclassInstance) -> dict[str, str]:
 
 
 def name_of(annotation: object, value: object) -> str:
-    """The name that chooses the dataclass ``value`` of a field: its kind, or the place of a class from outside."""
+    """The name that chooses a dataclass as the value of a field.
+
+    Args:
+        annotation: of the field.
+        value: the dataclass.
+
+    Returns:
+        Its kind; of a class from outside the package its place, "module:Class".
+    """
     outsider = contract(annotation) is not None and type(value) not in alternatives(annotation)
     return outside.place(type(value)) if outsider else kind(value)
 
@@ -88,13 +99,29 @@ def outsiders(config: DataclassInstance) -> Iterator[type]:
 
 
 def leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
-    """(path, value, field) of every leaf, depth first; a dataclass among alternatives first yields its kind."""
+    """Every leaf, depth first; a dataclass among alternatives first yields its kind.
+
+    Args:
+        config: a configuration.
+        prefix: what each path begins with.
+
+    Returns:
+        (path, value, field) of each.
+    """
     return ((path, value, field) for path, value, field, _ in owned_leaves(config, prefix))
 
 
 def owned_leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any], str]]:
-    """``leaves``, each with the module that carries it out, as "agent/update": the field says it itself, or it is the
-    module of its dataclass; of a kind, that of the dataclass chosen."""
+    """``leaves``, each with the module that carries it out, "agent/update" for example.
+
+    Args:
+        config: a configuration.
+        prefix: what each path begins with.
+
+    Yields:
+        (path, value, field, module): the module that the field names, or that of its dataclass; of a kind, that of the
+        dataclass chosen.
+    """
     hints = annotations_of(type(config))
     for field in dataclasses.fields(config):
         value, path = getattr(config, field.name), prefix + field.name
@@ -116,7 +143,12 @@ def _module(config: DataclassInstance) -> str:
 def to_json(config: DataclassInstance, *, whole: bool = False) -> dict[str, Any]:
     """Nested plain values; every dataclass carries its kind under "kind".
 
-    whole: also fields that came later and have their default, which are left out of a configuration's identity.
+    Args:
+        config: a configuration.
+        whole: also fields that came later and have their default, which are left out of a configuration's identity.
+
+    Returns:
+        What JSON can hold.
     """
     out: dict[str, Any] = {"kind": kind(config)}
     hints = annotations_of(type(config))
@@ -150,6 +182,9 @@ def from_json(cls: type[T], data: Json, path: str = "") -> T:
         cls: the dataclass.
         data: plain values.
         path: of the data within the whole, for errors.
+
+    Returns:
+        The configuration.
 
     Raises:
         ConfigError: a field is missing, unknown or of the wrong type; the path is named.
@@ -186,7 +221,15 @@ def _taken_apart(cls: type[T], data: dict[str, Any]) -> tuple[dict[str, Any], di
 
 
 def completed(cls: type, data: Json) -> Any:
-    """JSON of ``to_json`` with the later fields that were left out; unchanged if it is not JSON of ``cls``."""
+    """JSON of ``to_json`` with the later fields that were left out.
+
+    Args:
+        cls: the dataclass.
+        data: plain values.
+
+    Returns:
+        The JSON; ``data`` itself if it is not JSON of ``cls``.
+    """
     try:
         return to_json(from_json(cls, data), whole=True)
     except ConfigError:
@@ -226,6 +269,14 @@ def check_types(config: DataclassInstance) -> None:
 def parse(annotation: object, text: str, path: str) -> Any:
     """The value of a field, from its text: 1e-4, 5_000, true, none, 128,128, or a kind.
 
+    Args:
+        annotation: of the field.
+        text: as it was given.
+        path: of the field, for errors.
+
+    Returns:
+        A value that fits the annotation.
+
     Raises:
         ConfigError: the text is no value of the field.
     """
@@ -259,6 +310,9 @@ def with_values(config: T, settings: Sequence[tuple[str, str]], root: str = "") 
         config: a frozen dataclass.
         settings: (path, text) pairs.
         root: path of ``config`` within the whole, for errors.
+
+    Returns:
+        The copy.
 
     Raises:
         ConfigError: a path is unknown (with the nearest ones), or a value has the wrong type or is out of range.
@@ -329,7 +383,15 @@ def digest(data: Json) -> str:
 
 
 def differences(a: Json, b: Json, path: str = "") -> list[tuple[str, Any, Any]]:
-    """(path, value in a, value in b) of every leaf in which two JSON trees differ."""
+    """Every leaf in which two JSON trees differ.
+
+    Args:
+        a, b: the trees.
+        path: of both within the whole.
+
+    Returns:
+        (path, value in a, value in b) of each; None for a value that is missing.
+    """
     if isinstance(a, dict) and isinstance(b, dict):
         out = []
         for key in sorted({*a, *b}):

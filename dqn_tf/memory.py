@@ -130,7 +130,15 @@ def _sampler_bytes(config: RunConfig, capacity: int | None) -> int:
 
 
 def gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
-    """Bytes that a replay on a GPU needs there: all its rows, from the start, and one row of zeros."""
+    """Bytes that a replay on a GPU needs there: all its rows, from the start, and one row of zeros.
+
+    Args:
+        config: the run.
+        capacity: another one than the configuration's, in transitions.
+
+    Returns:
+        Bytes.
+    """
     spec = envs.observation_spec(config.environment, config.protocol)
     frame = expected_bytes(spec, "none")
     capacity = config.agent.storage.capacity if capacity is None else capacity
@@ -138,7 +146,15 @@ def gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
 
 
 def beside_gpu_bytes(config: RunConfig, capacity: int | None = None) -> int:
-    """Bytes that such a replay needs on the host: columns, sampler, and the frames that are kept aside."""
+    """Bytes that such a replay needs on the host: columns, sampler, and the frames that are kept aside.
+
+    Args:
+        config: the run.
+        capacity: another one than the configuration's, in transitions.
+
+    Returns:
+        Bytes.
+    """
     row = column_bytes(envs.observation_spec(config.environment, config.protocol))
     return _rows(config, capacity) * row + _sampler_bytes(config, capacity) + _aside_bytes(config)
 
@@ -248,7 +264,12 @@ class Watch:
     """Watches a compressed replay while it grows, as only then it is known how well its frames compress."""
 
     def __init__(self, config: RunConfig, say: Callable[[str], None]) -> None:
-        self._rows, self._say, self._told = _rows(config), say, False
+        """
+        Args:
+            config: of the run.
+            say: called with a warning, once.
+        """
+        self._rows, self._say, self._warned = _rows(config), say, False
         self._needed = config.agent.storage.compression != "none"
 
     def check(self, ring: Ring) -> None:
@@ -270,8 +291,8 @@ class Watch:
                 "and stopped; the same command continues it where more memory is free. Or start again with a smaller "
                 f"replay: --set replay.capacity={int(len(ring) * 0.9)}"
             )
-        if more > have - RESERVE and not self._told:
-            self._told = True
+        if more > have - RESERVE and not self._warned:
+            self._warned = True
             self._say(
                 f"Memory may not suffice: {numbers}, so that {more / 1e9:.2f} GB more will be needed, and "
                 f"{have / 1e9:.2f} GB are {whose}. When less than {RESERVE / 1e9:.2f} GB are left, the run is saved "

@@ -40,7 +40,14 @@ def place(thing: type | FunctionType) -> str:
 
 
 def found(place: str, path: str) -> Any:
-    """What stands at ``place``, as ``place(...)`` writes it.  path: whose value it is, for the error.
+    """The class or function at a place.
+
+    Args:
+        place: "module:Name", as ``place`` gives it.
+        path: of the field whose value it is, for the message.
+
+    Returns:
+        The class or function.
 
     Raises:
         ConfigError: there is nothing.
@@ -97,7 +104,15 @@ def is_contract(annotation: object) -> bool:
 
 
 def lacks(contract: type, value: object) -> list[str]:
-    """What ``value`` lacks to satisfy a contract in a configuration: members by name, or to be a frozen dataclass."""
+    """What a value lacks to satisfy a contract in a configuration.
+
+    Args:
+        contract: a Protocol.
+        value: any.
+
+    Returns:
+        Missing members by name, and "to be a frozen dataclass".
+    """
     asked = {*vars(contract), *contract.__annotations__}
     missing = sorted(name for name in asked if not name.startswith("_") and not hasattr(value, name))
     frozen = getattr(getattr(type(value), "__dataclass_params__", None), "frozen", False)

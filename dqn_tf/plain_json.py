@@ -13,6 +13,13 @@ Json: TypeAlias = Any
 def dumps(data: Json, indent: int | None = None) -> str:
     """The JSON text of plain nested data; a number that is not finite becomes null, a value that is missing.
 
+    Args:
+        data: dictionaries by text, lists, numbers, texts, true, false, None.
+        indent: of each level, in spaces; None: one line.
+
+    Returns:
+        The text.
+
     >>> dumps({"mean": float("nan"), "returns": [1.0, float("inf")]})
     '{"mean": null, "returns": [1.0, null]}'
     """

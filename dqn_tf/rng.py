@@ -23,9 +23,10 @@ class Stream:
     """
 
     def __init__(self, seed: int, name: str) -> None:
-        """Args:
-        seed: the run's seed, >= 0.
-        name: what is drawn: "train/sticky".
+        """
+        Args:
+            seed: the run's seed, >= 0.
+            name: what is drawn: "train/sticky".
         """
         digest = hashlib.sha256(f"dqn_tf|{seed}|{name}".encode()).digest()
         self.seed, self.name = seed, name

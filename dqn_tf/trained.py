@@ -39,8 +39,11 @@ def read(run_dir: str | Path, say: Say = print, *, check_pieces: bool = True) ->
 
     Args:
         run_dir: the directory of a run, complete or not.
-        say: told of every checkpoint that is skipped, and why.
+        say: called with a sentence about every checkpoint that is skipped.
         check_pieces: whether the replay's files are verified too.
+
+    Returns:
+        The run's configuration, its state, and a function that reads a piece.
 
     Raises:
         ConfigError: there is no run, or another version of dqn_tf wrote it.
@@ -88,7 +91,10 @@ def load(
             is of (`evaluation.final_network`), or the last where there is no best one yet.
         seed: of the agent's own draws (see ``TrainedAgent``); the run's own by default.
         environment: as for ``train``: what makes it, where only this program has it.
-        say: told of every checkpoint that is skipped, and why.
+        say: called with a sentence about every checkpoint that is skipped.
+
+    Returns:
+        The agent.
 
     Raises:
         ConfigError: there is no run, another version of dqn_tf wrote it, or it keeps no best network.
@@ -134,7 +140,13 @@ class TrainedAgent:
     def __init__(
         self, config: RunConfig, network: Literal["last", "best"], frames: int, theta: dict[str, np.ndarray], seed: int
     ) -> None:
-        """theta: the weights by their places, as in ``Parameters.theta``.
+        """
+        Args:
+            config: the run's configuration.
+            network: "last" or "best".
+            frames: of training that this network has seen.
+            theta: the weights by their places, as in ``Parameters.theta``.
+            seed: of the agent's own draws.
 
         Raises:
             ValueError: the weights are those of another network.
@@ -218,6 +230,9 @@ class TrainedAgent:
         Args:
             stream: names its random streams (of ``seed``); another name gives other episodes.
             drawing: whether its ``render`` will be called.
+
+        Returns:
+            The environment, before its first reset.
         """
         protocol = evaluation.scoring_protocol(self.config)
         return envs.make(self.config.environment, protocol, self.seed, stream, training=False, drawing=drawing)

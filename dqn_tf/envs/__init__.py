@@ -44,28 +44,63 @@ AnyProtocol = AtariProtocol | GymnasiumProtocol | MinAtarProtocol
 
 
 class Environment(Protocol):
-    """What every environment can do; see ``atari.AtariEnvironment`` and ``classic.GymnasiumEnvironment``."""
+    """The contract of an environment; see ``atari.AtariEnvironment`` and ``classic.GymnasiumEnvironment``."""
 
     spec: EnvironmentSpec
 
     @property
-    def last(self) -> TimeStep: ...
-    def reset(self) -> TimeStep: ...
-    def step(self, action: int) -> TimeStep: ...
-    def render(self) -> np.ndarray: ...
-    def state(self) -> dict[str, Any]: ...
-    def restore(self, state: dict[str, Any]) -> None: ...
-    def begin_anew(self, state: dict[str, Any]) -> None: ...
-    def close(self) -> None: ...
+    def last(self) -> TimeStep:
+        """The latest answer.
+
+        Raises:
+            RunError: there is none yet.
+        """
+
+    def reset(self) -> TimeStep:
+        """Begin the agent's next episode: its first answer."""
+
+    def step(self, action: int) -> TimeStep:
+        """Take an action, an index into ``spec.action_names``.
+
+        Raises:
+            RunError: reset() is due.
+            ConfigError: there is no such action, or it is illegal now.
+        """
+
+    def render(self) -> np.ndarray:
+        """The present picture, [H, W, 3] uint8 RGB."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides the future of the environment."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Return to the moment of ``state``, in this or another object or process.
+
+        Raises:
+            RunError: the state is another environment's.
+            InexactRestore: the episode ends elsewhere when it is played again.
+        """
+
+    def abandon_episode(self, state: dict[str, Any]) -> None:
+        """Abandon the episode of ``state``: the next reset() begins the one after it."""
+
+    def close(self) -> None:
+        """Release all resources.  Nothing may be called afterwards."""
 
 
 def check_environment(name: str) -> str:
-    """The canonical id of an environment: "ale:breakout", "minatar:breakout", "gym:CartPole-v1".
+    """The canonical id of an environment: "ale:breakout", "minatar:breakout", "gym:CartPole-v1".  No emulator is
+    started.
 
-    name: a game in any spelling of ``games.resolve``, "minatar_breakout", an id of registered.py, or a canonical id.
-    No emulator is started.
+    Args:
+        name: a game in any spelling of ``games.resolve``, "minatar_breakout", an id of registered.py, or a canonical
+            id.
 
-    Raises ConfigError: nothing has this name; the nearest names of both kinds are given.
+    Returns:
+        The id.
+
+    Raises:
+        ConfigError: nothing has this name; it gives the nearest names of all kinds.
     """
     if name.startswith(("minatar:", "minatar_")):
         from dqn_tf.envs import minatar
@@ -94,8 +129,15 @@ def check_environment(name: str) -> str:
 def identify(environment: str | Callable[..., Any], arguments: Mapping[str, Any] | None = None) -> str:
     """The canonical id of an environment that is given by name, or as a function or class that makes it.
 
-    arguments: keywords for it, beside its own.  Raises ConfigError as ``check_environment``; or they cannot be written
-    as JSON.
+    Args:
+        environment: a name as for ``check_environment``, or the function or class.
+        arguments: keywords for it, beside its own.
+
+    Returns:
+        The id.
+
+    Raises:
+        ConfigError: nothing has this name, or the arguments cannot be written as JSON.
     """
     if isinstance(environment, str) and not arguments:
         return check_environment(environment)
@@ -106,9 +148,10 @@ def identify(environment: str | Callable[..., Any], arguments: Mapping[str, Any]
 
 
 def keywords(texts: Sequence[str]) -> dict[str, Any]:
-    """Keyword arguments from "name=value" texts: level=3, easy=true, sizes=[1,2]; what is no JSON is a text.
+    """Keyword arguments from "name=value" texts: level=3, easy=true, sizes=[1,2]; a value that is no JSON is a text.
 
-    Raises ConfigError: a text of another form.
+    Raises:
+        ConfigError: a text has another form.
     """
     out: dict[str, Any] = {}
     for text in texts:
@@ -151,7 +194,15 @@ def _is_registered(name: str) -> bool:
 
 
 def notes(name: str, protocol: AnyProtocol | None) -> list[str]:
-    """What whoever asks for an environment by this name may not expect, a sentence each."""
+    """What may surprise a user who asks for an environment by this name.
+
+    Args:
+        name: as it was given.
+        protocol: of the run; None: there is none.
+
+    Returns:
+        One sentence each; may be none.
+    """
     game = None if ":" in name else games.spelled(name)
     if game and _is_registered(name):
         return [f"{name} is the environment that Gymnasium has under exactly this id; the Atari game is ale:{game}."]
@@ -173,14 +224,21 @@ def make(
     training: bool = True,
     drawing: bool = False,
 ) -> Environment:
-    """An environment by name, in any spelling of ``check_environment``.
+    """An environment by name.
 
-    protocol: for Atari games; Gymnasium environments may have one of their kind, and take no notice of others.  seed,
-    stream: which random streams it draws from; give training and evaluation different ones.  training: whether a
-    protocol's training column applies.  drawing: whether ``render`` will be called (of no meaning for Atari games,
-    which can always draw).
+    Args:
+        environment: in any spelling of ``check_environment``.
+        protocol: how it is played; only a protocol of its kind has an effect, and Atari games need one.
+        seed: of the run.
+        stream: which of the run's random streams it draws from; training and evaluation need different ones.
+        training: whether the protocol's settings for training apply, or those for evaluation.
+        drawing: whether ``render`` will be called; of no effect for Atari games, which can always draw.
 
-    Raises ConfigError: unknown name, an Atari game without a protocol, or an environment of an unsupported kind.
+    Returns:
+        The environment, before its first reset.
+
+    Raises:
+        ConfigError: unknown name, an Atari game without a protocol, or an environment of an unsupported kind.
     """
     kind, _, name = check_environment(environment).partition(":")
     if kind == "gym":
@@ -204,7 +262,17 @@ def make(
 
 
 def observation_spec(environment: str, protocol: AnyProtocol | None) -> ObservationSpec:
-    """What an environment will show, without starting an emulator; of another one, it is made once to be asked."""
+    """The form of an environment's observations.
+
+    No emulator is started; an environment of Gymnasium's is made once, and asked.
+
+    Args:
+        environment: in any spelling of ``check_environment``.
+        protocol: how it is played.
+
+    Returns:
+        Shape, dtype, stack, and whether there are masks.
+    """
     if environment.startswith("ale:") and isinstance(protocol, AtariProtocol):
         size = (protocol.frame_height, protocol.frame_width)
         return ObservationSpec(size, "uint8", protocol.stack, protocol.stack_padding)
@@ -229,21 +297,26 @@ def portable(environment: str) -> tuple[bytes | None, Any]:
     """What a worker process needs beside the id, see ``registered.portable``; and what is known of its masks."""
     if not environment.startswith("gym:"):
         return None, None
-    from dqn_tf.envs import classic, registered
+    from dqn_tf.envs import legal, registered
 
     env_id = environment.removeprefix("gym:")
-    return registered.portable(env_id), classic.known_source(env_id)
+    return registered.portable(env_id), legal.known_source(env_id)
 
 
 def adopt(environment: str, found: tuple[bytes | None, Any]) -> None:
-    """In a worker process: use what ``portable`` gave."""
+    """In a worker process: use what ``portable`` gave.
+
+    Args:
+        environment: canonical id.
+        found: as ``portable`` gave it.
+    """
     if not environment.startswith("gym:"):
         return
-    from dqn_tf.envs import classic, registered
+    from dqn_tf.envs import legal, registered
 
     registered.adopt(found[0])
     if found[1]:
-        classic.know_source(environment.removeprefix("gym:"), found[1])
+        legal.know_source(environment.removeprefix("gym:"), found[1])
 
 
 def rom_md5(environment: str) -> str | None:

@@ -1,6 +1,6 @@
-"""What a Gymnasium environment of anybody's answers, held against what its spaces declare.
+"""The answers of a Gymnasium environment, checked against what its spaces declare.
 
-Everything is looked at before it is used, so that nothing wrong enters a replay, a network or a score.  In the usual
+Everything is checked before it is used, so that nothing wrong enters a replay, a network or a score.  In the usual
 case (an array of the declared shape and type, a float, two bools) that is a few comparisons.
 """
 
@@ -40,7 +40,11 @@ class Answers:
         self._wide = self._declared.kind == "f" and self._declared != np.dtype(np.float32)
 
     def reset(self, answer: Any) -> np.ndarray:
-        """The observation of an answer to reset(), as an array [D] float32 of its own.  Raises Unfit."""
+        """The observation of an answer to reset(), as an array [D] float32 of its own.
+
+        Raises:
+            InvalidAnswer: the answer cannot be used.
+        """
         if not isinstance(answer, tuple):
             raise Unfit(f"expected (observation, info) from reset(), got {_kind(answer)} alone. {OLD_RESET}: {_HOW}")
         if len(answer) != 2 or not isinstance(answer[1], dict):
@@ -49,7 +53,11 @@ class Answers:
         return self.observation(answer[0])
 
     def step(self, answer: Any) -> Answer:
-        """An answer to step().  Raises Unfit."""
+        """An answer to step().
+
+        Raises:
+            InvalidAnswer: it cannot be used.
+        """
         if type(answer) is not tuple or len(answer) != 5:
             raise Unfit(_not_five(answer))
         observation, reward, terminated, truncated, _ = answer
@@ -65,7 +73,11 @@ class Answers:
         return Answer(seen, reward, terminated, truncated)
 
     def observation(self, given: Any) -> np.ndarray:
-        """A copy [D] float32.  Raises Unfit: not the declared shape or type, not finite, or too large for float32."""
+        """A copy of an observation, [D] float32.
+
+        Raises:
+            InvalidAnswer: it has not the declared shape or type, is not finite, or too large for float32.
+        """
         if type(given) is not np.ndarray or given.dtype is not self._dtype or given.shape != self._shape:
             given = self._unusual(given)
         if self._wide:
@@ -100,7 +112,11 @@ class Answers:
 
 
 def number(reward: Any) -> float:
-    """A reward as a float: also of NumPy's types, and of an array of one number.  Raises Unfit."""
+    """A reward as a float: also of NumPy's types, and of an array of one number.
+
+    Raises:
+        InvalidAnswer: it is no number.
+    """
     kind = getattr(getattr(reward, "dtype", None), "kind", "")
     if isinstance(reward, bool | int | float) or (kind and kind in "buif" and np.size(reward) == 1):
         try:
@@ -111,7 +127,18 @@ def number(reward: Any) -> float:
 
 
 def flag(name: str, value: Any) -> bool:
-    """terminated or truncated as a bool.  Raises Unfit."""
+    """terminated or truncated as a bool.
+
+    Args:
+        name: which of them, for the message.
+        value: a bool, or 0 or 1, of any type of Python's or NumPy's.
+
+    Returns:
+        True or False.
+
+    Raises:
+        InvalidAnswer: it is neither.
+    """
     if isinstance(value, bool | np.bool_):
         return bool(value)
     kind = getattr(getattr(value, "dtype", None), "kind", "")
@@ -133,9 +160,15 @@ def _not_five(answer: Any) -> str:
 
 
 def unpacked_wrongly(error: BaseException, innermost: str) -> str | None:
-    """Gymnasium's wrappers unpack answers before we see them: what came, if ``error`` was raised by that.
+    """What an environment answered, if one of Gymnasium's wrappers, which unpacks answers before we see them, failed
+    at it.
 
-    innermost: the file in which it was raised.
+    Args:
+        error: what was raised.
+        innermost: the file in which it was raised.
+
+    Returns:
+        The answer in words; None if the error is another one.
     """
     words = str(error)
     wrappers = str(gymnasium.__path__[0])

@@ -1,6 +1,6 @@
 """Numbers as vectors: Discrete and MultiDiscrete one-hot, MultiBinary as 0 and 1, a single number as a vector of one.
 
-The vectors are those of gymnasium.spaces.utils.flatten, which does not look whether an observation is one of its space.
+The vectors are those of gymnasium.spaces.utils.flatten, which does not check that an observation is one of its space.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ class AsVector(gymnasium.ObservationWrapper[np.ndarray, Any, Any]):
         self.observation_space = flatten_space(env.observation_space)  # type: ignore[assignment]
 
     def observation(self, observation: Any) -> np.ndarray:
-        """[D].  Raises Unfit: it is none of the space's."""
+        """An observation as a vector [D].
+
+        Raises:
+            InvalidAnswer: it is none of the space's.
+        """
         space = self.env.observation_space
         one_number = isinstance(space, spaces.Box)  # whose bounds are taken as lightly as those of vectors
         if np.shape(observation) != space.shape or not (one_number or space.contains(observation)):

@@ -39,16 +39,23 @@ class AtariEnvironment:
     The last observation of a game shows the real last screens, where Gymnasium's AtariPreprocessing and Dopamine show
     those of the step before once more (docs/screens.md); Gymnasium's way is `ending_screen`=left_out.
 
-    Observations [h, w, stack] and frames [h, w] are read-only uint8 arrays that stay valid and unchanged for ever.
+    Observations [h, w, stack] and frames [h, w] are read-only uint8 arrays that stay valid and unchanged.
     Streams: ``{stream}/sticky`` and ``{stream}/noops`` of ``seed``, counter = the game episode's number, from 0.
     """
 
     def __init__(
         self, game: str, protocol: AtariProtocol, seed: int, stream: str = "train", training: bool = True
     ) -> None:
-        """game: any spelling ``games.resolve`` knows.  training: whether the protocol's training column applies.
+        """
+        Args:
+            game: in any spelling of ``games.resolve``.
+            protocol: how it is played.
+            seed: of the run.
+            stream: which random streams of it.
+            training: whether the protocol's settings for training apply, or those for evaluation.
 
-        Raises ConfigError: unknown game, or it has no such mode or difficulty.
+        Raises:
+            ConfigError: unknown game, or it has no such mode or difficulty.
         """
         self.game, self.training = games.resolve(game), training
         self.protocol = protocol = variants.settled(self.game, protocol)
@@ -58,7 +65,7 @@ class AtariEnvironment:
         self._actions = self._emulator.actions(protocol.action_set)
         self._names = tuple(action.name for action in self._actions)
         self._view = View(protocol, self._emulator.height, self._emulator.width)
-        self._raw = list(self._view.raw)
+        self._screens = list(self._view.screens)
         self._grab = self._ale.getScreenRGB if self._view.rgb else self._ale.getScreenGrayscale
         size = (protocol.frame_height, protocol.frame_width)
         self._history = History(*size, protocol.stack, protocol.stack_padding)
@@ -78,7 +85,11 @@ class AtariEnvironment:
     # -- playing -----------------------------------------------------------------------------------------------------
     @property
     def last(self) -> TimeStep:
-        """The latest answer.  Raises RunError: there is none yet."""
+        """The latest answer.
+
+        Raises:
+            RunError: there is none yet.
+        """
         if self._last is None:
             raise checks.RunError("Expected a call of reset() before `last`, got none.")
         return self._last
@@ -95,7 +106,9 @@ class AtariEnvironment:
     def step(self, action: int) -> TimeStep:
         """Hold ``action`` (an index into spec.action_names) for frame_skip frames, fewer if the episode ends.
 
-        Raises RunError: reset() is due.  ConfigError: no such action.  Both before anything is touched.
+        Raises:
+            RunError: reset() is due; nothing was touched.
+            ConfigError: no such action; nothing was touched.
         """
         if self._awaiting:
             raise checks.RunError("Expected reset() after the end of an episode, got step(). Call reset() first.")
@@ -165,7 +178,7 @@ class AtariEnvironment:
 
     def _first_screen(self) -> int:
         """Put the game's first screen where the view reads; how many screens that is."""
-        self._raw[0][...] = self._emulator.first_rgb if self._view.rgb else self._emulator.first_gray
+        self._screens[0][...] = self._emulator.first_rgb if self._view.rgb else self._emulator.first_gray
         return 1
 
     def _show(self, count: int, ends: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +214,7 @@ class AtariEnvironment:
                 self._over = self._truncated = True
             stop = self._over or (lost and stop_at_life)
             if self._visible and (k >= window_start or stop) and not (stop and leave_out):
-                self._grab(self._raw[shown])
+                self._grab(self._screens[shown])
                 shown += 1
             if stop:
                 break
@@ -259,8 +272,9 @@ class AtariEnvironment:
 
         Takes as long as playing the game so far without rendering (about 0.4 ms a step).
 
-        Raises RunError: the state is another environment's.  InexactRestore: the replay does not end where the state
-        was taken.
+        Raises:
+            RunError: the state is another environment's.
+            InexactRestore: the replay does not end where the state was taken.
         """
         if str(state["environment"]) != self._identity:
             raise checks.RunError(
@@ -280,8 +294,8 @@ class AtariEnvironment:
                 "one. Was the state saved with another version of ale-py or dqn_tf?"
             )
 
-    def begin_anew(self, state: dict[str, Any]) -> None:
-        """Give up the game that was under way: the next reset() begins the one after it."""
+    def abandon_episode(self, state: dict[str, Any]) -> None:
+        """Abandon the game of ``state``: the next reset() begins the one after it."""
         self._forget(int(state["episode"]))
 
     def _forget(self, episode: int) -> None:

@@ -1,9 +1,10 @@
-"""Gymnasium environments with vector observations, with the same manners as the Atari games.
+"""Gymnasium environments with vector observations, with the interface of the Atari games, exact save and restore
+included.
 
 Each episode is begun with a seed drawn from (seed, stream, episode number), so the number and the log of actions are
-the whole state, and replaying the log restores it.  Whether that is true of an environment is up to its author: it is
-tried before training (trial.py), and at every restore the episode that was under way and the one before it are played
-again and compared, answer by answer.
+the whole state, and replaying the log restores it.  That holds if the environment's episodes
+are a function of seed and actions: it is tried before training (trial.py), and at every restore the episode that was
+under way and the one before it are played again and compared, answer by answer.
 """
 
 from __future__ import annotations
@@ -20,21 +21,17 @@ import numpy as np
 
 from dqn_tf import checks, rng
 from dqn_tf.checks import EnvironmentFault, InexactRestore
-from dqn_tf.envs import legal, registered
+from dqn_tf.envs import legal, making, registered
 from dqn_tf.envs.answers import Answers, Unfit, unpacked_wrongly
-from dqn_tf.envs.as_vector import AsVector, is_scalar
-from dqn_tf.envs.registered import told
+from dqn_tf.envs.registered import describe_error
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
 
 State = dict[str, Any]
-_sources: dict[
-    str, tuple[Any, legal.Source]
-] = {}  # where the masks of an id are, and what the id meant when it was asked
 _numbers = struct.Struct("<ddBBB").pack  # reward, discount, step_type, episode_over, truncated
 
 
-class Played(NamedTuple):
+class EpisodeLog(NamedTuple):
     """An episode, as far as it was played: its number, its actions, and a digest of all its answers."""
 
     episode: int
@@ -58,24 +55,31 @@ class GymnasiumEnvironment:
         protocol: GymnasiumProtocol | None = None,
         drawing: bool = False,
     ) -> None:
-        """training: accepted for symmetry with Atari; there is no difference here.  protocol: its time limit; rewards
-        are always raw.  drawing: whether ``render`` will be called; an environment that is not asked to draw may not
-        even have the means.
+        """
+        Args:
+            env_id: an id of registered.py.
+            seed: of the run.
+            stream: which random stream of it.
+            training: of no effect here, where Atari games have settings of their own for evaluation.
+            protocol: its time limit; rewards are always raw.
+            drawing: whether ``render`` will be called; an environment that is not asked to draw may not even have the
+                means.
 
-        Raises ConfigError: unknown id, or observations or actions of another kind.
+        Raises:
+            ConfigError: unknown id, it cannot be made, or observations or actions are of another kind.
         """
         if registered.find(env_id) is None:
             raise checks.unknown("Gymnasium environment", env_id, registered.known_ids())
         self._limit_ends = protocol is not None and protocol.time_limit == "terminal"
         most_steps = protocol.max_steps_per_episode if protocol else None
-        self._adopt(env_id, _make(env_id, drawing, most_steps), seed, stream, training)
+        self._adopt(env_id, making.make(env_id, drawing, most_steps), seed, stream, training)
 
     _early: Any  # the environment's answer to the reset of episode 0, before that is asked for
 
     def _adopt(self, env_id: str, env: Any, seed: int, stream: str, training: bool) -> None:
         self.env_id, self.training, self._env = env_id, training, env
         self._identity = f"{env_id}|{seed}|{stream}|{training}"
-        observations, actions = check_spaces(env, env_id)
+        observations, actions = making.check_spaces(env, env_id)
         self._start, self._num_actions = int(actions.start), int(actions.n)
         names = tuple(str(a + self._start) for a in range(self._num_actions))
         self._answers = Answers(observations)
@@ -88,7 +92,7 @@ class GymnasiumEnvironment:
     def _source_of_masks(self) -> legal.Source:
         """Where its masks are.  Only a reset tells: that of the first episode, whose answer is kept for then; of
         further objects of the same id it is known."""
-        if (known := known_source(self.env_id)) is not None:
+        if (known := legal.known_source(self.env_id)) is not None:
             return known
         try:
             self._early = self._env.reset(seed=self._seeds.integer(0))
@@ -96,7 +100,7 @@ class GymnasiumEnvironment:
         except (Exception, SystemExit):  # it is reset again, and told then
             self._early = None
             return "none"
-        know_source(self.env_id, source)
+        legal.know_source(self.env_id, source)
         return source
 
     @property
@@ -109,12 +113,22 @@ class GymnasiumEnvironment:
         self._episode, self._log, self._awaiting_reset = episode, array("i"), True
         self._last: TimeStep | None = None
         self._early = None
-        self._told = hashlib.sha256()  # of the present episode's answers
-        self._before: Played | None = None  # the episode before the present one
+        self._answers_sha = hashlib.sha256()  # of the present episode's answers
+        self._before: EpisodeLog | None = None  # the episode before the present one
 
-    def lend(self, seed: int, stream: str, training: bool) -> GymnasiumEnvironment:
-        """The same simulator under other streams, for what exists once.  This object is out of order until it is
-        restored: whoever lends keeps its ``state``."""
+    def with_streams(self, seed: int, stream: str, training: bool) -> GymnasiumEnvironment:
+        """The same simulator under other random streams, where only one can exist.
+
+        This object must not be used until it is restored, from a ``state`` of before.
+
+        Args:
+            seed: of the run.
+            stream: which random stream of it.
+            training: as for the constructor.
+
+        Returns:
+            An environment before its first reset.
+        """
         other = object.__new__(GymnasiumEnvironment)
         other._limit_ends = self._limit_ends
         other._adopt(self.env_id, self._env, seed, stream, training)
@@ -130,9 +144,10 @@ class GymnasiumEnvironment:
         """Steps after which Gymnasium cuts its episodes off."""
         return getattr(self._env.spec, "max_episode_steps", None)
 
-    def raw(self) -> tuple[Any, Any, Any]:
-        """A reset and a step as the environment itself answers: observation, observation, reward.  Anything that was
-        under way is lost."""
+    def unchecked_answers(self) -> tuple[Any, Any, Any]:
+        """A reset and a step as the environment itself answers: observation, observation, reward.  The episode that
+        was under way is lost.
+        """
         self._forget(self._episode)
         before, info = self._env.reset(seed=0)
         mask = self._legal.read(info)
@@ -141,7 +156,11 @@ class GymnasiumEnvironment:
 
     @property
     def last(self) -> TimeStep:
-        """The latest answer.  Raises RunError: there is none yet."""
+        """The latest answer.
+
+        Raises:
+            RunError: there is none yet.
+        """
         if self._last is None:
             raise checks.RunError("Expected a call of reset() before `last`, got none.")
         return self._last
@@ -149,7 +168,8 @@ class GymnasiumEnvironment:
     def reset(self) -> TimeStep:
         """Begin the next episode.
 
-        Raises EnvironmentFault: the environment raised, or answered what cannot be used.
+        Raises:
+            EnvironmentFault: the environment raised, or answered what cannot be used.
         """
         return self._begin(self._episode + 1)
 
@@ -161,19 +181,20 @@ class GymnasiumEnvironment:
             mask = self._legal.read(answer[1])
         except (Exception, SystemExit) as error:  # sys.exit() of a simulator ends no run of ours
             self._fail(error, f"episode {episode:,}, at its reset")
-        self._before = self._played() if self._last is not None else None
+        self._before = self._episode_log() if self._last is not None else None
         self._episode, self._log, self._awaiting_reset = episode, array("i"), False
-        self._told = hashlib.sha256()
+        self._answers_sha = hashlib.sha256()
         self._last = TimeStep(seen, seen, 0.0, 1.0, StepType.FIRST, False, False, 1, 0, mask)
-        self._tell(self._last, 0.0, 1.0, StepType.FIRST, False, False)
+        self._hash_answer(self._last, 0.0, 1.0, StepType.FIRST, False, False)
         return self._last
 
     def step(self, action: int) -> TimeStep:
         """Take ``action`` (an index into spec.action_names).
 
-        Raises RunError: reset() is due.  ConfigError: no such action, or an illegal one.  Both before
-        anything is touched.  EnvironmentFault: the environment raised, or answered what cannot be used; ``state`` is
-        that of before.
+        Raises:
+            RunError: reset() is due; nothing was touched.
+            ConfigError: no such action, or an illegal one; nothing was touched.
+            EnvironmentFault: the environment raised, or answered what cannot be used; ``state`` is that of before.
         """
         if self._awaiting_reset:
             raise checks.RunError("Expected reset() after the end of an episode, got step(). Call reset() first.")
@@ -198,14 +219,14 @@ class GymnasiumEnvironment:
         discount, kind = 0.0 if ends else 1.0, StepType.LAST if over else StepType.MID
         cut_off = truncated and not terminated
         self._last = TimeStep(seen, seen, reward, discount, kind, over, cut_off, 0 if terminated else 1, 1, mask)
-        self._tell(self._last, reward, discount, kind, over, cut_off)
+        self._hash_answer(self._last, reward, discount, kind, over, cut_off)
         return self._last
 
-    def _tell(self, answer: TimeStep, *numbers: float) -> None:
-        self._told.update(answer.observation.data)
+    def _hash_answer(self, answer: TimeStep, *numbers: float) -> None:
+        self._answers_sha.update(answer.observation.data)
         if answer.mask is not None:
-            self._told.update(answer.mask.data)
-        self._told.update(_numbers(*numbers))
+            self._answers_sha.update(answer.mask.data)
+        self._answers_sha.update(_numbers(*numbers))
 
     def _fail(self, error: Exception | SystemExit, where: str) -> NoReturn:
         """Say whose error it is, where it came and what it says."""
@@ -215,16 +236,19 @@ class GymnasiumEnvironment:
         if wrong:
             text = f"{whose}: {wrong}. This answer was not used."
         else:
-            text = f"{whose}: the environment raised {told(error)}"
+            text = f"{whose}: the environment raised {describe_error(error)}"
         raise EnvironmentFault(text) from error
 
     def render(self) -> np.ndarray:
-        """The present picture, [H, W, 3] uint8 RGB.  Raises RunError: the environment cannot draw itself, or was made
-        without ``drawing``."""
+        """The present picture, [H, W, 3] uint8 RGB.
+
+        Raises:
+            RunError: the environment cannot draw itself, or was made without ``drawing``.
+        """
         try:
             picture = self._env.render() if self._env.render_mode == "rgb_array" else None
         except (Exception, SystemExit) as error:
-            raise checks.RunError(f"{self.env_id} cannot draw itself here: {told(error)}") from error
+            raise checks.RunError(f"{self.env_id} cannot draw itself here: {describe_error(error)}") from error
         if picture is None:
             raise checks.RunError(
                 f"Expected an environment that draws RGB images, got {self.env_id!r}, which does not."
@@ -240,10 +264,10 @@ class GymnasiumEnvironment:
         """Everything that decides the future: episode number (-1 before the first), log [T] int32 of the actions in
         it, digest (SHA-256 of ``last``), and whose state it is.
 
-        evidence: what another object must play to be the same; of the present episode and the one before it the number,
+        evidence: what ``restore`` plays again and compares: of the present episode and the one before it the number,
         the log and the digest of all answers.  No part of ``determinism.digest``: it follows from the rest.
         """
-        played = [self._before, self._played()] if self._last is not None else []
+        played = [self._before, self._episode_log()] if self._last is not None else []
         return {
             "environment": self._identity,
             "episode": self._episode,
@@ -254,22 +278,24 @@ class GymnasiumEnvironment:
             ],
         }
 
-    def _played(self) -> Played:
-        return Played(self._episode, self._log.tolist(), self._told.hexdigest())
+    def _episode_log(self) -> EpisodeLog:
+        return EpisodeLog(self._episode, self._log.tolist(), self._answers_sha.hexdigest())
 
     def restore(self, state: State) -> None:
         """Return to the moment of ``state()``, by replaying the episode's actions, and those of the one before it.
 
-        Raises RunError: the state is another environment's.  InexactRestore: what is replayed is not what was played,
-        from the first answer to the last; then the environment is not a function of its seeds and actions.
+        Raises:
+            RunError: the state is another environment's.
+            InexactRestore: an answer, from the first to the last, is not the one of before; then the environment is
+                not a function of its seeds and actions.
         """
         self._check_whose(state)
         episode, log = int(state["episode"]), np.asarray(state["log"], np.int32).tolist()
         self._forget(episode)
         if not state["digest"]:  # none had begun
             return
-        evidence = [Played(int(e["episode"]), np.asarray(e["log"]).tolist(), e["digest"]) for e in _evidence(state)]
-        for played in evidence or [Played(episode, log, "")]:  # "": of a version that kept no digest
+        evidence = [EpisodeLog(int(e["episode"]), np.asarray(e["log"]).tolist(), e["digest"]) for e in _evidence(state)]
+        for played in evidence or [EpisodeLog(episode, log, "")]:  # "": of a version that kept no digest
             self._replay(played)
         if self._digest() != str(state["digest"]):
             self._differs(episode, "end in the saved observation")
@@ -281,13 +307,13 @@ class GymnasiumEnvironment:
                 f"{str(state['environment'])!r}."
             )
 
-    def _replay(self, played: Played) -> None:
+    def _replay(self, played: EpisodeLog) -> None:
         self._begin(played.episode)
         for action in played.log:
             if self._awaiting_reset:
                 self._differs(played.episode, f"last {len(played.log):,} steps")
             self.step(action)
-        if played.digest and self._told.hexdigest() != played.digest:
+        if played.digest and self._answers_sha.hexdigest() != played.digest:
             self._differs(played.episode, "give the same answers")
 
     def _differs(self, episode: int, how: str) -> NoReturn:
@@ -297,8 +323,12 @@ class GymnasiumEnvironment:
             "actions? `dqn-tf check-env` tells. Was the state saved with other package versions?"
         )
 
-    def begin_anew(self, state: State) -> None:
-        """Give up the episode that was under way: the next reset() begins the one after it."""
+    def abandon_episode(self, state: State) -> None:
+        """Abandon the episode of ``state``: the next reset() begins the one after it.
+
+        Raises:
+            RunError: the state is another environment's.
+        """
         self._check_whose(state)
         self._forget(int(state["episode"]))
 
@@ -314,65 +344,3 @@ class GymnasiumEnvironment:
 
 def _evidence(state: State) -> list[Any]:
     return list(state.get("evidence") or [])
-
-
-def known_source(env_id: str) -> legal.Source | None:
-    """Where the masks of an id are, if that was found out in this process."""
-    meaning, source = _sources.get(env_id, (None, None))
-    return source if source is not None and meaning is registered.meaning(env_id) else None
-
-
-def know_source(env_id: str, source: legal.Source) -> None:
-    """Found out, here or in another process."""
-    _sources[env_id] = (registered.meaning(env_id), source)
-
-
-# -- making one --------------------------------------------------------------------------------------------------------
-def _make(env_id: str, drawing: bool, most_steps: int | None) -> Any:
-    """The environment, or a ConfigError that passes on why it cannot be made (a package that is missing, say)."""
-    try:
-        env = registered.make(env_id, drawing, most_steps)
-    except (Exception, SystemExit) as error:
-        raise checks.ConfigError(
-            f"Expected an environment that can be made for `{env_id}`, got {told(error)}. Install what it asks for, or "
-            "choose another environment."
-        ) from error
-    if is_scalar(getattr(env, "observation_space", None)):
-        env = AsVector(env)
-    try:
-        _check_reset(env, env_id)
-    except checks.ConfigError:
-        env.close()
-        raise
-    return env
-
-
-def _check_reset(env: Any, env_id: str) -> None:
-    if missing := [name for name in ("seed", "options") if not registered.takes(env.unwrapped.reset, name)]:
-        raise checks.ConfigError(
-            f"Expected reset(self, *, seed=None, options=None) of `{env_id}`, got one that takes no "
-            f"{' and no '.join(missing)}. This is the manner before Gymnasium 0.26: take them, and begin with "
-            "super().reset(seed=seed), so that the same seed gives the same episode."
-        )
-
-
-def check_spaces(env: Any, env_id: str) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
-    """The two spaces, if they are of a kind that can be played.  Raises ConfigError."""
-    observations, actions = getattr(env, "observation_space", None), getattr(env, "action_space", None)
-    if isinstance(observations, gymnasium.spaces.Dict | gymnasium.spaces.Tuple):
-        raise checks.ConfigError(
-            f"Expected observations that are one array for `{env_id}`, got {observations}. Give a function that makes "
-            "one vector of them, as gymnasium.wrappers.FlattenObservation does: examples/flattened.py."
-        )
-    if not (isinstance(observations, gymnasium.spaces.Box) and len(observations.shape) == 1):
-        raise checks.ConfigError(
-            f"Expected observations of the form Box [D] for `{env_id}`, got {observations}. Only vectors are "
-            "supported here, and what becomes one (Discrete, MultiDiscrete, MultiBinary, a single number); for Atari "
-            "games give the game's name."
-        )
-    if not isinstance(actions, gymnasium.spaces.Discrete):
-        raise checks.ConfigError(
-            f"Expected actions of the form Discrete for `{env_id}`, got {actions}. Q-learning needs a finite "
-            "set of actions."
-        )
-    return observations, actions

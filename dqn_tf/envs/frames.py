@@ -12,11 +12,17 @@ REC601 = np.array([299, 587, 114], np.float32)
 
 
 def luminance(rgb: np.ndarray, rounding: str) -> np.ndarray:
-    """Rec. 601 luma 0.299 R + 0.587 G + 0.114 B of uint8 [..., 3].
+    """Rec. 601 luma 0.299 R + 0.587 G + 0.114 B.
 
-    rounding: "truncate" or "round" (halves up) -> whole numbers in float32; "none" -> thousandths in float32.
     Deviation: DQN Zoo and Torch sum in floating point, where a gray pixel v can come out as v - 1 after truncation;
     here the sum is exact.
+
+    Args:
+        rgb: [..., 3] uint8.
+        rounding: "truncate", "round" (halves up) or "none".
+
+    Returns:
+        [...] float32: whole numbers; with "none" thousandths.
     """
     thousandths = rgb.astype(np.float32) @ REC601  # at most 255,000: exact
     if rounding == "none":
@@ -30,15 +36,21 @@ def luminance(rgb: np.ndarray, rounding: str) -> np.ndarray:
 class View:
     """The protocol's image path: raw screens of the end of a step -> one frame.
 
-    ``raw`` [K, H, W] (gray) or [K, H, W, 3] (RGB) uint8 is where the emulator writes its K = max_frames_pooled last
+    ``screens`` [K, H, W] (gray) or [K, H, W, 3] (RGB) uint8 is where the emulator writes its K = max_frames_pooled last
     screens of a step; ``frame`` reads the first ``count`` of them.  With ``ending_screen`` left_out it also keeps the
     maximum that it showed last, which is among the screens of a step that ends the game.
     """
 
     def __init__(self, protocol: AtariProtocol, height: int, width: int) -> None:
+        """
+        Args:
+            protocol: its image path.
+            height: H, rows of a screen.
+            width: W, columns of a screen.
+        """
         self.rgb = protocol.luminance != "ale_palette"
-        self.raw = np.empty((protocol.max_frames_pooled, height, width, *([3] if self.rgb else [])), np.uint8)
-        self._pooled = np.empty_like(self.raw[0])
+        self.screens = np.empty((protocol.max_frames_pooled, height, width, *([3] if self.rgb else [])), np.uint8)
+        self._pooled = np.empty_like(self.screens[0])
         self._max_first = protocol.pool_order == "max_then_luminance"
         self._keeps = protocol.ending_screen == "left_out"
         self._kept: np.ndarray | None = None  # of the frame before, if a protocol keeps it
@@ -54,9 +66,13 @@ class View:
         )
 
     def frame(self, count: int, out: np.ndarray, ends: bool = False) -> None:
-        """Write the frame that shows the first ``count`` raw screens to out [h, w] uint8; zeros if count is 0.
+        """Write the frame that shows the first screens.
 
-        ends: the screen of the game's last frame was left out, so the maximum that was shown before counts, too.
+        Args:
+            count: how many of ``screens`` are shown; 0: the frame is zeros.
+            out: [h, w] uint8, to be written to.
+            ends: whether the screen of the game's last frame was left out, so that the maximum shown before counts,
+                too.
         """
         if self._keeps:
             self._frame_with_kept(count, out, ends)
@@ -68,8 +84,8 @@ class View:
     def _pool(self, count: int) -> np.ndarray:
         """The maximum of the first raw screens, count >= 1: bytes, or the luminance of those of RGB."""
         if not self.rgb or self._max_first:
-            return maximum(self.raw[:count], self._pooled)
-        return maximum(luminance(self.raw[:count], self._rounding))
+            return maximum(self.screens[:count], self._pooled)
+        return maximum(luminance(self.screens[:count], self._rounding))
 
     def _gray(self, pooled: np.ndarray) -> np.ndarray:
         return luminance(pooled, self._rounding) if self.rgb and self._max_first else pooled
@@ -84,7 +100,15 @@ class View:
 
 
 def maximum(screens: np.ndarray, buffer: np.ndarray | None = None) -> np.ndarray:
-    """Pixelwise maximum over the first axis of [K, ...], K >= 1; into ``buffer`` if given and needed."""
+    """The pixelwise maximum of some screens.
+
+    Args:
+        screens: [K, ...], K >= 1.
+        buffer: [...], to be written to if K > 1; None: a new array is.
+
+    Returns:
+        [...]; for K = 1 a view of the screen.
+    """
     if len(screens) == 1:
         return screens[0]
     pooled = np.maximum(screens[0], screens[1], out=buffer)
@@ -103,6 +127,13 @@ class History:
     _PLANES = 64
 
     def __init__(self, height: int, width: int, stack: int, padding: str) -> None:
+        """
+        Args:
+            height: h, rows of a frame.
+            width: w, columns of a frame.
+            stack: frames of one observation.
+            padding: how a stack that is not yet full is completed, see ``ObservationSpec``.
+        """
         self._shape, self._stack, self._padding = (height, width), stack, padding
         self._count = 0  # frames since the last cut
         self._planes, self._at = np.empty((0, height, width), np.uint8), 0

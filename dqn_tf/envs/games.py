@@ -83,7 +83,8 @@ _BY_SQUEEZED = {_squeeze(game): game for game in ALL + UNPLAYABLE}
 def find(name: str) -> str | None:
     """The id of the game that ``name`` spells (see ``resolve``), or None.
 
-    Raises ConfigError: the id of a game in a form that cannot be honored here.
+    Raises:
+        ConfigError: the id of a game in a form that cannot be honored here.
     """
     match = _GYM_NAME.match(name.strip().lower())
     game = spelled(name)
@@ -128,10 +129,11 @@ def own_settings(name: str) -> tuple[int, float] | None:
 def resolve(name: str) -> str:
     """The id of a game, from any of its usual spellings.
 
+    Raises:
+        ConfigError: unknown game; it names the nearest ones.
+
     >>> [resolve(n) for n in ("breakout", "MsPacman", "ALE/Breakout-v5", "BreakoutNoFrameskip-v4", "ms-pacman")]
     ['breakout', 'ms_pacman', 'breakout', 'breakout', 'ms_pacman']
-
-    Raises ConfigError: unknown game, naming the nearest ones.
     """
     game = find(name)
     if game is None:

@@ -1,7 +1,7 @@
-"""Which actions a Gymnasium environment of anybody's allows: ``info["action_mask"]`` or ``env.action_masks()``.
+"""Which actions a Gymnasium environment allows: ``info["action_mask"]`` or ``env.action_masks()``.
 
 An environment declares a mask at its first reset; from then on each of its answers must have one, and if it declared
-none, none.  Where a value ends nothing is chosen any more, so no mask is read there.
+none, none.  At termination no action is chosen any more, so no mask is read there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dqn_tf.envs import registered
 from dqn_tf.envs.answers import Unfit
 from dqn_tf.types import TimeStep
 
@@ -17,8 +18,21 @@ Source = Literal["info", "method", "none"]
 WORDS = {"info": 'info["action_mask"]', "method": "action_masks()"}
 
 
+_sources: dict[
+    str, tuple[Any, Source]
+] = {}  # of an id: what it meant when its masks were looked for, and where they are
+
+
 def find(env: Any, info: Any) -> Source:
-    """Where an environment keeps its mask, by its answer to a reset; ``info`` goes before the method."""
+    """Where an environment keeps its mask.
+
+    Args:
+        env: of Gymnasium's interface.
+        info: of its answer to a reset; a mask there is preferred to the method.
+
+    Returns:
+        "info", "method" or "none".
+    """
     if _has_mask(info):
         return "info"
     return "method" if callable(_method(env)) else "none"
@@ -39,19 +53,28 @@ class LegalActions:
     """Reads the masks of one environment."""
 
     def __init__(self, env: Any, source: Source, num_actions: int) -> None:
+        """
+        Args:
+            env: of Gymnasium's interface.
+            source: where its masks are.
+            num_actions: A.
+        """
         self.source, self._actions = source, num_actions
         self._method = _method(env) if source == "method" else None
 
     def read(self, info: Any, terminated: bool = False) -> np.ndarray | None:
-        """The mask [A] bool that belongs to an answer, an array of its own; None of an environment without masks.
+        """The mask that belongs to an answer.
 
         Args:
             info: of the answer to reset() or step().
-            terminated: nothing will be chosen here: all true, whatever the environment says.
+            terminated: whether the episode has terminated: then nothing will be chosen, and all actions count as legal.
+
+        Returns:
+            [A] bool, an array of its own; None of an environment without masks.
 
         Raises:
-            Unfit: there is none, or one where there was none at the first reset; another length or type; or no action
-                is legal.
+            InvalidAnswer: there is none, or one where there was none at the first reset; another length or type; or no
+                action is legal.
         """
         if self.source == "none":
             if _has_mask(info):
@@ -94,7 +117,31 @@ def _what(given: Any, mask: np.ndarray) -> str:
 
 
 def same(one: TimeStep, other: TimeStep) -> bool:
-    """Whether two answers allow the same actions."""
+    """Whether two answers allow the same actions.
+
+    Args:
+        one: an answer.
+        other: another one.
+
+    Returns:
+        True or False.
+    """
     if one.mask is None or other.mask is None:
         return one.mask is other.mask
     return np.array_equal(one.mask, other.mask)
+
+
+def known_source(env_id: str) -> Source | None:
+    """Where the masks of an id are, if that was found out in this process."""
+    meaning, source = _sources.get(env_id, (None, None))
+    return source if source is not None and meaning is registered.meaning(env_id) else None
+
+
+def know_source(env_id: str, source: Source) -> None:
+    """Note where the masks of an id are, as found out here or in another process.
+
+    Args:
+        env_id: an id of registered.py.
+        source: where they are.
+    """
+    _sources[env_id] = (registered.meaning(env_id), source)

@@ -1,4 +1,4 @@
-"""MinAtar games (Young & Tian 2019), with the same manners as the Atari games.
+"""MinAtar games (Young & Tian 2019), with the interface of the Atari games, exact save and restore included.
 
 Paper: Young & Tian 2019, "MinAtar: An Atari-Inspired Testbed for Thorough and Reproducible Reinforcement Learning
 Experiments" (arXiv 1903.03176).
@@ -31,7 +31,11 @@ MAGNIFIED = 16  # pixels of a picture for one cell of the board
 
 
 def resolve(name: str) -> str:
-    """The game that ``name`` spells: "breakout", "Space Invaders".  Raises ConfigError with the nearest names."""
+    """The game that ``name`` spells: "breakout", "Space Invaders".
+
+    Raises:
+        ConfigError: unknown game; it names the nearest ones.
+    """
     plain = name.strip().lower().replace(" ", "_").replace("-", "_")
     if plain not in (*GAMES, OLD):
         raise checks.unknown("MinAtar game", name, (*GAMES, OLD))
@@ -60,8 +64,8 @@ class MinAtarEnvironment:
             ConfigError: no such game, or minatar is not installed.
         """
         self.game, self.protocol, self.training = resolve(game), protocol, training
-        told = fields.digest(fields.to_json(dataclasses.replace(protocol, reward_clip=None)))[:16]
-        self._identity = f"minatar:{self.game}|{told}|{seed}|{stream}|{training}"
+        rules = fields.digest(fields.to_json(dataclasses.replace(protocol, reward_clip=None)))[:16]
+        self._identity = f"minatar:{self.game}|{rules}|{seed}|{stream}|{training}"
         self._board = self._make()
         minimal = self._board.minimal_action_set()
         self._actions = tuple(minimal) if protocol.action_set == "minimal" else tuple(range(len(ACTIONS)))
@@ -88,7 +92,11 @@ class MinAtarEnvironment:
 
     @property
     def last(self) -> TimeStep:
-        """The latest answer.  Raises RunError: there is none yet."""
+        """The latest answer.
+
+        Raises:
+            RunError: there is none yet.
+        """
         if self._last is None:
             raise checks.RunError("Expected a call of reset() before `last`, got none.")
         return self._last
@@ -108,8 +116,8 @@ class MinAtarEnvironment:
         """Take ``action`` (an index into spec.action_names), or the one before it where the protocol is sticky.
 
         Raises:
-            RunError: reset() is due.
-            ConfigError: there is no such action.  Both before anything is touched.
+            RunError: reset() is due; nothing was touched.
+            ConfigError: there is no such action; nothing was touched.
         """
         if self._awaiting_reset:
             raise checks.RunError("Expected reset() after the end of an episode, got step(). Call reset() first.")
@@ -189,8 +197,8 @@ class MinAtarEnvironment:
                 "again, got another one. Was the state saved with another version of minatar?"
             )
 
-    def begin_anew(self, state: dict[str, Any]) -> None:
-        """Give up the episode that was under way: the next reset() begins the one after it."""
+    def abandon_episode(self, state: dict[str, Any]) -> None:
+        """Abandon the episode of ``state``: the next reset() begins the one after it."""
         self._forget(int(state["episode"]))
 
     def _forget(self, episode: int) -> None:

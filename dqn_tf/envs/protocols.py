@@ -22,10 +22,10 @@ LifeLoss = Literal["ignore", "discount", "episode", "episode_noop"]
 class AtariProtocol:
     """How an agent meets an Atari game.
 
-    Life loss: "ignore"; "discount" = the value ends (discount 0) but episode and stack go on; "episode" = the agent's
-    episode ends (discount 0, LAST, the step cut short, no emulator reset) and its next one begins at the same frame
-    with its history cut; "episode_noop" = as "episode", but the next one begins with one no-op step, and a loss of
-    the last life waits for the game's own end.
+    Life loss: "ignore"; "discount" = discount 0, as at a termination, but episode and stack go on; "episode" = the
+    agent's episode ends (discount 0, LAST, the step cut short, no emulator reset) and its next one begins at the same
+    frame with its history cut; "episode_noop" = as "episode", but the next one begins with one no-op step, and a loss
+    of the last life waits for the game's own end.
 
     Raises ConfigError: a value of the wrong type or out of range, or two values that exclude each other.
     """

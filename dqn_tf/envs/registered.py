@@ -1,4 +1,4 @@
-"""Where environments that are not Atari games come from: Gymnasium's registry, and modules of the user's.
+"""Environments that are not Atari games, by id: from Gymnasium's registry, or from modules of the user's.
 
 An id is one of
 
@@ -54,7 +54,11 @@ def _json(arguments: Mapping[str, Any]) -> str:
 
 
 def split(env_id: str) -> EnvironmentId:
-    """An id in its parts.  Raises ConfigError: what stands in braces is not JSON."""
+    """An id in its parts.
+
+    Raises:
+        ConfigError: the text in braces is not JSON.
+    """
     text, brace, rest = env_id.partition("{")
     arguments: Any = {}
     if brace:
@@ -84,7 +88,8 @@ def is_registered(name: str) -> bool:
 def find(env_id: str) -> str | None:
     """``env_id`` as it is written in configurations, if there is such an environment, else None.
 
-    Raises ConfigError: there is no such module, or its import fails; with the module's own words.
+    Raises:
+        ConfigError: there is no such module, or its import fails; with the module's own words.
     """
     parts = split(env_id)
     if meaning(env_id) is None:
@@ -95,7 +100,8 @@ def find(env_id: str) -> str | None:
 def meaning(env_id: str) -> Any:
     """What the id stands for: a specification of Gymnasium's, or a function; None if there is no such thing.
 
-    Raises ConfigError as ``find``.
+    Raises:
+        ConfigError: as ``find``.
     """
     module, name, _ = split(env_id)
     if module.partition(":")[0] == HERE:
@@ -113,7 +119,8 @@ def meaning(env_id: str) -> Any:
 def id_of(factory: Callable[..., Any]) -> str:
     """The canonical id of a function that gives an environment, with the keywords of a functools.partial.
 
-    Raises ConfigError: arguments that have no names, or that JSON cannot say.
+    Raises:
+        ConfigError: it has arguments without names, or ones that JSON cannot express.
     """
     keywords: dict[str, Any] = {}
     while isinstance(factory, functools.partial):
@@ -141,7 +148,18 @@ def _place(factory: Any) -> str | None:
 
 
 def with_arguments(env_id: str, arguments: Mapping[str, Any]) -> str:
-    """The id with these keyword arguments added to its own.  Raises ConfigError: JSON cannot say them."""
+    """An id with more keyword arguments.
+
+    Args:
+        env_id: may have some already.
+        arguments: plain values; they replace those of the same names.
+
+    Returns:
+        The id.
+
+    Raises:
+        ConfigError: JSON cannot express them.
+    """
     parts = split(env_id)
     try:
         _json(arguments)
@@ -154,9 +172,19 @@ def with_arguments(env_id: str, arguments: Mapping[str, Any]) -> str:
 
 
 def make(env_id: str, drawing: bool, most_steps: int | None = None) -> Any:
-    """A new environment of Gymnasium's interface.  Raises whatever making it raises.
+    """A new environment of Gymnasium's interface.
 
-    drawing: whether pictures are wanted.  most_steps: a time limit instead of its own.
+    Args:
+        env_id: an id of this module.
+        drawing: whether pictures are wanted.
+        most_steps: a time limit, in steps, instead of its own; None: its own.
+
+    Returns:
+        A gymnasium.Env.
+
+    Raises:
+        TypeError: the function gave something else.
+        Whatever making it raises.
     """
     found, (_, name, arguments) = meaning(env_id), split(env_id)
     if isinstance(found, gymnasium.envs.registration.EnvSpec):
@@ -179,7 +207,15 @@ def _drawing(creator: Any, registered: str | None, wanted: bool) -> dict[str, An
 
 
 def takes(function: Any, name: str) -> bool:
-    """Whether it can be called with this keyword."""
+    """Whether a function can be called with a keyword.
+
+    Args:
+        function: or class.
+        name: of the keyword.
+
+    Returns:
+        True or False; True where its signature cannot be read.
+    """
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # of compiled code
@@ -191,7 +227,8 @@ def takes(function: Any, name: str) -> bool:
 def portable(env_id: str) -> bytes | None:
     """What another process needs, to find what only this program has registered; None if it finds it by itself.
 
-    Raises ConfigError: nothing could help it.
+    Raises:
+        ConfigError: no other process can make it.
     """
     module, found = split(env_id).module, meaning(env_id)
     advice = (
@@ -217,16 +254,28 @@ def portable(env_id: str) -> bytes | None:
 
 
 def adopt(registered: bytes | None) -> None:
-    """Register what ``portable`` told.  Raises what importing it raises."""
+    """Register what ``portable`` gave; None: nothing.
+
+    Raises:
+        Whatever importing it raises.
+    """
     if registered:
         spec = pickle.loads(registered)  # of our own parent
         gymnasium.registry.setdefault(spec.id, spec)
 
 
 def import_module(module: str, wanted: str) -> Any:
-    """The module, from wherever Python finds it, the present folder included.
+    """A module, from wherever Python finds it, the present folder included.
 
-    wanted: what it is imported for.  Raises ConfigError as ``find``.
+    Args:
+        module: its name.
+        wanted: the environment that it is imported for, for the message.
+
+    Returns:
+        The module.
+
+    Raises:
+        ConfigError: there is no such module, or its import fails; with the module's own words.
     """
     if module == name_of_main():
         return sys.modules["__main__"]  # it must not be run again
@@ -248,14 +297,14 @@ def import_module(module: str, wanted: str) -> Any:
 def _import_failed(module: str, wanted: str, error: Exception | SystemExit) -> checks.ConfigError:
     return checks.ConfigError(
         f"Expected a module that can be imported for the environment {wanted!r}, but importing {module!r} raised "
-        f"{told(error)}"
+        f"{describe_error(error)}"
     )
 
 
-def told(error: BaseException) -> str:
-    """An exception of foreign code in a line: its type, its words, and where it was raised.
+def describe_error(error: BaseException) -> str:
+    """An exception raised by code outside this package, in one line: its type, its words, and where it was raised.
 
-    >>> told(OSError("no display"))
+    >>> describe_error(OSError("no display"))
     'OSError: no display'
     """
     words = " ".join(str(error).split())

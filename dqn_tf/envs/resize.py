@@ -53,6 +53,13 @@ def area_weights(n_in: int, n_out: int) -> Weights:
     The rule of OpenCV's INTER_AREA; also of Torch's image.scale(..., "bilinear") when it shrinks (torch/image
     generic/image.c, Main_scaleLinear_rowcol, branch dst_len < src_len).
 
+    Args:
+        n_in: pixels of the input along the axis.
+        n_out: of the output, at most n_in.
+
+    Returns:
+        Weights of the axis.
+
     >>> area_weights(5, 2)
     Weights(matrix=array([[2, 2, 1, 0, 0],
            [0, 0, 1, 2, 2]]), total=5)
@@ -72,6 +79,13 @@ def bilinear_weights(n_in: int, n_out: int) -> Weights:
     """Weights of linear interpolation between the two inputs nearest to (i + 1/2) n_in/n_out - 1/2; edges repeat.
 
     The rule of OpenCV's INTER_LINEAR, with exact weights; no antialiasing.
+
+    Args:
+        n_in: pixels of the input along the axis.
+        n_out: of the output.
+
+    Returns:
+        Weights of the axis.
     """
     rows = []
     for i in range(n_out):
@@ -86,6 +100,13 @@ def pillow_weights(n_in: int, n_out: int) -> Weights:
     """Weights of Pillow's BILINEAR: a triangle as wide as the scale, in fixed point with 22 bits.
 
     Computed like Pillow, in float64 and with + - * / only, so they are the same everywhere.
+
+    Args:
+        n_in: pixels of the input along the axis.
+        n_out: of the output.
+
+    Returns:
+        Weights of the axis.
     """
     scale = n_in / n_out
     support = max(scale, 1.0)
@@ -153,14 +174,19 @@ def _exact_dtype(largest: int) -> Dtype:
 
 
 class Resize:
-    """Resizes [H, W] whole numbers of at most ``largest`` to uint8, and divides them by ``unit``.
-
-    rounding: "round" (to the nearest, ties to even, as OpenCV's cvRound) or "truncate".
-    """
+    """Resizes [H, W] whole numbers to [h, w] uint8."""
 
     def __init__(
         self, rows: Weights, columns: Weights, largest: int = 255, unit: int = 1, rounding: str = "round"
     ) -> None:
+        """
+        Args:
+            rows: weights of the first axis.
+            columns: weights of the second axis.
+            largest: the largest number in an image.
+            unit: what numbers are divided by.
+            rounding: "round" (to the nearest, ties to even, as OpenCV's cvRound) or "truncate".
+        """
         self._shape = (rows.matrix.shape[1], columns.matrix.shape[1])
         height, width = len(rows.matrix), len(columns.matrix)
         self._divisor = rows.total * columns.total * unit
@@ -174,7 +200,12 @@ class Resize:
         self._round: Rounding = np.rint if rounding == "round" else np.floor
 
     def __call__(self, image: np.ndarray, out: np.ndarray) -> None:
-        """Resize ``image`` [H, W], of any dtype, into ``out`` [h, w] uint8."""
+        """Resize an image.
+
+        Args:
+            image: [H, W], of any dtype.
+            out: [h, w] uint8, to be written to.
+        """
         self._source[...] = image
         _along_rows(self._source, self._row_blocks, self._half)
         _along_columns(self._half, self._column_blocks, self._sums)
@@ -199,7 +230,14 @@ class AreaFiveToTwo:
     """
 
     def __init__(self, height: int, width: int, largest: int = 255, unit: int = 1, rounding: str = "round") -> None:
-        """height, width: of the source, multiples of 5 and 40.  The others as in ``Resize``."""
+        """
+        Args:
+            height: H, a multiple of 5.
+            width: W, a multiple of 40.
+            largest: the largest number in an image.
+            unit: what numbers are divided by.
+            rounding: "round" or "truncate".
+        """
         fifth, blocks = height // 5, width // 40
         rows = np.uint16 if 5 * largest < 2**16 else _exact_dtype(5 * largest)
         columns = _exact_dtype(200 * largest)
@@ -215,7 +253,12 @@ class AreaFiveToTwo:
         self._round: Rounding = np.rint if rounding == "round" else np.floor
 
     def __call__(self, image: np.ndarray, out: np.ndarray) -> None:
-        """Resize ``image`` [H, W] into ``out`` [2H/5, 21W/40] uint8."""
+        """Resize an image.
+
+        Args:
+            image: [H, W], of any dtype.
+            out: [2 H / 5, 21 W / 40] uint8, to be written to.
+        """
         planes, pairs = self._planes, self._pairs
         _, fifth, width = planes.shape
         planes[...] = image.reshape(fifth, 5, width).transpose(1, 0, 2)
@@ -233,6 +276,13 @@ class PillowResize:
     """Resizes uint8 [H, W] like Pillow's BILINEAR, bit for bit: the width first, rounded to bytes, then the height."""
 
     def __init__(self, height: int, width: int, out_height: int, out_width: int) -> None:
+        """
+        Args:
+            height: H.
+            width: W.
+            out_height: h.
+            out_width: w.
+        """
         self._column_blocks = _bands(pillow_weights(width, out_width), height, np.float64)
         self._row_blocks = _bands(pillow_weights(height, out_height), out_width, np.float64)
         self._source = np.empty((height, width))
@@ -240,7 +290,12 @@ class PillowResize:
         self._sums = np.empty((out_height, out_width))
 
     def __call__(self, image: np.ndarray, out: np.ndarray) -> None:
-        """Resize ``image`` [H, W] uint8 into ``out`` [h, w] uint8."""
+        """Resize an image.
+
+        Args:
+            image: [H, W] uint8.
+            out: [h, w] uint8, to be written to.
+        """
         self._source[...] = image
         _along_columns(self._source, self._column_blocks, self._half)
         _fixed_point_to_byte(self._half)

@@ -1,4 +1,4 @@
-"""What a worker and its owner share: a piece of memory for actions and answers, and a channel for words.
+"""What a worker and its owner share: memory for actions and answers, and a channel for messages.
 
 Imported by both sides (vector.py, worker.py).
 """
@@ -22,10 +22,16 @@ Answer = TypeVar("Answer")
 
 
 class Shared:
-    """Arrays over one piece of shared memory: commands to the environments, and their answers."""
+    """Arrays in shared memory: commands to the environments, and their answers."""
 
     def __init__(self, spec: ObservationSpec, environments: int, workers: int, file: int | None = None) -> None:
-        """file: of the memory, if it exists already."""
+        """
+        Args:
+            spec: of the observations.
+            environments: how many.
+            workers: how many.
+            file: of the memory, if it exists already; None: it is made.
+        """
         e = environments
         layout: dict[str, tuple[tuple[int, ...], Any]] = {
             "observation": ((e, *spec.shape), spec.dtype),
@@ -52,7 +58,12 @@ class Shared:
         self.mask = arrays["mask"] if spec.mask_size else None
 
     def write(self, index: int, t: TimeStep) -> None:
-        """Put down an environment's answer."""
+        """Write an environment's answer.
+
+        Args:
+            index: of the environment.
+            t: the answer.
+        """
         self.observation[index], self.frame[index] = t.observation, t.frame
         self.reward[index], self.discount[index] = t.reward, t.discount
         self.numbers[index] = t.step_type, t.episode_over, t.truncated, t.lives, t.frames
@@ -71,22 +82,51 @@ class Shared:
 
 
 def share(environments: int, workers: int) -> list[range]:
-    """Which environments each worker has: consecutive ones, as evenly as they divide."""
+    """Which environments each worker has: consecutive ones, as evenly as they divide.
+
+    Args:
+        environments: how many.
+        workers: how many, at most as many.
+
+    Returns:
+        A range for each worker.
+
+    >>> share(5, 2)
+    [range(0, 2), range(2, 5)]
+    """
     cuts = [environments * w // workers for w in range(workers + 1)]
     return [range(a, b) for a, b in itertools.pairwise(cuts)]
 
 
 def send(channel: socket.socket, message: bytes = b"", waits: int = 1) -> None:
-    """A message with its length before it; the empty one means "step", and "done".  Raises as ``receive``."""
+    """Send a message, with its length before it.
+
+    Args:
+        channel: to the other side.
+        message: the empty one means "step", and "done".
+        waits: how often the channel's own time limit, if it has one, may pass.
+
+    Raises:
+        OSError: the other side is gone; TimeoutError: it is silent.
+    """
     rest = memoryview(len(message).to_bytes(8, "little") + message)
     while rest:
         rest = rest[_patiently(functools.partial(channel.send, rest), waits) :]
 
 
 def receive(channel: socket.socket, waits: int = 1) -> bytes:
-    """The inverse of ``send``.  Raises EOFError if the other side is gone, TimeoutError if it is silent.
+    """The next message.
 
-    waits: so often the channel's own time limit, if it has one.
+    Args:
+        channel: to the other side.
+        waits: how often the channel's own time limit, if it has one, may pass.
+
+    Returns:
+        What ``send`` was given.
+
+    Raises:
+        EOFError: the other side is gone.
+        TimeoutError: it is silent.
     """
     return _exactly(channel, int.from_bytes(_exactly(channel, 8, waits), "little"), waits)
 

@@ -15,8 +15,8 @@ TimeLimit = Literal["bootstrap", "terminal"]
 class GymnasiumProtocol:
     """How an agent meets a Gymnasium environment.
 
-    ``time_limit``: what a time limit means to the learner.  "bootstrap": the episode was cut off, the value of its last
-    observation counts; "terminal": a termination, as if the environment had ended the episode itself.
+    ``time_limit``: what a time limit means to the learner.  "bootstrap": the episode was cut off, so the target
+    bootstraps from its last observation; "terminal": a termination, as if the environment had ended the episode itself.
     """
 
     KIND = "gymnasium_protocol"
@@ -49,7 +49,11 @@ class GymnasiumProtocol:
 
 
 def check_clip(clip: tuple[float, ...] | None) -> None:
-    """Raises ConfigError unless it is (lowest, highest) or none."""
+    """Check bounds of rewards.
+
+    Raises:
+        ConfigError: they are neither (lowest, highest) nor none.
+    """
     good = clip is None or (len(clip) == 2 and clip[0] < clip[1])
     expect(good, "lowest,highest or none", "protocol.reward_clip", clip)
 

@@ -1,10 +1,10 @@
-"""A trial of an environment before anything is trained on it: can it be restored exactly, and is anything odd about it?
+"""A trial of an environment before training: can it be restored exactly, and is anything about it unusual?
 
 The promise of determinism (docs/determinism.md) holds for environments whose episodes are a function of the seed that
 reset() gets and of the actions.  Three objects play the same short script: the second must answer as the first, from
 the first reset on; the third is restored, from what the first had saved in mid-episode, and must answer as the first
-from there on, over the end of the episode too.  What is not seen in so few steps is not found; every restore compares
-again (classic.py).
+from there on, over the end of the episode too.  So few steps do not show everything; so
+every restore compares again (classic.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dqn_tf.agent.exploration import random_action
 from dqn_tf.checks import ConfigError, EnvironmentFault, InexactRestore
 from dqn_tf.envs import legal
 from dqn_tf.envs.classic import GymnasiumEnvironment
-from dqn_tf.envs.registered import told
+from dqn_tf.envs.registered import describe_error
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import StepType, TimeStep
 
@@ -50,7 +50,7 @@ class Trial(NamedTuple):
     remarks: tuple[str, ...]
 
 
-class _Played(NamedTuple):
+class _Script(NamedTuple):
     """The script as one object played it: where, and what came; the place and state in its middle."""
 
     answers: list[tuple[int, int, TimeStep]]  # episode, step in it, answer
@@ -66,12 +66,22 @@ def examine(
     seconds: float = SECONDS,
     protocol: GymnasiumProtocol | None = None,
 ) -> Trial:
-    """Try an environment: an id as of ``GymnasiumEnvironment``, and its protocol.
+    """Try an environment.
 
-    Plays ``steps`` steps at most, and no more than begin within ``seconds``, three times.  Two objects are open at a
-    time at most; every one is closed.
+    It is played three times; two objects are open at a time at most, and every one is closed.
 
-    Raises ConfigError: it cannot be made, or what it answers cannot be used; with its own words.
+    Args:
+        environment: an id as of ``GymnasiumEnvironment``.
+        seed: of the run.
+        steps: that each object plays, at most.
+        seconds: within which the first object's last step begins; the others play as many steps.
+        protocol: how it is played.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ConfigError: it cannot be made, or its answers cannot be used; with its own words.
     """
     began = time.perf_counter()
     make = functools.partial(GymnasiumEnvironment, environment, seed, "trial", protocol=protocol)
@@ -129,7 +139,18 @@ def words(trial: Trial) -> str:
 
 
 def report(environment: str, arguments: Sequence[str]) -> tuple[int, str]:
-    """`dqn-tf check-env`: an exit code, and what to print.  Raises ConfigError: it cannot be used."""
+    """Carries out `dqn-tf check-env`.
+
+    Args:
+        environment: a name as for ``envs.check_environment``.
+        arguments: keywords for it, "name=value" each.
+
+    Returns:
+        The exit code, 1 if it cannot be restored exactly, and the text to print.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
     name = envs.identify(environment, envs.keywords(arguments))
     lines = envs.notes(environment, None)
     if not name.startswith("gym:"):
@@ -146,11 +167,11 @@ def _another(make: Callable[[], GymnasiumEnvironment], opened: list[GymnasiumEnv
     except ConfigError as error:
         opened.pop().close()
         opened.append(make())
-        return told(error.__cause__ or error)
+        return describe_error(error.__cause__ or error)
     return None
 
 
-def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) -> _Played:
+def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) -> _Script:
     """Random actions; episodes that last are left for the next one, so that several begin."""
     stream, began = rng.Stream(0, "trial/actions"), time.perf_counter()
     answers: list[tuple[int, int, TimeStep]] = []
@@ -173,10 +194,10 @@ def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) 
         spent = max(made / steps, (time.perf_counter() - began) / seconds)
         if spent < 0.7 and (step == MIDDLE or over):
             middle, state = len(answers), environment.state()
-    return _Played(answers, actions, middle, state)
+    return _Script(answers, actions, middle, state)
 
 
-def _compare(first: _Played, other: GymnasiumEnvironment, name: str) -> str | None:
+def _compare(first: _Script, other: GymnasiumEnvironment, name: str) -> str | None:
     """Play the script on another object; in which way it is no function of seed and actions, if it is none."""
     found = _difference(first, other, 0)
     if found is None:
@@ -193,7 +214,7 @@ def _compare(first: _Played, other: GymnasiumEnvironment, name: str) -> str | No
     )
 
 
-def _restore(first: _Played, other: GymnasiumEnvironment, name: str) -> str | None:
+def _restore(first: _Script, other: GymnasiumEnvironment, name: str) -> str | None:
     """Restore a new object in the middle of the script; what is kept from episode to episode, if anything."""
     try:
         other.restore(first.state)
@@ -209,7 +230,7 @@ def _restore(first: _Played, other: GymnasiumEnvironment, name: str) -> str | No
     )
 
 
-def _difference(first: _Played, other: GymnasiumEnvironment, start: int) -> tuple[int, int, str] | None:
+def _difference(first: _Script, other: GymnasiumEnvironment, start: int) -> tuple[int, int, str] | None:
     """Where (episode, step) and in what ``other``, playing the script from there on, first answers differently."""
     script = list(zip(first.answers, first.actions, strict=True))[start:]
     for (episode, step, expected), action in script:
@@ -230,7 +251,7 @@ def _short(observation: np.ndarray) -> str:
 
 
 # -- what is odd, and allowed ------------------------------------------------------------------------------------------
-def _remarks(environment: GymnasiumEnvironment, first: _Played) -> Iterator[str]:
+def _remarks(environment: GymnasiumEnvironment, first: _Script) -> Iterator[str]:
     yield from _of_observations(environment, np.stack([t.observation for _, _, t in first.answers]))
     yield from _of_episodes(environment, first)
     yield from _of_answers(environment)
@@ -248,7 +269,7 @@ def _of_observations(environment: GymnasiumEnvironment, seen: np.ndarray) -> Ite
         yield "Observations outside of the bounds of observation_space were seen. They are taken as they come."
 
 
-def _of_episodes(environment: GymnasiumEnvironment, first: _Played) -> Iterator[str]:
+def _of_episodes(environment: GymnasiumEnvironment, first: _Script) -> Iterator[str]:
     ends = [(step, answer) for _, step, answer in first.answers if answer.step_type == StepType.LAST]
     limit = environment.time_limit
     if limit:
@@ -271,7 +292,7 @@ def _of_answers(environment: GymnasiumEnvironment) -> Iterator[str]:
     """A reset and a step more, past the checks."""
     if environment.masks_from:
         yield f"Which actions are legal it tells by {environment.masks_from}: no other one is taken or learned from."
-    before, after, reward = environment.raw()
+    before, after, reward = environment.unchecked_answers()
     arrays = isinstance(before, np.ndarray) and isinstance(after, np.ndarray)
     if arrays and np.shares_memory(before, after):
         yield "Its observations are one array that it writes to again. That is allowed: they are copied here."

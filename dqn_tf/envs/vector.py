@@ -17,16 +17,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from dqn_tf import checks, envs
 from dqn_tf.checks import ConfigError, EnvironmentFault, InexactRestore
+from dqn_tf.envs.environments import RESET, REST, Environments, Plan
 from dqn_tf.envs.shared import Shared, receive, send, share
 from dqn_tf.types import EnvironmentSpec, TimeStep
 
-RESET, REST = -1, -2  # beside the actions 0, 1, ...: begin the next episode; do nothing
 WAIT_SECONDS = (
     1.0  # longer waits are made of many, so that time in which the whole job is stopped counts as one of them
 )
@@ -34,57 +34,19 @@ ANSWER_WAITS = 120  # a step takes milliseconds; a worker that is silent for so 
 PATIENT_WAITS = 1800  # to start on a machine with much else to do, or to play the longest episodes again
 
 
-class Plan(NamedTuple):
-    """Which environments: environment i is what ``envs.make`` makes of these and ``streams[i]``."""
-
-    environment: str
-    protocol: envs.AnyProtocol | None
-    seed: int
-    streams: tuple[str, ...]
-    training: bool = True
-    drawing: bool = False
-
-    def make(self, index: int) -> envs.Environment:
-        """Environment ``index``."""
-        return envs.make(self.environment, self.protocol, self.seed, self.streams[index], self.training, self.drawing)
-
-
-class Environments(Protocol):
-    """E environments of one kind."""
-
-    spec: EnvironmentSpec
-
-    def step(self, actions: Sequence[int]) -> list[TimeStep | None]:
-        """An action, RESET or REST for each environment; its answer, or None for REST.
-
-        Answers stay valid until the next call.  Raises RunError or ConfigError: as the environment does, or a worker
-        failed; nothing may be called afterwards but ``close``.
-        """
-
-    @property
-    def observations(self) -> np.ndarray:
-        """The latest observation of every environment, [E, *observation shape]; valid until the next ``step``."""
-
-    @property
-    def masks(self) -> Sequence[np.ndarray | None]:
-        """For every environment the actions that are legal now, [A] bool, or None of one without masks; before its
-        first answer, no matter what.  Valid until the next ``step``."""
-
-    def state(self) -> list[dict[str, Any]]:
-        """What decides each environment's future."""
-
-    def restore(self, states: Sequence[dict[str, Any]], inexact: bool = False) -> list[TimeStep | None]:
-        """The inverse of ``state``; the latest answers, None where there was none.
-
-        inexact: what cannot be restored begins its next episode instead (None, too); otherwise raises InexactRestore.
-        """
-
-    def close(self) -> None:
-        """Release all resources."""
-
-
 def make(plan: Plan, workers: int) -> Environments:
-    """The plan's environments in ``workers`` processes, or in this one if workers is 0."""
+    """The plan's environments.
+
+    Args:
+        plan: which environments.
+        workers: processes that play them; 0: this one does.
+
+    Returns:
+        The environments, before their first reset.
+
+    Raises:
+        ConfigError: one cannot be made, or there are more workers than environments.
+    """
     return InWorkers(plan, workers) if workers else InProcess(plan)
 
 
@@ -100,17 +62,25 @@ def advice(workers: int) -> str | None:
 
 
 def restore(environment: envs.Environment, state: dict[str, Any], inexact: bool) -> TimeStep | None:
-    """Restore one environment; its latest answer, None if there was none.
+    """Restore one environment.
 
-    inexact: if it plays something else than it did, its next episode is to begin (None, too); otherwise raises
-    InexactRestore.
+    Args:
+        environment: to be restored.
+        state: as it gave it.
+        inexact: whether it begins its next episode if it cannot be restored exactly.
+
+    Returns:
+        Its latest answer; None if there was none, or if its next episode is to begin.
+
+    Raises:
+        InexactRestore: it cannot be restored exactly, and not ``inexact``.
     """
     try:
         environment.restore(state)
     except (InexactRestore, EnvironmentFault):
         if not inexact:
             raise
-        environment.begin_anew(state)
+        environment.abandon_episode(state)
         return None
     return environment.last if state["digest"] else None
 
@@ -119,9 +89,13 @@ class InProcess:
     """Environments in this process, one after the other."""
 
     def __init__(self, plan: Plan, fewer: bool = False) -> None:
-        """fewer: take as many as can be had, one at least (``len(environments)`` tells).
+        """
+        Args:
+            plan: which environments.
+            fewer: take as many as can be made, one at least (``len(environments)`` tells).
 
-        Raises ConfigError, with everything closed: one of them cannot be made.
+        Raises:
+            ConfigError: one of them cannot be made; everything is closed.
         """
         made: list[envs.Environment] = []
         try:
@@ -211,7 +185,14 @@ class InWorkers:
     """Each worker is a process of its own (worker.py) with a share of the environments."""
 
     def __init__(self, plan: Plan, workers: int) -> None:
-        """Raises ConfigError: more workers than environments, or as ``envs.make`` does."""
+        """
+        Args:
+            plan: which environments.
+            workers: processes, at least 1.
+
+        Raises:
+            ConfigError: there are more workers than environments, or one cannot be made.
+        """
         number = len(plan.streams)
         if not 1 <= workers <= number:
             raise checks.ConfigError(

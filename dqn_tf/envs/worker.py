@@ -71,7 +71,15 @@ class Worker:
         return out
 
     def serve(self, message: bytes, first: bool) -> bytes:
-        """The answer to a message."""
+        """Carry out a request.
+
+        Args:
+            message: of the owner; b"": a step.
+            first: whether it is the first, which makes the environments.
+
+        Returns:
+            The answer; of an error "!", its class and its words.
+        """
         try:
             if first:
                 answer = pickle.dumps(self.prepare(pickle.loads(message)))

@@ -52,7 +52,8 @@ class Preset:
     def at(self, environment: str) -> Preset:
         """The preset with the values that its source has for ``environment`` (a canonical id).
 
-        Raises ConfigError: the source says nothing of it, with what it has.
+        Raises:
+            ConfigError: the source has none; it names the environments for which it does.
         """
         if not self.environments:
             return self
@@ -72,7 +73,11 @@ def _short_name(environment: str) -> str:
 
 
 def load(name: str) -> Preset:
-    """The preset called ``name``.  Raises ConfigError with the nearest names."""
+    """The preset called ``name``.
+
+    Raises:
+        ConfigError: there is none; it gives the nearest names.
+    """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, "`dqn-tf presets` lists them all.")
     if name.startswith("rr_"):

@@ -37,5 +37,16 @@ MUNCHAUSEN = {
 
 
 def classic_preset(name: str, summary: str, paper: str, agent: dict[str, Any], own: dict[str, str]) -> Preset:
-    """dqn_classic with one idea changed."""
+    """dqn_classic with one idea changed.
+
+    Args:
+        name: of the preset.
+        summary: one line.
+        paper: of the idea.
+        agent: values of fields of ``AgentConfig``.
+        own: sources of these values, by path.
+
+    Returns:
+        The preset.
+    """
     return derived.preset(DQN_CLASSIC, name, summary, f"{paper}; settings of this project", agent, own)

@@ -18,7 +18,21 @@ def preset(
     deviations: tuple[str, ...] = (),
     evaluation: dict[str, Any] | None = None,
 ) -> Preset:
-    """``base`` with other values; what is not in ``own`` keeps its source, marked with the base's name."""
+    """``base`` with other values; what is not in ``own`` keeps its source, marked with the base's name.
+
+    Args:
+        base: another preset.
+        name: of the preset.
+        summary: one line.
+        reference: the paper.
+        agent: values of fields of ``AgentConfig``.
+        own: sources of these values, by path.
+        deviations: from the paper, beside those of ``base``.
+        evaluation: values of fields of ``Evaluation``.
+
+    Returns:
+        The preset.
+    """
     changed = dataclasses.replace(base.agent, **agent)
     scoring = dataclasses.replace(base.evaluation, **(evaluation or {}))
     kept = {

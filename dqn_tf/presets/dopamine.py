@@ -36,7 +36,15 @@ INITIALIZATION = "legacy_networks.py: VarianceScaling(1/sqrt(3), fan_in, uniform
 
 
 def adam(learning_rate: float, epsilon: float) -> Adam:
-    """TensorFlow 1's Adam."""
+    """TensorFlow 1's Adam.
+
+    Args:
+        learning_rate: lr.
+        epsilon: eps.
+
+    Returns:
+        The optimizer's configuration.
+    """
     return Adam(learning_rate=learning_rate, beta_1=0.9, beta_2=0.999, epsilon=epsilon, epsilon_form="hat")
 
 
@@ -51,7 +59,22 @@ def preset(
     protocol: str = "dopamine",
     **evaluation: Any,
 ) -> Preset:
-    """A preset from one of its gin files: what differs from its DQN, and the sources of that."""
+    """A preset from one of Dopamine's gin files: what differs from its DQN, and the sources of that.
+
+    Args:
+        name: of the preset.
+        summary: one line.
+        reference: the paper and the code.
+        gin: the file's name.
+        agent: values of fields of ``AgentConfig``.
+        own: sources of these values, by path.
+        deviations: from the source, beside those of ``dqn_dopamine``.
+        protocol: id of the Atari protocol.
+        **evaluation: values of fields of ``Evaluation``.
+
+    Returns:
+        The preset.
+    """
     changed = dataclasses.replace(DQN_DOPAMINE.agent, **agent)
     scoring = dataclasses.replace(DQN_DOPAMINE.evaluation, **evaluation)
     shared = {

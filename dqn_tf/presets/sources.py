@@ -50,7 +50,15 @@ IDEAS = {
 
 
 def adam(where: str, form: str) -> dict[str, str]:
-    """Sources of Adam's fields that nobody sets: where: the library; form: why its epsilon stands where it does."""
+    """Sources of those of Adam's fields that keep their defaults.
+
+    Args:
+        where: the library.
+        form: why epsilon stands where it does.
+
+    Returns:
+        Sources by path.
+    """
     return {
         "optimizer.beta_1": f"default of {where}",
         "optimizer.beta_2": f"default of {where}",
@@ -59,7 +67,16 @@ def adam(where: str, form: str) -> dict[str, str]:
 
 
 def complete(agent: AgentConfig, evaluation: Evaluation, *parts: dict[str, str]) -> dict[str, str]:
-    """The sources of every path of a preset, later parts before earlier ones; what has no such field is left out."""
+    """The sources of every path of a preset.
+
+    Args:
+        agent: of the preset.
+        evaluation: of the preset.
+        *parts: sources by path; later parts replace earlier ones, and paths that the preset does not have are left out.
+
+    Returns:
+        Sources by path.
+    """
     known = {key: text for part in (CONVOLUTIONS, IDEAS, *parts) for key, text in part.items()}
     leaves = [*fields.paths(agent), *(f"evaluation.{path}" for path in fields.paths(evaluation)), "iteration_frames"]
     return {path: known[path] for path in leaves if path in known}

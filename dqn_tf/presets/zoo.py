@@ -18,12 +18,29 @@ OPTAX = sources.adam("optax.adam", "optax.adam divides by sqrt(v_hat) + epsilon"
 
 
 def adam(learning_rate: float, epsilon: float) -> Adam:
-    """Optax's Adam."""
+    """Optax's Adam.
+
+    Args:
+        learning_rate: lr.
+        epsilon: eps.
+
+    Returns:
+        The optimizer's configuration.
+    """
     return Adam(learning_rate=learning_rate, beta_1=0.9, beta_2=0.999, epsilon=epsilon, epsilon_form="corrected")
 
 
 def prioritized(alpha: float, start: int, largest: float | None) -> Prioritized:
-    """Its prioritized replay: beta grows until 50M steps are stored, one of 1,000 draws is uniform."""
+    """DQN Zoo's prioritized replay: beta grows until 50M steps are stored, one of 1,000 draws is uniform.
+
+    Args:
+        alpha: exponent of the priorities.
+        start: stored transitions at which beta begins to grow.
+        largest: priorities are cut at this; None: at nothing.
+
+    Returns:
+        The sampling rule.
+    """
     importance = Importance(
         beta=0.4, beta_final=1.0, clock="transitions", start=start, end=50_000_000, divided_by="batch_max"
     )
@@ -31,7 +48,15 @@ def prioritized(alpha: float, start: int, largest: float | None) -> Prioritized:
 
 
 def prioritized_sources(flags: str, agent: str) -> dict[str, str]:
-    """Of ``prioritized``."""
+    """The sources of ``prioritized``.
+
+    Args:
+        flags: of the agent's flags.
+        agent: of the agent's code.
+
+    Returns:
+        Sources by path.
+    """
     return {
         "replay": f"{flags}: PrioritizedTransitionReplay, the proportional variant",
         "replay.alpha": f"{flags}: priority_exponent",
@@ -58,7 +83,21 @@ def preset(
     evaluation_epsilon: float,
     deviations: tuple[str, ...] = (),
 ) -> Preset:
-    """A preset from the settings of one of its folders: what differs from its DQN, and the sources of that."""
+    """A preset from the settings of one of DQN Zoo's folders: what differs from its DQN, and the sources of that.
+
+    Args:
+        name: of the preset.
+        folder: the agent's folder.
+        summary: one line.
+        paper: of the agent.
+        agent: values of fields of ``AgentConfig``.
+        own: sources of these values, by path.
+        evaluation_epsilon: probability of a random action in evaluations.
+        deviations: from the source, beside those of ``dqn_zoo``.
+
+    Returns:
+        The preset.
+    """
     changed = dataclasses.replace(DQN_ZOO.agent, **{"exploration": EPSILON, **agent})
     evaluation = dataclasses.replace(DQN_ZOO.evaluation, epsilon=evaluation_epsilon)
     shared = {path: text.replace("dqn/", f"{folder}/") for path, text in DQN_ZOO.sources.items()}

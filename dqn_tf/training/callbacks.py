@@ -34,8 +34,12 @@ class Callbacks:
         """
         self._on_episode, self._on_iteration = on_episode, on_iteration
 
-    def tell(self, record: EpisodeRecord | IterationRecord) -> None:
-        """Raises CallbackError, which names the callback, from whatever it raised."""
+    def notify(self, record: EpisodeRecord | IterationRecord) -> None:
+        """Call the callback of this kind of record.
+
+        Raises:
+            CallbackError: the callback raised an exception; the error names it.
+        """
         if isinstance(record, EpisodeRecord):
             if self._on_episode is not None:
                 _call("on_episode", self._on_episode, record)

@@ -1,4 +1,4 @@
-"""Checkpoints: a directory per checkpoint, large immutable pieces beside them, every byte under a hash.
+"""Checkpoints: a directory for each, and *pieces* beside them, files named by the hash of their content.
 
     checkpoints/
       pieces/<sha256 of content>.npz      replay segments and the held-out states: written once, shared, zlib level 1
@@ -80,16 +80,7 @@ class Store:
         Raises:
             OSError: the disk is full, say; the earlier checkpoints are untouched.
         """
-        pieces_folder = self.folder / PIECES
-        if not pieces_folder.exists():
-            pieces_folder.mkdir(parents=True)
-            sync(self.folder)
-            sync(self.folder.parent)
-        for name, columns in pieces.items():
-            if name not in self._pieces:
-                data = _zip(columns(), zipfile.ZIP_DEFLATED)
-                self._pieces[name] = _write(pieces_folder / f"{name}.npz", data, alive)
-        sync(pieces_folder)
+        self._write_pieces(pieces, alive)
         arrays: Columns = {}
         plain = _split(state, "", arrays)
         target, temporary = self._free_name(frames), self.folder / f".tmp-{frames:012d}"
@@ -114,6 +105,19 @@ class Store:
         sync(self.folder)
         self._drop_old()
         return target
+
+    def _write_pieces(self, pieces: dict[str, Callable[[], Columns]], alive: Callable[[], None]) -> None:
+        """Write the pieces that are not on disk yet."""
+        folder = self.folder / PIECES
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            sync(self.folder)
+            sync(self.folder.parent)
+        for name, columns in pieces.items():
+            if name not in self._pieces:
+                data = _zip(columns(), zipfile.ZIP_DEFLATED)
+                self._pieces[name] = _write(folder / f"{name}.npz", data, alive)
+        sync(folder)
 
     def _free_name(self, frames: int) -> Path:
         """000000200000, or 000000200000.1 and so on where a checkpoint of the same frame is there already."""

@@ -35,9 +35,9 @@ from dqn_tf.execution.background import ThreadUpdater
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.feed import Feed
 from dqn_tf.training import iterations
-from dqn_tf.training.lending import Lender
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
+from dqn_tf.training.shared_environment import SharedEnvironment
 from dqn_tf.types import StepType, TimeStep
 
 LOOK_SECONDS = 0.2  # while acting waits for learning, it looks for a request to stop this often
@@ -68,7 +68,9 @@ class ConcurrentLoop:
         run = self.run
         assert isinstance(run.learner, Learner)
         if len(streams) == 1 and isinstance(self.environments, vector.InProcess):
-            run.lender = Lender.of(self.environments.environments[0], config, self._take_back)
+            run.shared_environment = SharedEnvironment.of(
+                self.environments.environments[0], config, self._resume_episode
+            )
         self.updater = ThreadUpdater(run.learner, run.replay, self._note_update, execution.updates_per_call)
         self._feeds = [Feed(self.environments.spec.observation) for _ in streams]
         self._over = [True] * len(streams)  # whether the environment's episode is over, or none has begun
@@ -279,11 +281,11 @@ class ConcurrentLoop:
         latest = self.environments.restore(states, self.run.inexact)
         for i, (last, state) in enumerate(zip(latest, states, strict=True)):
             if last is None and state["digest"]:
-                self.run.note_begun_anew(i, state)
+                self.run.note_abandoned(i, state)
                 self._over[i], self._returns[i], self._lengths[i] = True, 0.0, 0
                 self._feeds[i].cut()
 
-    def _take_back(self) -> None:
+    def _resume_episode(self) -> None:
         if not self._over[0]:
             self._restore_environments(self.environments.state())
 

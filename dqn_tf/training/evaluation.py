@@ -21,7 +21,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.envs import AnyProtocol, vector
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.rng import Stream
-from dqn_tf.training.turns import Lend, Turn, guarded, in_turns
+from dqn_tf.training.turns import Borrow, Turn, guarded, in_turns
 from dqn_tf.types import StepType, TensorLike, TimeStep
 
 LANES = 8  # games at a time, which share each forward pass
@@ -199,7 +199,7 @@ def play(
     each_step: Callable[[], None] = lambda: None,
     watch: Callable[[envs.Environment], None] | None = None,
     say: Say = lambda text: None,
-    lend: Lend | None = None,
+    borrow: Borrow | None = None,
 ) -> list[Score]:
     """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent.
 
@@ -217,7 +217,7 @@ def play(
         each_step: called before every step; may raise to stop.
         watch: shown the environment after every step of the first lane's first episode; without workers.
         say: called with progress messages of a long phase.
-        lend: gives an environment that is there already, for a stream, where no other one can be had.
+        borrow: gives the environment of training, for a stream, where no other can be made; None: nothing does.
 
     Returns:
         The scores, lane after lane.
@@ -233,7 +233,7 @@ def play(
     plan = _plan(config, phase, len(lanes), drawing=bool(watch))
     workers = 0 if watch else getattr(config.agent.execution, "workers", 0)
     teller = _Teller(config, phase, lanes, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
-    with contextlib.closing(in_turns(plan, workers, lend)) as turns:
+    with contextlib.closing(in_turns(plan, workers, borrow)) as turns:
         for turn in turns:
             turn.begin(q_values)
             _play_turn(_Games(lanes, turn, plan, watch), q_values, epsilon, ties, each_step, teller)

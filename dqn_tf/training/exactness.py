@@ -63,8 +63,16 @@ def _check_alone(config: RunConfig, name: str, why: str) -> None:
         )
 
 
-def tell(trial: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
-    """Note a trial in a manifest; what to say of it at the start, a line each."""
+def note_trial(trial: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
+    """Note a trial in a manifest.
+
+    Args:
+        trial: as of ``trial_of``.
+        manifest: is changed.
+
+    Returns:
+        What to say of it at the start, a line each.
+    """
     manifest["environment_trial"] = trial
     lines: list[str] = []
     if trial["broken"]:
@@ -81,10 +89,18 @@ def tell(trial: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
     return lines
 
 
-def tell_begun_anew(begun: Sequence[dict[str, int]], manifest: dict[str, Any]) -> list[str]:
-    """Note episodes that began anew in a manifest; a line each that is not noted yet."""
+def note_abandoned(abandoned: Sequence[dict[str, int]], manifest: dict[str, Any]) -> list[str]:
+    """Note episodes in a manifest that could not be restored.
+
+    Args:
+        abandoned: as in ``RunState.abandoned``.
+        manifest: is changed.
+
+    Returns:
+        A line for each that was not noted yet.
+    """
     noted: list[dict[str, int]] = manifest.setdefault("inexact_resumes", [])
-    new = [each for each in begun if each not in noted]
+    new = [each for each in abandoned if each not in noted]
     noted.extend(new)
     if not manifest["promise"].startswith(BROKEN):
         manifest["promise"] = f"{BROKEN}it was continued with episodes that began anew, see `inexact_resumes`."

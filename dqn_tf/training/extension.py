@@ -89,18 +89,18 @@ def manifest_of(parent: Path | None, now: dict[str, Any]) -> dict[str, Any]:
     """
     if parent is None:
         return {**now, "sessions": []}
-    told = read_manifest(parent / "manifest.json")
+    its_manifest = read_manifest(parent / "manifest.json")
     summary = read_json(parent / "summary.json") if (parent / "summary.json").exists() else {}
     digest = summary.get("state_digest") if isinstance(summary, dict) else None
     about = {
-        "config_hash": told["config_hash"],
+        "config_hash": its_manifest["config_hash"],
         "frames": _config(parent).frames,
         "state_digest": digest,
-        "code_sha256": sorted({*(s["code_sha256"] for s in told["sessions"]), *_codes(told)}),
+        "code_sha256": sorted({*(s["code_sha256"] for s in its_manifest["sessions"]), *_codes(its_manifest)}),
         "run_dir": str(parent),
     }
-    noted = {key: value for key, value in told.items() if key not in OWN}
-    return {**now, **noted, "scope": told["scope"], "parent": about, "sessions": []}
+    noted = {key: value for key, value in its_manifest.items() if key not in OWN}
+    return {**now, **noted, "scope": its_manifest["scope"], "parent": about, "sessions": []}
 
 
 def _codes(manifest: dict[str, Any]) -> list[str]:

@@ -25,9 +25,9 @@ from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.execution.updater import make_updater
 from dqn_tf.training import iterations
-from dqn_tf.training.lending import Lender
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
+from dqn_tf.training.shared_environment import SharedEnvironment
 from dqn_tf.types import StepType, TimeStep
 
 
@@ -45,7 +45,7 @@ class InterleavedLoop:
         except BaseException:
             self.environment.close()
             raise
-        self.run.lender = Lender.of(self.environment, config, self._take_back)
+        self.run.shared_environment = SharedEnvironment.of(self.environment, config, self._resume_episode)
         self.updater = make_updater(config, self.run.learner, self.run.replay)
         self._timestep: TimeStep | None = None  # the newest; None before the first episode
         self._return, self._length = 0.0, 0  # of the game's episode so far: raw return, frames
@@ -186,12 +186,12 @@ class InterleavedLoop:
         """Its latest answer; None if there was none, or if its next episode begins."""
         last = vector.restore(self.environment, state, self.run.inexact)
         if last is None and state["digest"]:
-            self.run.note_begun_anew(0, state)
+            self.run.note_abandoned(0, state)
             self._timestep, self._return, self._length = None, 0.0, 0
             self.run.replay.cut()
         return last
 
-    def _take_back(self) -> None:
+    def _resume_episode(self) -> None:
         if self._timestep is not None and self._timestep.step_type != StepType.LAST:
             self._restore_environment(self.environment.state())
 

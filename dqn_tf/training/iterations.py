@@ -140,7 +140,7 @@ def _play_to_the_end(run: RunState, phase: str, each_step: Callable[[], None]) -
 def _play(
     run: RunState, phase: str, each_step: Callable[[], None], episodes: int | None, frames: int | None = None
 ) -> list[evaluation.Score]:
-    lender = run.lender
+    shared = run.shared_environment
     scores = evaluation.play(
         run.config,
         run.learner.scorer(phase),
@@ -149,8 +149,8 @@ def _play(
         frames=frames,
         each_step=each_step,
         say=run.say,
-        lend=functools.partial(lender.lend, say=run.say) if lender else None,
+        borrow=functools.partial(shared.for_evaluation, say=run.say) if shared else None,
     )
-    if lender:
-        lender.take_back()
+    if shared:
+        shared.return_to_training()
     return scores

@@ -137,7 +137,7 @@ class _Session:
             self._withdraw()
             raise
         if trial:
-            self._in_manifest(lambda manifest: exactness.tell(trial, manifest))
+            self._in_manifest(lambda manifest: exactness.note_trial(trial, manifest))
             self._how = " with --resume inexact" if trial["broken"] and self.options.resume == "exact" else ""
         try:
             with StopRequests() as stop:  # a signal while starting waits for the first step
@@ -212,7 +212,7 @@ class _Session:
         for record in loop.records(each_step):
             if record is not None:
                 self._write(record)
-                self.callbacks.tell(record)
+                self.callbacks.notify(record)
             before, frames = frames, loop.run.counters.frames
             if frames // 400 != before // 400:
                 self.progress.advance(frames)
@@ -272,9 +272,9 @@ class _Session:
             self.warn(line)
         write_json(self.run_dir.path / "manifest.json", manifest)
 
-    def _note_begun_anew(self, loop: Loop) -> None:
-        if begun := loop.run.begun_anew:
-            self._in_manifest(lambda manifest: exactness.tell_begun_anew(begun, manifest))
+    def _note_abandoned(self, loop: Loop) -> None:
+        if abandoned := loop.run.abandoned:
+            self._in_manifest(lambda manifest: exactness.note_abandoned(abandoned, manifest))
 
     def _resume(self, loop: Loop) -> None:
         loaded = self.store.load(self.warn)
@@ -304,7 +304,7 @@ class _Session:
         self.iterations.resume(tables[1])
         self.timing.append_free(loop.run.counters.frames)
         self._saved_before = bool(self.store.found())
-        self._note_begun_anew(loop)
+        self._note_abandoned(loop)
         self.log(f"Continued from checkpoint {path.name} ({loop.run.counters.frames:,} frames).")
 
     def _parent(self) -> tuple[Path, dict[str, Any], Any] | None:
@@ -375,7 +375,7 @@ class _Session:
         return found
 
     def _close(self, loop: Loop) -> None:
-        self._note_begun_anew(loop)
+        self._note_abandoned(loop)
         self.progress.close()
         loop.close()
         for table in (self.episodes, self.iterations, self.timing):

@@ -330,6 +330,13 @@ class Table:
 def read_table(path: Path, data: bytes | None = None) -> list[dict[str, str]]:
     """The rows of a run's CSV, checked: no half row, no foreign line, frames that never go back.
 
+    Args:
+        path: the file, for the message.
+        data: its content; None: it is read.
+
+    Returns:
+        The rows, texts by column.
+
     Raises:
         RunError: a line is wrong; it says which.
     """

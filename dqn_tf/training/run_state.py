@@ -20,8 +20,8 @@ from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.rng import Stream
-from dqn_tf.training.lending import Lender
 from dqn_tf.training.monitors import Monitors
+from dqn_tf.training.shared_environment import SharedEnvironment
 from dqn_tf.training.stats import IterationStats
 from dqn_tf.types import Counters, EnvironmentSpec
 
@@ -46,15 +46,15 @@ class RunState:
         replay: what the agent has seen.
         learner: its networks and the compiled functions on them.
         behavior: how actions are chosen while training.
-        monitors: what the agent's ideas want watched.
+        monitors: statistics of the agent's parts.
         heldout: the fixed states [n, ...] of the mean max-Q, once there are enough.
         heldout_masks: the actions [n, A] that are legal in them; None where there are no masks.
         best: the best-scored network, if the configuration asks for it.
         seconds: wall clock by phase, of the iteration under way; no part of the state.
         say: called with progress messages of long evaluations.
-        lender: gives the environment of training to evaluations that can have no other; None if it cannot be given.
+        shared_environment: gives the environment of training to evaluations that can have no other; None: it cannot.
         inexact: whether an environment that cannot be restored exactly begins its next episode instead.
-        begun_anew: where that happened: frames, and the environment's index, episode, and steps that are not continued.
+        abandoned: episodes that were not continued for that reason: frames, environment_index, episode, steps.
     """
 
     def __init__(self, config: RunConfig, spec: EnvironmentSpec) -> None:
@@ -77,9 +77,9 @@ class RunState:
         self.best: Best | None = None
         self.seconds: dict[str, float] = defaultdict(float)
         self.say: Callable[[str], None] = _say_nothing
-        self.lender: Lender | None = None
+        self.shared_environment: SharedEnvironment | None = None
         self.inexact = False
-        self.begun_anew: list[dict[str, int]] = []
+        self.abandoned: list[dict[str, int]] = []
 
     # -- what every loop does ----------------------------------------------------------------------------------------
     def learners_reward(self, reward: float) -> float:
@@ -109,10 +109,15 @@ class RunState:
         self.heldout = ring.observations(sampled.indices)
         self.heldout_masks = ring.legal(sampled.indices) if ring.spec.mask_size else None
 
-    def note_begun_anew(self, index: int, state: dict[str, Any]) -> None:
-        """Environment ``index`` could not be restored to this state of it, and its next episode begins."""
+    def note_abandoned(self, index: int, state: dict[str, Any]) -> None:
+        """An environment could not be restored, and begins its next episode.
+
+        Args:
+            index: of the environment.
+            state: of it, that could not be restored.
+        """
         lost = {"environment_index": index, "episode": int(state["episode"]), "steps": len(state["log"])}
-        self.begun_anew.append({"frames": self.counters.frames, **lost})
+        self.abandoned.append({"frames": self.counters.frames, **lost})
 
     def spend(self, phase: str, since: float) -> float:
         """Add the time since a clock reading to a phase.

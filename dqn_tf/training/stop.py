@@ -44,11 +44,11 @@ class StopRequests:
 
     def __enter__(self) -> StopRequests:
         if threading.current_thread() is threading.main_thread():
-            self._heard, self._told = socket.socketpair()
-            self._told.setblocking(False)
+            self._wakeup_read, self._wakeup_write = socket.socketpair()
+            self._wakeup_write.setblocking(False)
             self._watcher = threading.Thread(target=self._watch, name="stop requests", daemon=True)
             self._watcher.start()
-            self._woken_before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+            self._woken_before = signal.set_wakeup_fd(self._wakeup_write.fileno(), warn_on_full_buffer=False)
             self._before = {s: signal.signal(s, self._handle) for s in self.SIGNALS}
             _entered.append(self)
         return self
@@ -58,10 +58,10 @@ class StopRequests:
             return
         _entered.remove(self)
         self.put_back()
-        self._told.shutdown(socket.SHUT_RDWR)  # which ends the watcher, whoever else has a copy of the socket
-        self._told.close()
+        self._wakeup_write.shutdown(socket.SHUT_RDWR)  # which ends the watcher, whoever else has a copy of the socket
+        self._wakeup_write.close()
         self._watcher.join()
-        self._heard.close()
+        self._wakeup_read.close()
 
     def put_back(self) -> None:
         """Restore the handlers of before."""
@@ -77,8 +77,8 @@ class StopRequests:
         pressed = None  # when Ctrl-C first came
         while True:
             try:
-                self._heard.settimeout(None if asked is None else max(0.01, self._left()))
-                received = self._heard.recv(1)
+                self._wakeup_read.settimeout(None if asked is None else max(0.01, self._left()))
+                received = self._wakeup_read.recv(1)
             except TimeoutError:
                 if asked is not None and self._left() <= 0:
                     _end(asked, f"nothing has moved for {GRACE_SECONDS:g} seconds")

@@ -17,7 +17,7 @@ from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.envs import vector
 from dqn_tf.types import TensorLike
 
-Lend = Callable[[str], envs.Environment]
+Borrow = Callable[[str], envs.Environment]
 Answers = TypeVar("Answers")
 
 
@@ -74,7 +74,7 @@ class Turn:
         return np.asarray(q_values(self._batch))[self.part]
 
 
-def in_turns(plan: vector.Plan, workers: int, lend: Lend | None) -> Generator[Turn]:
+def in_turns(plan: vector.Plan, workers: int, borrow: Borrow | None) -> Generator[Turn]:
     """Turn after turn, until every lane has had one; environments are closed when the next one is asked for.
 
     Args:
@@ -90,7 +90,7 @@ def in_turns(plan: vector.Plan, workers: int, lend: Lend | None) -> Generator[Tu
     """
     first, count = 0, len(plan.streams)
     while first < count:
-        environments, ours = guarded(_some, plan)(plan._replace(streams=plan.streams[first:]), workers, lend)
+        environments, ours = guarded(_some, plan)(plan._replace(streams=plan.streams[first:]), workers, borrow)
         try:
             turn = Turn(environments, first, count)
             yield turn
@@ -100,13 +100,13 @@ def in_turns(plan: vector.Plan, workers: int, lend: Lend | None) -> Generator[Tu
         first = turn.part.stop
 
 
-def _some(plan: vector.Plan, workers: int, lend: Lend | None) -> tuple[vector.Environments, bool]:
+def _some(plan: vector.Plan, workers: int, borrow: Borrow | None) -> tuple[vector.Environments, bool]:
     """As many of the plan's environments as can be had, and whether they are ours to close."""
     with contextlib.suppress(ConfigError):
         return vector.make(plan, min(workers, len(plan.streams))), True
     try:
         return vector.InProcess(plan, fewer=True), True
     except ConfigError:
-        if lend is None:
+        if borrow is None:
             raise
-        return vector.InProcess.of([lend(plan.streams[0])]), False
+        return vector.InProcess.of([borrow(plan.streams[0])]), False

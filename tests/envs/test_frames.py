@@ -35,7 +35,7 @@ def test_pool_order_matters_where_colors_cross() -> None:
     shown = {}
     for order in ("max_then_luminance", "luminance_then_max"):
         view = View(dataclasses.replace(DQN_ZOO, pool_order=order), 210, 160)
-        view.raw[...] = red_then_blue
+        view.screens[...] = red_then_blue
         out = np.empty((84, 84), np.uint8)
         view.frame(2, out)
         shown[order] = set(out.ravel().tolist())
@@ -50,8 +50,8 @@ def test_when_luminance_is_rounded(rounding: str, pixel: str, want: int) -> None
     """A green of 1 has the luminance 0.587."""
     protocol = dataclasses.replace(NATURE2015, luminance_rounding=rounding, pixel_rounding=pixel)
     view = View(protocol, 210, 160)
-    view.raw[...] = 0
-    view.raw[..., 1] = 1
+    view.screens[...] = 0
+    view.screens[..., 1] = 1
     out = np.empty((84, 84), np.uint8)
     view.frame(1, out)
     assert (out == want).all()
@@ -59,7 +59,7 @@ def test_when_luminance_is_rounded(rounding: str, pixel: str, want: int) -> None
 
 def test_a_view_shows_only_the_screens_it_is_told_of() -> None:
     view = View(DOPAMINE, 210, 160)
-    view.raw[0], view.raw[1] = 10, 200
+    view.screens[0], view.screens[1] = 10, 200
     out = np.empty((84, 84), np.uint8)
     for count, want in ((0, 0), (1, 10), (2, 200)):
         view.frame(count, out)
@@ -68,7 +68,7 @@ def test_a_view_shows_only_the_screens_it_is_told_of() -> None:
 
 def test_other_frame_sizes() -> None:
     view = View(dataclasses.replace(NATURE2015, frame_height=42, frame_width=60), 250, 160)
-    view.raw[...] = 99
+    view.screens[...] = 99
     out = np.empty((42, 60), np.uint8)
     view.frame(2, out)
     assert (out == 99).all()

@@ -249,7 +249,7 @@ def test_states_of_earlier_versions_are_restored(misbehaving: Name) -> None:
 def test_after_an_episode_begun_anew_states_are_exact_again(misbehaving: Name) -> None:
     one, other = (GymnasiumEnvironment(misbehaving("Walk"), seed=1) for _ in range(2))
     played(one, 30)
-    other.begin_anew(one.state())
+    other.abandon_episode(one.state())
     waiting = other.state()
     assert (waiting["episode"], waiting["digest"], waiting["evidence"]) == (1, "", [])
     one.restore(waiting)

@@ -153,7 +153,7 @@ def test_an_evaluation_that_cannot_have_its_environments_is_no_wrong_request(
     with monkeypatch.context() as patched:
         patched.setattr(vector, "make", refused)
         patched.setattr(vector, "InProcess", refused)  # fewer of them
-        patched.delattr(GymnasiumEnvironment, "lend")  # or that of training
+        patched.delattr(GymnasiumEnvironment, "with_streams")  # or that of training
         with pytest.raises(EnvironmentFault, match="the port is taken"):
             train(line(), tmp_path / "run", QUIET)
     assert kept(tmp_path / "run", line()) == [40]
