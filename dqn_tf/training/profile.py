@@ -95,7 +95,16 @@ POINTS = (
 
 
 def check(path: Path | None, frames: tuple[int, int] | None, budget: int) -> None:
-    """Raises ConfigError: nothing can be written to ``path``, or no frame of a run of so many is in the window."""
+    """Check that a profile can be recorded.
+
+    Args:
+        path: the file; None: nothing is recorded.
+        frames: [A, B), the window; None: the whole run.
+        budget: of the run, in frames.
+
+    Raises:
+        ConfigError: nothing can be written to ``path``, or no frame of the run is in the window.
+    """
     if path is None:
         if frames is not None:
             raise ConfigError("Expected a file for the profile of these frames, got none. Add --profile FILE.")
@@ -113,7 +122,11 @@ class Profile:
     """Events of one run, the newest ``limit`` of them."""
 
     def __init__(self, frames: tuple[int, int] | None = None, limit: int = LIMIT) -> None:
-        """frames: [A, B): only what ends while the run's number of frames is in there; None: everything."""
+        """
+        Args:
+            frames: [A, B): only what ends while the run's number of frames is in there; None: everything.
+            limit: how many events are kept.
+        """
         self._first, self._end = frames or (0, sys.maxsize)
         self._events: collections.deque[tuple[str, float, float, int, int]] = collections.deque(maxlen=limit)
         self._number = itertools.count()
@@ -123,7 +136,15 @@ class Profile:
 
     @contextlib.contextmanager
     def watch(self, loop: Loop, **more: object) -> Iterator[None]:
-        """Record what is called of the loop, and of ``more`` (store=...), meanwhile."""
+        """A context in which the calls of the loop and of other objects are recorded.
+
+        Args:
+            loop: of the run.
+            **more: the other objects, by the names that ``POINTS`` has for them (store=...).
+
+        Yields:
+            None.
+        """
         roots: dict[str, object] = {"loop": loop, **more}
         run = loop.run
         self._frames = lambda: run.counters.frames
@@ -174,7 +195,12 @@ class Profile:
             self.note(COLLECTION, self._collecting, time.perf_counter())
 
     def note(self, name: str, begun: float, ended: float) -> None:
-        """An event of this thread, between two readings of ``time.perf_counter``."""
+        """Record an event of this thread.
+
+        Args:
+            name: of the event.
+            begun, ended: readings of ``time.perf_counter``, in seconds.
+        """
         frames = self._frames()
         if self._first <= frames < self._end:
             thread = threading.get_ident()
@@ -206,9 +232,17 @@ class Profile:
         return [*({**n, "ph": "M", "pid": process} for n in names), *found]
 
     def write(self, path: Path, about: Mapping[str, object]) -> str:
-        """Write the trace; what there is to say of it.  Raises OSError.
+        """Write the trace.
 
-        about: of the run; ``otherData`` of the trace.
+        Args:
+            path: the file.
+            about: of the run; ``otherData`` of the trace.
+
+        Returns:
+            A sentence about it.
+
+        Raises:
+            OSError: the file cannot be written.
         """
         seen = next(self._number)
         kept = len(self._events)
@@ -227,9 +261,19 @@ def recorded(
     say: Callable[[str], None],
     **more: object,
 ) -> Iterator[None]:
-    """Record a run and write its trace to ``path`` in the end, however it ends; without a path nothing is recorded.
+    """Record a run and write its trace in the end, however it ends.
 
-    A trace that cannot be written is told: the run matters more.
+    A trace that cannot be written is reported, and raises nothing: the run matters more.
+
+    Args:
+        path: the file; None: nothing is recorded.
+        frames: [A, B), the window; None: the whole run.
+        loop: of the run.
+        say: called with a sentence about the trace.
+        **more: as for ``Profile.watch``.
+
+    Yields:
+        None.
     """
     if path is None:
         yield
