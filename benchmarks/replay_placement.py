@@ -19,7 +19,7 @@ import numpy as np
 
 from dqn_tf import determinism, envs, make_config
 from dqn_tf.agent.learner import Learner
-from dqn_tf.execution.blocks import UpdateBlock
+from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
@@ -55,7 +55,7 @@ def one_by_one(replay: Replay, learner: Learner, first: int, number: int, size: 
         learner.update(replay.gather(replay.sample_indices(size, update)), update).loss.numpy()
 
 
-def in_calls(replay: Replay, block: UpdateBlock, first: int, number: int, size: int, per_call: int) -> None:
+def in_calls(replay: Replay, block: UpdateScan, first: int, number: int, size: int, per_call: int) -> None:
     for begin in range(first, first + number, per_call):
         block.run(replay.sample_indices_ahead(size, begin, per_call), begin)
 
@@ -73,7 +73,7 @@ def main() -> None:
         "device": build(options.preset, "device"),
         f"device, {options.per_call} per call": build(options.preset, "device"),
     }
-    blocks = {name: UpdateBlock(learner) for name, (_, learner) in makers.items()}
+    blocks = {name: UpdateScan(learner) for name, (_, learner) in makers.items()}
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in makers}
     for round_ in range(options.rounds + 1):
         for name, (replay, learner) in makers.items():

@@ -57,7 +57,7 @@ def check_type(annotation: object, value: object, path: str) -> None:
     """
     if not any(fits(m, value) for m in alternatives(annotation)):
         needed = contract(annotation)
-        lacks = f" It lacks: {', '.join(outside.lacks(needed, value))}." if needed else ""
+        lacks = f" It lacks: {', '.join(outside.missing_members(needed, value))}." if needed else ""
         raise ConfigError(
             f"Expected {describe(annotation)} for `{path}`, got {value!r} ({type(value).__name__}).{lacks}"
         )
@@ -76,7 +76,7 @@ def fits(annotation: object, value: object) -> bool:
     if annotation is type(None) or annotation is None:
         return value is None
     if outside.is_contract(annotation):
-        return not outside.lacks(cast(type, annotation), value)
+        return not outside.missing_members(cast(type, annotation), value)
     if typing.get_origin(annotation) is Literal:
         return value in typing.get_args(annotation)
     if typing.get_origin(annotation) is tuple:

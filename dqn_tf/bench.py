@@ -47,7 +47,7 @@ def measure(config: RunConfig, seconds: float, say: Say, trace: Path | None = No
     Args:
         config: the run.
         seconds: of training that are measured; concurrent execution ends its period (``target_update_steps``).
-        say: told what is being done.
+        say: called with progress messages.
         trace: where a trace of some seconds more is written (training/profile.py).
 
     Returns:

@@ -24,7 +24,7 @@ class EnvironmentFault(RunError):
 
 
 class InexactRestore(RunError):
-    """An environment that is asked for the same episode again plays another one: it cannot be restored exactly."""
+    """An environment does not repeat an episode that was played: it cannot be restored exactly."""
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:

@@ -86,7 +86,7 @@ def _fail(message: object, code: int, more: str = "") -> int:
 
 
 def _notes(error: object) -> str:
-    """What was added to an error on its way: what is kept, and how to go on."""
+    """The notes of an error: what is kept, and how to continue."""
     return "".join(f" {note}" for note in getattr(error, "__notes__", []))
 
 

@@ -1,4 +1,6 @@
-"""What a run is: frozen, hashed, refused when it makes no sense.  Importing this does not import TensorFlow."""
+"""The configuration of a run: frozen dataclasses, whose hash is the run's identity; what has no meaning is refused.
+
+Importing this does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -150,8 +152,8 @@ class Evaluation:
     """How an agent is scored: with frozen weights, in environments of its own, by raw undiscounted returns.
 
     A phase plays whole episodes until ``episodes`` are over or ``frames`` are spent, whichever is set; at least one.
-    "best": the network of the phase with the largest mean return (of equals the latest; the last network if there was
-    no phase) is kept, and plays new episodes after training, so that its score is not the maximum that chose it.
+    "best": the network of the phase with the largest mean return is kept (the latest of equals; without any phase the
+    last network).  It plays new episodes after training, as the largest of several scores is biased upwards.
 
     An episode that reaches ``max_steps_per_episode`` is cut off there and counts with the return that it has: a greedy
     policy may never end one, and a continuing task has no end.
@@ -207,7 +209,7 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One run, whole: its JSON is its identity, the same identity gives the same bytes."""
+    """One run: the hash of its JSON is its identity, and the same identity gives the same bytes."""
 
     preset: str = setting(doc="where the agent's values came from")
     agent: AgentConfig = setting(doc="the agent")
@@ -244,7 +246,7 @@ class RunConfig:
             self._check_periods(self.agent.execution.environments)
 
     def _check_stack(self) -> None:
-        """While the first n steps of an episode are open, the last transition before them and its stack must remain."""
+        """While the first n steps of an episode are open, the transition before them must be held, with its stack."""
         stack, n, capacity = self.protocol.stack if self.protocol else 1, self.agent.n_step, self.agent.storage.capacity
         if capacity < stack + n + 1:
             raise ConfigError(
@@ -253,8 +255,7 @@ class RunConfig:
             )
 
     def _check_rounds(self, environments: int) -> None:
-        """Side by side, so many steps are made at a time: whatever falls between two steps must fall between two
-        rounds of them."""
+        """Environments side by side make a round of steps at a time: every period must be a number of whole rounds."""
         for name, steps, unit in (
             ("target_update_steps", self.agent.target_update_steps, 1),
             ("iteration_frames", self.iteration_steps, self.frame_skip),
@@ -268,7 +269,7 @@ class RunConfig:
                 )
 
     def _check_periods(self, environments: int) -> None:
-        """Learning begins with a period, and finds what the periods before it have left in the replay."""
+        """Learning begins at the start of a period, from what the periods before it have put into the replay."""
         agent, period, n = self.agent, self.agent.target_update_steps, self.agent.n_step
         start = -(-agent.min_replay_steps // period) * period
         if start >= self.steps:
@@ -299,7 +300,7 @@ class RunConfig:
 
     @functools.cached_property
     def steps(self) -> int:
-        """The budget in agent steps; a started step is a whole one."""
+        """The budget in agent steps, rounded up."""
         return -(-self.frames // self.frame_skip)
 
     @property

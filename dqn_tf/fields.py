@@ -85,17 +85,17 @@ def name_of(annotation: object, value: object) -> str:
         Its kind; of a class from outside the package its place, "module:Class".
     """
     outsider = contract(annotation) is not None and type(value) not in alternatives(annotation)
-    return outside.place(type(value)) if outsider else kind(value)
+    return outside.import_path(type(value)) if outsider else kind(value)
 
 
-def outsiders(config: DataclassInstance) -> Iterator[type]:
+def outside_classes(config: DataclassInstance) -> Iterator[type]:
     """The classes from outside that a configuration holds, at any depth."""
     hints = annotations_of(type(config))
     for field in dataclasses.fields(config):
         if is_config(value := getattr(config, field.name)):
             if contract(hints[field.name]) is not None and type(value) not in alternatives(hints[field.name]):
                 yield type(value)
-            yield from outsiders(value)
+            yield from outside_classes(value)
 
 
 def leaves(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
@@ -253,7 +253,7 @@ def _class_of(annotation: object, text: str, path: str) -> type:
     if contract(annotation) is None or ":" not in text:
         own = "" if contract(annotation) is None else "Or name a class of your own: module:Class."
         raise unknown(path, text, options, own)
-    found = outside.found(text, path)
+    found = outside.import_object(text, path)
     expect(isinstance(found, type) and dataclasses.is_dataclass(found), "a frozen dataclass", path, text)
     return cast(type, found)
 
@@ -293,7 +293,8 @@ def _with_defaults(cls: type, path: str) -> Any:
     try:
         return cls()
     except TypeError as error:
-        raise ConfigError(f"Expected a default for every field of `{path}`={outside.place(cls)}: {error}.") from error
+        chosen = f"`{path}`={outside.import_path(cls)}"
+        raise ConfigError(f"Expected a default for every field of {chosen}: {error}.") from error
 
 
 def paths(config: DataclassInstance) -> list[str]:
@@ -376,7 +377,6 @@ def _chosen(config: DataclassInstance, name: str, text: str, root: str) -> Any:
     return parse(annotation, text, root + name)
 
 
-# -- identity --------------------------------------------------------------------------------------------------------
 def digest(data: Json) -> str:
     """SHA-256 of the canonical JSON of plain data."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

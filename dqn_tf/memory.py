@@ -1,4 +1,4 @@
-"""The memory of a run's replay: how much it will need, and whether it is there, before the run and while it grows."""
+"""The memory of a run's replay: how much it needs, and whether there is so much, before the run and while it grows."""
 
 from __future__ import annotations
 

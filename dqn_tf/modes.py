@@ -42,7 +42,7 @@ class Fused:
     What is computed is the same to float32 rounding, not to the bit, so it is part of a run's identity.  ``xla``:
     "update": XLA compiles the call; "none": TensorFlow's own operations, better where matrix products take most of the
     time (layers of 512 and more, convolutions).  ``threads``: as in ``Interleaved``; nothing is begun early, but
-    operations of one update that need nothing of each other run side by side, where XLA does not compile them.
+    independent operations of one update run side by side, where XLA does not compile them.
     """
 
     KIND = "fused"
@@ -67,8 +67,9 @@ class Concurrent:
 
     A deviation from algorithm 1 of Mnih et al. 2015, with the same numbers of steps, updates and copies; so it is part
     of a run's identity.  ``xla``, ``threads``: as in ``Interleaved``.  ``workers``: processes for the environments; 0:
-    none beside this one.  ``updates_per_call``: how many updates one compiled call makes, where so many are due; a
-    request to stop waits for the end of the call.  None of these three changes a bit of a result.
+    this one.  ``updates_per_call``: how many updates one compiled call makes, where so many are due; a
+    request to stop waits for the end of the call.  ``threads``, ``workers`` and ``updates_per_call`` change no bit of a
+    result.
     """
 
     KIND = "concurrent"

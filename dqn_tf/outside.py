@@ -1,4 +1,4 @@
-"""What a configuration may name that is not of this package: classes and functions, by where they are imported from."""
+"""Classes and functions from outside this package that a configuration may name, by where they are imported from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from dqn_tf.checks import ConfigError
 
 
-def place(thing: type | FunctionType) -> str:
+def import_path(thing: type | FunctionType) -> str:
     """Where a class or function can be imported from, in any process: "module:Name".
 
     What a script defines is named by the script's file ("my_script:Name").
@@ -24,7 +24,7 @@ def place(thing: type | FunctionType) -> str:
     Raises:
         ConfigError: it is not at the top of a module, or was defined in an interactive session.
 
-    >>> place(Path)
+    >>> import_path(Path)
     'pathlib:Path'
     """
     module, name = thing.__module__, thing.__qualname__
@@ -39,11 +39,11 @@ def place(thing: type | FunctionType) -> str:
     return f"{module}:{name}"
 
 
-def found(place: str, path: str) -> Any:
+def import_object(place: str, path: str) -> Any:
     """The class or function at a place.
 
     Args:
-        place: "module:Name", as ``place`` gives it.
+        place: "module:Name", as ``import_path`` gives it.
         path: of the field whose value it is, for the message.
 
     Returns:
@@ -52,7 +52,7 @@ def found(place: str, path: str) -> Any:
     Raises:
         ConfigError: there is nothing.
 
-    >>> found("pathlib:Path", "network")
+    >>> import_object("pathlib:Path", "network")
     <class 'pathlib.Path'>
     """
     module, _, names = place.partition(":")
@@ -103,7 +103,7 @@ def is_contract(annotation: object) -> bool:
     return bool(getattr(annotation, "_is_protocol", False))
 
 
-def lacks(contract: type, value: object) -> list[str]:
+def missing_members(contract: type, value: object) -> list[str]:
     """What a value lacks to satisfy a contract in a configuration.
 
     Args:

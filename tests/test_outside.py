@@ -158,10 +158,10 @@ def test_the_class_of_a_script_is_named_by_the_scripts_file(tmp_path: Path) -> N
 
 def test_a_part_that_lacks_something_is_named() -> None:
     found: dict[str, Any] = {"circle": Circle(), "flat": Flat(), "square": Square()}
-    assert {name: outside.lacks(Shape, value) for name, value in found.items()} == {
+    assert {name: outside.missing_members(Shape, value) for name, value in found.items()} == {
         "circle": ["area", "corners"],
         "flat": ["area"],
         "square": [],
     }
     with pytest.raises(ConfigError):
-        outside.found("pathlib:Nothing", "shape")
+        outside.import_object("pathlib:Nothing", "shape")

@@ -66,7 +66,7 @@ class Accumulator:
         return out + self.cut() if last else out
 
     def cut(self) -> list[Completed]:
-        """The episode goes no further: what is open is complete, with fewer than n steps.  Oldest first."""
+        """End the episode here: the open transitions are complete, with fewer than n steps.  Oldest first."""
         out = []
         while self._open:
             out.append(self._oldest())
@@ -78,7 +78,7 @@ class Accumulator:
         for _, reward, discount in self._open:
             total += product * reward
             product *= discount
-        return Completed(len(self._open), self._open[0][0], total, product)
+        return Completed(steps=len(self._open), action=self._open[0][0], reward=total, discount=product)
 
     def state(self) -> list[list[float]]:
         """The open steps: [action, reward, discount] each."""

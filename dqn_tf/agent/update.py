@@ -12,8 +12,9 @@ Where the environment tells which actions are legal, max and policy are over the
 
 An episode that a time limit cuts off has not ended in this sense: discount_t stays gamma, and y bootstraps from s'.
 
-What runs has a place for every idea of the family.  A target rule (targets/) says how the actions at s' are averaged,
-and what is added; a value family (values/) makes y of that, and the loss of each transition.  With the rule ``Greedy``
+The code is more general than this line, so that every idea of the family has its place.  A target rule (targets/) gives
+the policy by which the actions at s' are averaged, and bonuses; a value family (values/) computes y from these, and the
+loss of each transition.  With the rule ``Greedy``
 and the family ``Expected`` it specializes to the paper's line:
 
     next_outputs.q_values         Q^(s', .; theta^-)                                                  [B, A]

@@ -289,7 +289,7 @@ def observation_spec(environment: str, protocol: AnyProtocol | None) -> Observat
     return asked[1]
 
 
-# What was asked for once is asked for again while environments are open, and those may exist only once.
+# Kept, because it is needed again while environments are open, and of some only one object can exist.
 _asked: dict[tuple[str, AnyProtocol | None], tuple[Any, ObservationSpec]] = {}
 
 

@@ -17,8 +17,8 @@ OLD_RESET = "This is the manner before Gymnasium 0.26"
 _HOW = "return observation, {} from reset()"
 
 
-class Unfit(Exception):
-    """An answer that cannot be used; says what was expected and what came."""
+class InvalidAnswer(Exception):
+    """An answer that cannot be used; its message says what was expected and what came."""
 
 
 class Answer(NamedTuple):
@@ -46,10 +46,12 @@ class Answers:
             InvalidAnswer: the answer cannot be used.
         """
         if not isinstance(answer, tuple):
-            raise Unfit(f"expected (observation, info) from reset(), got {_kind(answer)} alone. {OLD_RESET}: {_HOW}")
+            raise InvalidAnswer(
+                f"expected (observation, info) from reset(), got {_kind(answer)} alone. {OLD_RESET}: {_HOW}"
+            )
         if len(answer) != 2 or not isinstance(answer[1], dict):
             got = f"{len(answer)} values" if len(answer) != 2 else f"{_kind(answer[1])} in the place of info"
-            raise Unfit(f"expected (observation, info) from reset(), info a dict, got {got}: {_HOW}")
+            raise InvalidAnswer(f"expected (observation, info) from reset(), info a dict, got {got}: {_HOW}")
         return self.observation(answer[0])
 
     def step(self, answer: Any) -> Answer:
@@ -59,13 +61,13 @@ class Answers:
             InvalidAnswer: it cannot be used.
         """
         if type(answer) is not tuple or len(answer) != 5:
-            raise Unfit(_not_five(answer))
+            raise InvalidAnswer(_not_five(answer))
         observation, reward, terminated, truncated, _ = answer
         seen = self.observation(observation)
         if type(reward) is not float:
             reward = number(reward)
         if not -LARGEST <= reward <= LARGEST:
-            raise Unfit(f"expected a reward that is finite and fits float32, got {reward}")
+            raise InvalidAnswer(f"expected a reward that is finite and fits float32, got {reward}")
         if terminated.__class__ is not bool:
             terminated = flag("terminated", terminated)
         if truncated.__class__ is not bool:
@@ -81,13 +83,13 @@ class Answers:
         if type(given) is not np.ndarray or given.dtype is not self._dtype or given.shape != self._shape:
             given = self._unusual(given)
         if self._wide:
-            with np.errstate(over="ignore"):  # what overflows is told below, with its value
+            with np.errstate(over="ignore"):  # what overflows is found below
                 seen = given.astype(np.float32, order="C")
         else:
             seen = given.astype(np.float32, order="C")
         if not (math.isfinite(sum(seen.tolist())) if self._few else np.isfinite(seen).all()):
             at = int(np.flatnonzero(~np.isfinite(seen))[0])
-            raise Unfit(
+            raise InvalidAnswer(
                 f"expected an observation that is finite and fits float32, got {given.flat[at]} at place {at} of "
                 f"{given.size}"
             )
@@ -97,9 +99,11 @@ class Answers:
         try:
             array = np.asarray(given)
         except Exception as error:  # ragged lists; objects with an __array__ of their own
-            raise Unfit(f"expected an observation {self._what}, got {_kind(given)} ({error})") from error
+            raise InvalidAnswer(f"expected an observation {self._what}, got {_kind(given)} ({error})") from error
         if array.shape != self._shape or not np.can_cast(array.dtype, self._declared, "same_kind"):
-            raise Unfit(f"expected an observation {self._what}, as its observation_space declares, got {_kind(given)}")
+            raise InvalidAnswer(
+                f"expected an observation {self._what}, as its observation_space declares, got {_kind(given)}"
+            )
         if type(given) is np.ndarray:
             self._dtype, self._wide = array.dtype, array.dtype.kind == "f" and array.dtype.itemsize > 4
         else:
@@ -122,8 +126,8 @@ def number(reward: Any) -> float:
         try:
             return float(np.asarray(reward).reshape(-1)[0]) if kind else float(reward)
         except OverflowError:
-            raise Unfit(f"expected a reward that is finite and fits float32, got {reward}") from None
-    raise Unfit(f"expected a number for the reward, got {_kind(reward)}")
+            raise InvalidAnswer(f"expected a reward that is finite and fits float32, got {reward}") from None
+    raise InvalidAnswer(f"expected a number for the reward, got {_kind(reward)}")
 
 
 def flag(name: str, value: Any) -> bool:
@@ -144,7 +148,7 @@ def flag(name: str, value: Any) -> bool:
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if (isinstance(value, int) or (kind and kind in "bui" and np.size(value) == 1)) and value in (0, 1):
         return bool(value)
-    raise Unfit(f"expected True or False for {name}, got {_kind(value)}")
+    raise InvalidAnswer(f"expected True or False for {name}, got {_kind(value)}")
 
 
 def _not_five(answer: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces.utils import flatten, flatten_space
 
-from dqn_tf.envs.answers import Unfit
+from dqn_tf.envs.answers import InvalidAnswer
 
 
 def is_scalar(space: Any) -> bool:
@@ -38,5 +38,7 @@ class AsVector(gymnasium.ObservationWrapper[np.ndarray, Any, Any]):
         space = self.env.observation_space
         one_number = isinstance(space, spaces.Box)  # whose bounds are taken as lightly as those of vectors
         if np.shape(observation) != space.shape or not (one_number or space.contains(observation)):
-            raise Unfit(f"expected an observation of {space}, as its observation_space declares, got {observation!r}")
+            raise InvalidAnswer(
+                f"expected an observation of {space}, as its observation_space declares, got {observation!r}"
+            )
         return np.asarray(flatten(space, observation))

@@ -172,7 +172,15 @@ class AtariEnvironment:
         else:
             frame, observation = self._history.repeat()
         self._last = TimeStep(
-            observation, frame, float(reward), 1.0, StepType.FIRST, False, False, self._lives, self._frames - before
+            observation=observation,
+            frame=frame,
+            reward=float(reward),
+            discount=1.0,
+            step_type=StepType.FIRST,
+            episode_over=False,
+            truncated=False,
+            lives=self._lives,
+            frames=self._frames - before,
         )
         return self._last
 
@@ -240,15 +248,15 @@ class AtariEnvironment:
             self._awaiting = _RESET_LIFE
         ended = lost or (self._over and not self._truncated)
         self._last = TimeStep(
-            observation,
-            frame,
-            float(reward),
-            0.0 if ended else 1.0,
-            StepType.LAST if self._awaiting else StepType.MID,
-            self._over,
-            self._truncated,
-            self._lives,
-            self._frames - before,
+            observation=observation,
+            frame=frame,
+            reward=float(reward),
+            discount=0.0 if ended else 1.0,
+            step_type=StepType.LAST if self._awaiting else StepType.MID,
+            episode_over=self._over,
+            truncated=self._truncated,
+            lives=self._lives,
+            frames=self._frames - before,
         )
         return self._last
 

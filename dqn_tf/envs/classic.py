@@ -22,7 +22,7 @@ import numpy as np
 from dqn_tf import checks, rng
 from dqn_tf.checks import EnvironmentFault, InexactRestore
 from dqn_tf.envs import legal, making, registered
-from dqn_tf.envs.answers import Answers, Unfit, unpacked_wrongly
+from dqn_tf.envs.answers import Answers, InvalidAnswer, unpacked_wrongly
 from dqn_tf.envs.registered import describe_error
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
@@ -74,7 +74,7 @@ class GymnasiumEnvironment:
         most_steps = protocol.max_steps_per_episode if protocol else None
         self._adopt(env_id, making.make(env_id, drawing, most_steps), seed, stream, training)
 
-    _early: Any  # the environment's answer to the reset of episode 0, before that is asked for
+    _early: Any  # the environment's answer to the reset of episode 0, if it was reset early
 
     def _adopt(self, env_id: str, env: Any, seed: int, stream: str, training: bool) -> None:
         self.env_id, self.training, self._env = env_id, training, env
@@ -97,7 +97,7 @@ class GymnasiumEnvironment:
         try:
             self._early = self._env.reset(seed=self._seeds.integer(0))
             source = legal.find(self._env, self._early[1])
-        except (Exception, SystemExit):  # it is reset again, and told then
+        except (Exception, SystemExit):  # reset() is called again, and raises there
             self._early = None
             return "none"
         legal.know_source(self.env_id, source)
@@ -184,7 +184,18 @@ class GymnasiumEnvironment:
         self._before = self._episode_log() if self._last is not None else None
         self._episode, self._log, self._awaiting_reset = episode, array("i"), False
         self._answers_sha = hashlib.sha256()
-        self._last = TimeStep(seen, seen, 0.0, 1.0, StepType.FIRST, False, False, 1, 0, mask)
+        self._last = TimeStep(
+            observation=seen,
+            frame=seen,
+            reward=0.0,
+            discount=1.0,
+            step_type=StepType.FIRST,
+            episode_over=False,
+            truncated=False,
+            lives=1,
+            frames=0,
+            mask=mask,
+        )
         self._hash_answer(self._last, 0.0, 1.0, StepType.FIRST, False, False)
         return self._last
 
@@ -218,7 +229,18 @@ class GymnasiumEnvironment:
         ends = terminated or (over and self._limit_ends)
         discount, kind = 0.0 if ends else 1.0, StepType.LAST if over else StepType.MID
         cut_off = truncated and not terminated
-        self._last = TimeStep(seen, seen, reward, discount, kind, over, cut_off, 0 if terminated else 1, 1, mask)
+        self._last = TimeStep(
+            observation=seen,
+            frame=seen,
+            reward=reward,
+            discount=discount,
+            step_type=kind,
+            episode_over=over,
+            truncated=cut_off,
+            lives=0 if terminated else 1,
+            frames=1,
+            mask=mask,
+        )
         self._hash_answer(self._last, reward, discount, kind, over, cut_off)
         return self._last
 
@@ -232,7 +254,7 @@ class GymnasiumEnvironment:
         """Say whose error it is, where it came and what it says."""
         whose = f"{self.env_id}{'' if self.training else ', in an evaluation'}, {where}"
         innermost = traceback.extract_tb(error.__traceback__)[-1].filename
-        wrong = str(error) if isinstance(error, Unfit) else unpacked_wrongly(error, innermost)
+        wrong = str(error) if isinstance(error, InvalidAnswer) else unpacked_wrongly(error, innermost)
         if wrong:
             text = f"{whose}: {wrong}. This answer was not used."
         else:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dqn_tf.envs import registered
-from dqn_tf.envs.answers import Unfit
+from dqn_tf.envs.answers import InvalidAnswer
 from dqn_tf.types import TimeStep
 
 Source = Literal["info", "method", "none"]
@@ -73,12 +73,12 @@ class LegalActions:
             [A] bool, an array of its own; None of an environment without masks.
 
         Raises:
-            InvalidAnswer: there is none, or one where there was none at the first reset; another length or type; or no
-                action is legal.
+            InvalidAnswer: there is none, or one where there was none at the first reset; another length or type; or
+                no action is legal.
         """
         if self.source == "none":
             if _has_mask(info):
-                raise Unfit(
+                raise InvalidAnswer(
                     'expected no info["action_mask"], as there was none at the first reset, got one. An environment '
                     "with masks gives one with every answer, from its first reset on"
                 )
@@ -89,7 +89,7 @@ class LegalActions:
         if self._method is not None:
             return self._method()
         if not _has_mask(info):
-            raise Unfit('expected info["action_mask"], as at the first reset, got none')
+            raise InvalidAnswer('expected info["action_mask"], as at the first reset, got none')
         return info["action_mask"]
 
     def _checked(self, given: Any) -> np.ndarray:
@@ -100,12 +100,14 @@ class LegalActions:
             mask = np.zeros(0, object)
         whole = mask.dtype.kind in "iu" and bool(np.isin(mask, (0, 1)).all())
         if mask.shape != (self._actions,) or not (mask.dtype == np.bool_ or whole):
-            raise Unfit(
+            raise InvalidAnswer(
                 f"expected a mask of {self._actions} bools (or of zeros and ones of an integer type) from {where}, one "
                 f"for each action, got {_what(given, mask)}"
             )
         if not mask.any():
-            raise Unfit(f"expected at least one legal action in {where}, got a mask that is false for all of them")
+            raise InvalidAnswer(
+                f"expected at least one legal action in {where}, got a mask that is false for all of them"
+            )
         return mask.astype(bool)
 
 

@@ -73,11 +73,17 @@ class Shared:
     def read(self, index: int) -> TimeStep:
         """What ``write`` put down; the arrays are views."""
         kind, over, truncated, lives, frames = self.numbers[index].tolist()
-        reward, discount = float(self.reward[index]), float(self.discount[index])
-        observation, frame = self.observation[index], self.frame[index]
-        mask = None if self.mask is None else self.mask[index]
         return TimeStep(
-            observation, frame, reward, discount, StepType(kind), bool(over), bool(truncated), lives, frames, mask
+            observation=self.observation[index],
+            frame=self.frame[index],
+            reward=float(self.reward[index]),
+            discount=float(self.discount[index]),
+            step_type=StepType(kind),
+            episode_over=bool(over),
+            truncated=bool(truncated),
+            lives=lives,
+            frames=frames,
+            mask=None if self.mask is None else self.mask[index],
         )
 
 

@@ -35,8 +35,8 @@ UNSCALED = 100.0  # observations beyond this are large for a network whose input
 class Trial(NamedTuple):
     """What a trial found.
 
-    shown: its spaces, in words.  broken: why an exact restore cannot be had, in a sentence; None if nothing speaks
-    against it.  alone: what was said when a second object could not be made while the first was open.  remarks: what is
+    shown: its spaces, in words.  broken: why it cannot be restored exactly, in a sentence; None if nothing of that kind
+    was seen.  alone: the error when a second object was made while the first was open.  remarks: what is
     worth knowing, a sentence each.
     """
 
@@ -51,7 +51,7 @@ class Trial(NamedTuple):
 
 
 class _Script(NamedTuple):
-    """The script as one object played it: where, and what came; the place and state in its middle."""
+    """The script as one object played it, its answers, and the object's state in its middle."""
 
     answers: list[tuple[int, int, TimeStep]]  # episode, step in it, answer
     actions: list[int | None]  # None: reset
@@ -83,19 +83,12 @@ def examine(
     Raises:
         ConfigError: it cannot be made, or its answers cannot be used; with its own words.
     """
-    began = time.perf_counter()
+    began, opened = time.perf_counter(), list[GymnasiumEnvironment]()
     make = functools.partial(GymnasiumEnvironment, environment, seed, "trial", protocol=protocol)
-    opened: list[GymnasiumEnvironment] = []
     try:
         opened.append(make())
         first = _play_script(opened[0], steps, seconds)
-        alone = _another(make, opened)
-        broken = _compare(first, opened[-1], environment)
-        if broken is None:
-            while opened:
-                opened.pop().close()
-            opened.append(make())
-            broken = _restore(first, opened[0], environment)
+        alone, broken = _repeat_script(first, make, opened, environment)
         remarks, space = tuple(_remarks(opened[-1], first)), opened[-1].space
         shown = f"observations {space}, {opened[-1].spec.num_actions} actions"
     except EnvironmentFault as error:
@@ -106,8 +99,16 @@ def examine(
         for one in opened:
             one.close()
     played = sum(action is not None for action in first.actions)
-    took = round(time.perf_counter() - began, 3)
-    return Trial(environment, shown, played, len(first.actions) - played, took, broken, alone, remarks)
+    return Trial(
+        environment=environment,
+        shown=shown,
+        steps=played,
+        episodes=len(first.actions) - played,
+        seconds=round(time.perf_counter() - began, 3),
+        broken=broken,
+        alone=alone,
+        remarks=remarks,
+    )
 
 
 def words(trial: Trial) -> str:
@@ -160,8 +161,22 @@ def report(environment: str, arguments: Sequence[str]) -> tuple[int, str]:
     return (1 if found.broken else 0), "\n".join([*lines, words(found)])
 
 
+def _repeat_script(
+    first: _Script, make: Callable[[], GymnasiumEnvironment], opened: list[GymnasiumEnvironment], name: str
+) -> tuple[str | None, str | None]:
+    """A second and a third object play the script: ``alone`` and ``broken`` of the ``Trial``."""
+    alone = _another(make, opened)
+    broken = _compare(first, opened[-1], name)
+    if broken is None:
+        while opened:
+            opened.pop().close()
+        opened.append(make())
+        broken = _restore(first, opened[0], name)
+    return alone, broken
+
+
 def _another(make: Callable[[], GymnasiumEnvironment], opened: list[GymnasiumEnvironment]) -> str | None:
-    """Open one more object; if it cannot be had beside the first, in its place.  Then the answer is why."""
+    """Open one more object beside the first, or instead of it if there can be only one: then returns why."""
     try:
         opened.append(make())
     except ConfigError as error:

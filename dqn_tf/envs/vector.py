@@ -110,7 +110,7 @@ class InProcess:
 
     @classmethod
     def of(cls, environments: list[envs.Environment]) -> InProcess:
-        """Of environments that are there already."""
+        """From existing environments."""
         one = object.__new__(cls)
         one._hold(environments)
         return one

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
-from dqn_tf.execution.blocks import UpdateBlock
 from dqn_tf.execution.sequential import SequentialUpdater
+from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.replay.replay import Replay
 
 FIRST_CALL_SECONDS = 600.0  # allowed for a call of many updates while it is not known how long one takes
@@ -34,9 +34,9 @@ class ThreadUpdater:
             updates_per_call: updates of one compiled call, where so many are left to do.
         """
         self._learner, self._replay, self._note = learner, replay, note
-        self._one, self._block, self._updates_per_call = (
+        self._one, self._scan, self._updates_per_call = (
             SequentialUpdater(learner, replay),
-            UpdateBlock(learner),
+            UpdateScan(learner),
             updates_per_call,
         )
         self.made = 0
@@ -103,4 +103,4 @@ class ThreadUpdater:
         if number == 1:
             return [self._one.update(self.made, step=0, last=True)]
         batch_size = self._learner.config.batch_size
-        return self._block.run(self._replay.sample_indices_ahead(batch_size, self.made, number), self.made)
+        return self._scan.run(self._replay.sample_indices_ahead(batch_size, self.made, number), self.made)

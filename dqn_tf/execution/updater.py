@@ -50,7 +50,7 @@ class Updater(Protocol):
         """Drop what was begun early: theta, theta^- or the replay are about to be replaced."""
 
     def close(self) -> None:
-        """Drop what was begun, and let go of threads."""
+        """Discard what was begun, and end the threads."""
 
 
 class BackgroundUpdater(Protocol):
@@ -71,7 +71,7 @@ class BackgroundUpdater(Protocol):
         """
 
     def running(self, seconds: float) -> bool:
-        """Whether, after so many seconds at most, updates are still under way."""
+        """Wait ``seconds`` at most; whether updates are still under way then."""
 
     def finish(self) -> None:
         """Wait for what was started.
@@ -81,7 +81,7 @@ class BackgroundUpdater(Protocol):
         """
 
     def pause(self) -> None:
-        """Let the update that is under way end, and start no other; ``start`` goes on from there."""
+        """Wait for the update that is under way, and start no other; ``start`` continues."""
 
     def pause_seconds(self) -> float:
         """About how long ``pause`` may take; 0: no longer than an update."""

@@ -140,7 +140,7 @@ class DeviceFrames:
         return tf.cast(frames, tf.bool) if self._bits else frames
 
     def lookup(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See ``Frames``; each frame that is asked for comes once."""
+        """See ``Frames``; no frame is returned twice."""
         self.flush()
         unique, places = np.unique(slots, return_inverse=True)
         return self.read(unique.astype(np.int64)).numpy(), places.reshape(slots.shape)

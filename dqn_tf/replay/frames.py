@@ -283,7 +283,7 @@ class DeltaFrames:
         group.starts.append(end)
 
     def _close(self) -> None:
-        """The open group is full: it takes the place of the one before it."""
+        """The open group is full: it replaces the older group of these slots."""
         old, packed = self._groups[self._open_index], self._open.packed()
         self._groups[self._open_index] = packed
         self._packed_bytes += packed.nbytes - (old.nbytes if old else 0)
@@ -293,7 +293,7 @@ class DeltaFrames:
 
     # -- reading -----------------------------------------------------------------------------------------------------
     def lookup(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See ``Frames``; each frame that is asked for is unpacked once."""
+        """See ``Frames``; no frame is unpacked twice."""
         unique, places = np.unique(slots, return_inverse=True)
         return self._unpacked(unique.tolist()), places.reshape(slots.shape)
 

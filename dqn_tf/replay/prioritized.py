@@ -57,12 +57,12 @@ class Prioritized:
         )
 
     def sampler_bytes(self, capacity: int) -> int:
-        """Memory of the trees, and of a flag for each of so many rows; all of it is taken at the start."""
+        """Bytes of the trees, and of a flag for each row; all of it is taken at the start."""
         trees = 2 if self.importance.divided_by == "replay_max" else 1
         return trees * tree_bytes(capacity) + capacity
 
     def build(self, capacity: int) -> Proportional:
-        """The sampler of one replay whose ring has so many rows."""
+        """See ``SamplingRule.build``."""
         return Proportional(self, capacity)
 
 

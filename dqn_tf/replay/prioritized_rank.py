@@ -36,7 +36,7 @@ class PrioritizedRank:
     KIND = "prioritized_rank"
     alpha: float = setting(0.7, doc="exponent of the ranks; 0: uniform")
     importance: Importance = setting(Importance(beta=0.5), doc="importance weights")
-    sort_updates: int = setting(250_000, unit="updates", doc="the heap is sorted whenever so many updates were made")
+    sort_updates: int = setting(250_000, unit="updates", doc="updates between two sorts of the heap")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -44,11 +44,11 @@ class PrioritizedRank:
         expect(self.sort_updates >= 1, "at least 1", "replay.sort_updates", self.sort_updates)
 
     def sampler_bytes(self, capacity: int) -> int:
-        """Memory of the heap, of each of so many rows' places in it, of priorities and of C: 8 bytes each."""
+        """Bytes of the heap, of each row's place in it, of priorities and of C: 8 each."""
         return 4 * 8 * capacity
 
     def build(self, capacity: int) -> Ranked:
-        """The sampler of one replay whose ring has so many rows."""
+        """See ``SamplingRule.build``."""
         return Ranked(self, capacity)
 
 

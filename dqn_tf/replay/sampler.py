@@ -48,10 +48,10 @@ class SamplingRule(Protocol):
     """Which transitions are drawn, as configuration (``AgentConfig.replay``)."""
 
     def build(self, capacity: int) -> Sampler:
-        """The sampler of one replay whose ring has so many rows."""
+        """The sampler of one replay, whose ring has ``capacity`` rows."""
 
     def sampler_bytes(self, capacity: int) -> int:
-        """Memory that such a sampler takes, beside the ring."""
+        """Bytes that such a sampler takes, beside the ring of ``capacity`` rows."""
 
 
 class Sampler(Protocol):

@@ -25,11 +25,11 @@ class Uniform:
     monitored: ClassVar[tuple[str, ...]] = ()
 
     def sampler_bytes(self, capacity: int) -> int:
-        """Memory of the sampler of a ring of so many rows: none."""
+        """See ``SamplingRule.sampler_bytes``: 0."""
         return 0
 
     def build(self, capacity: int) -> Uniform:
-        """The sampler of one replay: there is nothing to remember."""
+        """See ``SamplingRule.build``: the rule itself, as it remembers nothing."""
         return self
 
     def monitors(self, weights_of: Callable[[int], np.ndarray], update: int) -> Monitored:

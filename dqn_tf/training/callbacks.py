@@ -1,6 +1,6 @@
 """Callbacks of ``train``: called for every finished episode and iteration, and unable to change a byte of the run.
 
-What they get is immutable, or a read-only copy.  They may draw random numbers, as the run uses no global generator.
+Their arguments are immutable, or read-only copies.  They may draw random numbers: the run uses no global generator.
 They are called in the main thread, after the row is on disk.
 """
 

@@ -120,7 +120,7 @@ class Store:
         sync(folder)
 
     def _free_name(self, frames: int) -> Path:
-        """000000200000, or 000000200000.1 and so on where a checkpoint of the same frame is there already."""
+        """000000200000, or 000000200000.1 and so on where there is a checkpoint of the same frame."""
         there = [_order(path) for path in self.found() if _order(path)[0] == frames]
         number = max(there)[1] + 1 if there else 0  # above all that are there, or it would not be the newest
         return self.folder / (f"{frames:012d}.{number}" if number else f"{frames:012d}")
@@ -161,7 +161,7 @@ class Store:
         """The newest checkpoint that verifies and suits.
 
         Args:
-            say: told of every checkpoint that is skipped.
+            say: called with a sentence about every checkpoint that is skipped.
             check_pieces: whether the pieces must verify too, or are left unread.
             suits: whether a checkpoint with this state is wanted.
 

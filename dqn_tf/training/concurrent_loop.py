@@ -124,7 +124,7 @@ class ConcurrentLoop:
         return min(config.steps, *((steps // period + 1) * period for period in periods))
 
     def _updates_due(self, steps: int) -> int:
-        """Updates that are to be made by so many steps."""
+        """Number of updates that are due by agent step ``steps``."""
         agent = self.run.config.agent
         return max(0, steps // agent.steps_per_update - self._rounds_before) * agent.updates_at_once
 
@@ -221,14 +221,14 @@ class ConcurrentLoop:
 
     # -- learning ----------------------------------------------------------------------------------------------------
     def _start_updates(self, until: int) -> None:
-        """See to it that updates are under way, up to number ``until``."""
+        """Make sure that updates are under way, up to number ``until``."""
         if until > self.updater.made and not self._compiled:  # in this thread, before there are two that compile
             self.run.learner.act_target(self.environments.observations, 0)
             self._compiled = True
         self.updater.start(until)
 
     def _updates_run(self, until: int, seconds: float) -> bool:
-        """Whether, after so many seconds at most, updates up to number ``until`` are still under way."""
+        """Start updates up to number ``until``, wait ``seconds`` at most, and say whether they are still under way."""
         self._start_updates(until)
         clock = time.perf_counter()
         running = self.updater.running(seconds)

@@ -1,5 +1,5 @@
-"""Whether weights are finite, and advice about a diverged network: the cause may be its inputs, and then a smaller
-learning rate does not help."""
+"""A check that weights are finite, and advice about a diverged network: if its inputs are the cause, a smaller learning
+rate does not help."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Evaluation: frozen weights, environments of its own, raw undiscounted returns.
 
-It is a pure function of weights, seed and phase name.  It may be interrupted and repeated, and does not affect the
-training environment, its random streams, or learning.
+It is a pure function of weights, seed and phase name, may be interrupted and repeated, and affects neither the training
+environment, nor its random streams, nor learning.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Lane:
 
     @property
     def done(self) -> bool:
-        """The share is played."""
+        """Whether its share of episodes or frames is played."""
         if self._episodes is not None:
             return len(self.scores) >= self._episodes
         return bool(self.scores) and self._played >= self._frames
@@ -80,7 +80,14 @@ class _Lane:
         over = answer.episode_over or cut_off
         if over:
             truncated = answer.truncated or cut_off
-            self.scores.append(Score(self._return, self._length, self.length_steps, truncated, cut_off))
+            score = Score(
+                return_raw=self._return,
+                length_frames=self._length,
+                length_steps=self.length_steps,
+                truncated=truncated,
+                cut_off=cut_off,
+            )
+            self.scores.append(score)
             self._played += self._length
             self._return, self._length, self.length_steps = 0.0, 0, 0
         self.begins = (over or answer.step_type == StepType.LAST) and not self.done
@@ -95,7 +102,7 @@ def scoring_protocol(config: RunConfig) -> AnyProtocol | None:
 
 
 class _Teller:
-    """A line now and then about a phase that takes long."""
+    """A progress message every half minute, about a phase that takes long."""
 
     def __init__(self, config: RunConfig, phase: str, lanes: Sequence[_Lane], asked: str, say: Say) -> None:
         self._phase, self._lanes, self._asked, self._say = phase, lanes, asked, say
@@ -204,8 +211,8 @@ def play(
     """Play ``episodes`` episodes, or whole episodes until ``frames`` frames are spent.
 
     The number of lanes is fixed by the request, each lane has a fixed share, and shares are whole episodes: short
-    episodes get no more weight than long ones.  Workers, where execution has them, play with the same scores; so do
-    fewer environments than lanes, one group after the other, where no more can be had.
+    episodes get no more weight than long ones.  Workers, where execution has them, give the same scores; so do
+    fewer environments than lanes, used by one group of lanes after the other, where no more can be made.
 
     Args:
         config: of the run.

@@ -1,4 +1,4 @@
-"""Whether a run's environment can be restored exactly: tried before training, said at once, noted in manifest.json."""
+"""Whether a run's environment can be restored exactly: tried before training, shown, and noted in manifest.json."""
 
 from __future__ import annotations
 

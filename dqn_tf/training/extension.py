@@ -1,9 +1,9 @@
 """More frames for a finished run: a new run that begins with a checkpoint of the old one.
 
 No schedule depends on the budget: schedules count steps, updates or transitions.  So the new run has the bytes of a run
-that had the larger budget from the start.  One thing depends on where a budget ends: an iteration that is cut short
-there is closed and evaluated.  Runs therefore save one step before such an end, and the extension begins with that
-checkpoint.  Where it is missing, the difference is reported.
+that had the larger budget from the start.  One thing depends on where a budget ends: the iteration that it
+cuts short is closed and evaluated there.  Runs therefore save one step before such an end, and the extension begins
+with that checkpoint.  Where it is missing, the difference is reported.
 """
 
 from __future__ import annotations
@@ -47,8 +47,11 @@ class Parent(NamedTuple):
 
 
 def last_step(config: RunConfig) -> int:
-    """After so many steps there is a checkpoint from which the run could go on with a larger budget: before the end of
-    this one cuts an iteration short.  0: it does not."""
+    """The agent step, before the end of the budget, whose checkpoint a run with a larger budget could continue from.
+
+    Returns:
+        The step; 0 if the budget ends with an iteration, so that the last checkpoint serves.
+    """
     at_once = getattr(config.agent.execution, "environments", 1)
     return config.steps - at_once if config.steps % config.iteration_steps else 0
 
@@ -137,7 +140,7 @@ def begin(parent: Path, run_dir: Path, config: RunConfig, say: Callable[[str], N
         parent: directory of the run that is extended.
         run_dir: directory of the new run.
         config: of the new run.
-        say: told of every checkpoint that is skipped.
+        say: called with a sentence about every checkpoint that is skipped.
 
     Returns:
         The checkpoint, and in what the run will differ from one that had its budget from the start.

@@ -60,7 +60,7 @@ class Loop(Protocol):
         """SHA-256 of the whole state."""
 
     def close(self) -> None:
-        """Let go of threads and environments."""
+        """Release threads and environments."""
 
 
 def make_loop(config: RunConfig) -> Loop:

@@ -5,8 +5,8 @@ weights, a layer of its noise.  ``monitored`` has the names of the numbers, and 
 has the columns of its own ideas and no others.
 
 All are functions of the run's current state (weights, replay, held-out states, counters).  Nothing is accumulated over
-updates, no random stream advances, and nothing that is trained or saved changes.  The network predicts without noise
-and at evenly spaced fractions.
+updates, no random stream advances, and neither the network nor the saved state changes.  The network predicts without
+noise and at evenly spaced fractions.
 """
 
 from __future__ import annotations

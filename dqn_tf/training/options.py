@@ -13,13 +13,19 @@ from dqn_tf.checks import expect
 class Options:
     """How a run is carried out; nothing here changes a byte of its results.
 
-    A checkpoint is written when so many frames or so many minutes by the clock have passed since the last one.
-    command: the command line that started the run, for those who are to continue it.
-    resume: "inexact" continues also where an environment of the user's own cannot be restored exactly: its next episode
-    begins instead, and manifest.json says where.  try_environment: whether such environments are tried before training.
-    extend: the directory of a run with fewer frames and else the same configuration, with which this one begins.
-    profile: a file to which the session writes a trace of where its time went (profile.py).  profile_frames: [A, B),
-    what is recorded of it.
+    Attributes:
+        checkpoint_frames: frames after which a checkpoint is written.
+        checkpoint_minutes: minutes by the clock after which one is written, if that is sooner.
+        command: the command line that started the run, shown to those who are to continue it.
+        extend: directory of a run with fewer frames and otherwise the same configuration, with which this one begins.
+        tensorboard: whether event files are written, too.
+        profile: a file to which the session writes a trace of where its time went (profile.py).
+        profile_frames: [A, B), the frames of the run that the trace has; None: all.
+        progress: whether progress is shown.
+        outside_scope: whether the run may be resumed with other versions or hardware, and other bytes.
+        resume: "exact", or "inexact": an environment that cannot be restored exactly begins its next episode, and
+            manifest.json says where.
+        try_environment: whether environments of the user's own are tried before training.
     """
 
     checkpoint_frames: int = 200_000

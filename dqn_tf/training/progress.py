@@ -18,7 +18,7 @@ PLAIN_SECONDS = 60.0
 class Progress:
     """Shows progress in frames, and messages.  On a terminal a bar; elsewhere a line per minute.
 
-    A terminal that was closed, or a reader that has left, is shown nothing more: no run ends because nobody looks.
+    If the terminal is closed or the reader of the output ends, nothing more is written; the run goes on.
     """
 
     def __init__(

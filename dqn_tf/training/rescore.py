@@ -18,7 +18,7 @@ def digest_of(run_dir: str | Path, say: trained.Say = print) -> str:
 
     Args:
         run_dir: the directory of the run.
-        say: told of every checkpoint that is skipped, and why.
+        say: called with a sentence about every checkpoint that is skipped.
 
     Returns:
         64 hexadecimal digits.
@@ -55,7 +55,7 @@ def evaluate(
         video: a file for a recording of the first episode (needs the extra ``video``).
         network: as for ``load``.
         environment: as for ``train``: what makes it, where only this program has it.
-        say: told of every checkpoint that is skipped, and why.
+        say: called with a sentence about every checkpoint that is skipped.
 
     Returns:
         return_mean, return_std, return_min, return_max (raw, undiscounted), episodes, epsilon, seed, network, and

@@ -37,7 +37,7 @@ from dqn_tf.training.records import EPISODE_COLUMNS, EpisodeRecord, IterationRec
 from dqn_tf.training.run_dir import RunDir, Table, read_manifest, read_summary, write_json
 from dqn_tf.training.stop import Interrupted, StopRequests
 
-WATCH_FRAMES = 20_000  # memory is looked at every so many frames
+WATCH_FRAMES = 20_000  # between two looks at the memory that is left
 
 
 def train(
@@ -160,7 +160,7 @@ class _Session:
                 finally:
                     self._close(loop)
         finally:
-            # Where the disk is full, the error that says so is on its way already: none must take its place.
+            # Where the disk is full, an error that says so is being raised: another one must not replace it.
             with contextlib.suppress(OSError) if self.status == "failed" else contextlib.nullcontext():
                 if self.status != "withdrawn":
                     sessions.end(self.manifest, self.status)
@@ -229,7 +229,7 @@ class _Session:
         return found
 
     def _each_step(self, loop: Loop, stop: StopRequests) -> None:
-        """Called where the run is whole: stops it if that was asked for, and saves it if it is time to."""
+        """Called where the run's state is whole: stops or saves the run if that is due."""
         stop.check()
         if loop.run.counters.steps == self._last_step and loop.run.counters.frames > self._saved_frames:
             self._save(loop, stop)
@@ -266,7 +266,7 @@ class _Session:
 
     # -- starting and resuming -------------------------------------------------------------------------------------
     def _in_manifest(self, note: Callable[[dict[str, Any]], list[str]]) -> None:
-        """Change the manifest, and say what there is to say of it."""
+        """Let ``note`` change the manifest, and show the lines that it returns."""
         manifest = read_manifest(self.run_dir.path / "manifest.json")
         for line in note(manifest):
             self.warn(line)

@@ -134,7 +134,7 @@ def check_same(found: dict[str, Any], config: RunConfig, path: Path) -> None:
 
 
 def _more(differing: list[tuple[str, Any, Any]], path: Path) -> str:
-    """What to do where nothing but more frames is asked for."""
+    """The advice of ``check_same`` if only the budget differs, and is larger."""
     alone = len(differing) == 1 and differing[0][0] == "frames"
     return f", with --extend {path} to begin with what is there" if alone and differing[0][2] > differing[0][1] else ""
 
@@ -190,7 +190,7 @@ MANIFEST: _Kinds = {"config_hash": str, "scope": dict, "sessions": list}
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """A summary.json with all that is asked of it.
+    """The content of a summary.json, with its required fields checked.
 
     Raises:
         RunError: something is wrong; it says what, and what to do.
@@ -204,7 +204,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """A manifest.json with all that is asked of it.
+    """The content of a manifest.json, with its required fields checked.
 
     Raises:
         RunError: something is wrong; it says what, and what to do.
@@ -321,7 +321,7 @@ class Table:
         return {"bytes": self._size, "sha256": self._sha.hexdigest()}
 
     def close(self) -> None:
-        """Let go of the file.  Every whole row is on disk; the rest of one that failed may not fit there now either."""
+        """Close the file.  Every whole row is on disk; what is left of a row that failed may be lost."""
         if self._file:
             with contextlib.suppress(OSError):
                 self._file.close()

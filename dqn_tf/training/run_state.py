@@ -1,4 +1,4 @@
-"""All of a run that does not depend on how its steps and updates are ordered; every loop holds one of these."""
+"""The part of a run that does not depend on how its steps and updates are ordered; every loop holds one."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def begin(
         scope: of determinism, here and now.
         extend: the run that a new one begins with.
         outside_scope: whether another scope than the manifest's is accepted.
-        warn: told of another scope, and of other code than that of earlier sessions.
+        warn: called with a sentence about another scope, and about other code than that of earlier sessions.
 
     Raises:
         RunError: the scope is another one, or the manifest cannot be read.
@@ -55,7 +55,7 @@ def begin(
     if differing:
         _leave_scope(path.parent, differing, outside_scope, warn)
         manifest.update(scope=scope, outside_scope=True)
-    code = determinism.code_digest(map(outside.source, fields.outsiders(config)))
+    code = determinism.code_digest(map(outside.source, fields.outside_classes(config)))
     if extension.codes(manifest) - {code}:
         warn(
             "The code of dqn_tf, or of a part from outside, is not what an earlier session of this run had; its "

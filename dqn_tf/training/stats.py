@@ -164,8 +164,8 @@ class Moments:
 class IterationStats:
     """The sums of the iteration under way.
 
-    The TD errors and Q-values of updates are collected and counted many at a time, for speed.  Reading them counts what
-    is left, so summary and state are the same as if every update had been counted at once.
+    The TD errors and Q-values of updates are collected and counted many at a time, for speed.  Reading them counts the
+    rest first, so summary and state are the same as if every update had been counted at once.
     """
 
     AT_ONCE = 64  # updates

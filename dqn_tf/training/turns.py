@@ -1,7 +1,8 @@
-"""Environments for the lanes of an evaluation: all at once, or as many as can be had, one group after the other.
+"""Environments for the lanes of an evaluation: all at once, or, where so many cannot be made, one group after the
+other.
 
-A lane plays the same in every group: its environment draws from its own streams, the network sees a batch of the same
-size, and a network that draws does so from its first call on in each group.
+A lane's episodes do not depend on its group: its environment draws from its own streams, the network gets batches of
+the same size, and one with random draws begins with those of its first call in each group.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Answers = TypeVar("Answers")
 
 
 def guarded(call: Callable[..., Answers], plan: vector.Plan) -> Callable[..., Answers]:
-    """A function whose errors are told as the environment's: they touch nothing of the run, so that it can be saved.
+    """A function whose errors are raised as EnvironmentFault: they leave the run's state whole, so that it can be
+    saved.
 
     Args:
         call: the function.
@@ -61,7 +63,7 @@ class Turn:
         self._batch = None if len(shown) == count else np.zeros((count, *shown.shape[1:]), shown.dtype)
 
     def begin(self, q_values: Callable[[np.ndarray], TensorLike]) -> None:
-        """A network that draws, draws for later groups what it drew for the first."""
+        """Let a network with random draws make those of the first group again."""
         if self.part.start and hasattr(q_values, "begin"):
             q_values.begin()
 
@@ -101,7 +103,7 @@ def in_turns(plan: vector.Plan, workers: int, borrow: Borrow | None) -> Generato
 
 
 def _some(plan: vector.Plan, workers: int, borrow: Borrow | None) -> tuple[vector.Environments, bool]:
-    """As many of the plan's environments as can be had, and whether they are ours to close."""
+    """As many of the plan's environments as can be made, and whether the caller has to close them."""
     with contextlib.suppress(ConfigError):
         return vector.make(plan, min(workers, len(plan.streams))), True
     try:

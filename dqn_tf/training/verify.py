@@ -101,7 +101,7 @@ def verify(work_dir: Path | None, say: Say, cases: Sequence[Case] = CASES) -> bo
 
     Args:
         work_dir: where to run (made if needed, kept); None: a temporary directory, removed if all is well.
-        say: told what is done, what differs, and a verdict in words with the scope it holds for.
+        say: called with what is done, what differs, and a verdict in words with the scope it holds for.
         cases: the runs.
 
     Returns:

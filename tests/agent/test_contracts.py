@@ -54,7 +54,7 @@ def test_these_fields_are_open() -> None:
 @pytest.mark.parametrize(("name", "part"), BUILT_IN, ids=[f"{n} {c.__name__}" for n, c in BUILT_IN])
 def test_a_built_in_part_has_what_its_contract_asks_for(name: str, part: type) -> None:
     """The members, and methods with the same parameters in the same order (mypy compares their types)."""
-    assert outside.lacks(OPEN[name], part()) == []
+    assert outside.missing_members(OPEN[name], part()) == []
     for method, asked in inspect.getmembers(OPEN[name], inspect.isfunction):
         if not method.startswith("_"):
             own = inspect.signature(getattr(part, method))
@@ -148,7 +148,7 @@ def test_a_part_whose_code_has_changed_is_warned_of(
     code.write_text((EXAMPLES / "own_target_rule.py").read_text())
     monkeypatch.syspath_prepend(str(tmp_path))
     config = cartpole(agent=tiny_agent(bootstrap=importlib.import_module("my_rule").ExpectedSarsa()))
-    assert [cls.__name__ for cls in fields.outsiders(config)] == ["ExpectedSarsa"]
+    assert [cls.__name__ for cls in fields.outside_classes(config)] == ["ExpectedSarsa"]
 
     def stop(record: Any) -> None:
         raise StopIteration

@@ -15,7 +15,7 @@ from dqn_tf.agent.networks.torsos import MLP, NatureCNN
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
-from dqn_tf.execution.blocks import UpdateBlock
+from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.modes import Interleaved
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.storage import Storage
@@ -239,7 +239,7 @@ def test_updates_in_one_call_are_those_of_single_calls(tiny_agent: Callable[...,
     one, other = (Learner(agent, spec, 0, replay.gather_in_graph) for _ in range(2))
     draws = [replay.gather(replay.sample_indices(4, update)) for update in range(5, 11)]
     single = [one.update(draw, update) for update, draw in enumerate(draws, 5)]
-    block = UpdateBlock(other).run(SampleIndices(*map(np.stack, zip(*draws, strict=True))), 5)
+    block = UpdateScan(other).run(SampleIndices(*map(np.stack, zip(*draws, strict=True))), 5)
     for alone, of_block in zip(single, block, strict=True):
         for name, part in alone._asdict().items():
             assert part.numpy().tobytes() == getattr(of_block, name).tobytes(), name

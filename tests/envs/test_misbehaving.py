@@ -124,13 +124,13 @@ def test_a_large_observation_is_no_fault(misbehaving: Name) -> None:
 def test_wide_observations_are_looked_at_whole() -> None:
     from gymnasium.spaces import Box
 
-    from dqn_tf.envs.answers import Answers, Unfit
+    from dqn_tf.envs.answers import Answers, InvalidAnswer
 
     for size, at in itertools.product((1, 32, 33, 500), (0, -1)):
         answers, seen = Answers(Box(-np.inf, np.inf, (size,), np.float32)), np.ones(size, np.float32)
         assert answers.observation(seen).tobytes() == seen.tobytes()
         seen[at] = np.inf
-        with pytest.raises(Unfit, match=f"got inf at place {at % size} of {size}"):
+        with pytest.raises(InvalidAnswer, match=f"got inf at place {at % size} of {size}"):
             answers.observation(seen)
 
 

@@ -24,7 +24,7 @@ from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.envs.vector import Plan
-from dqn_tf.execution.blocks import UpdateBlock
+from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.feed import Feed
 from dqn_tf.replay.prioritized import Prioritized
@@ -193,26 +193,26 @@ def test_the_bytes_of_a_naive_twin(trainer: Callable[..., Any], case: str, monke
 def test_several_updates_per_call_are_bounded_and_traced_once(
     trainer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Blocks of one size, single updates for what is over: asked for while they run, the learner rests after its
-    block."""
+    """Calls of one size, single updates for the rest: a state is asked for while they run, and then the learner rests
+    after its call."""
     one = trainer(**CASES["several updates per call"])
-    block, blocks = one.updater._block, []
-    run = block.run
+    scan, calls = one.updater._scan, []
+    run = scan.run
 
     def slow(sampled: Any, first: int) -> Any:
-        blocks.append((first, len(sampled.indices)))
+        calls.append((first, len(sampled.indices)))
         time.sleep(0.02)
         return run(sampled, first)
 
-    monkeypatch.setattr(block, "run", slow)
+    monkeypatch.setattr(scan, "run", slow)
     for _ in one.records(lambda: None):
-        before = len(blocks)
+        before = len(calls)
         one.state()
-        assert len(blocks) <= before + 1
-    assert {size for _, size in blocks} == {4} and 4 * len(blocks) < one.run.counters.updates == 90
+        assert len(calls) <= before + 1
+    assert {size for _, size in calls} == {4} and 4 * len(calls) < one.run.counters.updates == 90
     learner = one.run.learner
     compiled = (learner._gradients_of, learner._gradients_of_batch, learner._apply)
-    traces = [learner.traces, *(f.traces for f in compiled), block._compiled.experimental_get_tracing_count()]
+    traces = [learner.traces, *(f.traces for f in compiled), scan._compiled.experimental_get_tracing_count()]
     assert traces == [1] * 5
 
 
@@ -234,8 +234,8 @@ def test_saved_between_calls_and_continued(trainer: Callable[..., Any], tmp_path
 
 def test_an_update_that_diverges_in_mid_call_is_named(trainer: Callable[..., Any], monkeypatch) -> None:
     one = trainer(**CASES["several updates per call"])
-    block = one.updater._block
-    run = block.run
+    scan = one.updater._scan
+    run = scan.run
 
     def bad(sampled: Any, first: int) -> Any:
         reported = run(sampled, first)
@@ -244,7 +244,7 @@ def test_an_update_that_diverges_in_mid_call_is_named(trainer: Callable[..., Any
             for update, out in enumerate(reported, first)
         ]
 
-    monkeypatch.setattr(block, "run", bad)
+    monkeypatch.setattr(scan, "run", bad)
     with pytest.raises(RunError, match=r"the gradient norm inf at update 7 .*diverged"):
         list(one.records(lambda: None))
 
@@ -353,16 +353,16 @@ def test_a_block_of_updates_may_take_longer_than_a_hung_call(
     config, ended, blocks = concurrent(cartpole(), **CASES["several updates per call"]), [], []
     monkeypatch.setattr("dqn_tf.training.stop.GRACE_SECONDS", 1.0)
     monkeypatch.setattr(os, "_exit", ended.append)
-    run = UpdateBlock.run
+    run = UpdateScan.run
 
-    def slow(self: UpdateBlock, indices: Any, first: int) -> Any:
+    def slow(self: UpdateScan, indices: Any, first: int) -> Any:
         blocks.append(first)
         if len(blocks) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(2.5 if len(blocks) in (2, 3) else 0.0)
         return run(self, indices, first)
 
-    monkeypatch.setattr(UpdateBlock, "run", slow)
+    monkeypatch.setattr(UpdateScan, "run", slow)
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", Options(progress=False))
     assert len(blocks) == 3 and not ended

@@ -38,4 +38,4 @@ class Double:
         q = others["online", "s_t"].q_values
         best = tf.argmax(of_legal(q, masks.s_t) if masks else q, axis=-1)
         policy = tf.one_hot(best, q.shape[-1], dtype=q.dtype)
-        return TargetTerms(policy, tf.zeros_like(q), tf.zeros_like(q[:, 0]))
+        return TargetTerms(policy=policy, value_bonus=tf.zeros_like(q), reward_bonus=tf.zeros_like(q[:, 0]))

@@ -12,7 +12,7 @@ from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.types import SampleIndices, Tensor
 
 
-class UpdateBlock:
+class UpdateScan:
     """K updates of a learner in one call.  One trace for each K."""
 
     def __init__(self, learner: Learner) -> None:
