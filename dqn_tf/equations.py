@@ -25,7 +25,17 @@ _TESTED_IN = {  # modules that are tested together with another one
 
 
 class Entry(NamedTuple):
-    """One module: its file, what its docstring says, and its test.  ``equations`` and ``symbols`` may be empty."""
+    """One module: what its docstring says, and its test.
+
+    Attributes:
+        file: "dqn_tf/agent/update.py".
+        title: first paragraph.
+        paper: and the place in it; "" if it names none.
+        equations: indented lines; may be empty.
+        symbols: may be empty.
+        functions: names of its public functions and classes.
+        test: its file.
+    """
 
     file: str
     title: str

@@ -16,10 +16,18 @@ LEAST_WIDTH = 80  # of a page, in characters
 
 
 class Row(NamedTuple):
-    """One field.
+    """One field of a preset.
 
-    equation: the paper and the place that the file follows, "" if it names none.
-    remembered: the value is remembered and was not read in a source.
+    Attributes:
+        field: its path.
+        value: as text.
+        unit: "" if it has none.
+        meaning: in a few words.
+        source: where the value stands.
+        file: of the code that carries it out.
+        equation: the paper and the place that the file follows, "" if it names none.
+        test: the file of its test.
+        remembered: whether the value is remembered and was not read in a source.
     """
 
     field: str

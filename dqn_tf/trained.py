@@ -27,7 +27,13 @@ Say = Callable[[str], None]
 
 
 class Saved(NamedTuple):
-    """A run's configuration and its newest checkpoint: the state, and a function that reads a piece by its hash."""
+    """A run's newest checkpoint.
+
+    Attributes:
+        config: of the run.
+        state: as ``Loop.state`` gave it.
+        read_piece: gives a piece, arrays by name, by its hash.
+    """
 
     config: RunConfig
     state: dict[str, Any]

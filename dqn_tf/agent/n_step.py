@@ -14,7 +14,14 @@ from typing import NamedTuple
 
 
 class Completed(NamedTuple):
-    """A complete transition: it starts at the observation ``steps`` steps ago."""
+    """A complete n-step transition.
+
+    Attributes:
+        steps: k, from s_tm1 to s_t, which is the newest observation.
+        action: a_tm1.
+        reward: r_t, the discounted sum of k rewards.
+        discount: discount_t, gamma^k, or 0 at termination.
+    """
 
     steps: int
     action: int

@@ -39,9 +39,14 @@ from dqn_tf.types import Sample, Tensor, TensorLike
 
 
 class Gradients(NamedTuple):
-    """The first half of an update: d loss / d theta, one tensor per variable, and what is reported of the batch.
+    """The first half of an update.
 
-    loss []: weighted mean over the batch.  td_error, priority [B].  q_values [B, A]: of s_tm1 by the online network.
+    Attributes:
+        gradients: d loss / d theta, one tensor per variable, or per vector (flat.py).
+        loss: [], weighted mean over the batch.
+        td_error: delta [B].
+        priority: [B] >= 0, of the batch's transitions.
+        q_values: Q(s_tm1, .) [B, A] of the online network.
     """
 
     gradients: list[Tensor]
@@ -52,7 +57,15 @@ class Gradients(NamedTuple):
 
 
 class UpdateOutputs(NamedTuple):
-    """What one update reports: as in ``Gradients``, and grad_norm [], the global norm before clipping."""
+    """What one update reports.
+
+    Attributes:
+        loss: [], weighted mean over the batch.
+        td_error: delta [B].
+        priority: [B] >= 0, of the batch's transitions.
+        grad_norm: [], the global norm of the gradients before clipping.
+        q_values: Q(s_tm1, .) [B, A] of the online network, before the update.
+    """
 
     loss: TensorLike
     td_error: TensorLike

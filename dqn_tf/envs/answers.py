@@ -22,7 +22,14 @@ class InvalidAnswer(Exception):
 
 
 class Answer(NamedTuple):
-    """A step's answer in the types that are used here."""
+    """A step's answer in the types that are used here.
+
+    Attributes:
+        observation: [D] float32, an array of its own.
+        reward: finite, and within float32.
+        terminated: whether the task has ended.
+        truncated: whether a time limit has ended the episode.
+    """
 
     observation: np.ndarray
     reward: float

@@ -32,7 +32,13 @@ _numbers = struct.Struct("<ddBBB").pack  # reward, discount, step_type, episode_
 
 
 class EpisodeLog(NamedTuple):
-    """An episode, as far as it was played: its number, its actions, and a digest of all its answers."""
+    """An episode, as far as it was played.
+
+    Attributes:
+        episode: its number, from 0.
+        log: its actions, in order.
+        digest: SHA-256 of all its answers; "": it is not known.
+    """
 
     episode: int
     log: list[int]

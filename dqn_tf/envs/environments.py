@@ -14,7 +14,16 @@ RESET, REST = -1, -2  # beside the actions 0, 1, ...: begin the next episode; do
 
 
 class Plan(NamedTuple):
-    """Which environments: environment i is what ``envs.make`` makes of these and ``streams[i]``."""
+    """Which environments: number i is what ``envs.make`` makes of these and ``streams[i]``.
+
+    Attributes:
+        environment: canonical id.
+        protocol: how it is played.
+        seed: of the run.
+        streams: names of the random streams, one for each environment.
+        training: whether the protocol's settings for training apply, or those for evaluation.
+        drawing: whether ``render`` will be called.
+    """
 
     environment: str
     protocol: envs.AnyProtocol | None

@@ -36,7 +36,13 @@ _given: dict[str, Callable[..., Any]] = {}  # functions of this program, by thei
 
 
 class EnvironmentId(NamedTuple):
-    """The parts of an id: module ("" if there is none), name in it, keyword arguments."""
+    """The parts of an id.
+
+    Attributes:
+        module: its name; "" if there is none.
+        name: in the module, or in Gymnasium's registry.
+        arguments: keywords.
+    """
 
     module: str
     name: str

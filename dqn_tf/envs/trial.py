@@ -35,9 +35,15 @@ UNSCALED = 100.0  # observations beyond this are large for a network whose input
 class Trial(NamedTuple):
     """What a trial found.
 
-    shown: its spaces, in words.  broken: why it cannot be restored exactly, in a sentence; None if nothing of that kind
-    was seen.  alone: the error when a second object was made while the first was open.  remarks: what is
-    worth knowing, a sentence each.
+    Attributes:
+        environment: its id.
+        shown: its spaces, in words.
+        steps: that each object played.
+        episodes: that each object began.
+        seconds: that the trial took.
+        broken: why it cannot be restored exactly, in a sentence; None if nothing of that kind was seen.
+        alone: the error when a second object was made while the first was open; None if it could be made.
+        remarks: what is worth knowing, a sentence each.
     """
 
     environment: str

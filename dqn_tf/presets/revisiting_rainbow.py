@@ -50,7 +50,19 @@ IDEAS: dict[str, frozenset[str]] = {
 
 
 class Values(NamedTuple):
-    """What the files of one environment have, beside what all of them share."""
+    """The values that differ between the files of the environments.
+
+    Attributes:
+        file: the environment's name in the files' names.
+        low, high: bounds of the inputs [D]; () for none.
+        target_update_steps: agent steps between two copies to the target network.
+        dqn_rate: learning rate of the DQN file.
+        rainbow_rate: learning rate of the Rainbow file.
+        rainbow_steps_per_update: of the Rainbow file, in agent steps.
+        v_max: of C51; v_min is its negative.
+        iteration_steps: agent steps of an iteration.
+        most_steps: agent steps after which an episode is cut off.
+    """
 
     file: str
     low: tuple[float, ...]

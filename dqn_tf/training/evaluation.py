@@ -30,8 +30,15 @@ Say = Callable[[str], None]
 
 
 class Score(NamedTuple):
-    """One finished episode of the game: raw undiscounted return, length, whether it was cut off, and whether by
-    ``evaluation.max_steps_per_episode``."""
+    """One finished episode of the game.
+
+    Attributes:
+        return_raw: raw undiscounted return.
+        length_frames: its length in frames, no-ops included.
+        length_steps: its length in agent steps.
+        truncated: whether it was cut off.
+        cut_off: whether it was cut off by ``evaluation.max_steps_per_episode``.
+    """
 
     return_raw: float
     length_frames: int

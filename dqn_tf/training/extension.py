@@ -37,7 +37,11 @@ OWN = (
 class Parent(NamedTuple):
     """The checkpoint of another run with which a run begins.
 
-    difference: from a run that had this budget from the start, in words; "" if there is none.
+    Attributes:
+        checkpoint: its folder.
+        state: its content.
+        read_piece: gives a piece, arrays by name, by its hash.
+        difference: from a run that had this budget from the start, in words; "" if there is none.
     """
 
     checkpoint: Path

@@ -34,9 +34,12 @@ LIMIT = 200_000  # events that are kept: the newest; some 25 MB
 class Point(NamedTuple):
     """A kind of event.
 
-    name: of the event.  phase: the column of timing.csv that its time is part of (timing.py).  doc: what happens in it.
-    places: paths of functions, from "loop" (loop.py) or "store" (checkpoint.py); those that a run does not have are
-    left out.
+    Attributes:
+        name: of the event.
+        phase: the column of timing.csv that its time is part of (timing.py).
+        doc: what happens in it.
+        places: paths of functions, from "loop" (loop.py) or "store" (checkpoint.py); those that a run does not have are
+            left out.
     """
 
     name: str

@@ -11,7 +11,17 @@ from dqn_tf.training.stats import IterationStats
 
 
 class EpisodeRecord(NamedTuple):
-    """A finished episode of training: a row of episodes.csv."""
+    """A finished episode of training: a row of episodes.csv.
+
+    Attributes:
+        frames: of training when it ended.
+        steps: agent steps of training when it ended.
+        episode: its number, from 0.
+        env_index: of its environment, from 0.
+        length_frames: its length in frames, no-ops included.
+        return_raw: undiscounted sum of unclipped rewards.
+        truncated: 1 if it was cut off, else 0.
+    """
 
     frames: int
     steps: int
@@ -26,7 +36,13 @@ EPISODE_COLUMNS = list(EpisodeRecord._fields)
 
 
 class IterationRecord(NamedTuple):
-    """A finished iteration: the row of iterations.csv, the wall-clock seconds of its phases, and what to draw."""
+    """A finished iteration.
+
+    Attributes:
+        row: of iterations.csv.
+        seconds: wall clock by phase.
+        histograms: counts over ``stats.EDGES``, by name.
+    """
 
     row: Mapping[str, Any]
     seconds: Mapping[str, float]

@@ -29,7 +29,13 @@ Columns = dict[str, np.ndarray]
 
 
 class Best(NamedTuple):
-    """The best-scored network so far: its mean return, when it was scored, and theta (as in ``Parameters.theta``)."""
+    """The best-scored network so far.
+
+    Attributes:
+        return_mean: of its evaluation phase.
+        frames: of training when it was scored.
+        theta: as in ``Parameters.theta``.
+    """
 
     return_mean: float
     frames: int

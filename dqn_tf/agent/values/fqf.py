@@ -39,7 +39,13 @@ from dqn_tf.types import LossOutputs, Monitored, Role, TargetTerms, Tensor, Tens
 
 
 class Proposed(NamedTuple):
-    """Of the proposal: tau [B, N + 1]; H(q) [B]; edges [B, A, N - 1], Z at tau_1 .. tau_{N-1} without gradient."""
+    """The proposed fractions.
+
+    Attributes:
+        tau: [B, N + 1].
+        entropy: H(q) [B].
+        edges: Z at tau_1 .. tau_{N-1} [B, A, N - 1] without gradient; None where it is not needed.
+    """
 
     tau: Tensor
     entropy: Tensor
