@@ -25,9 +25,13 @@ class Emulator:
     noop = ale_py.Action.NOOP  # of every game, whether or not it is among the agent's actions
 
     def __init__(self, game: str, mode: int | None = None, difficulty: int | None = None) -> None:
-        """game: an id of ``games.ALL``.  mode, difficulty: two of its own (variants.py); None: what it starts with.
+        """With another mode or difficulty than the game starts with, the ROM is loaded for each game, as clones were
+        not tried.
 
-        With another mode or difficulty than that the ROM is loaded for each game, as clones were not tried.
+        Args:
+            game: an id of ``games.ALL``.
+            mode: one of the game's (variants.py); None: the one that it starts with.
+            difficulty: one of the game's; None: the one that it starts with.
         """
         self._switches = (mode, difficulty)
         self._rom = str(roms.get_rom_path(game))

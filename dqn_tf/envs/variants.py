@@ -18,6 +18,12 @@ class Variants(NamedTuple):
     """The modes and difficulties that a game has, and the two that the emulator starts it with.
 
     The latter are the first of their lists, but in Backgammon, which starts with a difficulty 0 that cannot be set.
+
+    Attributes:
+        modes: all numbers that can be set.
+        difficulties: all numbers that can be set.
+        mode: at the start.
+        difficulty: at the start.
     """
 
     modes: tuple[int, ...]
@@ -83,7 +89,15 @@ def variants(game: str) -> Variants:
 def settled(game: str, protocol: AtariProtocol) -> AtariProtocol:
     """The protocol with None for a mode or difficulty that the game starts with anyway: one game, one identity.
 
-    Raises ConfigError: the game has no such mode or difficulty; with its list and the nearest.
+    Args:
+        game: an id of ``games.ALL``.
+        protocol: with any mode and difficulty.
+
+    Returns:
+        The protocol of the game.
+
+    Raises:
+        ConfigError: the game has no such mode or difficulty; with its list and the nearest.
     """
     known = variants(game)
     mode = _settled(game, "mode", protocol.mode, known.modes, known.mode)
@@ -106,6 +120,13 @@ def _settled(game: str, field: str, value: int | None, known: tuple[int, ...], f
 
 def listed(numbers: tuple[int, ...], most: int = 40) -> str:
     """Numbers in words; of very many the first and the last.
+
+    Args:
+        numbers: in rising order.
+        most: how many are listed in full.
+
+    Returns:
+        Words.
 
     >>> listed((22, 86)), listed((0,))
     ('22 or 86', '0')
