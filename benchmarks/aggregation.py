@@ -16,6 +16,7 @@ import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,16 @@ FRAMES = 1_000_000  # of one iteration
 
 
 def made_up(names: list[str], seeds: int, iterations: int) -> collecting.Collected:
-    """Curves and scores in memory: a random walk per run."""
+    """Curves and scores in memory: a random walk per run.
+
+    Args:
+        names: ids of games.
+        seeds: runs of each game.
+        iterations: of each run, 1M frames each.
+
+    Returns:
+        A row of scores per run and convention, and a row of curves per run and iteration.
+    """
     rows, curves = [], []
     for g, game in enumerate(names):
         for seed in range(seeds):
@@ -53,25 +63,7 @@ def made_up(names: list[str], seeds: int, iterations: int) -> collecting.Collect
                     }
                 )
             )
-            rows += [
-                {
-                    **common,
-                    "convention": name,
-                    "score": walk[1, -1] + g,
-                    "episodes": 100,
-                    "window": 5,
-                    "window_frames": 5 * FRAMES,
-                    "frames": frames[-1],
-                    "budget_frames": frames[-1],
-                    "complete": True,
-                    "start": "none",
-                    "sticky_actions": 0.25,
-                    "config_hash": "",
-                    "settings_hash": "",
-                    "code_sha256": "",
-                }
-                for name in scores.CONVENTIONS
-            ]
+            rows += _scores(common, walk[1, -1] + g, int(frames[-1]))
     return collecting.Collected(
         pd.DataFrame(rows)[list(scores.SCORE_COLUMNS)],
         pd.concat(curves, ignore_index=True)[list(scores.CURVE_COLUMNS)],
@@ -79,8 +71,23 @@ def made_up(names: list[str], seeds: int, iterations: int) -> collecting.Collect
     )
 
 
+def _scores(common: dict[str, Any], score: float, frames: int) -> list[dict[str, Any]]:
+    """A row per convention, all with one score."""
+    same: dict[str, Any] = {"score": score, "episodes": 100, "window": 5, "window_frames": 5 * FRAMES, "complete": True}
+    same |= {"frames": frames, "budget_frames": frames, "start": "none", "sticky_actions": 0.25}
+    same |= dict.fromkeys(("config_hash", "settings_hash", "code_sha256"), "")
+    return [{**common, **same, "convention": name} for name in scores.CONVENTIONS]
+
+
 def write_runs(folder: Path, names: list[str], seeds: int, iterations: int) -> None:
-    """Run directories with one episode per iteration."""
+    """Write run directories with one episode per iteration.
+
+    Args:
+        folder: where; runs are in made_up/dqn_dopamine/<game>/seed_<k>.
+        names: ids of games.
+        seeds: runs of each game.
+        iterations: of each run, 1M frames each.
+    """
     for game in names:
         for seed in range(seeds):
             config = make_config("dqn_dopamine", game, seed=seed, frames=iterations * FRAMES)
@@ -123,7 +130,20 @@ def write_runs(folder: Path, names: list[str], seeds: int, iterations: int) -> N
 
 
 def measure(names: list[str], seeds: int, iterations: int, files: bool) -> dict[str, float]:
-    """Seconds (by the clock and of the processor) and the process's peak memory in MB."""
+    """Measure reading and aggregating.
+
+    Args:
+        names: ids of games.
+        seeds: runs of each game.
+        iterations: of each run.
+        files: read run directories; False: aggregate tables in memory only.
+
+    Returns:
+        seconds and seconds_reading (by the clock), processor_seconds, peak_memory_mb (of the process).
+
+    Raises:
+        RuntimeError: a run was left out.
+    """
     with tempfile.TemporaryDirectory() as folder:
         if files:
             write_runs(Path(folder), names, seeds, iterations)

@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+CHILDREN = ROOT / "benchmarks" / "gpu_children.py"
 PRESETS = ("dqn_nature", "rainbow")
 TOLERANCE = 1e-4  # of the largest number compared
 PERIOD_STEPS, REHEARSED_PERIOD_STEPS = 2_000, 400  # of concurrent modes, so that the seconds timed hold several
@@ -70,126 +71,16 @@ MODES: dict[str, tuple[str, ...]] = {
 }
 
 
-# -- what the child processes do ---------------------------------------------------------------------------------------
-def learner_and_batch(preset: str, where: str = "host") -> tuple[Any, Any]:
-    """A learner of ``preset`` on Breakout, and a batch of random numbers; or a draw from a replay on the device."""
-    import numpy as np
-
-    from dqn_tf import determinism, envs, make_config
-    from dqn_tf.agent.learner import Learner
-    from dqn_tf.types import Sample, Transition
-
-    config = make_config(preset, "breakout", frames=1_000_000)
-    determinism.enable(config.agent.execution.threads)
-    environment = envs.make(config.environment, config.protocol, 0)
-    if where == "device":
-        from dqn_tf.replay.replay import Replay
-        from dqn_tf.replay.storage import Storage
-        from dqn_tf.replay.uniform import Uniform
-
-        replay = Replay(
-            Uniform(), Storage(capacity=1_000, placement="device"), environment.spec.observation, 1, 0.99, 0
-        )
-        replay.add_first(environment.reset())
-        for _ in range(50):
-            replay.add(0, 0.0, environment.step(0))
-        learner = Learner(config.agent, environment.spec, 0, replay.gather_in_graph)
-        return learner, replay.sample(config.agent.batch_size, 0)
-    spec, size, random = environment.spec, config.agent.batch_size, np.random.default_rng(0)
-    environment.close()
-    s_tm1, s_t = random.integers(0, 256, (2, size, *spec.observation.shape), dtype=np.uint8)
-    a, ones = random.integers(0, spec.num_actions, size, dtype=np.int32), np.ones(size, np.float32)
-    r = random.normal(size=size).astype(np.float32)
-    return Learner(config.agent, spec, 0), Sample(Transition(s_tm1, a, r, 0.99 * ones, s_t), np.arange(size), ones)
-
-
-def child_device() -> dict[str, Any]:
-    from importlib.metadata import version
-
-    from dqn_tf import lazy_tf as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(g) for g in gpus]
-    build = tf.sysconfig.get_build_info()
-    return {
-        "tensorflow": version("tensorflow"),
-        "devices": [str(d.get("device_name", "GPU")) for d in details],
-        "compute_capability": [list(d.get("compute_capability", ())) for d in details],
-        "cuda": build.get("cuda_version"),
-        "cudnn": build.get("cudnn_version"),
-    }
-
-
-def child_numbers(preset: str, path: str) -> dict[str, Any]:
-    """What one batch says, written to ``path`` as arrays."""
-    import numpy as np
-
-    learner, sample = learner_and_batch(preset)
-    found = learner.gradients(sample)
-    arrays = {f"gradient_{i:02d}": g.numpy() for i, g in enumerate(found.values)}
-    arrays |= {name: getattr(found, name).numpy() for name in ("loss", "td_error", "priority", "q_values")}
-    np.savez(path, **arrays)
-    return {"arrays": len(arrays)}
-
-
-def child_placement(preset: str, where: str) -> dict[str, Any]:
-    """One update and one action, their operations' devices logged to stderr (read by the parent)."""
-    from dqn_tf import lazy_tf as tf
-
-    tf.debugging.set_log_device_placement(True)
-    import numpy as np
-
-    learner, sample = learner_and_batch(preset, where)
-    learner.update(sample)
-    learner.act(np.zeros(learner.spec.observation.shape, learner.spec.observation.dtype))
-    return {}
-
-
-def child_profile(preset: str, folder: str) -> dict[str, Any]:
-    """Milliseconds of an update, by kernel, from TensorFlow's own profiler."""
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
-    from dqn_tf import lazy_tf as tf
-
-    learner, sample = learner_and_batch(preset)
-    for _ in range(5):
-        learner.update(sample)
-    updates = 50
-    tf.profiler.experimental.start(folder)
-    begun = time.perf_counter()
-    for update in range(updates):
-        learner.update(sample, update).loss.numpy()
-    wall = time.perf_counter() - begun
-    tf.profiler.experimental.stop()
-    taken: Counter[str] = Counter()
-    for file in Path(folder).rglob("*.xplane.pb"):
-        space = xplane_pb2.XSpace.FromString(file.read_bytes())
-        for plane in space.planes:
-            if "GPU" in plane.name:
-                for line in plane.lines:
-                    for event in line.events:
-                        taken[plane.event_metadata[event.metadata_id].name] += event.duration_ps
-    kernels = {name: round(ps / 1e9 / updates, 4) for name, ps in taken.most_common(12)}
-    return {
-        "update_ms": 1e3 * wall / updates,
-        "gpu_busy_ms": sum(taken.values()) / 1e9 / updates,
-        "kernels_ms": kernels,
-    }
-
-
-CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
-    "device": child_device,
-    "numbers": child_numbers,
-    "placement": child_placement,
-    "profile": child_profile,
-}
-
-
-# -- the parent --------------------------------------------------------------------------------------------------------
 class Failed(Exception):
     """A process that did not do what it should; its last words, and all that it printed."""
 
     def __init__(self, text: str, out: str = "") -> None:
+        """Keep what the process printed.
+
+        Args:
+            text: why it failed.
+            out: its stdout.
+        """
         super().__init__(text)
         self.out = out
 
@@ -205,7 +96,19 @@ def within(seconds: float) -> Left:
 
 
 def run(command: list[str], left: Left, **variables: str) -> tuple[str, str]:
-    """stdout and stderr of a process.  Raises Failed: an exit code, or no time; all that it started is ended."""
+    """Run a process to its end; all that it started is ended with it.
+
+    Args:
+        command: its words.
+        left: seconds that it may take.
+        variables: for its environment.
+
+    Returns:
+        stdout and stderr.
+
+    Raises:
+        Failed: an exit code other than 0, or no time.
+    """
     if (seconds := left()) < LEAST_SECONDS:
         raise Failed("no time left")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", **variables}
@@ -232,7 +135,21 @@ def run(command: list[str], left: Left, **variables: str) -> tuple[str, str]:
 
 
 def child(name: str, *arguments: str, left: Left, **variables: str) -> tuple[dict[str, Any], str]:
-    out, err = run([sys.executable, str(Path(__file__)), "--child", name, *arguments], left, **variables)
+    """Answer a question in a process of its own.
+
+    Args:
+        name: which, as benchmarks/gpu_children.py calls it.
+        arguments: for it.
+        left: seconds that it may take.
+        variables: for its environment.
+
+    Returns:
+        Its answer, and what it wrote to stderr.
+
+    Raises:
+        Failed: as ``run``.
+    """
+    out, err = run([sys.executable, str(CHILDREN), name, *arguments], left, **variables)
     return json.loads(out.splitlines()[-1]), err
 
 
@@ -308,9 +225,17 @@ def _has_blocks(settings: tuple[str, ...]) -> bool:
 
 
 def speed(left: Left, each: float, period_steps: int = PERIOD_STEPS) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Of every preset and mode what `dqn-tf bench` finds, ``each`` seconds of training.
+    """The speed of every preset and mode, as ``dqn-tf bench`` measures it.
 
     Each may take twice its share of the time that is left, as long as half of theirs remains to all after it.
+
+    Args:
+        left: seconds for all of them.
+        each: seconds of training for each.
+        period_steps: target update period of concurrent runs, in agent steps.
+
+    Yields:
+        "preset, mode" and its numbers, or {"failed": why}.
     """
     asked = speeds_asked(period_steps)
     kept = left() / len(asked) / 2
@@ -334,11 +259,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of training for each speed (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="write the answers there as JSON, after each of them")
     parser.add_argument("--rehearse", action="store_true", help="on the CPU")
-    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        print(json.dumps(CHILDREN[options.child[0]](*options.child[1:])))
-        return 0
     if options.rehearse:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     left, found, failed = within(60 * options.minutes), dict[str, Any](), []

@@ -104,7 +104,15 @@ def _sample(pid: int, run_dir: Path) -> tuple[float, ...] | None:
 def summary(samples: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
     """What the samples say of each tenth of the frames, and the last one's rate over the first one's.
 
-    samples: COLUMNS.  Raises ValueError: too few of them.
+    Args:
+        samples: rows of ``COLUMNS``, in the order of time.
+        config: of the run.
+
+    Returns:
+        Plain values, for JSON.
+
+    Raises:
+        ValueError: fewer than ``PARTS`` samples of learning.
     """
     held = samples["steps"] + samples["episodes"]  # an episode's first frame takes a row of its own
     row = (
@@ -112,30 +120,12 @@ def summary(samples: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
         + COLUMN_BYTES
     )
     beside = samples["memory_bytes"] - np.minimum(held, config.agent.storage.capacity) * row
-    rest = samples.groupby("process").cumcount() < FIRST_SAMPLES
-    evaluates = samples["frames"].diff().eq(0)
-    rest |= evaluates | evaluates.shift(-1, fill_value=False) | evaluates.shift(1, fill_value=False)
-    rest |= samples["process"].ne(samples["process"].shift())
-    rest |= samples["steps"].shift(fill_value=0) < _warm_up_steps(config)
-    change = samples[["seconds", "frames", "core_seconds", "machine_seconds"]].diff()[~rest]
+    change = samples[["seconds", "frames", "core_seconds", "machine_seconds"]].diff()[~_not_learning(samples, config)]
     if len(change) < PARTS:
         raise ValueError(f"Expected at least {PARTS} samples of learning, got {len(change)}. Let it run for longer.")
     begin, end = int(samples["frames"][change.index[0] - 1]), int(samples["frames"].iloc[-1])
     part = ((samples["frames"] - begin) * PARTS // max(1, end - begin)).clip(0, PARTS - 1)[change.index]
-    parts = []
-    for index, rows in change.groupby(part):
-        total = rows.sum()
-        parts.append(
-            {
-                "part": int(str(index)) + 1,
-                "to_frames": int(samples["frames"][rows.index[-1]]),
-                "frames_per_s": round(total["frames"] / total["seconds"], 1),
-                "frames_per_core_second": round(total["frames"] / total["core_seconds"], 1),
-                "others": round(max(0.0, (total["machine_seconds"] - total["core_seconds"]) / total["seconds"]), 2),
-                "beside_replay_mb": round(float(beside[rows.index].median()) / 1e6, 1),
-                "own_mb": round(float(samples["memory_bytes"][rows.index].max()) / 1e6, 1),
-            }
-        )
+    parts = [_part(int(str(index)) + 1, rows, samples, beside) for index, rows in change.groupby(part)]
     first, last = parts[0], parts[-1]
     return {
         "preset": config.preset,
@@ -150,6 +140,30 @@ def summary(samples: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
             for key in ("frames_per_s", "frames_per_core_second", "beside_replay_mb")
         },
     }
+
+
+def _part(number: int, rows: pd.DataFrame, samples: pd.DataFrame, beside: pd.Series[float]) -> dict[str, Any]:
+    """One tenth of the frames.  rows: differences of samples.  beside: bytes of memory that are not the replay's."""
+    total = rows.sum()
+    return {
+        "part": number,
+        "to_frames": int(samples["frames"][rows.index[-1]]),
+        "frames_per_s": round(total["frames"] / total["seconds"], 1),
+        "frames_per_core_second": round(total["frames"] / total["core_seconds"], 1),
+        "others": round(max(0.0, (total["machine_seconds"] - total["core_seconds"]) / total["seconds"]), 2),
+        "beside_replay_mb": round(float(beside[rows.index].median()) / 1e6, 1),
+        "own_mb": round(float(samples["memory_bytes"][rows.index].max()) / 1e6, 1),
+    }
+
+
+def _not_learning(samples: pd.DataFrame, config: RunConfig) -> pd.Series[bool]:
+    """The samples that are left out: starts of processes, evaluations, and steps before learning is under way."""
+    rest = samples.groupby("process").cumcount() < FIRST_SAMPLES
+    evaluates = samples["frames"].diff().eq(0)
+    rest |= evaluates | evaluates.shift(-1, fill_value=False) | evaluates.shift(1, fill_value=False)
+    rest |= samples["process"].ne(samples["process"].shift())
+    rest |= samples["steps"].shift(fill_value=0) < _warm_up_steps(config)
+    return rest
 
 
 def _warm_up_steps(config: RunConfig) -> int:

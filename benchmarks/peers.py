@@ -41,7 +41,13 @@ class Meter:
             self.counts[1] += 1
 
     def before(self, owner, name, count):
-        """Have ``count(self, *arguments)`` called before each call of the method ``owner.name``."""
+        """Have ``count(self, *arguments)`` called before each call of a method.
+
+        Args:
+            owner: the class.
+            name: its method.
+            count: called with what the method is called with.
+        """
         method = getattr(owner, name)
 
         def counted(self, *arguments, **named):
@@ -113,7 +119,12 @@ def cleanrl(script):
 
 
 def stable_baselines3(_, meter):
-    """Stable-Baselines3, from its package, with the hyperparameters of CleanRL's script (its own are not Atari's)."""
+    """Stable-Baselines3, from its package, with the hyperparameters of CleanRL's script (its own are not Atari's).
+
+    Args:
+        _: not used: it needs no checkout.
+        meter: counts steps and updates.
+    """
     register_games()
     from stable_baselines3 import DQN
     from stable_baselines3.common.callbacks import BaseCallback
@@ -136,7 +147,15 @@ def stable_baselines3(_, meter):
 
 
 def cleanrl_cartpole(script, width):
-    """vwxyzjn/cleanrl: dqn.py or dqn_jax.py by its command line, its hidden layers (120 and 84) ``width`` wide."""
+    """vwyxzjn/cleanrl: dqn.py or dqn_jax.py by its command line, with hidden layers of another width.
+
+    Args:
+        script: its file.
+        width: units of each hidden layer, in place of 120 and 84.
+
+    Returns:
+        A function (checkout, meter) that trains until it is killed.
+    """
 
     def run(root, meter):
         import gymnasium

@@ -34,7 +34,17 @@ LETTER_SHARE = 0.0085  # of the picture's width, at the size of the boxes' text
 
 
 class Call(NamedTuple):
-    """An event of a trace, in microseconds.  depth: calls around it.  own: what is left without those inside it."""
+    """An event of a trace.
+
+    Attributes:
+        name: of the event.
+        phase: of the run.
+        track: number of its thread.
+        begin: microseconds.
+        end: microseconds.
+        depth: calls around it.
+        own: microseconds that are left without the calls inside it.
+    """
 
     name: str
     phase: str
@@ -79,8 +89,20 @@ def table(calls: list[Call]) -> str:
 
 
 def window(calls: list[Call], cycles: int) -> tuple[float, float]:
-    """From the beginning of one update to that of another, in microseconds: the quickest tenth of such spans ends
-    with it, so that what other programs did to this one is hardly seen."""
+    """From the beginning of one update to that of another.
+
+    The quickest tenth of such spans ends with it, so that what other programs did to this one is hardly seen.
+
+    Args:
+        calls: of the whole trace.
+        cycles: updates in the window.
+
+    Returns:
+        Begin and end, in microseconds.
+
+    Raises:
+        SystemExit: the trace has too few updates.
+    """
     begins = [call.begin for call in calls if call.name == "update"]
     spans = sorted(zip(begins, begins[cycles:], strict=False), key=lambda span: span[1] - span[0])
     if not spans:
@@ -89,7 +111,15 @@ def window(calls: list[Call], cycles: int) -> tuple[float, float]:
 
 
 def draw(axes: plt.Axes, calls: list[Call], tracks: dict[int, str], span: tuple[float, float], title: str) -> None:
-    """One panel."""
+    """Draw the calls of a span, a row per thread and depth.
+
+    Args:
+        axes: where.
+        calls: of the whole trace.
+        tracks: number of a thread -> its name.
+        span: begin and end, in microseconds.
+        title: of the panel.
+    """
     begin, end = span
     shown = [call for call in calls if call.end > begin and call.begin < end]
     top, ticks = 0.0, []

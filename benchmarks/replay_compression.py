@@ -62,7 +62,15 @@ def main() -> None:
 
 
 def line(name: str, r: dict[str, float]) -> str:
-    """A row for people."""
+    """One source of frames as a line of text.
+
+    Args:
+        name: of the source.
+        r: its numbers, as ``measure`` gives them.
+
+    Returns:
+        Names and rounded numbers, with units.
+    """
     parts = [f"{kind} " + ", ".join(f"{key} {r[f'{kind}_{key}']:.1f}" for key in KEYS) for kind in STORES]
     codecs = sorted({key.rpartition("_us")[0].rpartition("_")[0] for key in r if key.startswith("codec_")} - {""})
     parts += [f"{c[6:]} {r[f'{c}_bytes']:.0f} B, {r[f'{c}_pack_us']:.1f}/{r[f'{c}_unpack_us']:.1f} us" for c in codecs]
@@ -73,7 +81,15 @@ KEYS = ("bytes_per_frame", "put_us", "batch_us")
 
 
 def frames_of_game(game: str, number: int) -> np.ndarray:
-    """[number, 84, 84] frames in order, of a uniformly random policy."""
+    """Frames of a uniformly random policy, in order.
+
+    Args:
+        game: its id.
+        number: how many frames.
+
+    Returns:
+        uint8 [number, 84, 84].
+    """
     environment = envs.make(f"ale:{game}", PROTOCOLS["dopamine"], seed=0)
     random = np.random.default_rng(0)
     out: list[np.ndarray] = []
@@ -87,7 +103,18 @@ def frames_of_game(game: str, number: int) -> np.ndarray:
 
 
 def frames_of_run(run_dir: Path, number: int) -> np.ndarray:
-    """[number, ...] frames in order: those written last to the replay of a run's newest checkpoint."""
+    """Frames that a run wrote last to its replay, from its newest checkpoint, in order.
+
+    Args:
+        run_dir: the run directory.
+        number: how many frames at most.
+
+    Returns:
+        [number, ...], shape and dtype as the run's observations.
+
+    Raises:
+        SystemExit: there is no checkpoint.
+    """
     config = RunConfig.from_json(read_json(run_dir / "config.json"))
     loaded = Store(run_dir / "checkpoints", config.hash).load(print)
     if loaded is None:
@@ -102,7 +129,18 @@ def frames_of_run(run_dir: Path, number: int) -> np.ndarray:
 
 
 def measure(frames: np.ndarray, codecs: bool) -> dict[str, float]:
-    """Bytes per frame, and microseconds to keep a frame and to build a batch, of each kind of store."""
+    """Size and speed of each kind of store.
+
+    Args:
+        frames: [number, ...], in order.
+        codecs: also general compressors, frame by frame.
+
+    Returns:
+        Bytes per frame, microseconds to keep a frame, microseconds to build a batch; keys "<kind>_...".
+
+    Raises:
+        SystemExit: other frames came out than went in.
+    """
     out: dict[str, float] = {}
     spec = ObservationSpec(frames.shape[1:], str(frames.dtype), 4)
     for kind in STORES:
@@ -125,7 +163,17 @@ def measure(frames: np.ndarray, codecs: bool) -> dict[str, float]:
 
 
 def frame_by_frame(frames: np.ndarray) -> dict[str, float]:
-    """Bytes and microseconds per frame of general compressors."""
+    """General compressors, frame by frame.
+
+    Args:
+        frames: [number, ...], in order.
+
+    Returns:
+        Bytes and microseconds per frame; keys "codec_<name>_...".
+
+    Raises:
+        SystemExit: other frames came out than went in.
+    """
     out: dict[str, float] = {}
     whole = [frame.tobytes() for frame in frames[:: max(1, len(frames) // 500)]]
     for name, (pack, unpack) in available(len(whole[0])).items():

@@ -29,7 +29,15 @@ ROWS = 5_000
 
 
 def build(preset: str, placement: Literal["host", "device"]) -> tuple[Replay, Learner]:
-    """A replay of ``ROWS`` frames with episodes of 500 steps, and a learner."""
+    """A replay of ``ROWS`` frames with episodes of 500 steps, and a learner.
+
+    Args:
+        preset: the learner's settings.
+        placement: where frames are kept.
+
+    Returns:
+        Both, ready for updates.
+    """
     config = make_config(preset, "breakout", frames=1_000_000)
     determinism.enable(config.agent.execution.threads)
     environment = envs.make(config.environment, config.protocol, 0)
@@ -51,11 +59,30 @@ def build(preset: str, placement: Literal["host", "device"]) -> tuple[Replay, Le
 
 
 def one_by_one(replay: Replay, learner: Learner, first: int, number: int, size: int) -> None:
+    """Carry out updates one after the other.
+
+    Args:
+        replay: samples come from it.
+        learner: carries them out.
+        first: number of the first update.
+        number: how many updates.
+        size: transitions of a batch.
+    """
     for update in range(first, first + number):
         learner.update(replay.gather(replay.sample_indices(size, update)), update).loss.numpy()
 
 
 def in_calls(replay: Replay, block: UpdateScan, first: int, number: int, size: int, per_call: int) -> None:
+    """Carry out updates several per compiled call.
+
+    Args:
+        replay: samples come from it.
+        block: carries them out.
+        first: number of the first update.
+        number: how many updates, a multiple of ``per_call``.
+        size: transitions of a batch.
+        per_call: updates of one call.
+    """
     for begin in range(first, first + number, per_call):
         block.run(replay.sample_indices_ahead(size, begin, per_call), begin)
 

@@ -33,7 +33,7 @@ from dqn_tf.rng import Stream
 from dqn_tf.training.records import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
 from reproduce.places import ROOT
-from reproduce.planning import plan, protocol_files
+from reproduce.planning import plan, reading
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Selection
 from reproduce.records import published
@@ -42,11 +42,28 @@ MISSING = 100  # one run in so many
 
 
 def planned(folder: Path, names: tuple[str, ...], seeds: int) -> tuple[Job, ...]:
-    return plan.make(protocol_files.load("atari57"), folder, Selection(environments=names, seeds=seeds)).jobs
+    """The runs of the protocol atari57.
+
+    Args:
+        folder: where runs are.
+        names: ids of games.
+        seeds: how many.
+
+    Returns:
+        Jobs; nothing is started.
+    """
+    return plan.make(reading.load("atari57"), folder, Selection(environments=names, seeds=seeds)).jobs
 
 
 def record(job: Job, config: Any, iterations: int, episodes: int) -> None:
-    """A run directory: returns rise from random play to about the human's."""
+    """Write a run directory as training leaves it, whose returns rise from random play to about the human's.
+
+    Args:
+        job: the run.
+        config: its configuration.
+        iterations: rows of iterations.csv.
+        episodes: rows of episodes.csv.
+    """
     path = job.run_dir
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "config.json", config.to_json())
@@ -64,6 +81,15 @@ def record(job: Job, config: Any, iterations: int, episodes: int) -> None:
 
 
 def manifest(job: Job, config: Any) -> dict[str, Any]:
+    """The content of manifest.json.
+
+    Args:
+        job: the run.
+        config: its configuration.
+
+    Returns:
+        Plain values, for JSON.
+    """
     times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-03T12:00:00+00:00"}
     session = {"command": ["dqn-tf", *job.arguments[:6]], "code_sha256": "c" * 64, "status": "complete", **times}
     return {
@@ -78,7 +104,17 @@ def manifest(job: Job, config: Any) -> dict[str, Any]:
 def iteration_rows(
     returns: NDArray[np.float64], skill: NDArray[np.float64], frames: int, episodes: int
 ) -> Iterator[dict[str, Any]]:
-    """frames: of one iteration."""
+    """The rows of iterations.csv, as far as they are read later.
+
+    Args:
+        returns: float64 [iterations], mean returns.
+        skill: float64 [iterations], 0 at random play, 1 at the human's.
+        frames: of one iteration.
+        episodes: of the whole run.
+
+    Yields:
+        Column -> value.
+    """
     same = {"train_episodes": episodes // len(returns), "eval_episodes": 30, "state_digest": "e" * 64}
     for i, (score, value) in enumerate(zip(returns.tolist(), skill.tolist(), strict=True)):
         scored = {"train_return_mean": score, "eval_return_mean": score, "heldout_max_q_mean": value}
@@ -87,6 +123,17 @@ def iteration_rows(
 
 
 def summary(config: Any, returns: NDArray[np.float64], iterations: int, episodes: int) -> dict[str, Any]:
+    """The content of summary.json.
+
+    Args:
+        config: of the run.
+        returns: float64 [iterations], mean returns.
+        iterations: of the run.
+        episodes: of the run.
+
+    Returns:
+        Plain values, for JSON.
+    """
     last: dict[str, Any] = {"epsilon": 0.05, "return_mean": float(returns[-1]), "return_std": 1.0, "episodes": 30}
     after = {"final_evaluation": last}
     if config.evaluation.final_network == "best":
@@ -102,7 +149,16 @@ def summary(config: Any, returns: NDArray[np.float64], iterations: int, episodes
 
 
 def episodes_of(job: Job, returns: NDArray[np.float64], episodes: int) -> Path:
-    """One table for all agents of a game and seed: all of them would be gigabytes."""
+    """One episodes.csv for all agents of a game and seed: one for each would be gigabytes.
+
+    Args:
+        job: a run.
+        returns: float64 [iterations], mean returns.
+        episodes: rows of the table.
+
+    Returns:
+        The file; it is written if it is not there.
+    """
     path = job.run_dir.parents[3] / ".episodes" / f"{job.environment}_{job.seed}_{episodes}.csv"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -113,11 +169,26 @@ def episodes_of(job: Job, returns: NDArray[np.float64], episodes: int) -> Path:
 
 
 def table(path: Path, columns: Iterable[str], rows: Iterable[list[Any]]) -> None:
+    """Write a CSV.
+
+    Args:
+        path: the file.
+        columns: its header.
+        rows: its cells.
+    """
     path.write_text("".join(",".join(map(str, row)) + "\n" for row in (columns, *rows)))
 
 
 def record_all(jobs: tuple[Job, ...], iterations: int, episodes: int) -> None:
-    """Configurations are made once for each agent; the others differ in game and seed alone."""
+    """Write all run directories that are not there yet.
+
+    Configurations are made once for each agent; the others differ in game and seed alone.
+
+    Args:
+        jobs: the runs.
+        iterations: of each.
+        episodes: of each.
+    """
     made: dict[tuple[str, str], Any] = {}
     for number, job in enumerate(jobs, start=1):
         if not (job.run_dir / "summary.json").exists():
@@ -176,6 +247,16 @@ def main() -> None:
 
 
 def sweep(folder: Path, jobs: tuple[Job, ...], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure every command on the recorded runs.
+
+    Args:
+        folder: holds runs/; results and report are written to it.
+        jobs: the runs.
+        arguments: games, seeds, iterations and episodes are used.
+
+    Returns:
+        Plain values, for JSON.
+    """
     names = games.ATARI57[: arguments.games]
     ask = (
         "dqn_tf",

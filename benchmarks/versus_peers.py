@@ -91,7 +91,15 @@ PER_ROUND = ("frames_per_s", "cores", "others")
 
 
 class Reading(NamedTuple):
-    """Where a program is: what it has done, the core seconds it used, and those that the machine was busy."""
+    """Where a program is.
+
+    Attributes:
+        seconds: by the clock.
+        steps: agent steps made.
+        updates: updates made.
+        cpu: core seconds that it used.
+        busy: core seconds that the machine was busy.
+    """
 
     seconds: float
     steps: float
@@ -108,6 +116,13 @@ class Program:
     """One program that trains, in a process group of its own."""
 
     def __init__(self, work: str, name: str, options: argparse.Namespace) -> None:
+        """Start the program.
+
+        Args:
+            work: what it trains on, a key of ``OURS``.
+            name: the program.
+            options: where the peers' environments and checkouts are.
+        """
         self.work, self.name = work, name
         self._folder = tempfile.TemporaryDirectory(prefix="versus_peers")
         counter = Path(self._folder.name) / "counter"
@@ -317,7 +332,15 @@ def _command(work: str, name: str, counter: str, options: argparse.Namespace) ->
 
 
 def table(work: str, results: dict[str, Any]) -> str:
-    """Fastest first; and how often dqn_tf is as fast as each peer."""
+    """The results as text, fastest first, with how often dqn_tf is as fast as each peer.
+
+    Args:
+        work: what was trained on, a key of ``OURS``.
+        results: program -> its numbers.
+
+    Returns:
+        Several lines.
+    """
     rates = {name: found["frames_per_s"] for name, found in results.items() if found["frames_per_s"]}
     modes = [name for name in OURS[work] if name in rates]
     width = max(map(len, [*rates, work]))

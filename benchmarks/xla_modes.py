@@ -22,7 +22,16 @@ MODES: tuple[Literal["optimizer", "update", "none"], ...] = ("none", "update", "
 
 
 def child(preset: str, threads: int, updates: int) -> dict[str, list[float]]:
-    """Milliseconds of each update by mode."""
+    """Time updates in each mode, taking turns.
+
+    Args:
+        preset: its settings.
+        threads: of TensorFlow.
+        updates: timed in each mode.
+
+    Returns:
+        Mode -> milliseconds of each update.
+    """
     import numpy as np
 
     from dqn_tf import determinism, envs, make_config

@@ -226,10 +226,10 @@ class Adam:
 
     def apply_gradients(self, pairs: Any) -> None:  # CHOICE: by TensorFlow's kernel
         t, moments = tf.cast(self.count.assign_add(1), tf.float32), (m.handle for m in self.moments)
+        known = {"lr": self.rate, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+        known |= {"beta1_power": 0.9**t, "beta2_power": 0.999**t}
         for g, w in pairs:
-            tf.raw_ops.ResourceApplyAdam(
-                var=w.handle, m=next(moments), v=next(moments), beta1_power=0.9**t, beta2_power=0.999**t,
-                lr=self.rate, beta1=0.9, beta2=0.999, epsilon=1e-8, grad=g)  # fmt: skip
+            tf.raw_ops.ResourceApplyAdam(var=w.handle, m=next(moments), v=next(moments), grad=g, **known)
 
 
 class CompiledRMSprop(tf.keras.optimizers.RMSprop):

@@ -16,6 +16,13 @@ NONE = "–"  # in Markdown: no number here
 def number(value: Any, digits: int = 4) -> str:
     """A number with at most ``digits`` significant digits, never as 1e+06; whole numbers in groups of three.
 
+    Args:
+        value: a number; None and nan become a dash, a text stays as it is.
+        digits: significant digits; a number with more digits before the point keeps those.
+
+    Returns:
+        The text.
+
     >>> [number(x) for x in (1.62915, 16269.4, -20.0, 0, 1_000_000, float("nan"), None, "held", 0.00012)]
     ['1.629', '16,269', '-20', '0', '1,000,000', '–', '–', 'held', '0.00012']
     """
@@ -30,7 +37,14 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """ "low to high", or a dash where there is none.
+    """An interval as text.
+
+    Args:
+        low: lower bound.
+        high: upper bound.
+
+    Returns:
+        "low to high", or a dash where either is nan.
 
     >>> interval(1.25, 30.0), interval(float("nan"), float("nan"))
     ('1.25 to 30', '–')
@@ -39,9 +53,14 @@ def interval(low: float, high: float) -> str:
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | None = None) -> str:
-    """A Markdown table.  columns: key -> heading, in order; by default the keys of the first row.
+    """A Markdown table: numbers right, texts left.
 
-    Numbers stand right, texts left.
+    Args:
+        rows: one mapping per row, of plain values.
+        columns: key -> heading, in order; by default the keys of the first row.
+
+    Returns:
+        The table with a newline at its end; "(no rows)" for none.
     """
     if not rows:
         return "(no rows)\n"
@@ -69,19 +88,36 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a tidy table: no index, 10 significant digits, "\\n" line ends, empty cells for nan."""
+    """Write a table as CSV: no index, 10 significant digits, "\\n" line ends, empty cells for nan.
+
+    Args:
+        frame: any columns.
+        path: the file; its folder is made.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text that ends in exactly one newline."""
+    """Write a text that ends in exactly one newline.
+
+    Args:
+        text: newlines at its end are dropped first.
+        path: the file; its folder is made.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
 
 def runs(number: int, of: int | None = None) -> str:
     """A number of runs in words.
+
+    Args:
+        number: how many.
+        of: how many there are in all; None: not said.
+
+    Returns:
+        "1 run", "2 runs", "1 of 2 runs".
 
     >>> runs(1), runs(3420), runs(1, of=2), runs(2, of=2)
     ('1 run', '3,420 runs', '1 of 2 runs', '2 runs')

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from reproduce.places import OUTPUT, PROTOCOLS
 
 Parser = argparse.ArgumentParser
+N = TypeVar("N", int, float)
 Count = Callable[[str], int]  # reads a whole number of at least 1
 
 
 def add_reproduce(parser: Parser, count: Count) -> None:
+    """Add the options of ``dqn-tf reproduce``.
+
+    Args:
+        parser: of the command.
+        count: reads a whole number of at least 1.
+    """
     known = ", ".join(sorted(path.stem for path in PROTOCOLS.glob("*.toml")))
     add = parser.add_argument
     add("protocol", metavar="PROTOCOL", help=f"{known}; or a .toml file")
@@ -39,7 +48,12 @@ def add_status(parser: Parser) -> None:
 
 # -- dqn-tf results ----------------------------------------------------------------------------------------------------
 def add_results(parser: Parser, count: Count) -> None:
-    """Without a part: all of tables, figures and docs."""
+    """Add the parts of ``dqn-tf results`` and their options.  Without a part: all of tables, figures and docs.
+
+    Args:
+        parser: of the command.
+        count: reads a whole number of at least 1.
+    """
     _add_results(parser, None)
     _add_check(parser, False)
     parts = parser.add_subparsers(dest="part", metavar="PART", parser_class=type(parser))
@@ -134,18 +148,15 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _retries(text: str) -> int:
-    try:
-        if (number := int(text)) >= 0:
-            return number
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return _number(text, int, lambda number: number >= 0, "a whole number of at least 0")
 
 
 def _positive(text: str) -> float:
-    try:
-        if 0 < (number := float(text)) < float("inf"):
+    return _number(text, float, lambda number: 0 < number < float("inf"), "a number > 0")
+
+
+def _number(text: str, kind: Callable[[str], N], allowed: Callable[[N], bool], what: str) -> N:
+    with contextlib.suppress(ValueError):
+        if allowed(number := kind(text)):
             return number
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected a number > 0, got {text!r}")
+    raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")

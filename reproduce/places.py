@@ -22,7 +22,17 @@ RESULTS = ROOT / "results" if IN_CHECKOUT else OUTPUT / "results"
 
 
 def checkout(purpose: str) -> Path:
-    """The checkout.  Raises ConfigError if the package was installed without one; purpose: what needs it."""
+    """The checkout.
+
+    Args:
+        purpose: what needs it, for the error.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        ConfigError: the package was installed without one.
+    """
     if not IN_CHECKOUT:
         raise ConfigError(f"Expected a checkout of the repository for {purpose}, got an installed package in {ROOT}.")
     return ROOT

@@ -113,8 +113,14 @@ def test_one_setting_changes_one_value(setting: str, get: Callable[[RunConfig], 
 
 def test_settings_that_only_make_sense_together() -> None:
     """In any order: a phase in episodes instead of frames, a batch larger than the old replay, a kind and its field."""
-    settings = ["evaluation.frames=none", "evaluation.episodes=5", "replay.capacity=100", "min_replay_steps=60",
-                "network.hidden=32", "network=mlp"]  # fmt: skip
+    settings = [
+        "evaluation.frames=none",
+        "evaluation.episodes=5",
+        "replay.capacity=100",
+        "min_replay_steps=60",
+        "network.hidden=32",
+        "network=mlp",
+    ]
     one, other = DOPAMINE.with_settings(settings), DOPAMINE.with_settings(settings[::-1])
     assert one == other
     assert (one.evaluation.frames, one.evaluation.episodes) == (None, 5)

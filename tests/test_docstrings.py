@@ -23,7 +23,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("dqn_tf",)
+FOLDERS = ("dqn_tf", "reproduce", "benchmarks")
 MAKES = {"unknown": "ConfigError", "refusal": "RunError"}  # functions that make an error, to be raised
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -201,7 +201,7 @@ def modules(folder: str) -> dict[str, str]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_public_functions_say_what_they_take_return_and_raise(folder: str) -> None:
     found = modules(folder)
-    assert sum(map(len, described(found).values())) > 100
+    assert sum(map(len, described(found).values())) > 50
     assert not faults(found)
 
 

@@ -19,8 +19,14 @@ LINES = 60  # at most, of an example that a guide ends in
 def run(script: str, *words: object) -> str:
     """What the script prints."""
     environment = {**os.environ, "MPLBACKEND": "Agg"}
-    done = subprocess.run([sys.executable, EXAMPLES / script, *map(str, words)], capture_output=True, text=True,
-                          check=False, env=environment, cwd=EXAMPLES.parent)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=EXAMPLES.parent,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

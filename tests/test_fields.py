@@ -60,7 +60,7 @@ def test_the_paths_of_all_leaves() -> None:
     """A field with alternatives is a leaf itself (its kind); one without is only its own leaves."""
     assert fields.paths(Scene()) == (
         "shape shape.radius inner.radius extra count limit visible mode sizes low high".split()
-    )  # fmt: skip
+    )
     _, value, field = next(leaf for leaf in fields.leaves(Scene()) if leaf[0] == "inner.radius")
     assert (value, field.metadata["unit"], field.metadata["doc"]) == (1.0, "m", "how wide")
 

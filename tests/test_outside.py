@@ -105,10 +105,13 @@ def test_a_text_chooses_it_by_its_place_and_its_fields_beside_it() -> None:
         (f"{HERE}:not_a_class", f"Expected a frozen dataclass for `shape`, got '{HERE}:not_a_class'."),
         (f"{HERE}:Needs", f"Expected a default for every field of `shape`={HERE}:Needs"),
         (f"{HERE}:Flat", "Expected circle or a Shape of your own for `shape`, got Flat() (Flat). It lacks: area."),
-        (f"{HERE}:Loose", "Expected circle or a Shape of your own for `shape`, got Loose() (Loose). It lacks: to be a "
-                          "frozen dataclass."),
+        (
+            f"{HERE}:Loose",
+            "Expected circle or a Shape of your own for `shape`, got Loose() (Loose). It lacks: to be a "
+            "frozen dataclass.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(outcome: Callable[..., str], text: str, message: str) -> None:
     assert outcome(changed, ("shape", text)).startswith(message)
 
@@ -151,8 +154,14 @@ def test_the_class_of_a_script_is_named_by_the_scripts_file(tmp_path: Path) -> N
     environment = {"PYTHONPATH": ":".join(map(str, [*filter(None, sys.path), Path(__file__).parent]))}
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout == "my_script:Mine\n", done.stderr
-    typed = subprocess.run([sys.executable, "-"], input=SCRIPT.format(module=HERE), capture_output=True, text=True,
-                           check=False, env=environment)  # fmt: skip
+    typed = subprocess.run(
+        [sys.executable, "-"],
+        input=SCRIPT.format(module=HERE),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
     assert "Define it in a file" in typed.stderr
 
 

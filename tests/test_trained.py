@@ -54,8 +54,11 @@ def states(number: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("network", ["last", "best"])
-@pytest.mark.parametrize("idea", [{}, {"layers": Noisy()}, {"layers": Noisy(scoring="mean")}, {"value": IQN}],
-                         ids=["plain", "noisy", "noisy, scored by its means", "fractions"])  # fmt: skip
+@pytest.mark.parametrize(
+    "idea",
+    [{}, {"layers": Noisy()}, {"layers": Noisy(scoring="mean")}, {"value": IQN}],
+    ids=["plain", "noisy", "noisy, scored by its means", "fractions"],
+)
 def test_the_agent_says_what_evaluation_computes(
     tmp_path: Path, config: RunConfig, tiny_agent: Callable[..., AgentConfig], idea: dict[str, object], network: str
 ) -> None:
@@ -125,13 +128,15 @@ def test_playing_an_episode_in_the_runs_environment(run_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("observations", "message"),
     [
-        (np.zeros(4, np.float32), "Expected float32 [B, 4] for `observations`, as gym:CartPole-v1 shows them, "
-                                  "got float32 [4]."),
+        (
+            np.zeros(4, np.float32),
+            "Expected float32 [B, 4] for `observations`, as gym:CartPole-v1 shows them, got float32 [4].",
+        ),
         (np.zeros((2, 3), np.float32), "got float32 [2, 3]."),
         (np.zeros((2, 4), np.complex64), "got complex64 [2, 4]."),
         (np.array([["a"] * 4]), "got <U1 [1, 4]."),
     ],
-)  # fmt: skip
+)
 def test_observations_of_another_kind_are_refused(
     run_dir: Path, outcome: Callable[..., str], observations: np.ndarray, message: str
 ) -> None:

@@ -6,7 +6,7 @@ say over how many seeds each number is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,13 @@ from reproduce.records.runs import Run
 
 
 class Collected(NamedTuple):
-    """Scores and curves of runs.  scores: SCORE_COLUMNS.  curves: CURVE_COLUMNS.  problems: what was left out, why."""
+    """Scores and curves of runs.
+
+    Attributes:
+        scores: rows of ``scores.SCORE_COLUMNS``.
+        curves: rows of ``scores.CURVE_COLUMNS``.
+        problems: a sentence for each run that was left out: which, and why.
+    """
 
     scores: pd.DataFrame
     curves: pd.DataFrame
@@ -39,50 +45,90 @@ class Collected(NamedTuple):
 def collect(
     folders: Iterable[Path], window: int = WINDOW, watch: Callable[[Path, Run | str], None] | None = None
 ) -> Collected:
-    """All scores and curves of the runs in ``folders``, read one run at a time; a damaged run does not stop the rest.
+    """Scores and curves of all runs in ``folders``, read one run at a time; a damaged run does not stop the rest.
 
-    Of two copies of a run one counts; of two different runs under one name neither.  watch: called with each path and
-    its run, or the reason why it cannot be read, so that each run is read once.
+    Of two copies of a run one counts; of two different runs under one name neither.
+
+    Args:
+        folders: run directories, or folders that contain some at any depth.
+        window: iterations that the scores final_window and training_return are means over.
+        watch: called once for each run directory with its path and its run, or with the reason why it cannot be read.
+            It spares the caller a second reading.
+
+    Returns:
+        The two tables, and a sentence for each run that was left out.
     """
-    kept: dict[tuple[Any, ...], tuple[Path, str, list[dict[str, Any]], pd.DataFrame]] = {}
+    kept: dict[tuple[Any, ...], _Counted] = {}
     problems: list[str] = []
-    shared: dict[str, dict[str, Any]] = {}
     disputed = set()
     for path in runs.find(*folders):
-        run = runs.attempt(path)
+        run = runs.load_or_reason(path)
         if watch is not None:
             watch(path, run)
-        if isinstance(run, str):
-            problems.append(f"Left out: {run}")
-            continue
-        try:
-            found = score_rows(run, window)
-        except (RunError, ConfigError) as error:
-            problems.append(f"Left out: {error}")
-            continue
-        except (KeyError, TypeError) as error:
-            problems.append(f"Left out: {path}: expected files as training writes them, got {error!r}.")
-            continue
-        key, identity = (
-            (run.collection, run.name, run.environment, run.seed),
-            fields.digest([run.settings, run.summary]),
-        )
-        if key in kept:
-            other, same = kept[key][:2]
-            if same != identity:
-                disputed.add(key)
-            both = f"{path} and {other} are {'the same run' if same == identity else 'different runs'}"
-            problems.append(
-                f"Left out: {'one of two: ' if same == identity else ''}{both} of {'/'.join(map(str, key))}."
-            )
-            continue
-        kept[key] = (path, identity, found, curve_rows(run))
-        shared.setdefault(settings_hash(run), shared_settings(run, whole=True))
-    good = [parts for key, parts in kept.items() if key not in disputed]
-    scores = pd.DataFrame([row for _, _, rows, _ in good for row in rows], columns=list(SCORE_COLUMNS))
-    curves = [curve for _, _, _, curve in good if len(curve)]
+        found = _counted(path, run, window)
+        if isinstance(found, str):
+            problems.append(f"Left out: {found}")
+        elif found.key in kept:
+            if found.identity != kept[found.key].identity:
+                disputed.add(found.key)
+            problems.append(_twice(found, kept[found.key]))
+        else:
+            kept[found.key] = found
+    shared: dict[str, dict[str, Any]] = {}
+    for one in kept.values():
+        shared.setdefault(one.settings_hash, one.settings)
+    return _without_mixtures(_tables([kept[key] for key in kept if key not in disputed], problems), shared)
+
+
+class _Counted(NamedTuple):
+    """What one run adds to the tables.
+
+    key: collection, agent, environment and seed.  identity: digest of its settings and its summary.
+    settings: those that all runs of a table share, with the fields that came after the run.
+    """
+
+    path: Path
+    key: tuple[Any, ...]
+    identity: str
+    settings_hash: str
+    settings: dict[str, Any]
+    rows: list[dict[str, Any]]
+    curve: pd.DataFrame
+
+
+def _counted(path: Path, run: Run | str, window: int) -> _Counted | str:
+    """What the run adds to the tables, or why it is left out."""
+    if isinstance(run, str):
+        return run
+    try:
+        rows = score_rows(run, window)
+    except (RunError, ConfigError) as error:
+        return str(error)
+    except (KeyError, TypeError) as error:
+        return f"{path}: expected files as training writes them, got {error!r}."
+    return _Counted(
+        path=path,
+        key=(run.collection, run.name, run.environment, run.seed),
+        identity=fields.digest([run.settings, run.summary]),
+        settings_hash=settings_hash(run),
+        settings=shared_settings(run, whole=True),
+        rows=rows,
+        curve=curve_rows(run),
+    )
+
+
+def _twice(found: _Counted, other: _Counted) -> str:
+    """Of two runs under one name: which are left out, in words."""
+    same = found.identity == other.identity
+    both = f"{found.path} and {other.path} are {'the same run' if same else 'different runs'}"
+    return f"Left out: {'one of two: ' if same else ''}{both} of {'/'.join(map(str, found.key))}."
+
+
+def _tables(counted: Sequence[_Counted], problems: list[str]) -> Collected:
+    scores = pd.DataFrame([row for one in counted for row in one.rows], columns=list(SCORE_COLUMNS))
+    curves = [one.curve for one in counted if len(one.curve)]
     curve = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(CURVE_COLUMNS))
-    return _without_mixtures(Collected(scores, curve, problems), shared)
+    return Collected(scores, curve, problems)
 
 
 def _without_mixtures(found: Collected, shared: dict[str, dict[str, Any]]) -> Collected:

@@ -30,11 +30,18 @@ TOO_SHORT = "not comparable"  # the status of an iteration that a run has not fi
 
 
 def by_iteration(episodes: pd.DataFrame, iteration_frames: int = DOPAMINE_ITERATION_FRAMES) -> pd.DataFrame:
-    """Mean return of the episodes that ended in each iteration: columns iteration, episodes, return_mean, and
-    return_std, the sample standard deviation over those episodes (nan for one).
+    """Mean return of the episodes that ended in each iteration.
 
     An episode belongs to the iteration in which its last frame was played, frames counted from 0: one that ends with
     ``frames`` = 1,000,000 (the frames 0 to 999,999 are over) belongs to iteration 0, as in iterations.csv.
+
+    Args:
+        episodes: a row per episode; columns ``frames`` (int64, trained when it ended) and ``return_raw`` (float64).
+        iteration_frames: frames of one iteration.
+
+    Returns:
+        A row per iteration in which an episode ended; columns iteration (int64, from 0), episodes (int64), return_mean
+            and return_std (float64; sample standard deviation over those episodes, nan for one).
 
     >>> table = pd.DataFrame({"frames": [400_000, 1_000_000, 1_000_004], "return_raw": [1.0, 3.0, 9.0]})
     >>> by_iteration(table).values.tolist()
@@ -46,10 +53,22 @@ def by_iteration(episodes: pd.DataFrame, iteration_frames: int = DOPAMINE_ITERAT
 
 
 def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFrame:
-    """One row per iteration that ``run`` began, beside the published curve of its game; the columns are tidy.
+    """A run's training returns beside the published curve of its game.
 
-    The verdict is given only for iterations that the run finished: a published point is an average over 1M frames.
-    Raises ConfigError if there is no such curve.
+    An iteration gets a verdict only if the run finished it: a published point is an average over 1M frames.
+
+    Args:
+        run: a run on an Atari game.
+        agent: agent of the published curve, as in PROVENANCE.md.
+        variant: its variant there; "default" is Dopamine's TensorFlow agent.
+
+    Returns:
+        A row per iteration of 1M frames in which an episode ended. Columns: agent, environment, seed, config_hash,
+            settings_hash, iteration, begin_frames, end_frames, episodes, return_mean, return_std, and those of
+            ``beside_published``.
+
+    Raises:
+        ConfigError: there is no such curve.
     """
     curve = {
         row["iteration"]: row for row in formatting.records(published.dopamine_curve(run.environment, agent, variant))
@@ -71,7 +90,7 @@ def compare(run: Run, agent: str = "DQN", variant: str = "default") -> pd.DataFr
             "return_mean": ours["return_mean"],
             "return_std": ours["return_std"],
         }
-        rows.append(row | beside(ours["return_mean"], curve.get(k), k, run.frames >= end, run.frames - begin))
+        rows.append(row | beside_published(ours["return_mean"], curve.get(k), k, run.frames >= end, run.frames - begin))
     return pd.DataFrame(rows)
 
 
@@ -80,8 +99,20 @@ def _settings(run: Run) -> str:
     return fields.digest({k: v for k, v in run.settings.items() if k not in ("seed", "frames")})
 
 
-def beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
-    """The published columns of a row, the verdict, and its explanation."""
+def beside_published(value: float, point: dict[str, Any] | None, k: int, finished: bool, frames: int) -> dict[str, Any]:
+    """The columns of a comparison that come from the published point: its numbers, the verdict, and a sentence.
+
+    Args:
+        value: our mean return of the iteration.
+        point: the row of ``published.dopamine_curve`` for the iteration; None: nothing is published for it.
+        k: number of the iteration, from 0.
+        finished: whether our run trained to the iteration's end.
+        frames: frames of the iteration that our run trained; only for the sentence of an unfinished one.
+
+    Returns:
+        published_mean, published_std, published_min, published_max, published_n_runs, prediction_low, prediction_high
+            (nan where nothing is published), verdict, explanation.
+    """
     if point is None:
         nothing = dict.fromkeys(("published_mean", "published_std", "published_min", "published_max"), math.nan)
         return nothing | {
@@ -114,10 +145,19 @@ def beside(value: float, point: dict[str, Any] | None, k: int, finished: bool, f
     }
 
 
-def together(table: pd.DataFrame) -> list[str]:
+def pooled_seeds(table: pd.DataFrame) -> list[str]:
     """For each game and iteration that two or more seeds of ours finished, a sentence on all of them as one sample.
 
-    Runs of other settings are another sample.  Raises RunError if one seed of the same settings has two results.
+    Runs of other settings are another sample.
+
+    Args:
+        table: rows of ``compare``, of one preset.
+
+    Returns:
+        Sentences, as items of a Markdown list.
+
+    Raises:
+        RunError: one seed of the same settings has two results.
     """
     sentences = []
     finished = table[table["verdict"] != TOO_SHORT]

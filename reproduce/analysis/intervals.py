@@ -29,7 +29,13 @@ class Interval(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How one new run compares with n published ones.  status: one of the three constants above."""
+    """How one new run compares with n published ones.
+
+    Attributes:
+        status: ``WITHIN_RUNS``, ``WITHIN_PREDICTION`` or ``OUTSIDE``.
+        prediction: the 95 % prediction interval.
+        sentence: the verdict in words, with the numbers.
+    """
 
     status: str
     prediction: Interval
@@ -37,15 +43,25 @@ class Verdict(NamedTuple):
 
 
 def prediction_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
-    """Where the result of one new run falls with ``confidence``, if runs are normal and n of them gave mean and std.
+    """Where the result of one new run falls with probability ``confidence``, if runs are normally distributed.
 
-    mean +- t * std * sqrt(1 + 1/n), t the (1 + confidence)/2 quantile of Student's t with n - 1 degrees of freedom;
-    std is the sample standard deviation.  It is wider than a confidence interval of the mean, as it is about one run.
+    mean +- t * std * sqrt(1 + 1/n), t the (1 + confidence)/2 quantile of Student's t with n - 1 degrees of freedom. It
+    is wider than a confidence interval of the mean, because it is about one run.
+
+    Args:
+        mean: mean of the known runs.
+        std: their sample standard deviation, at least 0.
+        n: how many they are, at least 2.
+        confidence: probability, in (0, 1).
+
+    Returns:
+        The interval, in the unit of ``mean``.
+
+    Raises:
+        ConfigError: fewer than 2 runs, a negative std, or a confidence outside (0, 1).
 
     >>> [round(x, 3) for x in prediction_interval(mean=10.0, std=1.0, n=5)]    # 2.776 * sqrt(1.2) = 3.041
     [6.959, 13.041]
-
-    Raises ConfigError: fewer than 2 runs, a negative std.
     """
     expect(n >= 2, "at least 2 runs", "n", n)
     expect(std >= 0, "a standard deviation >= 0", "std", std)
@@ -54,12 +70,24 @@ def prediction_interval(mean: float, std: float, n: int, confidence: float = CON
 
 
 def mean_interval(mean: float, std: float, n: int, confidence: float = CONFIDENCE) -> Interval:
-    """The confidence interval of a mean of n normal values: mean +- t * std / sqrt(n), t as in ``prediction_interval``.
+    """The confidence interval of the mean of n normally distributed values: mean +- t * std / sqrt(n).
+
+    t is that of ``prediction_interval``.
+
+    Args:
+        mean: mean of the values.
+        std: their sample standard deviation.
+        n: how many they are.
+        confidence: probability, in (0, 1).
+
+    Returns:
+        The interval, in the unit of ``mean``; nan to nan for one value, which says nothing about its spread.
+
+    Raises:
+        ConfigError: a confidence outside (0, 1).
 
     >>> [round(x, 3) for x in mean_interval(mean=10.0, std=1.0, n=5)]    # 2.776 / sqrt(5) = 1.242
     [8.758, 11.242]
-
-    nan to nan for one value: it says nothing about its spread.
     """
     if n < 2:
         return Interval(math.nan, math.nan)
@@ -68,7 +96,13 @@ def mean_interval(mean: float, std: float, n: int, confidence: float = CONFIDENC
 
 
 class Sample(NamedTuple):
-    """The mean and the sample standard deviation of n values."""
+    """What is known of n values.
+
+    Attributes:
+        mean: their mean.
+        std: their sample standard deviation.
+        n: how many they are.
+    """
 
     mean: float
     std: float
@@ -76,15 +110,25 @@ class Sample(NamedTuple):
 
 
 def difference_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) -> Interval:
-    """The confidence interval of the difference of two means (one - other) whose spreads need not be equal: Welch's.
+    """The confidence interval of the difference of two means whose variances need not be equal (Welch).
 
     difference +- t * sqrt(v), v = v_1 + v_2, v_i = std_i^2 / n_i; t with v^2 / sum(v_i^2 / (n_i - 1)) degrees of
     freedom (Welch 1947, Satterthwaite), rounded down: never narrower than it should be.
 
+    Args:
+        one: the sample whose mean is the minuend.
+        other: the sample whose mean is subtracted.
+        confidence: probability, in (0, 1).
+
+    Returns:
+        The interval of ``one.mean - other.mean``; nan to nan where either has fewer than 2 values, or both have no
+            spread.
+
+    Raises:
+        ConfigError: a confidence outside (0, 1).
+
     >>> [round(x, 3) for x in difference_interval(Sample(12.0, 3.0, 3), Sample(10.0, 1.0, 5))]  # 2 +- 4.303 * sqrt(3.2)
     [-5.697, 9.697]
-
-    nan to nan where either has fewer than 2 values, or none of them differs.
     """
     if min(one.n, other.n) < 2 or one.std == other.std == 0:
         return Interval(math.nan, math.nan)
@@ -95,7 +139,7 @@ def difference_interval(one: Sample, other: Sample, confidence: float = CONFIDEN
 
 
 def pooled_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) -> Interval:
-    """The confidence interval of the difference of two means (one - other) whose spreads are taken to be equal.
+    """The confidence interval of the difference of two means whose variances are taken to be equal (Student).
 
     difference +- t * s * sqrt(1/n_1 + 1/n_2), s^2 the mean of both variances weighted by n_i - 1; t with n_1 + n_2 - 2
     degrees of freedom (Student 1908).
@@ -103,7 +147,16 @@ def pooled_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) 
     >>> [round(x, 3) for x in pooled_interval(Sample(12.0, 3.0, 3), Sample(10.0, 1.0, 5))]  # 2 +- 2.447 * 1.915 * 0.730
     [-1.422, 5.422]
 
-    Raises ConfigError: fewer than one value in either, or fewer than 3 in both together.
+    Args:
+        one: the sample whose mean is the minuend.
+        other: the sample whose mean is subtracted.
+        confidence: probability, in (0, 1).
+
+    Returns:
+        The interval of ``one.mean - other.mean``.
+
+    Raises:
+        ConfigError: fewer than one value in either, fewer than 3 in both together, or a confidence outside (0, 1).
     """
     degrees = one.n + other.n - 2
     expect(min(one.n, other.n) >= 1 and degrees >= 1, "3 values, one of each", "n", (one.n, other.n))
@@ -113,10 +166,23 @@ def pooled_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) 
 
 
 def judge(value: float, mean: float, std: float, runs: Interval, n: int) -> Verdict:
-    """How ``value``, one run's result, compares with n published runs.  runs: the lowest and the highest of them.
+    """How the result of one run compares with published runs.  Intervals are closed.
 
-    Intervals are closed.  A run like the published ones lands between their lowest and highest only with
-    probability (n - 1) / (n + 1) (two in three for n = 5), so that alone is no test; the prediction interval is.
+    A run like the published ones lands between their lowest and highest only with probability (n - 1) / (n + 1) (two in
+    three for n = 5), so that alone is no test; the prediction interval is.
+
+    Args:
+        value: result of the run.
+        mean: mean of the published runs.
+        std: their sample standard deviation.
+        runs: the lowest and the highest of them.
+        n: how many they are, at least 2.
+
+    Returns:
+        The strictest verdict that holds, the 95 % prediction interval, and a sentence with the numbers.
+
+    Raises:
+        ConfigError: as ``prediction_interval``.
     """
     prediction = prediction_interval(mean, std, n)
     if runs.holds(value):

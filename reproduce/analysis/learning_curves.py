@@ -22,7 +22,15 @@ DOPAMINE_AGENTS = ("DQN", "C51", "IQN", "Rainbow")  # of variant "default": the 
 
 
 def of_dopamine(games: Iterable[str], agents: Sequence[str] = DOPAMINE_AGENTS) -> pd.DataFrame:
-    """Dopamine's published curves of ``games`` (ids); games without any are left out.  Columns: COLUMNS."""
+    """Dopamine's published learning curves.
+
+    Args:
+        games: ids; games without a published curve are left out.
+        agents: agents of variant "default", as in PROVENANCE.md.
+
+    Returns:
+        Rows of ``COLUMNS``, a point per iteration of 1M frames.
+    """
     parts = []
     for game in games:
         for agent in agents:
@@ -53,9 +61,14 @@ def of_runs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_frames(table: pd.DataFrame, games: Sequence[str]) -> pd.DataFrame:
-    """Median and IQM over ``games`` of the human-normalized scores of published curves, at points that all games have.
+    """Median and IQM over games of the human-normalized scores of published curves.
 
-    table: rows of COLUMNS; a game's score is the mean over its runs.  Columns: OVER_FRAMES_COLUMNS, without intervals.
+    Args:
+        table: rows of ``COLUMNS``; the score of a game at a point is its mean over runs.
+        games: ids. A point counts where all of them have a value.
+
+    Returns:
+        Rows of ``OVER_FRAMES_COLUMNS`` in percent; low and high are nan, because single runs are not published.
     """
     references = published.references(score_aggregates.NORMALIZATION)
     parts = []
@@ -73,7 +86,15 @@ def over_frames(table: pd.DataFrame, games: Sequence[str]) -> pd.DataFrame:
 
 
 def own_over_frames(table: pd.DataFrame, kind: str = "train_return") -> pd.DataFrame:
-    """Median and IQM of our runs, with intervals, from rows of ``score_aggregates.OVER_FRAMES_COLUMNS``."""
+    """Median and IQM over games of our runs, with intervals, in the form that figures take.
+
+    Args:
+        table: rows of ``score_aggregates.OVER_FRAMES_COLUMNS``.
+        kind: "train_return" or "eval_return".
+
+    Returns:
+        Rows of ``OVER_FRAMES_COLUMNS``; the label has the collection in it if there are several.
+    """
     parts = []
     for (collection, agent), same in table[table["kind"] == kind].groupby(["collection", "agent"], sort=True):
         parts_of_it = {name: same[same["metric"] == name].set_index("frames") for name in METRICS}

@@ -28,7 +28,11 @@ def mann_whitney(one: ArrayLike, other: ArrayLike) -> float:
     1.0
 
     Args:
-        one, other: scores [n], [m]; neither is empty.
+        one: scores [n], at least one.
+        other: scores [m], at least one.
+
+    Returns:
+        A probability.
 
     Raises:
         ConfigError: one of them is empty, or a score is not finite.
@@ -56,15 +60,22 @@ def _splits(ranks: np.ndarray, size: int) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p of each of several statements, corrected for their number: one of them false by chance with at most the
-    level that they are held against (Holm 1979).
+    """The p-values of several statements, corrected for their number (Holm 1979).
 
-    The i-th smallest of m is multiplied by m - i + 1, and is not below the one before it.
+    With these, the probability that any of the statements is called significant by chance is at most the level. The
+    i-th smallest of m is multiplied by m - i + 1, and is not below the one before it.
 
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]      # 3 x 0.01; 2 x 0.03; 0.04, but not below 0.06
     [0.03, 0.06, 0.06]
 
-    A statement that could not be tested has p = 1.  Raises ConfigError: a p that is none.
+    Args:
+        p_values: one per statement; 1 for one that could not be tested.
+
+    Returns:
+        The corrected ones, in the same order.
+
+    Raises:
+        ConfigError: a p outside [0, 1].
     """
     for p in p_values:
         expect(0.0 <= p <= 1.0, "probabilities", "p_values", p)
@@ -80,6 +91,13 @@ def rank_among(score: float, published: ArrayLike) -> int:
 
     >>> rank_among(2.5, [1.0, 2.0, 3.0, 4.0]), rank_among(9.0, [1.0, 2.0]), rank_among(1.0, [1.0, 1.0, 1.0])
     (3, 3, 2)
+
+    Args:
+        score: ours.
+        published: [n] scores.
+
+    Returns:
+        1 to n + 1.
     """
     others = np.asarray(published, np.float64)
     low, high = 1 + int((others < score).sum()), 1 + int((others <= score).sum())
@@ -87,12 +105,20 @@ def rank_among(score: float, published: ArrayLike) -> int:
 
 
 def rank_p(rank: int, published_runs: int) -> float:
-    """The two-sided p of that rank, r of n + 1 if all n + 1 runs are alike: 2 min(r, n + 2 - r) / (n + 1), at most 1.
+    """The two-sided p of a rank r of n + 1 if all n + 1 runs are alike: 2 min(r, n + 2 - r) / (n + 1), at most 1.
 
     >>> round(rank_p(1, 100), 4), round(rank_p(100, 100), 4), rank_p(51, 100)
     (0.0198, 0.0396, 1.0)
 
-    Raises ConfigError: a rank that is none of 1 to n + 1.
+    Args:
+        rank: r, from 1.
+        published_runs: n.
+
+    Returns:
+        A probability.
+
+    Raises:
+        ConfigError: a rank that is none of 1 to n + 1.
     """
     expect(1 <= rank <= published_runs + 1, f"1 to {published_runs + 1}", "rank", rank)
     return min(1.0, 2.0 * min(rank, published_runs + 2 - rank) / (published_runs + 1))

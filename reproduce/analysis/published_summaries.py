@@ -28,8 +28,17 @@ FINER_HALF_UNIT = 0.005  # of the other normalizations: two decimals
 
 
 class Source(NamedTuple):
-    """Where a published summary's per-game scores stand: a column, the normalization of its median and of its mean (one
-    paper used unrounded values that only another printed), and the games."""
+    """Where a published summary's per-game scores stand.
+
+    One paper used unrounded values that only another printed, hence two normalizations.
+
+    Attributes:
+        agent: the column, as in the table of published scores.
+        start: how its episodes began, as there.
+        median_by: normalization of its median, a key of ``published.NORMALIZATIONS``.
+        mean_by: normalization of its mean.
+        games: the games that the summary is over.
+    """
 
     agent: str
     start: str
@@ -243,7 +252,16 @@ def _row(entry: _Entry) -> dict[str, object]:
 
 
 def compare(printed: str, computed: float, lowest: float, highest: float) -> str:
-    """The status of a printed number, as if no mismatch were known.
+    """How a printed number compares with the one computed from the per-game table, as if no mismatch were known.
+
+    Args:
+        printed: the number as the paper prints it.
+        computed: the same, computed.
+        lowest: the least that inputs within half a unit of their last digit can give.
+        highest: the most.
+
+    Returns:
+        ``EQUAL``, ``CUT_OFF``, ``ROUNDING`` or ``UNKNOWN``.
 
     >>> [compare("118", x, x - 0.1, x + 0.1) for x in (117.6, 118.7, 117.45, 117.2)]
     ['equal', 'equal if cut off, not rounded', 'within the rounding of the inputs', 'MISMATCH']

@@ -46,10 +46,21 @@ def _complete(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames: int = 0) -> pd.DataFrame:
-    """The score of each run at exactly ``frames``: CURVE_COLUMNS of the iteration that ended there, and ``score``.
+    """The score of each run at one place in training.
 
-    "training_return": of all episodes that ended in the last ``window_frames``; "final_window": mean of the evaluation
-    phases in them; "best_phase": the best one so far.  A run without such episodes or phases is left out.
+    Args:
+        curves: rows of ``scores.CURVE_COLUMNS``.
+        convention: "training_return": mean over the episodes that ended in the last ``window_frames``; "final_window":
+            mean of the evaluation phases in them; "best_phase": the highest phase so far.
+        frames: the place; runs without an iteration that ends exactly there are left out.
+        window_frames: length of the window in frames; not used by "best_phase".
+
+    Returns:
+        The rows of ``curves`` at ``frames``, and a column ``score`` (float64). A run without such episodes or phases is
+            left out.
+
+    Raises:
+        ConfigError: another convention.
     """
     keys = ["collection", "agent", "environment", "game", "seed"]
     there = curves[curves["frames"] == frames]
@@ -69,8 +80,19 @@ def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames:
 
 
 def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.DataFrame:
-    """GAME_COLUMNS over seeds; std of the sample (nan for one seed), low and high the 95 % interval of the mean by
-    Student's t (intervals.mean_interval), hns_percent of the mean where the game has a normalization."""
+    """Scores per game over the seeds of complete runs.
+
+    Args:
+        scores: rows of ``scores.SCORE_COLUMNS``.
+        normalization: a key of ``published.NORMALIZATIONS``: the random and human scores.
+
+    Returns:
+        Rows of ``GAME_COLUMNS``. std: sample standard deviation (nan for one seed); low, high: 95 % interval of the
+            mean by Student's t; hns_percent: of the mean, nan where the game has no random and human scores.
+
+    Raises:
+        ConfigError: an unknown normalization.
+    """
     references = published.references(normalization)
     keys = ["collection", "agent", "environment", "game", "convention"]
     rows = [
@@ -106,9 +128,18 @@ def _shared(group: pd.DataFrame, *names: str) -> dict[str, Any]:
 
 
 def normalized_groups(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> dict[str, np.ndarray]:
-    """Human-normalized scores in percent, game -> [seeds], of one agent by one convention; games sorted, complete runs.
+    """Human-normalized scores of one agent by one convention, of complete runs.
 
-    Games without a normalization (Dopamine's five others, anything not Atari) are left out.
+    Args:
+        scores: rows of ``scores.SCORE_COLUMNS`` of that agent and convention.
+        normalization: a key of ``published.NORMALIZATIONS``.
+
+    Returns:
+        Game (sorted) -> float64 [seeds], percent. Without games that have no random and human scores (five of
+            Dopamine's, anything not Atari).
+
+    Raises:
+        ConfigError: an unknown normalization.
     """
     references = published.references(normalization)
     return {
@@ -121,9 +152,20 @@ def normalized_groups(scores: pd.DataFrame, normalization: str = NORMALIZATION) 
 def over_games(
     scores: pd.DataFrame, normalization: str = NORMALIZATION, resamples: int = statistics.RESAMPLES, seed: int = 0
 ) -> pd.DataFrame:
-    """OVER_GAMES_COLUMNS: median, mean, IQM and optimality gap of normalized scores, with bootstrap intervals.
+    """Median, mean, IQM and optimality gap over games of human-normalized scores, with bootstrap intervals.
 
-    seed: of the stream of resamples; each group of runs has its own, so one group does not move another's bounds.
+    Args:
+        scores: rows of ``scores.SCORE_COLUMNS``; complete runs count.
+        normalization: a key of ``published.NORMALIZATIONS`` with which means can be compared.
+        resamples: of the bootstrap.
+        seed: of the bootstrap's random streams. Each group of runs has its own, so one group does not change another's
+            interval.
+
+    Returns:
+        Rows of ``OVER_GAMES_COLUMNS``, one per collection, agent, convention and metric.
+
+    Raises:
+        ConfigError: an unknown normalization, or one in which video_pinball would dominate a mean.
     """
     published.check_means(normalization)
     rows: list[dict[str, Any]] = []
@@ -159,9 +201,21 @@ def _numbers(groups: Mapping[str, np.ndarray], normalization: str, resamples: in
 def over_frames(
     curves: pd.DataFrame, normalization: str = NORMALIZATION, resamples: int = statistics.RESAMPLES, seed: int = 0
 ) -> pd.DataFrame:
-    """OVER_FRAMES_COLUMNS: the metrics of ``over_games`` along training, for each agent over its complete runs.
+    """The metrics of ``over_games`` along training, for each agent over its complete runs.
 
-    Only at iterations for which all of them have a value: games never come and go along a curve.
+    Only at iterations for which all of its runs have a value: games never come and go along a curve.
+
+    Args:
+        curves: rows of ``scores.CURVE_COLUMNS``.
+        normalization: as for ``over_games``.
+        resamples: of the bootstrap.
+        seed: of the bootstrap's random streams, one for each agent and kind of return.
+
+    Returns:
+        Rows of ``OVER_FRAMES_COLUMNS``, one per collection, agent, kind, metric and iteration.
+
+    Raises:
+        ConfigError: as ``over_games``.
     """
     published.check_means(normalization)
     references = published.references(normalization)

@@ -45,10 +45,21 @@ CURVE_COLUMNS = tuple(
 
 # -- one run -----------------------------------------------------------------------------------------------------------
 def score_rows(run: Run, window: int = WINDOW) -> list[dict[str, Any]]:
-    """The run's scores, a dict of SCORE_COLUMNS for each convention that it has numbers for.
+    """The scores of a run, one for each convention that it has numbers for.
 
-    A convention with fewer than ``window`` iterations or phases to average has none: a mean of two phases is not a
-    mean of the last five.  Raises RunError: a return that is nan or infinite.
+    A convention with fewer than ``window`` iterations or phases to average has none: a mean of two phases is not a mean
+    of the last five.
+
+    Args:
+        run: complete or not.
+        window: iterations (training_return) or evaluation phases (final_window) to average.
+
+    Returns:
+        A dict of ``SCORE_COLUMNS`` per convention.
+
+    Raises:
+        ConfigError: a window below 1.
+        RunError: a return that is nan or infinite.
     """
     expect(window >= 1, "at least 1 iteration", "window", window)
     common = {
@@ -135,7 +146,16 @@ def settings_hash(run: Run) -> str:
 
 
 def shared_settings(run: Run, whole: bool = False) -> dict[str, Any]:
-    """whole: with the fields that came later and are left out of an identity where they have their defaults."""
+    """The settings that all runs of one table share: all but the seed and the environment.
+
+    Args:
+        run: any run.
+        whole: add the fields that did not exist when the run was made and that its identity leaves out at their
+            defaults.
+
+    Returns:
+        Plain nested values.
+    """
     settings = {k: v for k, v in run.settings.items() if k != "schema"}
     settings = fields.completed(RunConfig, settings) if whole else run.settings
     return {k: v for k, v in settings.items() if k not in ("seed", "environment")}

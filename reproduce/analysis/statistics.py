@@ -33,9 +33,13 @@ SAMPLE_NUMBERS = 2**22  # of the resampled statistics held at a time: 32 MiB
 
 
 class Estimate(NamedTuple):
-    """A statistic and its percentile bootstrap interval: float64 arrays of one shape, () or [points].
+    """A statistic and its percentile bootstrap interval.
 
-    low, high: nan where a game has a single run, whose spread is unknown, or where no resamples were asked for.
+    Attributes:
+        value: the statistic, float64 () or [points].
+        low: lower end, of the same shape; nan where a game has a single run, whose spread is unknown, or where no
+            resamples were asked for.
+        high: upper end, likewise.
     """
 
     value: Floats
@@ -55,6 +59,17 @@ def human_normalized(scores: ArrayLike, random: float, human: float) -> Floats:
 
     The absolute value matters for one game from human starts by one paper's numbers, where random play beats the human.
 
+    Args:
+        scores: raw scores, any shape.
+        random: raw score of random play.
+        human: raw score of the human.
+
+    Returns:
+        float64 of the shape of ``scores``.
+
+    Raises:
+        ConfigError: random and human are equal.
+
     >>> human_normalized([10.0, 35.0, 60.0], random=10.0, human=60.0).tolist()
     [0.0, 50.0, 100.0]
     """
@@ -65,7 +80,14 @@ def human_normalized(scores: ArrayLike, random: float, human: float) -> Floats:
 def stratify(groups: Groups) -> Strata:
     """The scores of all games in one array.
 
-    Raises ConfigError: no game, a game without a run, curves of different lengths, a score that is not finite.
+    Args:
+        groups: one array per game, [seeds] or [seeds, points].
+
+    Returns:
+        Runs one below the other, and how many each game has.
+
+    Raises:
+        ConfigError: no game, a game without a run, curves of different lengths, a score that is not finite.
     """
     arrays = [np.asarray(group, np.float64) for group in groups]
     expect(len(arrays) > 0, "at least one game", "groups", 0)
@@ -92,12 +114,23 @@ def aggregate(
     confidence: float = CONFIDENCE,
     target: float = HUMAN,
 ) -> dict[str, Estimate]:
-    """Median, mean, IQM and optimality gap over games, with stratified bootstrap intervals: seeds are drawn with
-    replacement within each game (Agarwal et al. 2021, arXiv 2108.13264, section 4).
+    """Median, mean, IQM and optimality gap over games, with stratified bootstrap intervals.
 
-    groups: one array per game, [seeds] or [seeds, points]; of the estimates: () or [points].  All points share their
-    resamples, so the interval of a curve is of the same hypothetical runs everywhere.
-    generator: where the draws come from; none: no intervals.  target: of the optimality gap, in the scores' unit.
+    Seeds are drawn with replacement within each game (Agarwal et al. 2021, arXiv 2108.13264, section 4). All points of
+    curves share their resamples, so the interval of a curve is of the same hypothetical runs everywhere.
+
+    Args:
+        groups: one array per game, [seeds] or [seeds, points].
+        generator: draws the resamples; None: no intervals.
+        resamples: how many; 0: no intervals.
+        confidence: of the percentile intervals, in (0, 1).
+        target: of the optimality gap, in the unit of the scores.
+
+    Returns:
+        Metric -> estimate, float64 () or [points].
+
+    Raises:
+        ConfigError: as ``stratify``, or a confidence outside (0, 1).
 
     >>> {k: round(e.value.item(), 2) for k, e in aggregate([[0.0, 2.0], [10.0, 30.0], [150.0, 250.0]]).items()}
     {'median': 20.0, 'mean': 73.67, 'iqm': 48.0, 'optimality_gap': 59.67}
@@ -117,9 +150,22 @@ def profile(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Estimate:
-    """Performance profile: the share of all runs that score more than each threshold; estimates of shape [thresholds].
+    """Performance profile: the share of all runs that score more than each threshold.
 
-    Agarwal et al. 2021, section 4 (score distribution).  groups: one array [seeds] per game.
+    Agarwal et al. 2021, section 4 (score distribution).
+
+    Args:
+        groups: one array [seeds] per game.
+        thresholds: [thresholds], in the unit of the scores.
+        generator: draws the resamples; None: no intervals.
+        resamples: how many; 0: no intervals.
+        confidence: of the percentile intervals, in (0, 1).
+
+    Returns:
+        Shares in [0, 1], float64 [thresholds].
+
+    Raises:
+        ConfigError: as ``aggregate``.
 
     >>> profile([[1.0, 2.0], [2.0, 3.0]], [0.0, 2.0, 3.0]).value.tolist()
     [1.0, 0.25, 0.0]
@@ -139,8 +185,21 @@ def probability_of_improvement(
 ) -> Estimate:
     """How likely a run of ours is better than one of theirs on the same game, averaged over games; a tie counts half.
 
-    Agarwal et al. 2021, section 4: per game the Mann-Whitney statistic over the product of the numbers of runs.
-    Both are resampled.  The games must be the same, in the same order.
+    Agarwal et al. 2021, section 4: per game the Mann-Whitney statistic over the product of the numbers of runs. Both
+    sides are resampled.
+
+    Args:
+        ours: one array [seeds] per game.
+        theirs: the same games in the same order, [seeds] each; numbers of seeds may differ.
+        generator: draws the resamples; None: no interval.
+        resamples: how many; 0: no interval.
+        confidence: of the percentile interval, in (0, 1).
+
+    Returns:
+        A probability, float64 ().
+
+    Raises:
+        ConfigError: as ``aggregate``, or different numbers of games.
 
     >>> probability_of_improvement([[3.0, 1.0], [5.0]], [[1.0, 2.0], [5.0]]).value.item()    # (2.5 / 4 + 0.5 / 1) / 2
     0.5625
@@ -167,7 +226,16 @@ def probability_of_improvement(
 
 
 def draw(sizes: NDArray[np.int64], resamples: int, generator: np.random.Generator) -> Floats:
-    """Stratified resamples as counts, float64 [resamples, K]: within a game of n runs, n are drawn with replacement."""
+    """Stratified resamples as counts: within a game of n runs, n are drawn with replacement.
+
+    Args:
+        sizes: int64 [games], runs of each game; they sum to K.
+        resamples: R, how many.
+        generator: one draw of R * K whole numbers is taken from it.
+
+    Returns:
+        float64 [R, K]: how often each run was drawn.
+    """
     of_game = np.repeat(sizes, sizes)
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)
     drawn = first + generator.integers(0, of_game, size=(resamples, len(first)))

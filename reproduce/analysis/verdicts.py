@@ -39,9 +39,14 @@ NOTHING = Interval(math.nan, math.nan)
 class Verdict(NamedTuple):
     """A verdict with its numbers; nan where there is none.
 
-    ours: the number beside the published one; of an order the probability of improvement, of a rank the rank.
-    interval: the 95 % interval of the difference ours - published; of an order that of the probability.
-    p: corrected for the family.  runs, asked: complete runs of the environment that has fewest, and those asked for.
+    Attributes:
+        status: one of ``STATUSES``.
+        ours: the number beside the published one; of an order the probability of improvement, of a rank the rank.
+        interval: the 95 % interval of the difference ours - published; of an order that of the probability.
+        p: the p-value, corrected for the family.
+        runs: complete runs of the environment that has fewest.
+        asked: runs of it that the protocol asks for.
+        sentence: the verdict in words, with the numbers.
     """
 
     status: str
@@ -54,7 +59,15 @@ class Verdict(NamedTuple):
 
 
 def of_protocol(asked: Protocol, found: Collected) -> dict[str, Verdict]:
-    """The verdict of every claim, order and rank of a protocol, by id, from the runs of the collection ``asked.id``."""
+    """The verdict of every claim, order and rank of a protocol.
+
+    Args:
+        asked: the protocol.
+        found: scores and curves of all runs; those of the collection ``asked.id`` count.
+
+    Returns:
+        id -> verdict.
+    """
     found = without_tuned(asked, found)
     verdicts = {claim.id: of_claim(asked, claim, found) for claim in asked.claims}
     for family in dict.fromkeys(order.family for order in asked.orders):
@@ -64,7 +77,15 @@ def of_protocol(asked: Protocol, found: Collected) -> dict[str, Verdict]:
 
 
 def without_tuned(asked: Protocol, found: Collected) -> Collected:
-    """Without the runs by which a setting was chosen."""
+    """Leave out the runs by which a setting was chosen.
+
+    Args:
+        asked: the protocol; ``tried`` says which runs these are.
+        found: scores and curves of all runs.
+
+    Returns:
+        The rest.
+    """
     scores, curves = found.scores, found.curves
     for tried in asked.tried:
         if tried.tuned:
@@ -84,7 +105,16 @@ def without_tuned(asked: Protocol, found: Collected) -> Collected:
 
 # -- a number ----------------------------------------------------------------------------------------------------------
 def of_claim(asked: Protocol, claim: Claim, found: Collected) -> Verdict:
-    """The verdict of a claim of height.  A published number of low confidence is shown, and nothing is said of it."""
+    """The verdict of a claim of height.  A published number of low confidence is shown, and nothing is said of it.
+
+    Args:
+        asked: the protocol that makes the claim.
+        claim: one of its claims.
+        found: scores and curves of all runs.
+
+    Returns:
+        The verdict; ``CANNOT_TELL`` or ``NOT_RUN`` where runs are missing.
+    """
     need = claims.needed(asked, claim)
     usable, _ = claims.usable_runs(asked, claim.agent, need, found)
     runs = [int((usable["environment"] == name).sum()) for name in need.environments]
@@ -107,7 +137,15 @@ def difference(claim: Claim, ours: Sample, own: Interval) -> Interval:
     """The 95 % interval of ours - published.
 
     With a published spread it is Student's with the variance of both; without one the interval of ours alone, as if the
-    published number were exact (own: that interval); of a single run, the spread of single runs from elsewhere.
+    published number were exact; of a single run, the spread of single runs from elsewhere (``claim.run_std``).
+
+    Args:
+        claim: the published number, and its spread if there is one.
+        ours: mean, sample standard deviation and number of our runs.
+        own: the 95 % interval of our number alone.
+
+    Returns:
+        The interval, in the claim's unit; nan to nan where nothing is known of a spread.
     """
     if claim.std is not None and claim.std_runs is not None:
         n = claim.std_runs
@@ -154,6 +192,14 @@ def of_orders(asked: Protocol, family: Sequence[Order], found: Collected) -> lis
 
     Mann and Whitney's exact two-sided test between the runs of the two agents, Holm's correction over all statements of
     the family: one whose runs are not all there counts as p = 1.
+
+    Args:
+        asked: the protocol that makes the statements.
+        family: statements that are corrected together.
+        found: scores and curves of all runs.
+
+    Returns:
+        A verdict per statement, in the same order.
     """
     pairs = [[_scores(asked, agent, o.environment, found) for agent in (o.better, o.worse)] for o in family]
     needs = [[_need(asked, agent, o.environment).seeds for agent in (o.better, o.worse)] for o in family]
@@ -210,9 +256,17 @@ def _scores(asked: Protocol, agent: str, environment: str, found: Collected) -> 
 def of_rank(asked: Protocol, rank: Rank, found: Collected) -> Verdict:
     """The verdict of a place among published runs, at the last of ``rank.steps``.
 
-    One run (to ``RANKED_TOGETHER`` - 1: the mean rank is shown, and the first seed is judged) by
-    ``order_tests.rank_p``; more by Mann and Whitney's test against the published runs.  A rank can show that runs are
-    unlike the published ones, never that they are like them.
+    Up to ``RANKED_TOGETHER`` - 1 runs: the mean rank is shown, and the first seed is judged by ``order_tests.rank_p``;
+    more: Mann and Whitney's test against the published runs. A rank can show that runs are unlike the published ones,
+    never that they are like them.
+
+    Args:
+        asked: the protocol.
+        rank: one of its ranks.
+        found: scores and curves of all runs.
+
+    Returns:
+        The verdict; never ``REPRODUCED``.
     """
     table = checkpoints(asked, rank, found)
     need = _need(asked, rank.agent, rank.environment)
@@ -236,7 +290,16 @@ def of_rank(asked: Protocol, rank: Rank, found: Collected) -> Verdict:
 
 
 def checkpoints(asked: Protocol, rank: Rank, found: Collected) -> pd.DataFrame:
-    """Our evaluations among the published ones: columns seed, steps, score, rank; complete runs of the right length."""
+    """Our evaluations among the published ones, of complete runs of the right length.
+
+    Args:
+        asked: the protocol.
+        rank: one of its ranks.
+        found: scores and curves of all runs.
+
+    Returns:
+        Columns seed, steps (agent steps, int64), score (float64), rank (from 1).
+    """
     need, rows = _need(asked, rank.agent, rank.environment), []
     scores = found.scores
     mine = (scores["collection"] == asked.id) & (scores["agent"] == rank.agent) & scores["complete"].astype(bool)

@@ -33,7 +33,14 @@ BEGIN_FRAMES, PASTS = 600, 3
 
 
 class Restored(NamedTuple):
-    """One game under one protocol: exact and all snapshots, episodes played, lives lost."""
+    """What was found on one game under one protocol.
+
+    Attributes:
+        exact: snapshots after which everything was the same.
+        total: snapshots taken.
+        episodes: episodes played.
+        lives_lost: lives lost.
+    """
 
     exact: int
     total: int
@@ -57,7 +64,15 @@ def _play(env: AtariEnvironment, actions: np.random.Generator, answers: int) -> 
 
 
 def restored(game: str, protocol: str) -> Restored:
-    """Play, snapshot, restore and compare."""
+    """Play a game, take snapshots, restore each of them and compare what follows.
+
+    Args:
+        game: its id.
+        protocol: a key of ``dqn_tf.envs.PROTOCOLS``.
+
+    Returns:
+        How many snapshots were restored exactly, and what was played.
+    """
     seed = games.ALL.index(game)
     source, used = (AtariEnvironment(game, PROTOCOLS[protocol], seed) for _ in range(2))
     actions, other = np.random.default_rng(seed), np.random.default_rng(seed + 1000)
@@ -120,7 +135,13 @@ def begins(game: str) -> dict[str, bool]:
 
 
 class Row(NamedTuple):
-    """The findings about one game."""
+    """The findings about one game.
+
+    Attributes:
+        game: its id.
+        begins: way of beginning a game again -> whether it is exact.
+        restored: Atari protocol -> what was found about snapshots.
+    """
 
     game: str
     begins: dict[str, bool]
@@ -181,7 +202,16 @@ def _examined(names: Iterable[str], processes: int) -> list[Row]:
 
 
 def prove(names: Iterable[str], processes: int, markdown: Path | None = None) -> bool:
-    """Print a line per game as it is examined, and write the report to ``markdown``; returns whether all is exact."""
+    """Print a line per game as it is examined.
+
+    Args:
+        names: ids of games.
+        processes: games at a time.
+        markdown: the file for the report; None: none.
+
+    Returns:
+        Whether all is exact.
+    """
     print(*HEADER, sep="\t", flush=True)
     rows = _examined(names, processes)
     if markdown:

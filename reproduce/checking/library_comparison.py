@@ -25,7 +25,16 @@ FOUND = RESULTS / "independent" / "differences.json"
 
 
 def ours(idea: str, precision: str, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """This project's outputs for the inputs ``given``, by quantity."""
+    """This project's outputs for an idea.
+
+    Args:
+        idea: a key of ``library_ideas.IDEAS``.
+        precision: "float32" or "float64".
+        given: the inputs, name -> array.
+
+    Returns:
+        Quantity -> array.
+    """
     x = {
         name: tf.constant(v.astype(precision) if v.dtype.kind == "f" else v.astype(np.int32))
         for name, v in given.items()
@@ -35,7 +44,16 @@ def ours(idea: str, precision: str, given: dict[str, np.ndarray]) -> dict[str, n
 
 
 def theirs(idea: str, precision: str, answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The other library's outputs, by quantity."""
+    """The other library's outputs for an idea.
+
+    Args:
+        idea: a key of ``library_ideas.IDEAS``.
+        precision: "float32" or "float64".
+        answers: all answers of that library, "idea/precision/quantity" -> array.
+
+    Returns:
+        Quantity -> array.
+    """
     start = f"{idea}/{precision}/"
     return {key.removeprefix(start): value for key, value in answers.items() if key.startswith(start)}
 
@@ -48,7 +66,14 @@ def load(name: str) -> dict[str, np.ndarray]:
 
 # -- comparing ---------------------------------------------------------------------------------------------------------
 def compare() -> list[dict[str, Any]]:
-    """The largest difference per idea, quantity and precision, beside the largest number compared."""
+    """The largest difference per idea, quantity and precision, beside the largest number compared.
+
+    Returns:
+        A row each, plain values.
+
+    Raises:
+        ValueError: outputs of different shapes.
+    """
     given, answers = load("inputs"), {peer: load(peer) for peer in ("rlax", "tianshou")}
     rows = []
     for name, idea in IDEAS.items():
@@ -72,7 +97,15 @@ def compare() -> list[dict[str, Any]]:
 
 
 def ask(peer: str, python: Path) -> None:
-    """Compute a library's outputs for the inputs, in its own environment."""
+    """Compute a library's outputs for the inputs, and keep them in tests/independent/.
+
+    Args:
+        peer: "rlax" or "tianshou".
+        python: interpreter of an environment with that library.
+
+    Raises:
+        subprocess.CalledProcessError: its script failed.
+    """
     script = ANSWERS / f"{peer}_answers.py"
     subprocess.run(
         [python, script, ANSWERS / "inputs.npz", ANSWERS / f"{peer}.npz"], check=True, cwd=tempfile.gettempdir()
@@ -80,7 +113,16 @@ def ask(peer: str, python: Path) -> None:
 
 
 def measure(rlax: Path, tianshou: Path) -> None:
-    """Draw the inputs, compute both libraries' outputs, and write the differences."""
+    """Draw the inputs, compute both libraries' outputs, and write the differences to results/independent/.
+
+    Args:
+        rlax: interpreter of an environment with RLax.
+        tianshou: interpreter of an environment with Tianshou.
+
+    Raises:
+        subprocess.CalledProcessError: a library's script failed.
+        ValueError: outputs of different shapes.
+    """
     np.savez_compressed(ANSWERS / "inputs.npz", **inputs())  # type: ignore[arg-type]
     ask("rlax", rlax)
     ask("tianshou", tianshou)

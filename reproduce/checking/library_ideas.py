@@ -237,7 +237,15 @@ def _prioritized(x: Numbers) -> Numbers:
 
 
 class Idea(NamedTuple):
-    """One comparison.  theirs: the other library's function, and its convention where it is another than ours."""
+    """One comparison with another library.
+
+    Attributes:
+        title: what is compared.
+        ours: this project's outputs for the inputs, quantity -> tensor.
+        peer: "rlax" or "tianshou".
+        theirs: the other library's function, and its convention where it is another than ours.
+        precisions: dtypes in which both are computed.
+    """
 
     title: str
     ours: Callable[[Numbers], Numbers]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dqn_tf.checks import ConfigError, RunError
-from reproduce.executing.prepared import Prepared
+from reproduce.executing.fork_server import ForkServer
 from reproduce.places import python_path
 from reproduce.planning.job import Job
 
@@ -74,11 +74,21 @@ class StopAll(BaseException):
 
 # -- one job, start to end ---------------------------------------------------------------------------------------------
 def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
-    """Carry out one job on this machine and return its outcome; a complete one is not started.
+    """Carry out one job on this machine; a complete one is not started.
 
-    A run that fails is started again, from its checkpoint, up to ``retries`` times.  If another process
-    holds it, this waits ``patience_seconds`` and then reports "elsewhere".  On SIGTERM or Ctrl-C (where this is called
-    in the main thread) the run saves and stops, and StopAll is raised.  The outcome can be pickled.
+    A run that fails is started again, from its checkpoint. On SIGTERM or Ctrl-C (where this is called in the main
+    thread) the run saves and stops.
+
+    Args:
+        job: what to run.
+        retries: how often it is started again after a failure.
+        patience_seconds: how long to wait for the run directory while another process holds it.
+
+    Returns:
+        The outcome, "complete", "failed" or "elsewhere"; it can be pickled.
+
+    Raises:
+        StopAll: on SIGTERM or Ctrl-C, after the run has stopped.
     """
     outcome, asked = Outcome(job), time.monotonic()
     with signals_raise():
@@ -97,10 +107,12 @@ def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE
     return outcome
 
 
-def start(outcome: Outcome, prepared: Prepared | None = None) -> None:
+def start(outcome: Outcome, fork_server: ForkServer | None = None) -> None:
     """Start a job that waits: it is "running" then, or "complete", "failed" or "elsewhere" if it cannot be started.
 
-    prepared: becomes the run, if it can.
+    Args:
+        outcome: of the job; changed in place.
+        fork_server: makes the process, if it can; otherwise, or for None, a new process is started.
     """
     job = outcome.job
     try:
@@ -115,7 +127,7 @@ def start(outcome: Outcome, prepared: Prepared | None = None) -> None:
         if outcome.attempts:
             outcome.log.write(f"-- attempt {outcome.attempts + 1} --\n".encode())
             outcome.log.flush()
-        forked = prepared and prepared.start(job.arguments, str(job.log), environment(job))
+        forked = fork_server and fork_server.start(job.arguments, str(job.log), environment(job))
         outcome.process = forked or _popen(job, outcome.log)
     except (ConfigError, RunError, OSError) as error:
         _close_log(outcome)
@@ -161,7 +173,14 @@ def environment(job: Job) -> dict[str, str]:
 
 
 def poll(outcome: Outcome, retries: int = RETRIES) -> None:
-    """Look after a running job.  A failed one "waits" to be started again while it has attempts left."""
+    """Look whether a running job has ended, and set its state.
+
+    A failed one is "waiting" again while it has attempts left, unless its request was wrong (``REFUSED``).
+
+    Args:
+        outcome: of a job that runs; changed in place.
+        retries: how often a job is started again after a failure.
+    """
     follow(outcome)
     code = outcome.process.poll()
     if code is None:
@@ -192,7 +211,15 @@ def _ended(code: int) -> str:
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log, indented."""
+    """The end of a log, each line indented by 4.
+
+    Args:
+        log: the file.
+        lines: how many at most.
+
+    Returns:
+        The lines, or why the log cannot be read.
+    """
     try:
         text = log.read_bytes().decode(errors="replace")
     except OSError as error:

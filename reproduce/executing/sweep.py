@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dqn_tf import determinism, fields
 from dqn_tf.checks import ConfigError, RunError
@@ -34,7 +35,7 @@ from reproduce.executing import executors, sweep_progress
 from reproduce.executing.executors import Options
 from reproduce.executing.jobs import STATES, Outcome, StopAll
 from reproduce.places import PROTOCOLS
-from reproduce.planning import cost, plan, protocol_files
+from reproduce.planning import cost, plan, reading
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Plan, Selection
 
@@ -46,10 +47,21 @@ MANIFEST_COLUMNS = (*PLAN_COLUMNS[:3], "config_hash", "code_sha256", "state_dige
 
 
 def reproduce(arguments: argparse.Namespace) -> int:
-    """``dqn-tf reproduce``: 0 if every run asked for is complete, 1 if not, 128 + signal if stopped."""
-    asked = protocol_files.load(arguments.protocol)
-    asked = asked.smoke_version() if arguments.smoke else asked
-    asked = asked.with_frames(arguments.frames) if arguments.frames else asked
+    """Carry out ``dqn-tf reproduce``.
+
+    Args:
+        arguments: as options.py describes them.
+
+    Returns:
+        Exit code: 0 if every run asked for is complete, 1 if not, 128 + signal if stopped.
+
+    Raises:
+        ConfigError: a request that makes no sense, before anything is started.
+        RunError: a list of the sweep is damaged.
+    """
+    protocol = reading.load(arguments.protocol)
+    protocol = protocol.smoke_version() if arguments.smoke else protocol
+    protocol = protocol.with_frames(arguments.frames) if arguments.frames else protocol
     selection = Selection(
         agents=arguments.agents,
         environments=arguments.games,
@@ -57,8 +69,8 @@ def reproduce(arguments: argparse.Namespace) -> int:
         shard=plan.parse_shard(arguments.shard) if arguments.shard else None,
     )
     folder = arguments.runs.absolute()  # an executor may start runs elsewhere
-    planned = plan.make(asked, folder, selection)
-    home = folder / asked.id
+    planned = plan.make(protocol, folder, selection)
+    home = folder / protocol.id
     options = Options(parallel=arguments.jobs, retries=arguments.retries, folder=home)
     if arguments.dry_run:
         check(home, planned)
@@ -68,7 +80,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"Expected runs, got none. {cost.waiting(planned)}.")
     executor = executors.make(arguments.executor, options)
     begin(home, planned)
-    print(f"{asked.title}: {formatting.runs(len(planned.jobs), planned.total)} in {home}", flush=True)
+    print(f"{protocol.title}: {formatting.runs(len(planned.jobs), planned.total)} in {home}", flush=True)
     if planned.awaiting:
         print(cost.waiting(planned), flush=True)
     try:
@@ -109,7 +121,16 @@ def tell(outcomes: Sequence[Outcome]) -> int:
 
 # -- the folder --------------------------------------------------------------------------------------------------------
 def check(home: Path, planned: Plan) -> None:
-    """Raises ConfigError if ``home`` holds runs of another protocol, or of another version of it or of dqn_tf."""
+    """Refuse a folder that holds runs of another protocol, or of another version of it or of dqn_tf.
+
+    Args:
+        home: the sweep's folder; it need not exist.
+        planned: the runs asked for now.
+
+    Raises:
+        ConfigError: it holds runs of something else; the message has the differences.
+        RunError: sweep.json is damaged.
+    """
     if not (home / "sweep.json").exists():
         return
     found = read_json(home / "sweep.json")
@@ -135,18 +156,22 @@ def check(home: Path, planned: Plan) -> None:
 
 
 def begin(home: Path, planned: Plan) -> None:
-    """Make the folder, or add to it: which runs are asked for, and who works on them.  Raises as ``check``, OSError."""
+    """Make the sweep's folder, or add to it: which runs are asked for, and who works on them.
+
+    Args:
+        home: the folder.
+        planned: the runs asked for; they are added to plan.csv.
+
+    Raises:
+        ConfigError: as ``check``.
+        RunError: as ``check``, or plan.csv is damaged.
+        OSError: the folder cannot be written.
+    """
     home.mkdir(parents=True, exist_ok=True)
     with _lock(home):
         check(home, planned)
         path = home / "sweep.json"
         known = read_json(path) if path.exists() else {"sessions": []}
-        session = {
-            "command": sys.argv,
-            "code_sha256": determinism.code_digest(),
-            "host": socket.gethostname(),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
         write_json(
             path,
             {
@@ -155,15 +180,33 @@ def begin(home: Path, planned: Plan) -> None:
                 "protocol_hash": fields.digest(planned.protocol.identity()),
                 "version": determinism.package_version(),
                 "identity": planned.protocol.identity(),
-                "sessions": [*known["sessions"], session],
+                "sessions": [*known["sessions"], _session()],
             },
         )
         _write(home / "protocol.toml", planned.protocol.path.read_bytes())
         _merge(home / "plan.csv", PLAN_COLUMNS, [(*_key(job), str(job.frames)) for job in planned.jobs])
 
 
+def _session() -> dict[str, Any]:
+    """Who works on the sweep from now on."""
+    return {
+        "command": sys.argv,
+        "code_sha256": determinism.code_digest(),
+        "host": socket.gethostname(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
 def record(home: Path, jobs: Iterable[Job]) -> None:
-    """Add the runs that are complete by now to manifest.csv."""
+    """Add the runs that are complete by now to manifest.csv.
+
+    Args:
+        home: the sweep's folder.
+        jobs: the runs to look at.
+
+    Raises:
+        RunError: manifest.csv, or a file of a run, is damaged.
+    """
     path = home / "manifest.csv"
     known = {tuple(row[:3]) for row in _rows(path, MANIFEST_COLUMNS)}
     new = [_evidence(job) for job in jobs if _key(job) not in known and (job.run_dir / "summary.json").exists()]
@@ -192,9 +235,16 @@ def _key(job: Job) -> tuple[str, str, str]:
 
 
 def planned_runs(home: Path) -> list[tuple[str, str, int, int]]:
-    """Every run asked for so far: agent, environment (both as the folders are called), seed, frames.
+    """Every run asked for so far.
 
-    Raises RunError if plan.csv is damaged.
+    Args:
+        home: the sweep's folder.
+
+    Returns:
+        Agent, environment (both as the folders are called), seed, frames of each; none if there is no plan.csv.
+
+    Raises:
+        RunError: plan.csv is damaged.
     """
     rows = _rows(home / "plan.csv", PLAN_COLUMNS)
     try:

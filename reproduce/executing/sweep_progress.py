@@ -18,6 +18,12 @@ class Board:
     """Shows outcomes as they change."""
 
     def __init__(self, stream: TextIO | None = None, plain_seconds: float = PLAIN_SECONDS) -> None:
+        """Prepare; nothing is written before ``show``.
+
+        Args:
+            stream: where to write; None: stdout.
+            plain_seconds: between two reports on what runs, where ``stream`` is not a terminal.
+        """
         self.stream = stream or sys.stdout
         self.plain_seconds = plain_seconds
         self._drawn = 0

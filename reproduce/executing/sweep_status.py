@@ -38,7 +38,17 @@ class RunStatus:
 
 
 def describe(folder: Path) -> str:
-    """What ``dqn-tf status`` prints.  Raises ConfigError if no sweep is there."""
+    """What ``dqn-tf status`` prints.
+
+    Args:
+        folder: a sweep's folder, or one that holds some.
+
+    Returns:
+        Several lines, without a newline at the end.
+
+    Raises:
+        ConfigError: no sweep is there.
+    """
     homes = [folder] if (folder / "plan.csv").exists() else sorted(p.parent for p in folder.glob("*/plan.csv"))
     if not homes:
         raise ConfigError(f"Expected a folder of `dqn-tf reproduce`, got {folder}: no plan.csv is in it or below it.")

@@ -31,7 +31,15 @@ class Speed:
 
 
 def measured_speed(config: RunConfig, results: Path = DATA) -> Speed | None:
-    """What results/ has to say about the speed of such a run; None if nothing."""
+    """The speed of such a run as measured in results/.
+
+    Args:
+        config: of the run.
+        results: the results folder.
+
+    Returns:
+        Median frames/s and its source; None if nothing like it was measured, or the file cannot be read.
+    """
     try:
         if config.protocol is not None:
             told = json.loads((results / "speed" / "versus_peers.json").read_text())["work"]["dqn"]["dqn_tf"]
@@ -46,7 +54,17 @@ def measured_speed(config: RunConfig, results: Path = DATA) -> Speed | None:
 
 
 def describe(plan: Plan, folder: Path, parallel: int | None, frames_per_s: float | None = None) -> str:
-    """The grid and its cost, as ``--dry-run`` prints it.  folder: where the runs will live."""
+    """The grid and its cost, as ``dqn-tf reproduce --dry-run`` prints it.
+
+    Args:
+        plan: the runs.
+        folder: where they will be; its free space is told.
+        parallel: runs at a time; None: one per core.
+        frames_per_s: training frames per second of one run; None: as measured in results/.
+
+    Returns:
+        Several lines, without a newline at the end.
+    """
     title = [plan.protocol.title, f"{plan.protocol.paper.title}: {plan.protocol.paper.reference}", ""]
     groups = [_group(jobs, frames_per_s) for jobs in _groups(plan.jobs)]
     heading = ("agent", "environments", "seeds", "runs", "frames each", "Atari protocol", "memory each", "hours each")

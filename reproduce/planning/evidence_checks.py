@@ -13,7 +13,15 @@ Wrong = Callable[[str, object], ConfigError]  # (key in the file, what is wrong 
 
 
 def check(p: Protocol, wrong: Wrong) -> None:
-    """Raises ``wrong`` of the first key that makes no sense."""
+    """Refuse a protocol whose verdicts cannot be given.
+
+    Args:
+        p: the protocol, its types right.
+        wrong: (key in the file, what is wrong with it) -> the error to raise.
+
+    Raises:
+        ConfigError: ``wrong`` of the first key that makes no sense.
+    """
     for i, claim in enumerate(p.claims, start=1):
         _claim(claim, f"claims[{i}]", wrong)
     seen = {claim.id for claim in p.claims}

@@ -69,8 +69,15 @@ class Job:
         return self.config.agent.execution.cores
 
     def is_complete(self) -> bool:
-        """Whether this very run is done.  Raises ConfigError if its directory holds another one, RunError if what it
-        holds is damaged."""
+        """Whether this very run is done.
+
+        Returns:
+            False also where the run has not begun.
+
+        Raises:
+            ConfigError: its directory holds a run of other settings.
+            RunError: what the directory holds is damaged.
+        """
         try:
             found = read_json(self.run_dir / "config.json")
         except RunError:

@@ -36,12 +36,21 @@ class Plan:
 
 
 def make(protocol: Protocol, folder: Path, selection: Selection) -> Plan:
-    """The runs that ``protocol`` asks for, below ``folder`` / id / agent / environment / seed_k.
+    """The runs that ``protocol`` asks for, in ``folder``/<id>/<agent>/<environment>/seed_<k>.
 
-    They come seed by seed, so that the first results are one run of everything.  Parts (``selection.shard``) take
-    every n-th run of that order: together they are the whole, and no two share a run.
+    They come seed by seed, so that the first results are one run of everything. Parts (``selection.shard``) take every
+    n-th run of that order: together they are the whole, and no two share a run.
 
-    Raises ConfigError: an agent or environment that the protocol does not have, or settings that fit no agent.
+    Args:
+        protocol: the protocol, or its smoke version.
+        folder: what ``--runs`` named.
+        selection: which agents, environments, seeds and part of it; empty fields: all.
+
+    Returns:
+        The runs of the part, and how many all parts have.
+
+    Raises:
+        ConfigError: an agent or environment that the protocol does not have, or settings that an agent refuses.
     """
     chosen = [_chosen(protocol, grid, selection) for grid in protocol.grid]
     if not any(agents and names for agents, names, _ in chosen):
@@ -138,7 +147,17 @@ def _check(jobs: list[Job]) -> None:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """ "2/8" -> (2, 8).  Raises ConfigError: not of this form, or not 1 <= i <= n."""
+    """Read ``--shard``: "2/8" -> (2, 8).
+
+    Args:
+        text: what was given.
+
+    Returns:
+        i and n, 1 <= i <= n.
+
+    Raises:
+        ConfigError: not of this form, or not 1 <= i <= n.
+    """
     first, _, of = text.partition("/")
     try:
         i, n = int(first), int(of)

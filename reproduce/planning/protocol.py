@@ -233,7 +233,17 @@ def environments(grid: Grid) -> tuple[str, ...]:
 
 
 def environment_ids(grid: Grid) -> dict[str, str]:
-    """The environments of a grid: name of the folder -> what ``dqn-tf train`` calls it.  Raises as ``environments``."""
+    """The environments of a grid.
+
+    Args:
+        grid: with a suite, or names in any spelling.
+
+    Returns:
+        Name of the folder ("breakout", "CartPole-v1") -> what ``dqn-tf train`` calls it.
+
+    Raises:
+        ConfigError: an unknown name (with the nearest ones), or two environments of one folder.
+    """
     if grid.suite:
         return {name: name for name in games.SUITES[grid.suite]}
     ids = [envs.short_name(envs.check_environment(name)) for name in grid.environments]
@@ -249,7 +259,19 @@ def plain_environment(name: str) -> str:
 
 
 def find_environment(name: str, known: tuple[str, ...], where: str) -> str:
-    """The one of ``known`` that ``name`` spells.  Raises ConfigError, with the nearest names."""
+    """The environment of a protocol that ``name`` spells.
+
+    Args:
+        name: any spelling.
+        known: the protocol's environments, as folders are called.
+        where: what to call the protocol in an error.
+
+    Returns:
+        One of ``known``.
+
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
     if name in known:
         return name
     try:

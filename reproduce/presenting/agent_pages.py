@@ -19,7 +19,7 @@ from dqn_tf import envs, equations, explain, fields, presets
 from dqn_tf.envs import MinAtarProtocol
 from reproduce import formatting
 from reproduce.places import RESULTS, ROOT
-from reproduce.planning import protocol_files
+from reproduce.planning import reading
 from reproduce.presenting import classic_page
 from reproduce.presenting.classic_page import SOLVED_RETURN
 from reproduce.records import published
@@ -158,7 +158,7 @@ def _cartpole(names: list[str]) -> Iterator[str]:
 @functools.cache
 def _classic_runs() -> tuple[pd.DataFrame, pd.Series[bool]]:
     """The runs in results/classic/, and for each whether it is of today's settings."""
-    planned = classic_page.jobs(protocol_files.load("classic"), Path())
+    planned = classic_page.jobs(reading.load("classic"), Path())
     found = classic_page.found_now(planned)
     return found, classic_page.of_today(planned, found)
 

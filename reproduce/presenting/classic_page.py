@@ -16,10 +16,10 @@ import pandas as pd
 
 from reproduce import formatting
 from reproduce.places import RESULTS, checkout
-from reproduce.planning import plan, protocol, protocol_files
+from reproduce.planning import plan, reading
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Selection
-from reproduce.planning.protocol import Protocol
+from reproduce.planning.protocol import Protocol, environments
 from reproduce.records import runs
 
 ENVIRONMENT = "CartPole-v1"
@@ -39,15 +39,32 @@ BEFORE_FUSED = ("execution=interleaved", "execution.xla=update", "execution.thre
 HEX = ("config_hash", "state_digest", "code_sha256")  # may look like numbers
 
 
-def jobs(asked: Protocol, folder: Path) -> tuple[Job, ...]:
-    """The protocol's runs on CartPole-v1, below ``folder``."""
-    return plan.make(asked, folder, Selection(environments=(ENVIRONMENT,))).jobs
+def jobs(protocol: Protocol, folder: Path) -> tuple[Job, ...]:
+    """The protocol's runs on CartPole-v1.
+
+    Args:
+        protocol: the protocol, or its smoke version.
+        folder: what ``--runs`` named.
+
+    Returns:
+        Jobs in the order of the protocol, below ``folder``; nothing is started.
+    """
+    return plan.make(protocol, folder, Selection(environments=(ENVIRONMENT,))).jobs
 
 
 def collect(planned: Sequence[Job], csv: Path) -> pd.DataFrame:
-    """A row of COLUMNS for each run that is complete, by agent and seed: here, or else in the table ``csv``.
+    """One row for each run that is complete: read here, or else taken from the table ``csv``.
 
-    Raises RunError: a damaged run.  ConfigError: one whose settings are not those that the protocol asks for now.
+    Args:
+        planned: the runs asked for.
+        csv: an earlier table of ``COLUMNS``; it need not exist.
+
+    Returns:
+        Rows of ``COLUMNS``, by agent (in the order of ``planned``) and seed.
+
+    Raises:
+        RunError: a damaged run.
+        ConfigError: a run whose settings are not those that the protocol asks for now.
     """
     earlier = _earlier(planned, csv)
     rows = [
@@ -76,14 +93,30 @@ def hash_before_fused(job: Job) -> str:
 
 
 def of_today(planned: Sequence[Job], found: pd.DataFrame) -> pd.Series[bool]:
-    """For each row of ``found``, whether its run had the settings that the protocol asks for now."""
+    """For each row, whether its run had the settings that the protocol asks for now.
+
+    Args:
+        planned: the runs asked for.
+        found: rows of ``COLUMNS``.
+
+    Returns:
+        bool, with the index of ``found``.
+    """
     hashes = {(job.preset, job.seed): job.config.hash for job in planned}
     keys = zip(found["agent"], found["seed"], found["config_hash"], strict=True)
     return pd.Series([hashes.get((agent, seed)) == has for agent, seed, has in keys], found.index, dtype=bool)
 
 
 def missing(planned: Sequence[Job], found: pd.DataFrame) -> tuple[str, ...]:
-    """The agents of which runs with today's settings are missing, in the protocol's order."""
+    """The agents of which runs with today's settings are missing.
+
+    Args:
+        planned: the runs asked for.
+        found: rows of ``COLUMNS``.
+
+    Returns:
+        Names, in the order of the protocol.
+    """
     found = found[of_today(planned, found)]
     there = set(zip(found["agent"], found["seed"], strict=True))
     return tuple(dict.fromkeys(job.preset for job in planned if (job.preset, job.seed) not in there))
@@ -91,7 +124,7 @@ def missing(planned: Sequence[Job], found: pd.DataFrame) -> tuple[str, ...]:
 
 def missing_now(folder: Path) -> tuple[str, ...]:
     """The agents of which runs are missing, both below ``folder`` and in results/classic/cartpole.csv."""
-    planned = jobs(protocol_files.load("classic"), folder.absolute())
+    planned = jobs(reading.load("classic"), folder.absolute())
     return missing(planned, collect(planned, FOUND))
 
 
@@ -113,18 +146,26 @@ def _row(job: Job, run: runs.Run) -> dict[str, Any]:
     }
 
 
-def page(asked: Protocol, found: pd.DataFrame) -> str:
-    """The page's text.  found: COLUMNS, as from ``collect``; agents without runs are listed as not run."""
-    (grid,) = (g for g in asked.grid if ENVIRONMENT in protocol.environments(g))
-    today = of_today(jobs(asked, Path()), found)
+def page(protocol: Protocol, found: pd.DataFrame) -> str:
+    """The text of the page; agents without runs are listed as not run.
+
+    Args:
+        protocol: the protocol.
+        found: rows of ``COLUMNS``.
+
+    Returns:
+        Markdown.
+    """
+    (grid,) = (g for g in protocol.grid if ENVIRONMENT in environments(g))
+    today = of_today(jobs(protocol, Path()), found)
     rows = [_line(agent, grid.seeds, found[found["agent"] == agent], today) for agent in grid.agents]
     return f"""# The classic presets on {ENVIRONMENT}
 
-Written by `dqn-tf results classic` from `results/classic/{FOUND.name}`, the runs of `dqn-tf reproduce {asked.id}`.
+Written by `dqn-tf results classic` from `results/classic/{FOUND.name}`, the runs of `dqn-tf reproduce {protocol.id}`.
 {_state(len(grid.agents) * len(grid.seeds), found, today)}
 
 Every preset for vector states, {grid.budget_frames:,} frames on each of {len(grid.seeds)} seeds. The number of a seed
-is its score: {asked.score.note}
+is its score: {protocol.score.note}
 Solved means at least {SOLVED_RETURN:g}, Gymnasium's threshold. "best network" and "last network" count the seeds in
 which that network is solved; "of today's preset" counts the runs that had the settings that the preset has now.
 
@@ -173,25 +214,48 @@ def found_now(planned: Sequence[Job]) -> pd.DataFrame:
 
 def page_of_results() -> str:
     """The page, from the rows that results/classic/cartpole.csv has now."""
-    asked = protocol_files.load("classic")
-    return page(asked, found_now(jobs(asked, Path())))
+    protocol = reading.load("classic")
+    return page(protocol, found_now(jobs(protocol, Path())))
 
 
 def update(folder: Path, smoke: bool = False) -> str:
-    """Add the complete runs below ``folder`` to results/classic/ and docs/classic_results.md; returns the page.
+    """Add the complete runs below ``folder`` to results/classic/ and docs/classic_results.md.
 
-    smoke: of the protocol with tiny budgets; both files are then written to its folder.  Raises as ``collect``.
+    Args:
+        folder: what ``--runs`` named.
+        smoke: the runs of the smoke version; both files are then written to its folder.
+
+    Returns:
+        The text of the page.
+
+    Raises:
+        RunError: as ``collect``.
+        ConfigError: as ``collect``, or there is no checkout to write to.
     """
-    asked = protocol_files.load("classic")
-    asked = asked.smoke_version() if smoke else asked
-    home = folder.absolute() / asked.id
+    protocol = reading.load("classic")
+    protocol = protocol.smoke_version() if smoke else protocol
+    home = folder.absolute() / protocol.id
     csv, text = (home / FOUND.name, home / PAGE) if smoke else (FOUND, checkout("docs/") / "docs" / PAGE)
-    return write(asked, folder.absolute(), csv, text)
+    return write(protocol, folder.absolute(), csv, text)
 
 
-def write(asked: Protocol, folder: Path, csv: Path, text: Path) -> str:
-    """Write the table and the page of the runs below ``folder``; returns the page."""
-    found = collect(jobs(asked, folder), csv)
+def write(protocol: Protocol, folder: Path, csv: Path, text: Path) -> str:
+    """Write the table and the page of the runs below ``folder``.
+
+    Args:
+        protocol: the protocol, or its smoke version.
+        folder: what ``--runs`` named.
+        csv: the table; rows in it are kept as ``collect`` says.
+        text: the page.
+
+    Returns:
+        The text of the page.
+
+    Raises:
+        RunError: as ``collect``.
+        ConfigError: as ``collect``.
+    """
+    found = collect(jobs(protocol, folder), csv)
     formatting.write_csv(found, csv)
-    formatting.write_text(page(asked, found), text)
-    return page(asked, found)
+    formatting.write_text(page(protocol, found), text)
+    return page(protocol, found)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dqn_tf.envs import games
 from reproduce import formatting
-from reproduce.analysis.curve_comparison import COUNTERPARTS, TOO_SHORT, beside, deviations, together
+from reproduce.analysis.curve_comparison import COUNTERPARTS, TOO_SHORT, beside_published, deviations, pooled_seeds
 from reproduce.formatting import number
 from reproduce.records import peer_reruns, published
 from reproduce.records.peer_reruns import Rerun
@@ -49,14 +49,23 @@ def markdown(table: pd.DataFrame) -> str:
     return formatting.markdown(rows, COLUMNS) + "\n" + "\n".join(sentences) + "\n"
 
 
-def again(found: Sequence[Rerun], table: pd.DataFrame) -> str:
-    """Runs of the published project's own code on this machine: a table, and a sentence on each."""
+def rerun_section(found: Sequence[Rerun], table: pd.DataFrame) -> str:
+    """The section on runs of the published project's own code on this machine: a table, and a sentence on each.
+
+    Args:
+        found: the reruns.
+        table: rows of ``curve_comparison.compare`` for our runs of the same preset.
+
+    Returns:
+        Markdown; "" without reruns.
+    """
     if not found:
         return ""
     sentences = []
     for rerun in found:
         curve = published.dopamine_curve(rerun.game, *COUNTERPARTS[rerun.agent])
-        row = beside(rerun.row["return_mean"], formatting.records(curve)[0], 0, True, DOPAMINE_ITERATION_FRAMES)
+        first = formatting.records(curve)[0]
+        row = beside_published(rerun.row["return_mean"], first, 0, True, DOPAMINE_ITERATION_FRAMES)
         same = (table["environment"] == rerun.game) & (table["iteration"] == 0) & (table["verdict"] != TOO_SHORT)
         ours = ", ".join(map(number, table[same].drop_duplicates("seed")["return_mean"])) or "none"
         name = f"{games.camel_case(rerun.game)}, {rerun.row['code']}, seed {rerun.row['seed']}"
@@ -71,12 +80,21 @@ results/reruns/):
 
 
 def page(group: Sequence[Run], table: pd.DataFrame, found: Sequence[Rerun] = ()) -> str:
-    """The Markdown page of one preset."""
+    """The page of one preset beside the published curves.
+
+    Args:
+        group: its runs.
+        table: their rows of ``curve_comparison.compare``.
+        found: runs of the published project's own code.
+
+    Returns:
+        Markdown.
+    """
     agent, variant = COUNTERPARTS[group[0].agent]
     judged = table[table["verdict"] != TOO_SHORT]
     counts = ", ".join(f"{n} {verdict}" for verdict, n in judged["verdict"].value_counts(sort=False).items())
     notes = [f"- {r.environment}, seed {r.seed}: " + ("; ".join(deviations(r)) or "none") for r in group]
-    several = together(table)
+    several = pooled_seeds(table)
     chance = f" ({len(several)} intervals; of 20, one misses by chance)" if len(several) > 1 else ""
     more = f"\nAll seeds of a game as one sample{chance}:\n\n" + "\n".join(several) + "\n" if several else ""
     return f"""# {group[0].agent} beside Dopamine's published {agent} curves
@@ -93,7 +111,7 @@ more such run falls 2 times in 3 (of five). *Within the prediction interval*: me
 degrees of freedom at 95 %, where one more such run falls 19 times in 20. *Outside*: in neither. With one seed and a
 few iterations this can show a gross error; it cannot show that two implementations are equal.
 
-{markdown(table)}{more}{again(found, table)}
+{markdown(table)}{more}{rerun_section(found, table)}
 Settings that differ from the preset's:
 
 {chr(10).join(notes)}

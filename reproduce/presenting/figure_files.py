@@ -13,9 +13,17 @@ from reproduce.records.runs import Run
 
 
 def published(folder: Path, names: Sequence[str] = ()) -> Iterator[Path]:
-    """Draw the figures of the published numbers (by default all) into ``folder``; yields each file once it is written.
+    """Draw the figures of the published numbers.
 
-    Raises ConfigError: an unknown name, before anything is drawn.
+    Args:
+        folder: where to write <name>.svg, or .png where that is smaller.
+        names: which figures; by default all.
+
+    Yields:
+        Each file once it is written.
+
+    Raises:
+        ConfigError: an unknown name, before anything is drawn.
     """
     known = published_figures.published_figures()
     for name in names:
@@ -26,13 +34,29 @@ def published(folder: Path, names: Sequence[str] = ()) -> Iterator[Path]:
 
 
 def of_runs(found: Collected, folder: Path) -> Iterator[Path]:
-    """Draw the figures of our runs into ``folder``/<collection>/; yields each file once it is written."""
+    """Draw the figures of our runs.
+
+    Args:
+        found: scores and curves of the runs.
+        folder: where to write <collection>/<name>.svg, or .png where that is smaller.
+
+    Yields:
+        Each file once it is written.
+    """
     for drawn in run_figures.drawn(found):
         yield plots.save_one(drawn.figure, folder / drawn.collection / drawn.name)
 
 
 def comparison(comparable: Sequence[Run], folder: Path) -> Iterator[Path]:
-    """Draw <preset>_<game>, our training returns beside the published ones, into ``folder``; yields each file."""
+    """Draw our training returns beside the published curves, one figure per preset and game.
+
+    Args:
+        comparable: runs that have a published counterpart.
+        folder: where to write <preset>_<game>.svg and .png.
+
+    Yields:
+        Each file once it is written.
+    """
     for preset, group in curve_comparison.by_preset(comparable).items():
         table = curve_comparison.table_of(group)
         for game in sorted({run.environment for run in group}):

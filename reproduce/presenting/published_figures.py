@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reproduce.analysis import learning_curves, score_aggregates
 from reproduce.analysis.statistics import aggregate
 from reproduce.presenting import plots
-from reproduce.presenting.plots import bars, suite
+from reproduce.presenting.plots import aggregates, bars, suite
 from reproduce.records import published
 
 ONLY = "published data only, no run of ours"
@@ -49,8 +49,8 @@ def published_figures() -> dict[str, Callable[[], Figure]]:
         "nature2015_figure3": lambda: bars.normalized_bars(bars.nature_scores()),
         "grid_dopamine": lambda: suite.grid(_dopamine()),
         "normalized_over_frames_dopamine": _over_frames,
-        "profiles_noop": lambda: bars.profiles(no_op_scores(PROFILED), MEANS),
-        "aggregates_noop": lambda: bars.intervals(no_op_aggregates(), MEANS),
+        "profiles_noop": lambda: aggregates.profiles(no_op_scores(PROFILED), MEANS),
+        "aggregates_noop": lambda: aggregates.intervals(no_op_aggregates(), MEANS),
         **better,
         **single,
     }
@@ -71,7 +71,7 @@ def no_op_scores(agents: Sequence[str] = tuple(NO_OP_AGENTS.values())) -> pd.Dat
 
 
 def no_op_aggregates() -> pd.DataFrame:
-    """Rows for ``plots.bars.intervals`` from ``no_op_scores``."""
+    """Rows for ``plots.aggregates.intervals`` from ``no_op_scores``."""
     rows = []
     for label, same in no_op_scores().groupby("label", sort=False):
         found = aggregate([[score] for score in same["normalized"]])

@@ -17,7 +17,7 @@ import pandas as pd
 from reproduce import formatting
 from reproduce.analysis import curve_comparison
 from reproduce.places import OUTPUT
-from reproduce.planning import plan, protocol_files
+from reproduce.planning import plan, reading
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Selection
 from reproduce.presenting import plots
@@ -52,25 +52,45 @@ class Report(NamedTuple):
 
 
 def of_runs(folder: Path, out: Path | None = None, smoke: bool = False) -> int:
-    """Report on the runs of the protocol ``quickstart`` below ``folder``, and print the report.
+    """Report on the runs of the protocol ``quickstart``, and print the report.
 
-    out: by default results/quickstart; the folder of the runs for ``smoke``, whose budgets are too small to judge.
-    Returns 0 if every run is complete and CartPole is solved, 1 if not.
+    Args:
+        folder: what ``--runs`` named.
+        out: where to write; by default results/quickstart, and for ``smoke`` the folder of the runs.
+        smoke: the runs of the smoke version, whose budgets are too small to judge.
+
+    Returns:
+        Exit code: 0 if every run is complete and CartPole is solved, otherwise 1.
+
+    Raises:
+        ConfigError: a run directory holds a run of other settings.
+        RunError: a damaged run.
     """
-    asked = protocol_files.load("quickstart")
-    asked = asked.smoke_version() if smoke else asked
-    planned = plan.make(asked, folder.absolute(), Selection()).jobs
-    out = out or (folder.absolute() / asked.id if smoke else OUTPUT / "results" / "quickstart")
+    protocol = reading.load("quickstart")
+    protocol = protocol.smoke_version() if smoke else protocol
+    planned = plan.make(protocol, folder.absolute(), Selection()).jobs
+    out = out or (folder.absolute() / protocol.id if smoke else OUTPUT / "results" / "quickstart")
     return _report(planned, out, judged=not smoke)
 
 
 def after_sweep(planned: Sequence[Job], home: Path) -> int:
-    """Report on the runs that ``dqn-tf reproduce quickstart`` was asked for; ``home``: their folder.
+    """Report on the runs that ``dqn-tf reproduce quickstart`` was asked for.
 
-    All of the protocol's runs are reported in results/quickstart.  Fewer of them, or other budgets, are not judged and
-    are reported in ``home``.  Returns as ``of_runs``.
+    All of the protocol's runs are reported in results/quickstart. Fewer of them, or other budgets, are not judged and
+    are reported in ``home``.
+
+    Args:
+        planned: the runs asked for.
+        home: the sweep's folder.
+
+    Returns:
+        Exit code, as ``of_runs``.
+
+    Raises:
+        ConfigError: as ``of_runs``.
+        RunError: as ``of_runs``.
     """
-    usual = plan.make(protocol_files.load("quickstart"), home.parent, Selection()).jobs
+    usual = plan.make(reading.load("quickstart"), home.parent, Selection()).jobs
     whole = tuple(planned) == usual
     return _report(planned, OUTPUT / "results" / "quickstart" if whole else home, judged=whole)
 
@@ -83,9 +103,16 @@ def _report(planned: Sequence[Job], out: Path, judged: bool) -> int:
 
 
 def write(planned: Sequence[Job], complete: Sequence[Run], folder: Path, judged: bool = True) -> Report:
-    """Write summary.csv, summary.md, times.csv and the plots to ``folder``.
+    """Write summary.csv, summary.md, times.csv and the plots.
 
-    complete: the finished runs among ``planned``.  judged: False for runs that are not those of the protocol.
+    Args:
+        planned: the runs asked for; one without a complete run is reported as failed.
+        complete: the finished runs among them.
+        folder: where to write.
+        judged: False for runs that are not those of the protocol.
+
+    Returns:
+        The report for the terminal.
     """
     by_seed = {(r.agent, r.environment, r.seed): r for r in complete}
     rows = [_row(job, by_seed.get((job.preset, job.environment, job.seed)), judged) for job in planned]

@@ -55,9 +55,18 @@ class Records:
 
 
 def read(results: Path, folders: Sequence[Path] = (), window: int = scores.WINDOW) -> Records:
-    """Read the runs in ``folders`` (default: ``results``/runs), each once.
+    """Read the runs that tables and figures are made from, each once.
 
-    Raises RunError: the published numbers are not those of SHA256SUMS.
+    Args:
+        results: the results folder.
+        folders: run directories, or folders with some; by default ``results``/runs.
+        window: iterations that the scores final_window and training_return are means over.
+
+    Returns:
+        Scores and curves of all runs, and the runs that have a published counterpart.
+
+    Raises:
+        RunError: the published numbers are not those of SHA256SUMS.
     """
     if wrong := published.verify():
         raise RunError(f"Expected the published numbers as SHA256SUMS has them: {', '.join(wrong)}. Restore them.")
@@ -73,7 +82,21 @@ def read(results: Path, folders: Sequence[Path] = (), window: int = scores.WINDO
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 def write(records: Records, to: Path, parts: Iterable[str] = PARTS, docs: Path | None = None) -> Iterator[Path]:
-    """Write ``parts`` below the results folder ``to``, and pages to ``docs`` (default: docs/ of the checkout)."""
+    """Write tables, figures and pages.
+
+    Args:
+        records: what they are made from.
+        to: the results folder to write below.
+        parts: some of ``PARTS``.
+        docs: where the pages go; by default docs/ of the checkout.
+
+    Yields:
+        Each file once it is written.
+
+    Raises:
+        ConfigError: pages are asked for, and there is neither ``docs`` nor a checkout.
+        RunError: published summaries differ from those of the published scores.
+    """
     for part in parts:
         if part == "tables":
             yield from tables(records, to / "tables")
@@ -84,7 +107,19 @@ def write(records: Records, to: Path, parts: Iterable[str] = PARTS, docs: Path |
 
 
 def tables(records: Records, folder: Path, settings: Settings | None = None) -> Iterator[Path]:
-    """Write every table; removes score tables (scores_*) of runs that are gone."""
+    """Write every table, and remove score tables (scores_*) of runs that are gone.
+
+    Args:
+        records: what they are made from.
+        folder: where to write.
+        settings: of the score tables.
+
+    Yields:
+        Each file once it is written.
+
+    Raises:
+        RunError: published summaries differ from those of the published scores.
+    """
     settings = settings or Settings()
     written = table_files.score_files(records.found, folder, settings.normalization, settings.resamples)
     for stale in set(folder.glob("scores_*")) - set(written):
@@ -95,7 +130,15 @@ def tables(records: Records, folder: Path, settings: Settings | None = None) -> 
 
 
 def figures(records: Records, folder: Path) -> Iterator[Path]:
-    """Draw every figure."""
+    """Draw every figure.
+
+    Args:
+        records: what they are made from.
+        folder: where to write.
+
+    Yields:
+        Each file once it is written.
+    """
     yield from figure_files.comparison(records.comparable, folder)
     yield from figure_files.of_runs(records.found, folder)
     yield from figure_files.published(folder / "published")
@@ -103,9 +146,20 @@ def figures(records: Records, folder: Path) -> Iterator[Path]:
 
 # -- checking ----------------------------------------------------------------------------------------------------------
 def check(results: Path, say: Callable[[str], None], parts: Sequence[str] = PARTS, docs: Path | None = None) -> int:
-    """Compare what is there with what would be written; returns the number of files that differ, each told to ``say``.
+    """Compare the files that are there with those that would be written; writes nothing.
 
-    Raises RunError: runs that cannot be counted, published numbers that were changed.
+    Args:
+        results: the results folder.
+        say: called with a sentence for each file that differs, and at the end.
+        parts: some of ``PARTS``.
+        docs: where the pages are; by default docs/ of the checkout.
+
+    Returns:
+        Number of files that differ, are missing, or are written by no command.
+
+    Raises:
+        ConfigError: pages are asked for, and there is neither ``docs`` nor a checkout.
+        RunError: runs that cannot be counted, or published numbers that were changed.
     """
     docs = docs or (places.checkout("the pages of docs/") / "docs" if "docs" in parts else Path())
     records = read(results) if {"tables", "figures"} & set(parts) else None
@@ -164,7 +218,15 @@ def _missing(written: set[Path], known: set[Path], say: Callable[[str], None]) -
 
 
 def differs(here: bytes, fresh: bytes) -> str:
-    """Where two files differ, in words; empty if they do not."""
+    """Where two files differ, in words.
+
+    Args:
+        here: the bytes that are there.
+        fresh: the bytes that would be written.
+
+    Returns:
+        The first line that differs, or the sizes; "" if they are equal.
+    """
     if here == fresh:
         return ""
     try:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from reproduce.analysis import collecting, curve_comparison, learning_curves, score_aggregates
 from reproduce.presenting import plots
-from reproduce.presenting.plots import bars, suite
+from reproduce.presenting.plots import aggregates, suite
 from reproduce.records import published
 
 MOST_SINGLE = 8  # environments of one folder; more are drawn as a grid
@@ -22,12 +22,20 @@ RESAMPLES = 500
 
 
 class Drawn(NamedTuple):
-    """A figure.  collection: the folder of its runs.  name: of its file.  words: what it shows.  small: half a page."""
+    """A figure of our runs.
+
+    Attributes:
+        collection: the folder of its runs.
+        name: of its file, without an ending.
+        caption: what it shows.
+        half_width: whether two fit beside each other.
+        figure: the figure itself.
+    """
 
     collection: str
     name: str
-    words: str
-    small: bool
+    caption: str
+    half_width: bool
     figure: Figure
 
 
@@ -97,8 +105,8 @@ def _aggregates(collection: str, rows: pd.DataFrame, table: pd.DataFrame) -> Ite
         normalized = [references[g].normalized(s) for g, s in zip(of_it["game"], of_it["score"], strict=True)]
         rows_of_it = of_it.assign(label=of_it["agent"], published=False, normalized=normalized)
         words = f"{whose}: performance profiles"
-        yield Drawn(collection, f"profiles_{convention}", words, False, bars.profiles(rows_of_it, whose))
+        yield Drawn(collection, f"profiles_{convention}", words, False, aggregates.profiles(rows_of_it, whose))
         over = score_aggregates.over_games(of_it, resamples=RESAMPLES).assign(published=False)
         over = over.rename(columns={"agent": "label", "metric": "measure", "value_percent": "value"})
         words = f"{whose}: aggregate scores with 95 % intervals"
-        yield Drawn(collection, f"aggregates_{convention}", words, False, bars.intervals(over, whose))
+        yield Drawn(collection, f"aggregates_{convention}", words, False, aggregates.intervals(over, whose))

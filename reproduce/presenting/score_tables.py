@@ -15,7 +15,7 @@ import pandas as pd
 from dqn_tf.envs import games
 from reproduce import formatting
 from reproduce.analysis.statistics import aggregate
-from reproduce.records import published
+from reproduce.records import published, published_conventions
 
 BY = "Written by `dqn-tf results tables`; do not edit."
 # Published tables: name -> (starts of its columns, random and human scores, what it is in words).
@@ -56,7 +56,7 @@ def published_scores(kind: str) -> pd.DataFrame:
     )
 
 
-def published_markdown(kind: str) -> str:
+def published_page(kind: str) -> str:
     """The page of one published table: scores, their medians, and where each column is from."""
     _, normalization, words = PUBLISHED[kind]
     columns, scores = published_columns(kind), published_scores(kind)
@@ -135,7 +135,7 @@ def _summaries(columns: pd.DataFrame, normalization: str) -> list[dict[str, Any]
 
 
 # -- ours beside the published -----------------------------------------------------------------------------------------
-def beside(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def with_published(group: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Our rows with the published columns of the same convention, start and stickiness: (table, sources).
 
     group: rows of score_aggregates.GAME_COLUMNS of one collection, agent and convention.  table: those rows, and
@@ -180,7 +180,7 @@ def _of_curves(first: dict[str, Any], added: dict[str, dict[str, float]]) -> lis
                 "agent": name,
                 "start": "none",
                 "convention": "training_return",
-                "basis": published.FAMILY["Dopamine DQN (legacy TF, final)", "none"][1],
+                "basis": published_conventions.FAMILY["Dopamine DQN (legacy TF, final)", "none"][1],
                 "sticky_actions": 1.0,
                 "frames": end * block,
                 "games": len(added[name]),
@@ -194,12 +194,43 @@ def _of_curves(first: dict[str, Any], added: dict[str, dict[str, float]]) -> lis
     return [pd.DataFrame(rows)] if rows else []
 
 
-def beside_markdown(group: pd.DataFrame, over_games: pd.DataFrame) -> str:
-    """The page of one collection, agent and convention.  over_games: their rows of OVER_GAMES_COLUMNS."""
-    table, sources = beside(group)
+def page(group: pd.DataFrame, over_games: pd.DataFrame) -> str:
+    """The page of one collection, agent and convention: our scores beside the published columns.
+
+    Args:
+        group: its rows of ``score_aggregates.GAME_COLUMNS``.
+        over_games: its rows of ``score_aggregates.OVER_GAMES_COLUMNS``.
+
+    Returns:
+        Markdown.
+    """
+    table, sources = with_published(group)
     first = formatting.records(group.head(1))[0]
+    window = f", window of {first['window']} ({first['window_frames']:,} frames)" if first["window"] else ""
+    none = "No published column is of this convention, start and stickiness.\n"
+    return f"""# {first["agent"]} ({first["collection"] or "no collection"}), {first["convention"]}: our scores per game
+
+{BY} Raw scores; complete runs only.
+
+Ours: {first["convention"]}{window}; start "{first["start"]}"; sticky actions {first["sticky_actions"]:g}; runs of
+{_frames(group)} frames; {_code(group)}. The interval is of the mean over seeds, by Student's t; a dash: one seed.
+
+{formatting.markdown(_score_rows(table, sources))}
+## Over games
+
+Human-normalized scores in percent ("{first["normalization"] or "no normalization"}"), stratified bootstrap over seeds.
+
+{formatting.markdown(_aggregate_rows(over_games))}
+## The published columns
+
+{formatting.markdown(_sources(sources)) if len(sources) else none}"""
+
+
+def _score_rows(table: pd.DataFrame, sources: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row per environment: our numbers, then the published ones under their numbered headings."""
+    headings = {f"published: {r['agent']}, {r['start']}": r["agent"] for r in formatting.records(sources)}
     short = _numbered(sources)
-    rows = [
+    return [
         {
             "environment": r["environment"],
             "seeds": r["n_seeds"],
@@ -207,16 +238,14 @@ def beside_markdown(group: pd.DataFrame, over_games: pd.DataFrame) -> str:
             "std": r["std"],
             "95 % interval": formatting.interval(r["low"], r["high"]),
             "HNS (%)": r["hns_percent"],
-            **{
-                n: r[f"published: {s['agent']}, {s['start']}"]
-                for s, n in zip(formatting.records(sources), short.values(), strict=True)
-            },
+            **{short[agent]: r[column] for column, agent in headings.items()},
         }
         for r in formatting.records(table)
     ]
-    window = f", window of {first['window']} ({first['window_frames']:,} frames)" if first["window"] else ""
-    none = "No published column is of this convention, start and stickiness.\n"
-    overall = [
+
+
+def _aggregate_rows(over_games: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
         {
             "metric": r["metric"],
             "percent": r["value_percent"],
@@ -226,22 +255,6 @@ def beside_markdown(group: pd.DataFrame, over_games: pd.DataFrame) -> str:
         }
         for r in formatting.records(over_games)
     ]
-    return f"""# {first["agent"]} ({first["collection"] or "no collection"}), {first["convention"]}: our scores per game
-
-{BY} Raw scores; complete runs only.
-
-Ours: {first["convention"]}{window}; start "{first["start"]}"; sticky actions {first["sticky_actions"]:g}; runs of
-{_frames(group)} frames; {_code(group)}. The interval is of the mean over seeds, by Student's t; a dash: one seed.
-
-{formatting.markdown(rows)}
-## Over games
-
-Human-normalized scores in percent ("{first["normalization"] or "no normalization"}"), stratified bootstrap over seeds.
-
-{formatting.markdown(overall)}
-## The published columns
-
-{formatting.markdown(_sources(sources)) if len(sources) else none}"""
 
 
 def _frames(group: pd.DataFrame) -> str:

@@ -17,10 +17,17 @@ from reproduce.records.runs import Run
 
 
 def published_tables(folder: Path) -> list[Path]:
-    """Write the tables of the published numbers alone; returns the files.
+    """Write the tables of the published numbers alone.
 
-    Raises RunError: the published files differ from SHA256SUMS, or a published summary differs from the recomputed one
-    for no known reason; then this code or those files are wrong.
+    Args:
+        folder: where to write.
+
+    Returns:
+        The files.
+
+    Raises:
+        RunError: the published files differ from SHA256SUMS, or a published summary differs from the recomputed one for
+            no known reason; then this code or those files are wrong.
     """
     if changed := published.verify():
         raise RunError(f"Expected the published files as SHA256SUMS has them: {', '.join(changed)}. Restore them.")
@@ -35,7 +42,7 @@ def published_tables(folder: Path) -> list[Path]:
     ]
     for kind in score_tables.PUBLISHED:
         written.append(_csv(score_tables.published_scores(kind), folder / f"published_scores_{kind}.csv"))
-        written.append(_text(score_tables.published_markdown(kind), folder / f"published_scores_{kind}.md"))
+        written.append(_text(score_tables.published_page(kind), folder / f"published_scores_{kind}.md"))
     return written
 
 
@@ -45,10 +52,22 @@ def score_files(
     normalization: str = score_aggregates.NORMALIZATION,
     resamples: int = statistics.RESAMPLES,
 ) -> list[Path]:
-    """Write the tables of our runs; returns the files.
+    """Write the tables of our runs.
 
     scores_runs.csv, scores_per_game.csv, scores_over_games.csv, scores_over_frames.csv, and for each collection, agent
-    and convention scores_<collection>_<agent>_<convention>.csv and .md with the published columns.  None without runs.
+    and convention scores_<collection>_<agent>_<convention>.csv and .md with the published columns.
+
+    Args:
+        found: scores and curves of the runs.
+        folder: where to write.
+        normalization: a key of ``published.NORMALIZATIONS``.
+        resamples: of the bootstrap.
+
+    Returns:
+        The files; none without runs.
+
+    Raises:
+        ConfigError: as ``score_aggregates.over_games``.
     """
     if found.scores.empty:
         return []
@@ -68,15 +87,24 @@ def score_files(
     for key, group in per_game.groupby(keys, sort=True):
         mine = (over_games[keys] == list(key)).all(axis="columns")
         name = "_".join(["scores", *filter(None, map(str, key))])
-        written.append(_csv(score_tables.beside(group)[0], folder / f"{name}.csv"))
-        written.append(_text(score_tables.beside_markdown(group, over_games[mine]), folder / f"{name}.md"))
+        written.append(_csv(score_tables.with_published(group)[0], folder / f"{name}.csv"))
+        written.append(_text(score_tables.page(group, over_games[mine]), folder / f"{name}.md"))
     return written
 
 
 def comparison_files(comparable: Sequence[Run], results: Path, folder: Path) -> list[Path]:
-    """Write <preset>.csv and .md: our training returns beside the published curves; returns the files.
+    """Write <preset>.csv and .md: our training returns beside the published curves.
 
-    results: the results folder, whose reruns/ has runs of the published project's own code (``peer_reruns``).
+    Args:
+        comparable: runs that have a published counterpart.
+        results: the results folder, whose reruns/ has runs of the published project's own code.
+        folder: where to write.
+
+    Returns:
+        The files.
+
+    Raises:
+        RunError: a damaged rerun, or two results of one seed with the same settings.
     """
     written = []
     for preset, group in curve_comparison.by_preset(comparable).items():

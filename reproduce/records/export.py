@@ -25,9 +25,20 @@ SUMS = packed.SUMS
 
 
 def export(path: Path, name: str, results: Path = RESULTS) -> Path:
-    """Copy a run's small files to results/runs/<name>/..., and return that folder; an earlier export is replaced.
+    """Copy a run's small files (``FILES``) to results/runs/<name>/<agent>/<environment>/seed_<k>/; an earlier export is
+    replaced.
 
-    Raises RunError if the run is damaged, ConfigError for a name that is not a plain one.
+    Args:
+        path: the run directory, complete or not.
+        name: the set of runs, a plain folder name.
+        results: the results folder.
+
+    Returns:
+        The folder that was written.
+
+    Raises:
+        ConfigError: ``name`` is empty, hidden or a path.
+        RunError: the run is damaged.
     """
     _check_name(name)
     run = load(path)
@@ -48,11 +59,23 @@ def export(path: Path, name: str, results: Path = RESULTS) -> Path:
 
 
 def pack(paths: Sequence[Path], name: str, results: Path = RESULTS) -> Iterator[Path]:
-    """Pack the small files of complete runs into results/runs/<name>/<agent>/<environment>/, and yield each folder.
+    """Pack the small files of complete runs into results/runs/<name>/<agent>/<environment>/.
 
-    Seeds that are packed there already stay, or are replaced if they are among these.  Raises, before anything is
-    written, RunError for a damaged run; ConfigError for a name that is not a plain one, a run that is not complete or
-    two of one seed; and for a folder, before it is written, as ``packed.write``.
+    Seeds that are packed there already stay, or are replaced if they are among these. Errors of runs and of ``name``
+    come before anything is written, those of a folder before it is written.
+
+    Args:
+        paths: run directories.
+        name: the set of runs, a plain folder name.
+        results: the results folder.
+
+    Yields:
+        Each folder that was written.
+
+    Raises:
+        ConfigError: ``name`` is empty, hidden or a path; a run that is not complete; two of one seed; or as
+            ``packed.write``.
+        RunError: a damaged run.
     """
     _check_name(name)
     folders: dict[Path, dict[int, Path]] = {}
@@ -95,8 +118,15 @@ def verify_export(folder: Path) -> list[str]:
 def without_paths(value: Any, names: dict[str, str]) -> Any:
     """A copy of plain nested values in which no text is a path of this machine.
 
-    Texts in ``names`` become their new names; any other absolute path becomes its last part; so does what follows "="
-    in an option, and the first word of a "command", relative or not.
+    An absolute path becomes its last part; so does what follows "=" in an option, and the first word of a "command",
+    relative or not.
+
+    Args:
+        value: dicts, lists, texts and numbers, as read from JSON.
+        names: path -> what to write in its place instead.
+
+    Returns:
+        The copy.
 
     >>> without_paths({"command": ["bin/dqn-tf", "train", "--run-dir=/home/me/r1"]}, {})
     {'command': ['dqn-tf', 'train', '--run-dir=r1']}

@@ -37,10 +37,16 @@ Files = Mapping[str, bytes]  # name -> content
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 def write(folder: Path, runs: Mapping[int, Files]) -> None:
-    """Pack ``runs`` (seed -> its files) into ``folder``, beside what is packed there; a seed that is there is replaced.
+    """Pack runs into a folder, beside those that are packed there; a seed that is there is replaced.
 
-    Raises ConfigError, with nothing written: the runs differ in more than the seed from each other or from those that
-    are packed, their tables have different columns, a run lies unpacked in ``folder``, or one could not be given back.
+    Args:
+        folder: results/runs/NAME/<agent>/<environment>.
+        runs: seed -> name of a file -> its bytes.
+
+    Raises:
+        ConfigError: with nothing written. The runs differ in more than the seed from each other or from those that are
+            packed, their tables have different columns, a run lies unpacked in ``folder``, or one could not be given
+            back.
     """
     there = {seed: files(folder, seed) for seed in seeds(folder)}
     whole = dict(sorted({**there, **runs}.items()))
@@ -122,7 +128,15 @@ def place(path: Path) -> tuple[Path, int] | None:
 def files(folder: Path, seed: int) -> dict[str, bytes]:
     """The files of one run as they were before they were packed.
 
-    Raises RunError: a file of the folder is missing, or is not that of SHA256SUMS; the seed is not packed there.
+    Args:
+        folder: holds packed runs.
+        seed: of the run.
+
+    Returns:
+        Name of a file -> its bytes.
+
+    Raises:
+        RunError: a file of the folder is missing, or is not that of SHA256SUMS; the seed is not packed there.
     """
     known = _read(folder)
     if seed not in known:

@@ -30,7 +30,13 @@ COLUMNS = {
 
 
 class Rerun(NamedTuple):
-    """One phase of training for the counterpart of ``agent``: about.json, and its episodes."""
+    """One phase of training by another project's own code.
+
+    Attributes:
+        agent: the preset that reproduces that code.
+        about: about.json: code, game, seed, steps, versions.
+        episodes: episodes.csv: steps, length_steps, return_raw.
+    """
 
     agent: str
     about: dict[str, Any]
@@ -58,7 +64,17 @@ class Rerun(NamedTuple):
 
 
 def load(folder: Path) -> Rerun:
-    """The rerun in ``folder``.  Raises RunError if it is damaged or was not finished."""
+    """A rerun.
+
+    Args:
+        folder: holds about.json and episodes.csv.
+
+    Returns:
+        What ran, and its episodes.
+
+    Raises:
+        RunError: it is damaged or was not finished.
+    """
     try:
         about = json.loads((folder / "about.json").read_text())
         episodes = pd.read_csv(folder / "episodes.csv").astype({"return_raw": float})
@@ -75,7 +91,18 @@ def load(folder: Path) -> Rerun:
 
 
 def find(results: Path, agent: str) -> list[Rerun]:
-    """All reruns of the code that ``agent``'s preset reproduces, by folder."""
+    """All reruns of the code that a preset reproduces.
+
+    Args:
+        results: the results folder.
+        agent: the preset's name.
+
+    Returns:
+        The reruns in ``results``/reruns/<agent>/, sorted by folder.
+
+    Raises:
+        RunError: one is damaged or was not finished.
+    """
     return [load(path.parent) for path in sorted((results / "reruns" / agent).glob("*/about.json"))]
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from dqn_tf.checks import ConfigError, RunError, unknown
 from dqn_tf.envs import games
 from reproduce.places import DATA
+from reproduce.records.published_conventions import FAMILY
 
 PUBLISHED = DATA / "published"
 RUNS_100K, SMALL = "atari100k_run_level.csv.gz", "small_budget_published.csv"
@@ -42,50 +43,6 @@ NORMALIZATIONS = {
     "human_starts_nair": ("human_starts_random", "human_starts_human"),
 }
 
-# The DQN family's columns of PER_GAME: (agent, start) -> (convention as in analysis/scores.py, how that is known).
-_STATED, _TRAP3, _DATA, _STYLE = (
-    "stated in the column's protocol",
-    "a paper of 2015 to 2018: PROVENANCE.md, trap 3",
-    "told by the data: PROVENANCE.md, last section",
-    "said to be in the style of Dopamine",
-)
-FAMILY: dict[tuple[str, str], tuple[str, str]] = {
-    ("DQN (Nature 2015)", "noop"): ("best_checkpoint", _TRAP3),
-    ("DQN (re-evaluated, no-op 30 min)", "noop"): ("best_checkpoint", _STATED),
-    ("DQN (re-run in NoisyNet paper)", "noop"): ("best_checkpoint", _TRAP3),
-    ("Double DQN", "noop"): ("best_checkpoint", _TRAP3),
-    ("Double DQN (no-op 30 min)", "noop"): ("best_checkpoint", _STATED),
-    ("Prioritized DDQN (no-op, Wang 2016)", "noop"): ("best_checkpoint", _TRAP3),
-    ("Dueling DDQN", "noop"): ("best_checkpoint", _TRAP3),
-    ("Dueling (re-run in NoisyNet paper)", "noop"): ("best_checkpoint", _TRAP3),
-    ("Prioritized Dueling DDQN", "noop"): ("best_checkpoint", _TRAP3),
-    ("NoisyNet-DQN", "noop"): ("best_checkpoint", _TRAP3),
-    ("NoisyNet-Dueling", "noop"): ("best_checkpoint", _TRAP3),
-    ("C51", "noop"): ("best_checkpoint", _STATED),
-    ("QR-DQN-0", "noop"): ("best_checkpoint", _STATED),
-    ("QR-DQN-1", "noop"): ("best_checkpoint", _STATED),
-    ("IQN", "noop"): ("best_checkpoint", _STATED),
-    ("Distributional DQN (Rainbow paper)", "noop"): ("best_checkpoint", _STATED),
-    ("Rainbow", "noop"): ("best_checkpoint", _STATED),
-    ("DQN (Nair 2015)", "human"): ("best_checkpoint", _TRAP3),
-    ("Double DQN", "human"): ("best_checkpoint", _TRAP3),
-    ("Double DQN (tuned)", "human"): ("best_checkpoint", _TRAP3),
-    ("Prioritized DQN (rank)", "human"): ("best_checkpoint", _TRAP3),
-    ("Prioritized DDQN (rank)", "human"): ("best_checkpoint", _TRAP3),
-    ("Prioritized DDQN (proportional)", "human"): ("best_checkpoint", _TRAP3),
-    ("Dueling DDQN", "human"): ("best_checkpoint", _TRAP3),
-    ("Prioritized Dueling DDQN", "human"): ("best_checkpoint", _TRAP3),
-    ("Distributional DQN (Rainbow paper)", "human"): ("best_checkpoint", _STATED),
-    ("Rainbow", "human"): ("best_checkpoint", _STATED),
-    ("Dopamine DQN (legacy TF, final)", "none"): ("training_return", _DATA),
-    ("Dopamine C51 (legacy TF, final)", "none"): ("training_return", _DATA),
-    ("Dopamine Rainbow (legacy TF, final)", "none"): ("training_return", _DATA),
-    ("Dopamine IQN (legacy TF, final)", "none"): ("training_return", _DATA),
-    ("M-DQN", "none"): ("training_return", _STYLE),
-    ("M-IQN", "none"): ("training_return", _STYLE),
-    ("BTR (repo preview csv)", "noop?"): ("final_window", _STATED),
-}
-
 # One iteration of Dopamine's curves: Runner.training_steps = 250,000 agent steps of 4 frames (dqn.gin).
 DOPAMINE_ITERATION_FRAMES = 1_000_000
 CURVE_COLUMNS = ("iteration", "mean_return", "std_return", "min_return", "max_return", "n_runs")
@@ -107,13 +64,19 @@ class Reference(NamedTuple):
 
 
 def dopamine_curve(game: str, agent: str = "DQN", variant: str = "default") -> pd.DataFrame:
-    """One published learning curve of Dopamine: a row per iteration of 1M frames, in order.
+    """One published learning curve of Dopamine: mean returns of training episodes (PROVENANCE.md, last section).
 
-    game: any spelling that ``games.resolve`` knows.  agent, variant: as in PROVENANCE.md; ("DQN", "default") is the
-    TensorFlow agent.  Columns: iteration int64 (from 0), mean_return, std_return (sample, over runs), min_return,
-    max_return float64, n_runs int64.  The returns are of training episodes (PROVENANCE.md, last section).
+    Args:
+        game: any spelling that ``games.resolve`` knows.
+        agent: as in PROVENANCE.md.
+        variant: as there; ("DQN", "default") is the TensorFlow agent.
 
-    Raises ConfigError: unknown variant, agent of that variant, or game, naming the nearest ones.
+    Returns:
+        A row per iteration of 1M frames, in order: iteration (int64, from 0), mean_return, std_return (sample, over
+            runs), min_return, max_return (float64), n_runs (int64).
+
+    Raises:
+        ConfigError: unknown variant, agent of that variant, or game; names the nearest ones.
     """
     curves, name = dopamine_curves(agent, variant), games.find(game) or game
     known = list(curves["game"].unique())
@@ -123,7 +86,18 @@ def dopamine_curve(game: str, agent: str = "DQN", variant: str = "default") -> p
 
 
 def dopamine_curves(agent: str = "DQN", variant: str = "default") -> pd.DataFrame:
-    """All games of one published agent: game, and the columns of ``dopamine_curve``.  Raises ConfigError as that."""
+    """The published learning curves of one of Dopamine's agents on all games.
+
+    Args:
+        agent: as in PROVENANCE.md.
+        variant: as there.
+
+    Returns:
+        The columns game and those of ``dopamine_curve``, by game and iteration.
+
+    Raises:
+        ConfigError: unknown variant, or agent of that variant; names the nearest ones.
+    """
     curves = _curves()
     for column_name, name in (("variant", variant), ("agent", agent)):
         known = list(curves[column_name].unique())
@@ -134,12 +108,17 @@ def dopamine_curves(agent: str = "DQN", variant: str = "default") -> pd.DataFram
 
 
 def runs_100k(agent: str, steps: int = 100_000) -> pd.DataFrame:
-    """Single published runs of Atari 100k: game, run (from 1), eval_average_return, by game and run.
+    """Single published runs of Atari 100k.
 
-    agent: "DER", "OTRainbow", "DrQ", "DrQ(eps)", "SPR" (100 runs a game), "PlayVirtual" (15) or "SimPLe" (5).
-    steps: agent steps trained; DER was evaluated after every 10,000, the others after 100,000 only.
+    Args:
+        agent: "DER", "OTRainbow", "DrQ", "DrQ(eps)", "SPR" (100 runs a game), "PlayVirtual" (15) or "SimPLe" (5).
+        steps: agent steps trained; DER was evaluated after every 10,000, the others after 100,000 only.
 
-    Raises ConfigError: an unknown agent, or one that was not evaluated then.
+    Returns:
+        Columns game, run (from 1), eval_average_return (float64); by game and run.
+
+    Raises:
+        ConfigError: an unknown agent, or one that was not evaluated after ``steps``.
     """
     runs = _read(RUNS_100K)
     known = list(runs["agent"].unique())
@@ -156,12 +135,18 @@ def runs_100k(agent: str, steps: int = 100_000) -> pd.DataFrame:
 
 
 def small_budget(benchmark: str, environment: str) -> pd.DataFrame:
-    """Published numbers of budgets that a small machine reaches (PROVENANCE.md, 9): agent, metric, value, spread,
-    spread_kind, n_runs, budget_frames, protocol, source, and low_confidence: read where curves of a figure overlap.
+    """Published numbers of budgets that a small machine reaches (PROVENANCE.md, section 9).
 
-    benchmark: "atari100k", "classic_control", "minatar", "minatar-gymnax" or "bsuite".  environment: one of its own.
+    Args:
+        benchmark: "atari100k", "classic_control", "minatar", "minatar-gymnax" or "bsuite".
+        environment: one of its environments, as spelled there.
 
-    Raises ConfigError: an unknown name, with the nearest ones.
+    Returns:
+        A row per number: agent, metric, value (float64), spread, spread_kind, n_runs, budget_frames, protocol, source,
+            and low_confidence (bool): read where curves of a figure overlap.
+
+    Raises:
+        ConfigError: an unknown name; names the nearest ones.
     """
     table = _read(SMALL)
     for column, name in (("benchmark", benchmark), ("env", environment)):
@@ -189,13 +174,32 @@ def low_confidence(row: Mapping[str, object]) -> bool:
 
 
 def has_dopamine_curve(game: str, agent: str = "DQN", variant: str = "default") -> bool:
-    """Whether there is such a curve; ``game`` as an id."""
+    """Whether Dopamine published a curve of an agent on a game.
+
+    Args:
+        game: its id.
+        agent: as in PROVENANCE.md.
+        variant: as there.
+
+    Returns:
+        False for unknown names, too.
+    """
     curves = _curves()
     return bool(((curves.game == game) & (curves.agent == agent) & (curves.variant == variant)).any())
 
 
 def human_random(game: str) -> Reference:
-    """Random and human scores of one of the 57 games, in any spelling.  Raises ConfigError with the nearest names."""
+    """Random and human scores of one of the 57 games.
+
+    Args:
+        game: its name, in any spelling.
+
+    Returns:
+        Raw scores.
+
+    Raises:
+        ConfigError: there is no such game; names the nearest.
+    """
     table, name = scores(), games.find(game) or game
     if name not in table.index:
         raise unknown("game with published human and random scores", name, list(table.index))
@@ -203,9 +207,16 @@ def human_random(game: str) -> Reference:
 
 
 def references(normalization: str) -> dict[str, Reference]:
-    """Random and human scores by game, with the columns that ``normalization`` names: 57 games, or 49.
+    """Random and human scores by game: 57 games, or 49.
 
-    Raises ConfigError for an unknown name.
+    Args:
+        normalization: a key of ``NORMALIZATIONS``, which names the columns.
+
+    Returns:
+        Game -> raw scores.
+
+    Raises:
+        ConfigError: an unknown normalization.
     """
     if normalization not in NORMALIZATIONS:
         raise unknown("normalization", normalization, NORMALIZATIONS)
@@ -220,7 +231,14 @@ def references(normalization: str) -> dict[str, Reference]:
 
 
 def check_means(normalization: str) -> None:
-    """Raises ConfigError for an unknown name, or if video_pinball would dominate a mean (PROVENANCE.md, trap 1)."""
+    """Refuse a normalization with which means over games cannot be compared.
+
+    Args:
+        normalization: a key of ``NORMALIZATIONS``.
+
+    Raises:
+        ConfigError: an unknown one, or one in which video_pinball would dominate a mean (PROVENANCE.md, trap 1).
+    """
     references(normalization)
     if normalization == "dqn_zoo57":
         raise ConfigError(
@@ -257,7 +275,18 @@ def aggregates() -> pd.DataFrame:
 
 
 def column(agent: str, start: str) -> dict[str, float]:
-    """One published column: game -> raw score.  Raises ConfigError, naming the nearest, if there is none."""
+    """One published column of scores.
+
+    Args:
+        agent: as in atari57_published_scores.csv.
+        start: how its episodes began, as there: "noop", "human", "none" or "noop?".
+
+    Returns:
+        Game -> raw score.
+
+    Raises:
+        ConfigError: there is no such column; names the nearest.
+    """
     table = _read(PER_GAME)
     known = {f"{a}, {s}" for a, s in zip(table["agent"], table["start"], strict=True)}
     if f"{agent}, {start}" not in known:
@@ -317,9 +346,8 @@ def available() -> bool:
 def _path(name: str) -> Path:
     path = PUBLISHED / name
     if not path.is_file():
-        raise RunError(
-            f"Expected published numbers in {path}, found none. Restore the file, or install the package again."
-        )
+        then = "Restore the file, or install the package again."
+        raise RunError(f"Expected published numbers in {path}, found none. {then}")
     return path
 
 

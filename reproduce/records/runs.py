@@ -204,7 +204,7 @@ def load(path: Path) -> Run:
     return run
 
 
-def attempt(path: Path) -> Run | str:
+def load_or_reason(path: Path) -> Run | str:
     """``load``, or the reason why the run cannot be read; raises nothing, whatever the files contain."""
     try:
         return load(path)
@@ -231,9 +231,17 @@ def _json(path: Path, files: Mapping[str, bytes]) -> Any:
 
 
 def table(path: Path, data: bytes | None = None) -> pd.DataFrame:
-    """A run's CSV as numbers: whole ones int64, others float64, empty cells nan.
+    """A run's CSV as numbers.
 
-    data: its bytes, where they are not in the file ``path``.  Raises RunError as ``read_table``.
+    Args:
+        path: the file.
+        data: its bytes; None: they are read from ``path``.
+
+    Returns:
+        The columns of the file: whole numbers int64, others float64, empty cells nan.
+
+    Raises:
+        RunError: as ``run_dir.read_table``, or a cell that should be a whole number is not.
     """
     data = path.read_bytes() if data is None else data
     quick = _parsed(data)

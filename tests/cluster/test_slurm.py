@@ -83,8 +83,13 @@ def slurm(tmp_path_factory) -> Iterator[Path]:
         (folder / "key").chmod(0o600)
         places = {"socket": "munge.socket", "pid-file": "munged.pid", "log-file": "munged.log", "seed-file": "seed"}
         try:
-            start("munged", "--foreground", "--force", f"--key-file={folder}/key",
-                  *(f"--{option}={folder}/{name}" for option, name in places.items()))  # fmt: skip
+            start(
+                "munged",
+                "--foreground",
+                "--force",
+                f"--key-file={folder}/key",
+                *(f"--{option}={folder}/{name}" for option, name in places.items()),
+            )
             until(lambda: (folder / "munge.socket").exists(), "munged", folder)
             start("slurmctld", "-D", "-f", str(folder / "slurm.conf"))
             start("slurmd", "-D", "-f", str(folder / "slurm.conf"))

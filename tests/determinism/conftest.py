@@ -80,29 +80,6 @@ CASES = {
             "execution.threads": "2",
         },
     ),
-    "rainbow_interleaved": Case(
-        preset="rainbow_classic",
-        environment="CartPole-v1",
-        frames=500,
-        checkpoint_frames=60,
-        settings={
-            "execution": "interleaved",
-            "network.hidden": "16,16",
-            "value.atoms": "11",
-            "replay.capacity": "150",
-            "replay.importance.end": "150",
-            "batch_size": "8",
-            "min_replay_steps": "100",
-            "steps_per_update": "2",
-            "target_update_steps": "70",
-            "iteration_frames": "250",
-            "evaluation.episodes": "3",
-            "evaluation.final_episodes": "3",
-            "heldout_states": "20",
-            "execution.xla": "none",  # compiled in a fraction of the time
-            "execution.threads": "2",
-        },
-    ),
     "concurrent": Case(
         preset="dqn_dopamine",
         environment="breakout",
@@ -150,6 +127,8 @@ CASES = {
         },
     ),
 }
+RAINBOW = CASES["rainbow"]
+CASES["rainbow_interleaved"] = dataclasses.replace(RAINBOW, settings={"execution": "interleaved", **RAINBOW.settings})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,10 +27,24 @@ OTHERS = set(
 )  # programs of other people
 MODULES = {"sphinx", "pytest", "pip", "venv"}  # `python -m` of these
 WORDS = {  # what stands for something in a command -> an example of it
-    "N": "1", "N,M": "1,2", "S": "1", "A,B": "pong,breakout", "i/n": "1/2", "PRESET": "dqn_nature", "ENV": "breakout",
-    "PROTOCOL": "atari57", "<protocol>": "atari57", "path=value": "batch_size=32", "RUN_DIR": "run", "DIR": "folder",
-    "FILE": "file", "FOLDER": "folder", "PYTHON": "python3", "NAME": "name", "my.toml": "atari57",
-}  # fmt: skip
+    "N": "1",
+    "N,M": "1,2",
+    "S": "1",
+    "A,B": "pong,breakout",
+    "i/n": "1/2",
+    "PRESET": "dqn_nature",
+    "ENV": "breakout",
+    "PROTOCOL": "atari57",
+    "<protocol>": "atari57",
+    "path=value": "batch_size=32",
+    "RUN_DIR": "run",
+    "DIR": "folder",
+    "FILE": "file",
+    "FOLDER": "folder",
+    "PYTHON": "python3",
+    "NAME": "name",
+    "my.toml": "atari57",
+}
 OPEN: set[argparse.ArgumentParser] = set()  # parsers of programs that hand on what they do not know
 PYTHON = r"(?:\.venv/bin/)?python3?"
 

@@ -23,18 +23,34 @@ TEXTS = (".py", ".toml", ".sh", ".txt", ".in", ".yml", ".css", ".js", ".csv", ".
 SUFFIX = re.compile(r"\.(py|md|sh|toml|csv|json|txt|svg|png|html|lua|gin|yml|cff|npz|gz|bin)$")
 LIBRARIES = {"tf": "tensorflow", "np": "numpy"}
 NOT_OURS = {  # name or text -> whose
-    "jax.nn": "JAX", "jax.numpy": "JAX", "ray.remote": "Ray",
+    "jax.nn": "JAX",
+    "jax.numpy": "JAX",
+    "ray.remote": "Ray",
     "~/.ray/auth_token": "Ray",
     "gres=gpu:1": "Slurm",
     "gpus=1": "Slurm",
-    "Context.call_function": "TensorFlow", "typing.Protocol": "Python",
-    "NeuralQLearner.lua": "deepmind/dqn", "google/dopamine@5873f54": "a commit",
-    "tf/agents/dqn/configs/dqn.gin": "Dopamine", "tf/agents/rainbow/configs/c51.gin": "Dopamine", "dqn.gin": "Dopamine",
-    "tf/agents/rainbow/rainbow_agent.py": "Dopamine", "discrete_domains/legacy_networks.py": "Dopamine",
-    "atari_lib.py": "Dopamine", "atari_roms": "atari-py", "roms": "ale-py", ".bin": "ale-py",
-    "perf sched": "Linux", "sbatch": "Slurm", "scancel": "Slurm", "KillWait": "Slurm", "slurmdbd": "Slurm",
-    "munge slurm-client slurmctld slurmd": "Debian", "buildah": "a program", "tmux": "a program",
-}  # fmt: skip
+    "Context.call_function": "TensorFlow",
+    "typing.Protocol": "Python",
+    "NeuralQLearner.lua": "deepmind/dqn",
+    "google/dopamine@5873f54": "a commit",
+    "tf/agents/dqn/configs/dqn.gin": "Dopamine",
+    "tf/agents/rainbow/configs/c51.gin": "Dopamine",
+    "dqn.gin": "Dopamine",
+    "tf/agents/rainbow/rainbow_agent.py": "Dopamine",
+    "discrete_domains/legacy_networks.py": "Dopamine",
+    "atari_lib.py": "Dopamine",
+    "atari_roms": "atari-py",
+    "roms": "ale-py",
+    ".bin": "ale-py",
+    "perf sched": "Linux",
+    "sbatch": "Slurm",
+    "scancel": "Slurm",
+    "KillWait": "Slurm",
+    "slurmdbd": "Slurm",
+    "munge slurm-client slurmctld slurmd": "Debian",
+    "buildah": "a program",
+    "tmux": "a program",
+}
 MADE = ("runs/", ".venv/", "build/", "results/", "/data", "/opt/dqn_tf")  # folders that commands make
 
 
@@ -42,9 +58,12 @@ MADE = ("runs/", ".venv/", "build/", "results/", "/data", "/opt/dqn_tf")  # fold
 def tracked() -> frozenset[str]:
     """Every file of the repository, and every folder with a slash at its end."""
     told = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         check=True,
-    )  # fmt: skip
+    )
     files = [line for line in told.stdout.splitlines() if (ROOT / line).exists()]
     return frozenset([*files, *(f"{parent}/" for file in files for parent in Path(file).parents)])
 

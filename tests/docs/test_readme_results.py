@@ -6,7 +6,7 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-from reproduce.planning import protocol_files
+from reproduce.planning import reading
 from reproduce.presenting import classic_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def test_every_number_is_the_measured_one() -> None:
 
 
 def test_cartpole_is_solved_as_often_and_by_the_presets_that_it_says() -> None:
-    planned = classic_page.jobs(protocol_files.load("classic"), Path())
+    planned = classic_page.jobs(reading.load("classic"), Path())
     found = classic_page.found_now(planned)
     assert len(found) == len(planned)
     solved = found.assign(best=found["score"] >= 475, last=found["last_network"] >= 475).groupby("agent")

@@ -94,8 +94,7 @@ def test_arguments_without_a_name_or_that_json_cannot_say(module: Any) -> None:
 
 
 def test_functions_that_nobody_else_can_import(module: Any) -> None:
-    made = lambda: module.make_level(7)  # noqa: E731
-    name = envs.identify(made)
+    name = envs.identify(lambda: module.make_level(7))
     assert name.startswith("gym:here:") and name.endswith("<lambda>")
     assert first(name)[1] == 7
     with pytest.raises(
@@ -199,8 +198,12 @@ def test_the_command_line_takes_arguments(misbehaving: Name, capsys: pytest.Capt
     assert cli.main(["check-env", "CartPole-v1", "--env-args", "gravity"]) == 2
     assert "Expected name=value for `--env-args`, got 'gravity'" in capsys.readouterr().err
     assert envs.keywords(["a=3", "b=true", "c=[1,2]", "d=4x4", "e=x=y"]) == {
-        "a": 3, "b": True, "c": [1, 2], "d": "4x4", "e": "x=y"
-    }  # fmt: skip
+        "a": 3,
+        "b": True,
+        "c": [1, 2],
+        "d": "4x4",
+        "e": "x=y",
+    }
     assert registered.split("CartPole-v1").text == "CartPole-v1"
 
 

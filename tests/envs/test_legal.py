@@ -77,14 +77,17 @@ def test_an_illegal_action_is_refused_before_it_is_taken() -> None:
     environment.step(int(legal[0]))
 
 
-@pytest.mark.parametrize(("fault", "words"), [
-    ("none legal", r'at least one legal action in info\["action_mask"\], got a mask that is false for all of them'),
-    ("too long", r"a mask of 4 bools .* one for each action, got shape \(5,\) and type bool"),
-    ("floats", r"got shape \(4,\) and type float32 with \[1.0, 1.0, 1.0, 1.0\]"),
-    ("twos", r"got shape \(4,\) and type int64 with \[2, 2, 2, 2\]"),
-    ("nothing", r"one for each action, got NoneType"),
-    ("disappears", r'expected info\["action_mask"\], as at the first reset, got none'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("none legal", r'at least one legal action in info\["action_mask"\], got a mask that is false for all of them'),
+        ("too long", r"a mask of 4 bools .* one for each action, got shape \(5,\) and type bool"),
+        ("floats", r"got shape \(4,\) and type float32 with \[1.0, 1.0, 1.0, 1.0\]"),
+        ("twos", r"got shape \(4,\) and type int64 with \[2, 2, 2, 2\]"),
+        ("nothing", r"one for each action, got NoneType"),
+        ("disappears", r'expected info\["action_mask"\], as at the first reset, got none'),
+    ],
+)
 @pytest.mark.parametrize("at", [0, 3])
 def test_a_wrong_mask_names_environment_episode_and_step(fault: str, words: str, at: int) -> None:
     environment = made(fault=fault, at=at, steps=10**6)

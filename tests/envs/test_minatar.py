@@ -147,7 +147,10 @@ def test_the_old_rule_step_by_step() -> None:
     old, new = seaquest_old.game()(), minatar_seaquest.Env()
     for env in (old, new):
         env.sub_y, env.oxygen, env.surface = 8, 1, False
-    gauge = lambda env: int(env.state()[9, :, 7].sum())  # noqa: E731
+
+    def gauge(env: Any) -> int:
+        return int(env.state()[9, :, 7].sum())
+
     assert [env.act(0)[1] for env in (old, new)] == [False, False] and (old.oxygen, gauge(old)) == (0, 0)
     assert [env.act(0)[1] for env in (old, new)] == [False, True]
     assert (old.oxygen, gauge(old), gauge(new)) == (-1, 9, 0)

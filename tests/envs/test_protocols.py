@@ -34,9 +34,15 @@ def test_json_round_trip(name: str) -> None:
 def test_what_tells_the_protocols_apart() -> None:
     assert len(set(PROTOCOLS.values())) == len(PROTOCOLS)
     assert (NATURE2015.resize, NATURE2015.luminance_rounding, NATURE2015.life_loss_training) == (
-        "area", "none", "episode")  # fmt: skip
+        "area",
+        "none",
+        "episode",
+    )
     assert (DQN_ZOO.resize, DQN_ZOO.stack_padding, DQN_ZOO.life_loss_training) == (
-        "bilinear_antialias", "zeros_after", "discount")  # fmt: skip
+        "bilinear_antialias",
+        "zeros_after",
+        "discount",
+    )
     assert (DOPAMINE.sticky_probability, DOPAMINE.noops_max, DOPAMINE.max_frames_per_episode) == (0.25, 0, 108_000)
     assert (MACHADO2018.action_set, MACHADO2018.max_frames_per_episode) == ("full", 18_000)
     assert (ATARI100K.noops_max, ATARI100K.noops_unit, ATARI100K.sticky_probability) == (29, "steps", 0.0)

@@ -50,8 +50,14 @@ def test_the_table_is_the_emulators(game: str) -> None:
 def test_known_ground() -> None:
     """Six of the 57 have no mode 0; all of them have difficulty 0."""
     no_zero = {game: variants(game).mode for game in ATARI57 if 0 not in variants(game).modes}
-    assert no_zero == {"battle_zone": 1, "berzerk": 1, "centipede": 22, "defender": 1, "demon_attack": 1,
-                       "name_this_game": 8}  # fmt: skip
+    assert no_zero == {
+        "battle_zone": 1,
+        "berzerk": 1,
+        "centipede": 22,
+        "defender": 1,
+        "demon_attack": 1,
+        "name_this_game": 8,
+    }
     assert all(variants(game).difficulties[0] == 0 for game in ATARI57)
     assert [game for game in ALL if variants(game).difficulty not in variants(game).difficulties] == ["backgammon"]
 
@@ -107,24 +113,33 @@ def test_they_are_part_of_the_identity_where_they_change_the_game() -> None:
     changed = config("breakout", "protocol.mode=8")
     assert changed.hash != plain.hash and changed.to_json()["protocol"]["mode"] == 8
     assert RunConfig.from_json(changed.to_json()) == changed
-    one, other = (AtariEnvironment("breakout", settled("breakout", dataclasses.replace(PLAIN, **d)), 0)._identity
-                  for d in ({}, {"mode": 0, "difficulty": 0}))  # fmt: skip
+    one, other = (
+        AtariEnvironment("breakout", settled("breakout", dataclasses.replace(PLAIN, **d)), 0)._identity
+        for d in ({}, {"mode": 0, "difficulty": 0})
+    )
     assert one == other
 
 
 @pytest.mark.parametrize(
     ("game", "setting", "message"),
     [
-        ("centipede", "mode=0", "Expected 22 or 86 for `protocol.mode` of centipede, which starts with 22, got 0. "
-         "The nearest is 22. `dqn-tf games centipede` shows what there is."),
+        (
+            "centipede",
+            "mode=0",
+            "Expected 22 or 86 for `protocol.mode` of centipede, which starts with 22, got 0. "
+            "The nearest is 22. `dqn-tf games centipede` shows what there is.",
+        ),
         ("breakout", "mode=5", "Expected one of 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44 for `protocol.mode` of"),
-        ("breakout", "difficulty=2", "Expected 0 or 1 for `protocol.difficulty` of breakout, which starts with 0, got "
-         "2. The nearest is 1."),
+        (
+            "breakout",
+            "difficulty=2",
+            "Expected 0 or 1 for `protocol.difficulty` of breakout, which starts with 0, got 2. The nearest is 1.",
+        ),
         ("asterix", "mode=1", "Expected 0 for `protocol.mode` of asterix, which starts with 0, got 1. `dqn-tf games"),
         ("video_cube", "mode=9999", "Expected one of 0, 1, 2, 100, 101, 102, ..., 5002 (153 of them) for"),
         ("breakout", "mode=hard", "Expected a whole number or none for `protocol.mode`, got 'hard'."),
     ],
-)  # fmt: skip
+)
 def test_what_a_game_does_not_have(game: str, setting: str, message: str, outcome: Any) -> None:
     assert message in outcome(config, game, f"protocol.{setting}")
 

@@ -56,7 +56,10 @@ def of_commit(asked):
     )
     settings = os.path.join(asked.commit, "dopamine", "agents", "dqn", "configs", "dqn.gin")
     gin.parse_config_files_and_bindings([settings], bindings(asked, "Runner.game_name"), skip_unknown=False)
-    agent = lambda session, environment: dqn_agent.DQNAgent(session, num_actions=environment.action_space.n)  # noqa: E731
+
+    def agent(session, environment):
+        return dqn_agent.DQNAgent(session, num_actions=environment.action_space.n)
+
     return run_experiment.TrainRunner(asked.out, agent)
 
 

@@ -45,7 +45,8 @@ def inputs() -> dict[str, Any]:
         return out
 
     return {
-        "cleanrl": weights("cleanrl"), "authors": weights("authors"),
+        "cleanrl": weights("cleanrl"),
+        "authors": weights("authors"),
         "obs": random.normal(size=(ROLLOUTS, T, E, 4)).astype(np.float32),
         "next_obs": random.normal(size=(ROLLOUTS, E, 4)).astype(np.float32),
         "actions": random.integers(0, 2, (ROLLOUTS, T, E)),
@@ -57,7 +58,7 @@ def inputs() -> dict[str, Any]:
         "targets": random.normal(size=(UPDATES, BATCH)).astype(np.float32),
         "q_vals": random.normal(size=(T, E, 5)).astype(np.float32),
         "last_q": random.normal(size=E).astype(np.float32),
-    }  # fmt: skip
+    }
 
 
 def every(size: int) -> int:
@@ -122,11 +123,20 @@ def cleanrl(folder: Path, x: dict[str, Any]) -> dict[str, np.ndarray]:
             batch_size, minibatch_size = T * E, T * E // MINIBATCHES
 
         names.update(
-            args=args, envs=Envs, np=Shuffled, device="cpu", q_network=network, optimizer=optimizer, obs=obs,
-            actions=torch.tensor(x["actions"][r]), rewards=torch.tensor(x["rewards"][r]),
-            dones=torch.tensor(x["dones"][r, :T]), next_done=torch.tensor(x["dones"][r, T]),
-            next_obs=torch.tensor(x["next_obs"][r]), values=network(obs).max(-1).values.detach(),
-        )  # fmt: skip
+            args=args,
+            envs=Envs,
+            np=Shuffled,
+            device="cpu",
+            q_network=network,
+            optimizer=optimizer,
+            obs=obs,
+            actions=torch.tensor(x["actions"][r]),
+            rewards=torch.tensor(x["rewards"][r]),
+            dones=torch.tensor(x["dones"][r, :T]),
+            next_done=torch.tensor(x["dones"][r, T]),
+            next_obs=torch.tensor(x["next_obs"][r]),
+            values=network(obs).max(-1).values.detach(),
+        )
         Box.shape = (4,)
         Envs.single_action_space = type("Actions", (), {"shape": ()})
         run(update, names)
@@ -168,11 +178,13 @@ def authors(folder: Path, x: dict[str, Any]) -> dict[str, np.ndarray]:
     params = {
         **start["params"],  # the input's normalization, whose result is not used
         "CNN_0": {
-            "Conv_0": {"kernel": kernel, "bias": bias}, "LayerNorm_0": {"scale": scale, "bias": shift},
-            "Dense_0": {"kernel": kernel_2, "bias": bias_2}, "LayerNorm_1": {"scale": scale_2, "bias": shift_2},
+            "Conv_0": {"kernel": kernel, "bias": bias},
+            "LayerNorm_0": {"scale": scale, "bias": shift},
+            "Dense_0": {"kernel": kernel_2, "bias": bias_2},
+            "LayerNorm_1": {"scale": scale_2, "bias": shift_2},
         },
         "Dense_0": {"kernel": kernel_3, "bias": bias_3},
-    }  # fmt: skip
+    }
     statistics = start["batch_stats"]
 
     def values(params: Any, bits: Any) -> Any:

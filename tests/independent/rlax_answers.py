@@ -28,7 +28,10 @@ def over_batch(function: Callable[..., Any], *columns: Any) -> Any:
 
 def scalar(td: Callable[[Any, dict[str, Any]], Any], loss: Callable[[Any], Any], x: dict[str, Any]) -> dict[str, Any]:
     """TD errors [B], their losses [B], and the gradient of the sum with respect to the online Q-values."""
-    losses = lambda q: loss(td(q, x))  # noqa: E731
+
+    def losses(q: Any) -> Any:
+        return loss(td(q, x))
+
     gradient = jax.grad(lambda q: jnp.sum(losses(q)))(x["q_tm1"])
     return {"td_error": td(x["q_tm1"], x), "loss": losses(x["q_tm1"]), "gradient": gradient}
 
@@ -106,13 +109,19 @@ def m_iqn(dist: Any, x: dict[str, Any]) -> Any:
     return jax.vmap(functools.partial(rlax.quantile_regression_loss, huber_param=1.0))(source, x["taus"], target)
 
 
-SQUARED = lambda td: 2 * rlax.l2_loss(td)  # noqa: E731
+def squared(td: Any) -> Any:
+    return 2 * rlax.l2_loss(td)
+
+
+def clipped(td: Any) -> Any:
+    return rlax.l2_loss(rlax.clip_gradient(td, -1.0, 1.0))
+
+
 HUBER = functools.partial(rlax.huber_loss, delta=1.0)
-CLIPPED = lambda td: rlax.l2_loss(rlax.clip_gradient(td, -1.0, 1.0))  # noqa: E731
 IDEAS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "q_learning_squared": functools.partial(scalar, q_learning, SQUARED),
+    "q_learning_squared": functools.partial(scalar, q_learning, squared),
     "q_learning_huber": functools.partial(scalar, q_learning, HUBER),
-    "q_learning_clipped": lambda x: {"gradient": scalar(q_learning, CLIPPED, x)["gradient"]},
+    "q_learning_clipped": lambda x: {"gradient": scalar(q_learning, clipped, x)["gradient"]},
     "double": functools.partial(scalar, double, HUBER),
     "munchausen": functools.partial(scalar, munchausen, HUBER),
     "n_step": n_step,

@@ -47,11 +47,14 @@ def inputs(agent: str) -> dict[str, Any]:
         return random.normal(size=(UPDATES, batch, 4)).astype(np.float32)
 
     return {
-        "online": weights(), "target": weights(), "s_tm1": states(), "s_t": states(),
+        "online": weights(),
+        "target": weights(),
+        "s_tm1": states(),
+        "s_t": states(),
         "a_tm1": random.integers(0, actions, (UPDATES, batch)),
         "r_t": random.integers(-1, 4, (UPDATES, batch)).astype(np.float32),
         "over": random.random((UPDATES, batch)) < 0.2,
-    }  # fmt: skip
+    }
 
 
 def every(size: int) -> int:
@@ -118,11 +121,14 @@ def minatar(program: Any, x: dict[str, Any]) -> tuple[list[float], Any]:
     for u in range(UPDATES):
         sample = [
             program.transition(
-                program.get_state(x["s_tm1"][u, b]), program.get_state(x["s_t"][u, b]),
-                torch.tensor([[x["a_tm1"][u, b]]]), torch.tensor([[x["r_t"][u, b]]]), torch.tensor([[x["over"][u, b]]]),
+                program.get_state(x["s_tm1"][u, b]),
+                program.get_state(x["s_t"][u, b]),
+                torch.tensor([[x["a_tm1"][u, b]]]),
+                torch.tensor([[x["r_t"][u, b]]]),
+                torch.tensor([[x["over"][u, b]]]),
             )
             for b in range(len(x["r_t"][u]))
-        ]  # fmt: skip
+        ]
         program.train(sample, *nets, optimizer)
     return losses, nets[0]
 
@@ -132,7 +138,10 @@ def cleanrl(agent: str, x: dict[str, Any]) -> tuple[list[float], Any]:
     import torch
 
     sizes = [4, 120, 84, LAYOUT[agent][2][-1][0]]
-    layers = lambda: [torch.nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]  # noqa: E731
+
+    def layers() -> list[Any]:
+        return [torch.nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
+
     nets = []
     for name in ("online", "target"):
         one, two, three = layers()
@@ -160,7 +169,10 @@ def c51_loss(nets: list[Any], s: Any, a: Any, r: Any, over: Any, s_next: Any) ->
     import torch
 
     atoms, rows = torch.linspace(-100, 100, ATOMS), torch.arange(len(a))
-    pmf = lambda net, state: torch.softmax(net(state).view(len(a), 2, ATOMS), dim=2)  # noqa: E731
+
+    def pmf(net: Any, state: Any) -> Any:
+        return torch.softmax(net(state).view(len(a), 2, ATOMS), dim=2)
+
     with torch.no_grad():
         following = pmf(nets[1], s_next)
         following = following[rows, (following * atoms).sum(2).argmax(1)]

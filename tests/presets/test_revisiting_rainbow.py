@@ -123,8 +123,11 @@ def test_values_of_the_files_of_minatar(name: str, game: str) -> None:
     of_rainbow, noisy = "distributional" in ideas, "noisy" in ideas
     assert found["optimizer.learning_rate"] == (1e-4 if of_rainbow else 2.5e-4)
     assert [found[p] for p in ("batch_size", "replay.capacity", "min_replay_steps", "steps_per_update")] == [
-        32, 100_000, 1_000, 4
-    ]  # fmt: skip
+        32,
+        100_000,
+        1_000,
+        4,
+    ]
     assert found["target_update_steps"] == 1_000 and preset.iteration_frames == 1_000_000
     assert (found["network.channels"], found["network.padding"], found["network.hidden"]) == ((16,), "same", None)
     assert found.get("value.v_max", 100.0) == 100.0

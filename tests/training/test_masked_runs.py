@@ -44,10 +44,12 @@ IDEAS: dict[str, dict[str, Any]] = {
     "munchausen, noisy": {"bootstrap": Munchausen(), "layers": Noisy()},
     "c51 munchausen": {"value": Categorical(atoms=7), "bootstrap": Munchausen()},
     "qr double": {"value": Quantile(quantiles=4), "bootstrap": Double()},
-    "iqn munchausen": {"value": ImplicitQuantile(samples=3, target_samples=3, policy_samples=3, cosines=4),
-                       "bootstrap": Munchausen()},
+    "iqn munchausen": {
+        "value": ImplicitQuantile(samples=3, target_samples=3, policy_samples=3, cosines=4),
+        "bootstrap": Munchausen(),
+    },
     "fqf": {"value": FQF(fractions=3, cosines=4)},
-}  # fmt: skip
+}
 SEQUENTIAL = Interleaved(xla="none", threads=1)
 BESIDE = Concurrent(xla="none", threads=1, environments=2, workers=0)
 WAYS: dict[str, dict[str, Any]] = {

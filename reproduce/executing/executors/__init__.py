@@ -36,11 +36,19 @@ class Executor(Protocol):
     name: ClassVar[str]
 
     def carry_out(self, jobs: Sequence[Job], watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
-        """Start what is not complete, start what fails again from its checkpoint, and say what became of each job.
+        """Start each job that is not complete, start again what fails, from its checkpoint, and report on every job.
 
-        One failure never stops the others.  watch: called a few times a second and after every change, with all
-        outcomes in the order of ``jobs``, which is the order of the returned list too.  On SIGTERM or Ctrl-C the runs
-        save and stop, and StopAll is raised when they have.
+        One failure never stops the others.
+
+        Args:
+            jobs: what to run, the most urgent first.
+            watch: called a few times a second and after every change with all outcomes, in the order of ``jobs``.
+
+        Returns:
+            The outcomes, in the order of ``jobs``.
+
+        Raises:
+            StopAll: on SIGTERM or Ctrl-C, after the runs have saved and stopped.
         """
         ...
 
@@ -54,7 +62,18 @@ EXECUTORS = {
 
 
 def make(name: str, options: Options) -> Executor:
-    """The executor called ``name``.  Raises ConfigError: unknown, or what it needs is not installed."""
+    """The executor called ``name``.
+
+    Args:
+        name: a key of ``EXECUTORS``.
+        options: given to it.
+
+    Returns:
+        A new one; nothing is started.
+
+    Raises:
+        ConfigError: an unknown name, or the package that it needs is not installed.
+    """
     if name not in EXECUTORS:
         raise unknown("executor", name, EXECUTORS)
     place, needs, how = EXECUTORS[name]

@@ -11,8 +11,8 @@ from typing import ClassVar
 from dqn_tf import memory
 from reproduce.executing import jobs
 from reproduce.executing.executors import Options
+from reproduce.executing.fork_server import ForkServer
 from reproduce.executing.jobs import Outcome
-from reproduce.executing.prepared import Prepared
 from reproduce.planning.cost import cores
 from reproduce.planning.job import Job
 
@@ -25,18 +25,34 @@ class Local:
     name: ClassVar[str] = "local"
 
     def __init__(self, options: Options, patience_seconds: float = jobs.PATIENCE_SECONDS) -> None:
-        """patience_seconds: how long to wait, at the end, for runs that another process holds."""
+        """Prepare; nothing is started before ``carry_out``.
+
+        Args:
+            options: parallel and retries are used.
+            patience_seconds: how long to wait, at the end, for runs that another process holds.
+        """
         self.parallel, self.retries, self.patience_seconds = options.parallel, options.retries, patience_seconds
         self._looked = 0.0
-        self._prepared: Prepared | None = None
+        self._fork_server: ForkServer | None = None
 
     def carry_out(self, jobs_: Sequence[Job], watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
-        """See ``Executor.carry_out``."""
+        """See ``Executor.carry_out``.
+
+        Args:
+            jobs_: what to run, in order.
+            watch: called with all outcomes after every look at the processes.
+
+        Returns:
+            The outcomes, in the order of ``jobs_``.
+
+        Raises:
+            StopAll: on SIGTERM or Ctrl-C, after the runs have saved and stopped.
+        """
         outcomes = [Outcome(job) for job in jobs_]
         idle_since = time.monotonic()
         with jobs.signals_raise():
             try:
-                self._prepare(jobs_)
+                self._start_fork_server(jobs_)
                 while True:
                     self._look_elsewhere(outcomes)
                     self._start_what_fits(outcomes)
@@ -51,16 +67,16 @@ class Local:
                         jobs.poll(outcome, self.retries)
             finally:
                 jobs.stop(outcomes)
-                if self._prepared is not None:
-                    self._prepared.close()
+                if self._fork_server is not None:
+                    self._fork_server.close()
                 watch(outcomes)
         return outcomes
 
-    def _prepare(self, jobs_: Sequence[Job]) -> None:
+    def _start_fork_server(self, jobs_: Sequence[Job]) -> None:
         """Have a process import what several runs import, where they run on the CPU."""
         environments = [jobs.environment(job) for job in jobs_ if not (job.run_dir / "summary.json").exists()]
         if len(environments) > 1 and environments[0].get("CUDA_VISIBLE_DEVICES") == "-1":
-            self._prepared = Prepared(environments[0])
+            self._fork_server = ForkServer(environments[0])
 
     def _worth_waiting(self, outcomes: list[Outcome], since: float) -> bool:
         return any(o.state == "elsewhere" for o in outcomes) and time.monotonic() - since < self.patience_seconds
@@ -85,7 +101,7 @@ class Local:
                 room = _room_bytes(running) if room is None else room
                 if outcome.job.memory_bytes > room:
                     continue
-            jobs.start(outcome, self._prepared)
+            jobs.start(outcome, self._fork_server)
             if outcome.state == "running":
                 running.append(outcome)
                 room = None

@@ -29,7 +29,17 @@ RAY_CHANGES = ("OMP_NUM_THREADS",)  # for its workers; a run must see what it wo
 
 
 def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]) -> Outcome:
-    """On a node: one job.  A task that asked for no GPU keeps the node's CUDA_VISIBLE_DEVICES; its run must not."""
+    """On a node: carry out one job.  A task that asked for no GPU keeps the node's CUDA_VISIBLE_DEVICES; its run must
+    not.
+
+    Args:
+        job: what to run.
+        retries: how often a failed run is started again here.
+        environment: variables that Ray changes -> their values where the sweep was started; None: not set there.
+
+    Returns:
+        The outcome, without its process.
+    """
     return remote.carry_out_here(job, retries, {**environment, **remote.devices(ray.get_gpu_ids())})
 
 
@@ -43,10 +53,22 @@ class Ray:
         self.requests = remote.requests(REQUESTS)
 
     def carry_out(self, jobs_: Sequence[Job], watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
-        """See ``Executor.carry_out``.  Raises ConfigError if there is no cluster."""
+        """See ``Executor.carry_out``.
+
+        Args:
+            jobs_: what to run, in order.
+            watch: called with all outcomes every half a second or so.
+
+        Returns:
+            The outcomes, in the order of ``jobs_``.
+
+        Raises:
+            ConfigError: there is no cluster, or it refuses the requests in DQN_TF_RAY.
+            StopAll: on SIGTERM or Ctrl-C, after the runs have saved and stopped.
+        """
         outcomes = [Outcome(job) for job in jobs_]
         for outcome in outcomes:
-            remote.settle(outcome)
+            remote.mark_if_over(outcome)
         with _connected(), jobs.signals_raise():
             tasks = _Tasks(self)
             try:
@@ -65,7 +87,7 @@ class _Tasks:
     """The tasks that were submitted to the cluster."""
 
     def __init__(self, executor: Ray) -> None:
-        self.executor, self.returns = executor, remote.Returns()
+        self.executor, self.results = executor, remote.TaskResults()
         self.outcomes: dict[Any, Outcome] = {}
         self._looked = 0.0
         self._nodes: list[dict[str, Any]] = []
@@ -106,9 +128,9 @@ class _Tasks:
         for reference in ray.wait(list(self.outcomes), num_returns=1, timeout=timeout)[0]:
             outcome = self.outcomes.pop(reference)
             try:
-                self.returns.take(outcome, ray.get(reference))
+                self.results.ended(outcome, ray.get(reference))
             except ray.exceptions.RayError as error:
-                self.returns.lost(outcome, f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
+                self.results.lost(outcome, f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
 
     def stop(self) -> None:
         """Ask the remaining tasks to save and stop."""
@@ -117,7 +139,7 @@ class _Tasks:
         if self.outcomes:
             ray.wait(list(self.outcomes), num_returns=len(self.outcomes), timeout=jobs.STOP_SECONDS + 30)
         for outcome in self.outcomes.values():
-            remote.settle(outcome)
+            remote.mark_if_over(outcome)
             if outcome.state == "running":
                 outcome.state, outcome.frames = "stopped", outcome.job.frames_done()
         self.outcomes.clear()

@@ -16,9 +16,15 @@ ENDED = ("complete", "failed", "stopped")
 
 
 def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]) -> Outcome:
-    """On a node: one job, start to end.  "stopped" if this process was told to stop, and the run is saved.
+    """On a node: carry out one job, start to end.
 
-    environment: variables that the cluster changes, with the values they had where the sweep was started.
+    Args:
+        job: what to run.
+        retries: how often a failed run is started again here.
+        environment: variables to set first; None: to remove.
+
+    Returns:
+        The outcome; "stopped" if this process was told to stop, and the run is saved.
     """
     for name, value in environment.items():
         os.environ.pop(name, None)
@@ -34,7 +40,7 @@ def devices(assigned: Sequence[str | int]) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, assigned)) or "-1"}
 
 
-def settle(outcome: Outcome) -> None:
+def mark_if_over(outcome: Outcome) -> None:
     """Without starting anything: "complete" if it is, "failed" if its directory holds another run."""
     try:
         if outcome.job.is_complete():
@@ -43,14 +49,19 @@ def settle(outcome: Outcome) -> None:
         outcome.state, outcome.message = "failed", str(error)
 
 
-class Returns:
+class TaskResults:
     """Results and losses of tasks, turned into outcomes."""
 
     def __init__(self) -> None:
         self._lost: dict[int, tuple[int, int]] = {}  # outcome: (losses in a row, frames reached before them)
 
-    def take(self, outcome: Outcome, result: Outcome) -> None:
-        """The task ended with an outcome of the job."""
+    def ended(self, outcome: Outcome, result: Outcome) -> None:
+        """The task ended with an outcome of its job.
+
+        Args:
+            outcome: of the job, here; changed in place.
+            result: what the task returned.
+        """
         outcome.attempts += result.attempts
         outcome.seconds, outcome.frames, outcome.message = result.seconds, result.frames, result.message
         if result.state in ("complete", "failed"):
@@ -59,8 +70,14 @@ class Returns:
             self.lost(outcome, result.message or "stopped by its node")
 
     def lost(self, outcome: Outcome, why: str) -> None:
-        """The task ended without an outcome: "waiting" again, from its checkpoint, or "failed" without progress."""
-        settle(outcome)
+        """The task ended without an outcome: its job is "waiting" again, from its checkpoint, or "failed" without
+        progress.
+
+        Args:
+            outcome: of the job, here; changed in place.
+            why: what is known of the loss.
+        """
+        mark_if_over(outcome)
         if outcome.state in ("complete", "failed"):
             outcome.already = False
             return
@@ -76,7 +93,14 @@ class Returns:
 def requests(variable: str) -> dict[str, str | int | float]:
     """The user's requests to the cluster: ``NAME=VALUE NAME=VALUE ...`` in an environment variable.
 
-    Raises ConfigError for words of another form.
+    Args:
+        variable: its name.
+
+    Returns:
+        Name -> value, whole numbers and decimals as numbers.
+
+    Raises:
+        ConfigError: words of another form.
     """
     found: dict[str, str | int | float] = {}
     for word in shlex.split(os.environ.get(variable, "")):

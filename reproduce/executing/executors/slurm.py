@@ -44,9 +44,23 @@ class Task:
     """On a node: one job, start to end, or until Slurm wants the node back."""
 
     def __init__(self, job: Job, retries: int) -> None:
+        """Prepare a task; it is sent to its node as a pickle.
+
+        Args:
+            job: what to run.
+            retries: how often a failed run is started again on the node.
+        """
         self.job, self.retries = job, retries
 
     def __call__(self) -> Outcome:
+        """Carry out the job until it ends, or until Slurm wants the node back.
+
+        Returns:
+            The outcome, if the job has ended.
+
+        Raises:
+            SystemExit: the task was told to go, and the run is saved; Slurm queues the task again, or it was cancelled.
+        """
         with _raises(signal.SIGUSR2):
             result = remote.carry_out_here(self.job, self.retries, devices())
         if result.state == "stopped" and _state() not in ("CANCELLED", "PREEMPTED", "COMPLETING"):
@@ -96,10 +110,22 @@ class Slurm:
         self.options, self.requests = options, remote.requests(REQUESTS)
 
     def carry_out(self, jobs_: Sequence[Job], watch: Callable[[list[Outcome]], None]) -> list[Outcome]:
-        """See ``Executor.carry_out``.  Raises ConfigError if there is no Slurm here or it refuses the requests."""
+        """See ``Executor.carry_out``.
+
+        Args:
+            jobs_: what to run, in order.
+            watch: called with all outcomes every half a second.
+
+        Returns:
+            The outcomes, in the order of ``jobs_``.
+
+        Raises:
+            ConfigError: there is no Slurm here, or it refuses the requests in DQN_TF_SLURM.
+            StopAll: on SIGTERM or Ctrl-C, after the runs have saved and stopped.
+        """
         outcomes = [Outcome(job) for job in jobs_]
         for outcome in outcomes:
-            remote.settle(outcome)
+            remote.mark_if_over(outcome)
         with jobs.signals_raise():
             tasks = _Tasks(self.options, self.requests)
             try:
@@ -119,7 +145,7 @@ class _Tasks:
 
     def __init__(self, options: Options, requests: dict[str, Any]) -> None:
         self.options, self.requests = options, requests
-        self.returns = remote.Returns()
+        self.results = remote.TaskResults()
         self.tasks: list[tuple[submitit.Job[Outcome], Outcome]] = []
         self._folder = (options.folder / ".slurm").absolute()
         self._looked = 0.0
@@ -180,11 +206,11 @@ class _Tasks:
         state = states.get(task.job_id, "")
         if task.paths.result_pickle.exists():
             try:
-                self.returns.take(outcome, task.result())
+                self.results.ended(outcome, task.result())
             except submitit.core.utils.UncompletedJobError as error:
-                self.returns.lost(outcome, str(error))
+                self.results.lost(outcome, str(error))
             except submitit.core.utils.FailedJobError as error:
-                self.returns.lost(outcome, str(error).strip().splitlines()[-1])
+                self.results.lost(outcome, str(error).strip().splitlines()[-1])
             return True
         if state in GOING_ON:
             self._missing.pop(task.job_id, None)
@@ -194,11 +220,11 @@ class _Tasks:
         if self._missing[task.job_id] < MISSING_LOOKS:
             return False
         if state == "CANCELLED":
-            remote.settle(outcome)
+            remote.mark_if_over(outcome)
             if outcome.state != "complete":
                 outcome.state, outcome.message = "failed", f"task {task.job_id} was cancelled; what was saved is kept"
         else:
-            self.returns.lost(outcome, f"task {task.job_id} ended as {state or 'unknown'}; {task.paths.stdout}")
+            self.results.lost(outcome, f"task {task.job_id} ended as {state or 'unknown'}; {task.paths.stdout}")
         return True
 
     def stop(self) -> None:
@@ -211,7 +237,7 @@ class _Tasks:
         while time.monotonic() < end and any(s in GOING_ON for s in (_states(arrays) or {}).values()):
             time.sleep(1.0)
         for _, outcome in self.tasks:
-            remote.settle(outcome)
+            remote.mark_if_over(outcome)
             if outcome.state == "running":
                 outcome.state, outcome.frames = "stopped", outcome.job.frames_done()
         self.tasks.clear()

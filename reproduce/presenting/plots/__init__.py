@@ -1,14 +1,17 @@
 """Figures from runs and published numbers, the same bytes every time: SVG for pages, PNG for a quick look.
 
-``style``: looks and saving.  ``one_game``: curves of one game.  ``suite``: many games at once.  ``bars``: bars,
-profiles and intervals of final scores.
+style        colors, sizes, and saving
+curves       what figures with curves share
+one_game     figures of one game: curves beside published ones, evaluations
+suite        figures of many games: a grid of curves, normalized scores over frames
+bars         a bar per game
+aggregates   profiles and intervals of final scores over games
 """
 
 from reproduce.presenting.plots.one_game import (
     beginning_beside_published,
     evaluations,
     learning_curves,
-    moving_average,
     title,
     training_beside_published,
     value_and_return,
@@ -21,7 +24,6 @@ __all__ = [
     "evaluations",
     "figure",
     "learning_curves",
-    "moving_average",
     "render_one",
     "save",
     "save_one",

@@ -41,7 +41,14 @@ _STYLE: dict[str, Any] = {
 
 
 def look(number: int, published: bool) -> tuple[str, Any]:
-    """Color and dashes of the curve ``number`` (from 0) of the published ones, or of ours: 36 that differ.
+    """Color and dashes of a curve: 36 that differ for ours, and as many for published ones.
+
+    Args:
+        number: of the curve, from 0, among ours or among the published ones.
+        published: whether it is one of those.
+
+    Returns:
+        Color, and matplotlib's ``linestyle``.
 
     >>> len({look(n, published=False) for n in range(36)}), len({look(n, published=True)[0] for n in range(6)})
     (36, 6)
@@ -61,29 +68,70 @@ def style() -> Iterator[None]:
 
 
 def figure(width: float = 7.6, height: float = 4.3) -> Figure:
-    """An empty figure (inches) without a window, whatever the backend."""
+    """An empty figure without a window, whatever the backend.
+
+    Args:
+        width: in inches.
+        height: in inches.
+
+    Returns:
+        The figure; its layout keeps labels and legends apart.
+    """
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(drawn: Figure, stem: Path) -> list[Path]:
-    """Write ``stem``.svg and ``stem``.png without dates or versions; returns both paths."""
+    """Write a figure as ``stem``.svg and ``stem``.png, without dates or versions.
+
+    Args:
+        drawn: the figure.
+        stem: path without an ending; its folder is made.
+
+    Returns:
+        Both files.
+    """
     return [_write(stem, ending, render(drawn, ending)) for ending in ("svg", "png")]
 
 
 def save_one(drawn: Figure, stem: Path, largest_svg: int = LARGEST_SVG) -> Path:
-    """Write ``stem``.svg, or ``stem``.png if the SVG would be too large (``render_one``); returns the path."""
+    """Write a figure as ``stem``.svg, or as ``stem``.png if the SVG would be too large.
+
+    Args:
+        drawn: the figure.
+        stem: path without an ending; its folder is made.
+        largest_svg: in bytes.
+
+    Returns:
+        The file.
+    """
     data, ending = render_one(drawn, largest_svg)
     return _write(stem, ending, data)
 
 
 def render_one(drawn: Figure, largest_svg: int = LARGEST_SVG) -> tuple[bytes, str]:
-    """The figure's bytes and their kind: "svg", or "png" where that would be larger than ``largest_svg`` bytes."""
+    """A figure as SVG, or as PNG if the SVG would be too large.
+
+    Args:
+        drawn: the figure.
+        largest_svg: in bytes.
+
+    Returns:
+        The bytes, and "svg" or "png".
+    """
     data = render(drawn, "svg")
     return (data, "svg") if len(data) <= largest_svg else (render(drawn, "png"), "png")
 
 
 def render(drawn: Figure, ending: str) -> bytes:
-    """The figure as "svg" or "png", without dates or versions."""
+    """A figure as bytes, without dates or versions.
+
+    Args:
+        drawn: the figure.
+        ending: "svg", or "png" (150 dots per inch).
+
+    Returns:
+        The content of the file.
+    """
     out = io.BytesIO()
     with style():
         if ending == "svg":
@@ -120,18 +168,40 @@ def note(
     within: Any = "data",
     **look: Any,
 ) -> None:
-    """Words at ``at``, moved by ``offset`` points.  within: the unit of ``at``, or of its x and its y."""
+    """Write words into the axes, in gray.
+
+    Args:
+        axes: where.
+        text: the words.
+        at: x and y, in the units of ``within``.
+        offset: moves them, in points.
+        within: the unit of ``at``, as matplotlib's ``xycoords``: "data", "axes fraction", or a pair for x and y.
+        look: more for ``Axes.annotate``.
+    """
     look = {"color": REFERENCE, "fontsize": 8.5, **look}
     axes.annotate(text, at, xytext=offset, xycoords=within, textcoords="offset points", **look)
 
 
 def level_line(axes: Axes, level: float, **more: Any) -> None:
-    """A dashed gray line across the axes at ``level``."""
+    """Draw a dashed gray line across the axes.
+
+    Args:
+        axes: where.
+        level: its height, in the unit of the y-axis.
+        more: for ``Axes.axhline``.
+    """
     axes.axhline(level, color=REFERENCE, linewidth=1, linestyle=(0, (2, 2)), **more)
 
 
 def percent_axis(axes: Axes, which: str, ticks: tuple[float, ...], linear_to: float = 100.0) -> None:
-    """A scale in percent that is linear within +- ``linear_to`` and logarithmic beyond, with ``ticks`` written out."""
+    """Make a scale in percent that is linear around 0 and logarithmic beyond.
+
+    Args:
+        axes: whose.
+        which: "x" or "y".
+        ticks: percent; each is written out.
+        linear_to: where the linear part ends, on both sides.
+    """
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("symlog", linthresh=linear_to, linscale=1.0)
     axis.set_major_locator(FixedLocator(ticks))

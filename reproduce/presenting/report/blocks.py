@@ -44,7 +44,14 @@ class Words(str):
 
 
 class Cell(NamedTuple):
-    """sort: the key of a number, "" for one that is missing and sorts last; None where texts are sorted."""
+    """A cell of a table.
+
+    Attributes:
+        text: what it shows.
+        sort: key of a number; "" for one that is missing and sorts last; None where texts are sorted.
+        style: CSS class, or "".
+        mood: color of a status: "good", "bad", "open", or "".
+    """
 
     text: str
     sort: str | None = None
@@ -100,7 +107,13 @@ class Items:
 
 
 class Picture(NamedTuple):
-    """data: base64.  kind: "svg+xml" or "png".  words: for those who do not see it."""
+    """An image inside the page.
+
+    Attributes:
+        data: its bytes, base64.
+        kind: "svg+xml" or "png".
+        words: what it shows, for those who do not see it.
+    """
 
     data: str
     kind: str
@@ -165,10 +178,17 @@ Rows = Sequence[Mapping[str, Any]]
 def table(
     rows: Rows, columns: Mapping[str, str], caption: str = "", only_if_several: str = "", folded_by: str = ""
 ) -> Paragraph | Table | Folded:
-    """A table of ``rows``; columns: key -> heading.  Numbers stand right and sort as numbers.
+    """A table of any rows.  Numbers stand right and sort as numbers.
 
-    only_if_several: a column that is left out if all rows have the same there.  folded_by: a column by which more than
-    ``MOST_TOGETHER`` rows are put into tables to unfold.
+    Args:
+        rows: one mapping per row; values as ``cell`` takes them.
+        columns: key -> heading, in order.
+        caption: above the table.
+        only_if_several: a column that is left out if all rows have the same there; "": none.
+        folded_by: the column by which more than ``MOST_TOGETHER`` rows are put into tables to unfold; "": never.
+
+    Returns:
+        The table, or a paragraph "None." without rows.
     """
     if not rows:
         return Paragraph("None.", quiet=True)
@@ -195,12 +215,30 @@ def _table(rows: Rows, columns: Mapping[str, str], caption: str) -> Table:
 
 
 def picture(image: bytes, words: str, kind: str = "svg") -> Picture:
-    """A figure as a separate image, so that its ids do not clash with those of other figures."""
+    """A figure as an image of its own, so that its ids do not clash with those of other figures.
+
+    Args:
+        image: the bytes of the file.
+        words: what it shows, for those who do not see it.
+        kind: "svg" or "png".
+
+    Returns:
+        The picture, base64.
+    """
     return Picture(base64.b64encode(image).decode("ascii"), "svg+xml" if kind == "svg" else kind, words)
 
 
 def page(title: str, sections: Sequence[Section], words: str) -> str:
-    """The whole document.  words: under the title."""
+    """The whole document.
+
+    Args:
+        title: heading and title of the page.
+        sections: its sections, in order.
+        words: the line under the title.
+
+    Returns:
+        HTML, with styles, script and pictures inside.
+    """
     return _ENVIRONMENT.get_template("page.html").render(title=title, sections=sections, words=words)
 
 

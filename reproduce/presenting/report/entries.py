@@ -16,7 +16,7 @@ STATES = ("complete", "running", "interrupted", "failed", "damaged", "not run")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Requested:
     """What a protocol asks of a collection of runs; every field may be empty.
 
     planned: (agent, environment, seed).  claims: dicts as ``claims.row`` makes them.  deviations: dicts with what, why,
@@ -61,7 +61,16 @@ class Entry:
 
 
 def entry(path: Path, folder: Path, run: Run | str) -> Entry:
-    """The entry of the run directory ``path``; of a damaged one, what its files still tell."""
+    """The report's entry of a run directory; of a damaged run, what its path tells.
+
+    Args:
+        path: the run directory.
+        folder: the folder that the report is about; paths are told below it.
+        run: the run, or the reason why it cannot be read.
+
+    Returns:
+        An entry, whatever the files contain.
+    """
     try:
         return Entry(**_place(path, folder), state="damaged", lost=run) if isinstance(run, str) else _entry(run, folder)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -124,7 +133,16 @@ def _state(run: Run) -> str:
     return "failed" if run.manifest.get("status") == "failed" else "interrupted"
 
 
-def not_run(protocols: Mapping[str, Asked], found: Sequence[Entry]) -> list[Entry]:
+def not_run(protocols: Mapping[str, Requested], found: Sequence[Entry]) -> list[Entry]:
+    """Entries of the runs that protocols ask for and that are not there.
+
+    Args:
+        protocols: name of the folder -> its protocol.
+        found: entries of the runs that are there.
+
+    Returns:
+        An entry in the state "not run" for each.
+    """
     have = {(e.collection, e.agent, e.environment, e.seed) for e in found}
     return [
         Entry(path="", collection=name, agent=agent, environment=environment, seed=seed, state="not run")

@@ -25,9 +25,9 @@ from reproduce.presenting.report.blocks import (
     Status,
     Words,
 )
-from reproduce.presenting.report.entries import STATES, Asked, Entry
+from reproduce.presenting.report.entries import STATES, Entry, Requested
 
-Protocols = Mapping[str, Asked]  # by the name of their folder
+Protocols = Mapping[str, Requested]  # by the name of their folder
 Key = TypeVar("Key", bound=Hashable)
 NOTHING = "–"  # a run that lies in no collection
 
@@ -35,7 +35,18 @@ NOTHING = "–"  # a run that lies in no collection
 def sections(
     found: Sequence[Entry], entries: Sequence[Entry], asked: Protocols, collected: Collected, folder: Path
 ) -> list[blocks.Section]:
-    """All sections, in order.  found: runs that are there; entries: those and the ones that are asked for."""
+    """All sections of the page, in order.
+
+    Args:
+        found: entries of the runs that are there.
+        entries: the same, and those of runs that are asked for.
+        asked: name of the folder -> its protocol.
+        collected: scores and curves of the runs.
+        folder: the folder that the report is about; its path on this machine is left out of texts.
+
+    Returns:
+        Seven sections, also where there is nothing to say.
+    """
     return [
         blocks.Section("overview", "Overview", overview(entries, asked)),
         blocks.Section("claims", "Claims", claims(asked)),
@@ -48,7 +59,15 @@ def sections(
 
 
 def overview(entries: Sequence[Entry], asked: Protocols) -> list[Block]:
-    """The protocols, and how many runs of each agent are in each state."""
+    """The protocols, and how many runs of each agent are in each state.
+
+    Args:
+        entries: of all runs, also those that are only asked for.
+        asked: name of the folder -> its protocol.
+
+    Returns:
+        The blocks of the section.
+    """
     titles = [(name, f"{p.title}.{f' Paper: {p.paper}.' if p.paper else ''}") for name, p in asked.items() if p.title]
     present = [state for state in STATES if any(e.state == state for e in entries)]
     groups = _grouped(entries, lambda e: (e.collection, e.agent))
@@ -170,14 +189,22 @@ def figures(found: Collected) -> list[Block]:
     pictures: dict[bool, list[blocks.Picture]] = {True: [], False: []}
     for drawn in run_figures.drawn(found):
         image, kind = plots.render_one(drawn.figure)
-        pictures[drawn.small].append(blocks.picture(image, drawn.words, kind))
+        pictures[drawn.half_width].append(blocks.picture(image, drawn.caption, kind))
     if not any(pictures.values()):
         return [Paragraph("No run has finished an iteration yet: there is nothing to draw.", quiet=True)]
     return [Pictures(pictures[True]), Pictures(pictures[False], large=True)]
 
 
 def deviations(entries: Sequence[Entry], asked: Protocols) -> list[Block]:
-    """What the protocols declare, and settings that are not the presets'."""
+    """What the protocols declare, and settings that are not the presets'.
+
+    Args:
+        entries: of all runs.
+        asked: name of the folder -> its protocol.
+
+    Returns:
+        The blocks of the section.
+    """
     declared = [{"collection": name, **d} for name, p in asked.items() for d in p.deviations]
     columns = {"collection": "protocol", "what": "what", "why": "why", "expected_effect": "expected effect"}
     said = [blocks.table(declared, columns, "Declared by the protocol")] if declared else []
@@ -250,7 +277,16 @@ def _scope(e: Entry) -> tuple[tuple[str, str], ...]:
 
 
 def missing(entries: Sequence[Entry], problems: Sequence[str], folder: Path) -> list[Block]:
-    """Runs that are not complete, and what was left out of the tables."""
+    """Runs that are not complete, and what was left out of the tables.
+
+    Args:
+        entries: of all runs, also those that are only asked for.
+        problems: sentences of ``collecting.collect``.
+        folder: its path on this machine is left out of them.
+
+    Returns:
+        The blocks of the section.
+    """
     rows = [
         {
             **vars(e),

@@ -12,18 +12,26 @@ from pathlib import Path
 from dqn_tf.checks import ConfigError
 from reproduce.analysis import collecting
 from reproduce.analysis.collecting import Collected
-from reproduce.presenting.report import blocks, protocols, sections
-from reproduce.presenting.report.entries import STATES, Asked, Entry, entry, not_run
+from reproduce.presenting.report import blocks, requested, sections
+from reproduce.presenting.report.entries import STATES, Entry, Requested, entry, not_run
 from reproduce.records.runs import Run
 
-Known = Callable[[Path, Collected], Asked | None]  # (a folder of runs, what all runs say)
+Known = Callable[[Path, Collected], Requested | None]  # (a folder of runs, what all runs say)
 
 
-def write(folder: Path, out: Path | None = None, known: Known = protocols.known) -> Path:
-    """Write the page (default: report.html in ``folder``); returns its path.
+def write(folder: Path, out: Path | None = None, known: Known = requested.of_folder) -> Path:
+    """Write the page.
 
-    known: the protocol of a folder <protocol>/<agent>/<environment>/seed_<k>, if it has one.
-    Raises ConfigError: no folder, or no run in it.
+    Args:
+        folder: run directories at any depth.
+        out: the file; by default report.html in ``folder``.
+        known: finds the protocol of a folder <protocol>/<agent>/<environment>/seed_<k>, if it has one.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: no folder, no run in it, or ``out`` is a directory.
     """
     out = folder / "report.html" if out is None else out
     if out.is_dir():
@@ -34,8 +42,19 @@ def write(folder: Path, out: Path | None = None, known: Known = protocols.known)
     return out
 
 
-def make(folder: Path, known: Known = protocols.known) -> str:
-    """The page as text.  Raises as ``write``."""
+def make(folder: Path, known: Known = requested.of_folder) -> str:
+    """The page as text.
+
+    Args:
+        folder: run directories at any depth.
+        known: as for ``write``.
+
+    Returns:
+        HTML.
+
+    Raises:
+        ConfigError: no folder, or no run in it.
+    """
     paths, found, collected = _read(folder)
     homes = sorted({home for path in paths if (home := path.absolute().parents[2]).is_relative_to(folder.absolute())})
     asked = {home.name: p for home in homes if (p := known(home, collected)) is not None}

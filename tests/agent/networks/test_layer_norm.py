@@ -108,8 +108,15 @@ def test_without_normalization_it_is_the_plain_network() -> None:
 def test_the_input_s_factor() -> None:
     """The authors divide MinAtar's zeros and ones by 255."""
     bits = np.random.default_rng(0).random((2, 10, 10, 4)) < 0.3
-    plain, scaled = (network(CNN(kernels=(3,), channels=(2,), strides=(1,), hidden=4, input_scale=s), MINATAR, 3,
-                             layers=LayerNorm(epsilon=1.0)) for s in (None, 1 / 255))  # fmt: skip
+    plain, scaled = (
+        network(
+            CNN(kernels=(3,), channels=(2,), strides=(1,), hidden=4, input_scale=s),
+            MINATAR,
+            3,
+            layers=LayerNorm(epsilon=1.0),
+        )
+        for s in (None, 1 / 255)
+    )
     np.testing.assert_allclose(scaled.torso.layers[0](bits), np.asarray(plain.torso.layers[0](bits)) / 255)
     assert not np.allclose(plain(bits).q_values, scaled(bits).q_values)
 

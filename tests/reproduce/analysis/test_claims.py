@@ -15,7 +15,7 @@ from reproduce.analysis import claims, collecting, scores
 from reproduce.analysis.claims import HELD, NOT_HELD, NOT_RUN, judge
 from reproduce.analysis.collecting import Collected
 from reproduce.analysis.score_aggregates import at_frames
-from reproduce.planning import protocol_files
+from reproduce.planning import reading
 from reproduce.planning.protocol import Agent, Claim, Grid, Paper, Protocol, Score
 from reproduce.records import published
 
@@ -269,13 +269,13 @@ def test_games_without_human_scores_are_not_needed():
 
 
 # -- the shipped ones --------------------------------------------------------------------------------------------------
-SHIPPED = [(name, c) for name in protocol_files.names() for c in protocol_files.load(name).claims]
+SHIPPED = [(name, c) for name in reading.names() for c in reading.load(name).claims]
 
 
 @pytest.mark.parametrize(("name", "shipped"), SHIPPED, ids=[f"{name}-{c.id}" for name, c in SHIPPED])
 def test_every_shipped_claim_is_judged_once_its_runs_are_there(name, shipped):
     """Runs that scored exactly what was published hold it; before them it is not run."""
-    of = protocol_files.load(name)
+    of = reading.load(name)
     need, convention = claims.needed(of, shipped), of.score.convention
     assert judge(of, shipped, found()).status == NOT_RUN
     known = published.references(shipped.normalization) if shipped.normalization else {}
@@ -301,7 +301,7 @@ def test_tolerances_of_our_own_say_so(name, shipped):
     """In the file, and where the claim is shown."""
     ours = shipped.why_tolerance.startswith("our choice, before any run of ours")
     assert ours or (shipped.tolerance == 0 and shipped.why_tolerance.startswith("none: "))
-    told = claims.row(protocol_files.load(name), shipped, found())["explanation"]
+    told = claims.row(reading.load(name), shipped, found())["explanation"]
     assert ("our choice" in told) == ours
 
 

@@ -77,10 +77,10 @@ def test_seeds_together():
     ]
     table = pd.DataFrame(rows, columns=names).assign(published_mean=10.0, published_n_runs=5, settings_hash="a")
     other = table.iloc[[0, 1]].assign(settings_hash="b", return_mean=[90.0, 91.0])  # a sample of its own
-    assert "2 seeds of ours have mean 90.5" in curve_comparison.together(pd.concat([table, other]))[1]
+    assert "2 seeds of ours have mean 90.5" in curve_comparison.pooled_seeds(pd.concat([table, other]))[1]
     with pytest.raises(RunError, match="one result of breakout, seed 1, iteration 0"):
-        curve_comparison.together(pd.concat([table, other.assign(settings_hash="a").iloc[[1]]]))
-    breakout, pong, qbert = curve_comparison.together(table)
+        curve_comparison.pooled_seeds(pd.concat([table, other.assign(settings_hash="a").iloc[[1]]]))
+    breakout, pong, qbert = curve_comparison.pooled_seeds(table)
     assert breakout.startswith(
         "- Breakout, iteration 0: 3 seeds of ours have mean 12 and standard deviation 3, 5 published"
     )

@@ -13,7 +13,7 @@ from reproduce.analysis import scores, verdicts
 from reproduce.analysis.collecting import Collected
 from reproduce.analysis.intervals import Interval, Sample
 from reproduce.analysis.verdicts import CANNOT_TELL, NOT_REPRODUCED, NOT_RUN, REPRODUCED
-from reproduce.planning import protocol_files
+from reproduce.planning import reading
 from reproduce.planning.protocol import Claim, Grid, Order, Paper, Protocol, Rank, Score, Tried
 from reproduce.records import published
 
@@ -23,11 +23,23 @@ ENV = "CartPole-v1"
 def rows(values, agent="dqn_cleanrl", environment=ENV, game="", **more):
     """A complete run per value; seeds from 1 on."""
     shared = {
-        "collection": "mine", "agent": agent, "environment": environment, "game": game,
-        "convention": "final_evaluation", "episodes": 10, "window": 0, "window_frames": 0, "frames": 1000,
-        "budget_frames": 1000, "complete": True, "start": "none", "sticky_actions": 0.0, "config_hash": "",
-        "settings_hash": "", "code_sha256": "",
-    }  # fmt: skip
+        "collection": "mine",
+        "agent": agent,
+        "environment": environment,
+        "game": game,
+        "convention": "final_evaluation",
+        "episodes": 10,
+        "window": 0,
+        "window_frames": 0,
+        "frames": 1000,
+        "budget_frames": 1000,
+        "complete": True,
+        "start": "none",
+        "sticky_actions": 0.0,
+        "config_hash": "",
+        "settings_hash": "",
+        "code_sha256": "",
+    }
     return [{**shared, "seed": i, "score": value, **more} for i, value in enumerate(values, start=1)]
 
 
@@ -42,24 +54,46 @@ def found(*runs, curves=()):
 def asked(seeds=4, agents=("dqn_cleanrl", "c51_cleanrl"), environments=(ENV,), **fields):
     grid = Grid(agents=agents, environments=environments, seeds=tuple(range(1, seeds + 1)), budget_frames=1000)
     return Protocol(
-        schema=1, id="mine", title="", paper=Paper(title="", reference="", place=""),
-        score=Score(convention="final_evaluation"), agents={}, grid=(grid,), smoke=(grid,), path=Path(), **fields,
-    )  # fmt: skip
+        schema=1,
+        id="mine",
+        title="",
+        paper=Paper(title="", reference="", place=""),
+        score=Score(convention="final_evaluation"),
+        agents={},
+        grid=(grid,),
+        smoke=(grid,),
+        path=Path(),
+        **fields,
+    )
 
 
 def claim(**fields):
     default = {
-        "id": "c", "agent": "dqn_cleanrl", "metric": "score", "environment": ENV, "published": 100.0,
-        "unit": "return", "place": "Table 1", "rule": "within", "tolerance": 0.2, "why_tolerance": "ours",
-    }  # fmt: skip
+        "id": "c",
+        "agent": "dqn_cleanrl",
+        "metric": "score",
+        "environment": ENV,
+        "published": 100.0,
+        "unit": "return",
+        "place": "Table 1",
+        "rule": "within",
+        "tolerance": 0.2,
+        "why_tolerance": "ours",
+    }
     return Claim(**{**default, **fields})
 
 
 def order(**fields):
     default = {
-        "id": "o", "statement": "C51 is better", "better": "c51_cleanrl", "worse": "dqn_cleanrl", "environment": ENV,
-        "family": "f", "published": 10.0, "place": "Figure 1",
-    }  # fmt: skip
+        "id": "o",
+        "statement": "C51 is better",
+        "better": "c51_cleanrl",
+        "worse": "dqn_cleanrl",
+        "environment": ENV,
+        "family": "f",
+        "published": 10.0,
+        "place": "Figure 1",
+    }
     return Order(**{**default, **fields})
 
 
@@ -107,7 +141,7 @@ def test_with_a_published_spread_the_interval_is_of_both():
     Ours: ten runs of 485 with a deviation of 10.  Pooled: sqrt((2 x 19.73^2 + 9 x 10^2) / 11) = 12.36; t(11) = 2.201;
     12.36 x 2.201 x sqrt(1/3 + 1/10) = 17.91.
     """
-    asked_for = protocol_files.load("cleanrl_classic").claims[0]
+    asked_for = reading.load("cleanrl_classic").claims[0]
     interval = verdicts.difference(asked_for, Sample(485.0, 10.0, 10), Interval(0.0, 0.0))
     assert interval == pytest.approx((485 - 488.69 - 17.91, 485 - 488.69 + 17.91), abs=0.02)
     plain = claim(std=16.11, std_runs=3, std_divisor="n - 1")
@@ -118,12 +152,18 @@ def test_with_a_published_spread_the_interval_is_of_both():
 
 @pytest.mark.parametrize(
     ("id_", "spread", "possible"),
-    [("dqn_cartpole", 19.73, True), ("dqn_acrobot", 8.82, True), ("dqn_mountaincar", 10.39, True),
-     ("c51_cartpole", 25.14, True), ("c51_acrobot", 6.76, True), ("c51_mountaincar", 34.22, False)],
-)  # fmt: skip
+    [
+        ("dqn_cartpole", 19.73, True),
+        ("dqn_acrobot", 8.82, True),
+        ("dqn_mountaincar", 10.39, True),
+        ("c51_cartpole", 25.14, True),
+        ("c51_acrobot", 6.76, True),
+        ("c51_mountaincar", 34.22, False),
+    ],
+)
 def test_what_the_plan_says_of_cleanrls_margins(id_, spread, possible):
     """If our runs spread as theirs: C51 on MountainCar can only be "not reproduced" or "cannot tell"."""
-    one = next(c for c in protocol_files.load("cleanrl_classic").claims if c.id == id_)
+    one = next(c for c in reading.load("cleanrl_classic").claims if c.id == id_)
     low, high = verdicts.difference(one, Sample(one.published, spread, 10), Interval(0, 0))
     assert ((high - low) / 2 <= one.margin) == possible
 
@@ -151,9 +191,13 @@ def test_over_games_every_missing_game_is_named():
     games = ("breakout", "pong", "freeway")
     p = asked(seeds=1, agents=("dqn_nature",), environments=games)
     one = claim(
-        agent="dqn_nature", metric="median_normalized", environment="", normalization="dqn_zoo57_vp0", unit="percent",
+        agent="dqn_nature",
+        metric="median_normalized",
+        environment="",
+        normalization="dqn_zoo57_vp0",
+        unit="percent",
         published=100.0,
-    )  # fmt: skip
+    )
     some = [rows([300.0], "dqn_nature", g, g, start="noop") for g in games[:2]]
     part = verdicts.of_claim(p, one, found(*some))
     assert part.status == CANNOT_TELL and math.isnan(part.ours)
@@ -243,7 +287,7 @@ def test_four_runs_are_tested_together():
 
 # -- what the protocols declare ----------------------------------------------------------------------------------------
 def test_the_orders_of_revisiting_rainbow_are_the_differences_of_its_claims():
-    p = protocol_files.load("revisiting_rainbow")
+    p = reading.load("revisiting_rainbow")
     heights = {(c.agent, c.environment): c.published for c in p.claims}
     axis = {"CartPole-v0": 200.0, "LunarLander-v3": 400.0, "MountainCar-v0": 500.0}
     for o in p.orders:

@@ -13,10 +13,10 @@ from dqn_tf.training.run_dir import read_json
 from reproduce.analysis import claims, collecting
 from reproduce.executing import sweep_status
 from reproduce.places import folder_name
-from reproduce.planning import plan, protocol_files
+from reproduce.planning import plan, reading
 from reproduce.planning.plan import Selection
 from reproduce.planning.protocol import environments, find_environment
-from reproduce.presenting.report import protocols, writing
+from reproduce.presenting.report import requested, writing
 from reproduce.records import runs
 
 MODULE = """
@@ -75,7 +75,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_plan_has_folders_that_runs_know_as_theirs(own: str, tmp_path: Path) -> None:
     """What ``dqn-tf train`` is told is the id; the folder is what records call the environment."""
-    asked = protocol_files.load(str(tmp_path / "mine.toml"))
+    asked = reading.load(str(tmp_path / "mine.toml"))
     folders = tuple(name.format(own) for name in FOLDERS)
     assert environments(asked.grid[0]) == folders
     jobs = plan.make(asked, tmp_path / "runs", Selection()).jobs
@@ -92,7 +92,7 @@ def test_two_environments_of_one_folder_are_refused(own: str, tmp_path: Path) ->
     text = (tmp_path / "mine.toml").read_text()
     (tmp_path / "mine.toml").write_text(text.replace(f'"{own}:own/Pole-v0"]', f'"gym:{own}:Pole-v0"]'))
     with pytest.raises(ConfigError, match="each environment once, and under a name of its own as a folder"):
-        protocol_files.load(str(tmp_path / "mine.toml"))
+        reading.load(str(tmp_path / "mine.toml"))
 
 
 def test_installed_modules_need_no_folder() -> None:
@@ -111,9 +111,9 @@ def test_from_plan_to_report(own: str, tmp_path: Path) -> None:
     found = [runs.load(path) for path in runs.find(home)]
     assert sorted(run.environment for run in found) == sorted(name.format(own) for name in FOLDERS)
     assert {(run.collection, run.name) for run in found} == {("mine", "dqn_classic")}
-    asked = protocol_files.load(str(tmp_path / "mine.toml"))
+    asked = reading.load(str(tmp_path / "mine.toml"))
     outcome = claims.judge(asked, asked.claims[0], collecting.collect([home]))
     assert outcome.status == "held" and outcome.n_environments == 1
-    text = writing.write(tmp_path / "runs", None, protocols.known).read_text()
+    text = writing.write(tmp_path / "runs", None, requested.of_folder).read_text()
     assert folder_name(f"{own}:own/Pole-v0") in text and "not run" not in text
     assert read_json(found[0].path / "config.json")["environment"].startswith(f"gym:{own}:")

@@ -19,7 +19,7 @@ from reproduce.executing import jobs, sweep, sweep_status
 from reproduce.places import ROOT
 from reproduce.planning import job, plan
 from reproduce.planning.plan import Selection
-from reproduce.planning.protocol_files import load
+from reproduce.planning.reading import load
 
 PROTOCOL = """\
 schema = 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from reproduce import places
 from reproduce.planning import cost
 from reproduce.planning.plan import Selection, make
-from reproduce.planning.protocol_files import load
+from reproduce.planning.reading import load
 
 RUNS = Path("runs")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reproduce.planning.protocol_files import load
+from reproduce.planning.reading import load
 
 GOOD = """\
 schema = 1
@@ -114,12 +114,17 @@ WRONG = {
     "steps that fall": (["[10_000, 100_000]", "[20_000, 10_000]"], "key `ranks[1].steps`", "that rise"),
     "an impossible error": (["error = 0.05", "error = 1.0"], "key `ranks[1].error`", "between 0 and 1"),
     "a rank of another game": (['"assault"\npublished', '"pong"\npublished'], "key `ranks[1].environment`", "assault"),
-    "no seeds": (['seeds = [1]\nwhat', "seeds = []\nwhat"], "key `tried[1]`", "at least one"),
-    "an unknown try": (['agents = ["rr_dqn"]\nenvironments = ["Acrobot-v1"]\nseeds = [1]\nwhat',
-                        'agents = ["rr_dqm"]\nenvironments = ["Acrobot-v1"]\nseeds = [1]\nwhat'],
-                       "key `tried[1].agents`", "'rr_dqn'"),
+    "no seeds": (["seeds = [1]\nwhat", "seeds = []\nwhat"], "key `tried[1]`", "at least one"),
+    "an unknown try": (
+        [
+            'agents = ["rr_dqn"]\nenvironments = ["Acrobot-v1"]\nseeds = [1]\nwhat',
+            'agents = ["rr_dqm"]\nenvironments = ["Acrobot-v1"]\nseeds = [1]\nwhat',
+        ],
+        "key `tried[1].agents`",
+        "'rr_dqn'",
+    ),
     "no words": (['what = "a try"', 'what = ""'], "key `tried[1].what`", "Expected words"),
-}  # fmt: skip
+}
 
 
 def test_a_file_that_declares_all_of_it(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reproduce.planning import cost
 from reproduce.planning.plan import Selection, make, parse_shard
-from reproduce.planning.protocol_files import load
+from reproduce.planning.reading import load
 
 RUNS = Path("runs")
 

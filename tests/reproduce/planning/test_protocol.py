@@ -13,11 +13,11 @@ import pytest
 
 from dqn_tf import presets
 from reproduce.places import RESULTS, ROOT
-from reproduce.planning import plan, protocol, protocol_files
+from reproduce.planning import plan, protocol, reading
 from reproduce.planning.plan import Selection
-from reproduce.planning.protocol_files import load
+from reproduce.planning.reading import load
 
-SHIPPED = protocol_files.names()
+SHIPPED = reading.names()
 
 
 def test_which_protocols_there_are():

@@ -12,7 +12,7 @@ import pytest
 from dqn_tf import cli
 from dqn_tf.checks import ConfigError
 from dqn_tf.presets import PRESETS, load
-from reproduce.planning import protocol_files
+from reproduce.planning import reading
 from reproduce.planning.job import Job
 from reproduce.presenting import classic_page
 
@@ -24,7 +24,7 @@ def done(run_dir: Callable[..., Path], tmp_path: Path) -> Callable[..., Job]:
     def make(agent: str, seed: int, final: tuple[float, ...], extra: tuple[str, ...] = ()) -> Job:
         (job,) = (
             j
-            for j in classic_page.jobs(protocol_files.load("classic"), tmp_path / "runs")
+            for j in classic_page.jobs(reading.load("classic"), tmp_path / "runs")
             if (j.preset, j.seed) == (agent, seed)
         )
         run_dir(
@@ -43,7 +43,7 @@ def done(run_dir: Callable[..., Path], tmp_path: Path) -> Callable[..., Job]:
 
 
 def table(folder: Path) -> pd.DataFrame:
-    return classic_page.collect(classic_page.jobs(protocol_files.load("classic"), folder), folder / "cartpole.csv")
+    return classic_page.collect(classic_page.jobs(reading.load("classic"), folder), folder / "cartpole.csv")
 
 
 VECTORS = [name for name in PRESETS if name.endswith("_classic")]  # papers' own have protocols of theirs
@@ -51,9 +51,9 @@ VECTORS = [name for name in PRESETS if name.endswith("_classic")]  # papers' own
 
 def test_the_protocol_has_every_classic_preset_on_five_seeds() -> None:
     assert all(load(name).protocol is None for name in VECTORS)
-    planned = classic_page.jobs(protocol_files.load("classic"), Path("runs"))
+    planned = classic_page.jobs(reading.load("classic"), Path("runs"))
     assert {(j.preset, j.seed) for j in planned} == {(name, seed) for name in VECTORS for seed in range(1, 6)}
-    smoke = classic_page.jobs(protocol_files.load("classic").smoke_version(), Path("runs"))
+    smoke = classic_page.jobs(reading.load("classic").smoke_version(), Path("runs"))
     assert [j.preset for j in smoke] == VECTORS
 
 
@@ -67,13 +67,13 @@ def test_solved_seeds_and_means(done: Callable[..., Job], tmp_path: Path) -> Non
         ["rainbow_classic", 1, 474.0],
         ["rainbow_classic", 2, 475.0],
     ]
-    said = classic_page.page(protocol_files.load("classic"), found).splitlines()
+    said = classic_page.page(reading.load("classic"), found).splitlines()
     lines = {line.split("|")[1].strip(): line for line in said if line.startswith("| `")}
     assert len(lines) == len(VECTORS)
     cells = [cell.strip() for cell in lines["`rainbow_classic`"].split("|")[1:-1]]
     assert cells == ["`rainbow_classic`", "1 of 2", "1 of 2", "2 of 2", "474.5", "474", "475", "–", "–", "–"]
     assert "| 0 of 1 |" in lines["`dqn_classic`"] and "| not run |" in lines["`iqn_classic`"]
-    assert "3 of 65 runs are complete" in classic_page.page(protocol_files.load("classic"), found)
+    assert "3 of 65 runs are complete" in classic_page.page(reading.load("classic"), found)
 
 
 def test_the_last_network_is_told_apart_from_the_best(done: Callable[..., Job], tmp_path: Path) -> None:
@@ -87,9 +87,7 @@ def test_the_last_network_is_told_apart_from_the_best(done: Callable[..., Job], 
     row = table(tmp_path / "runs").iloc[0]
     assert (row["score"], row["last_network"], row["network_frames"]) == (500.0, 20.0, 40_000)
     line = next(
-        x
-        for x in classic_page.page(protocol_files.load("classic"), table(tmp_path / "runs")).splitlines()
-        if "c51" in x
+        x for x in classic_page.page(reading.load("classic"), table(tmp_path / "runs")).splitlines() if "c51" in x
     )
     assert "| 1 of 1 | 0 of 1 |" in line
 
@@ -105,7 +103,7 @@ def test_runs_of_another_machine_stay_while_their_settings_are_asked_for(
     done: Callable[..., Job], tmp_path: Path
 ) -> None:
     csv, page = tmp_path / "cartpole.csv", tmp_path / "classic_results.md"
-    asked = protocol_files.load("classic")
+    asked = reading.load("classic")
     for seed in range(1, 6):
         done("noisy_classic", seed, (490.0,))
     done("c51_classic", 1, (500.0,))
@@ -127,7 +125,7 @@ def test_runs_of_another_machine_stay_while_their_settings_are_asked_for(
 
 def test_runs_from_before_the_presets_became_fused_are_counted_apart(done: Callable[..., Job], tmp_path: Path) -> None:
     """They stay in the table, are named as what they are, and are still missing as runs of today's presets."""
-    asked, csv = protocol_files.load("classic"), tmp_path / "cartpole.csv"
+    asked, csv = reading.load("classic"), tmp_path / "cartpole.csv"
     first, second = (done("noisy_classic", seed, (490.0,)) for seed in (1, 2))
     before = first.config.with_settings(list(classic_page.BEFORE_FUSED))
     assert before.hash != first.config.hash == first.config.with_settings(["execution=fused", *first.settings]).hash
@@ -158,7 +156,7 @@ def test_a_run_here_counts_before_a_row_of_the_table(done: Callable[..., Job], t
 def test_a_run_under_way_is_not_counted(done: Callable[..., Job], tmp_path: Path) -> None:
     (done("c51_classic", 1, (500.0,)).run_dir / "summary.json").unlink()
     assert table(tmp_path / "runs").empty
-    assert "Not run yet" in classic_page.page(protocol_files.load("classic"), table(tmp_path / "runs"))
+    assert "Not run yet" in classic_page.page(reading.load("classic"), table(tmp_path / "runs"))
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,16 +6,17 @@ import pytest
 
 from reproduce.analysis import curve_comparison
 from reproduce.presenting import plots
+from reproduce.presenting.plots import curves
 from reproduce.records import runs
 
 
 def test_moving_average_against_a_slow_twin():
     values = np.random.default_rng(1).normal(size=57)
     slow = [values[max(0, i - 9) : i + 1].mean() for i in range(57)]
-    np.testing.assert_allclose(plots.moving_average(values, 10), slow, atol=1e-12)
-    assert plots.moving_average(np.array([]), 10).tolist() == [] and plots.moving_average(np.array([5.0])).tolist() == [
-        5.0
-    ]
+    np.testing.assert_allclose(curves.moving_average(values, 10), slow, atol=1e-12)
+    assert curves.moving_average(np.array([]), 10).tolist() == [] and curves.moving_average(
+        np.array([5.0]), 10
+    ).tolist() == [5.0]
 
 
 @pytest.fixture

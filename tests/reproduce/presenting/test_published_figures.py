@@ -9,7 +9,7 @@ from dqn_tf import cli
 from reproduce.analysis import collecting, learning_curves
 from reproduce.places import ROOT
 from reproduce.presenting import figure_files, plots, published_figures, run_figures
-from reproduce.presenting.plots import bars, suite
+from reproduce.presenting.plots import aggregates, bars, suite
 from reproduce.records import published
 
 GAMES = ("breakout", "freeway", "pong")
@@ -142,7 +142,7 @@ def test_profile_of_runs_has_a_band_and_of_means_has_none():
         for g, values in (("pong", (10.0, 90.0)), ("breakout", (50.0, 300.0)))
         for v in values
     ]
-    axes = bars.profiles(pd.DataFrame(rows), "x").axes[0]
+    axes = aggregates.profiles(pd.DataFrame(rows), "x").axes[0]
     curve = axes.lines[0]
     share = dict(zip(curve.get_xdata(), curve.get_ydata(), strict=True))
     assert share[0.0] == 100 and share[50.0] == 50 and share[100.0] == 25

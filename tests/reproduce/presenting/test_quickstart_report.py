@@ -9,7 +9,7 @@ import pytest
 
 from dqn_tf import cli
 from reproduce import places
-from reproduce.planning import plan, protocol_files
+from reproduce.planning import plan, reading
 from reproduce.planning.job import Job
 from reproduce.planning.plan import Selection
 from reproduce.presenting import quickstart_report
@@ -115,7 +115,7 @@ def test_the_same_bytes_twice_and_no_path_of_the_machine(recorded, tmp_path):
 
 # -- the command -------------------------------------------------------------------------------------------------------
 def planned_in(tmp_path, selection):
-    return plan.make(protocol_files.load("quickstart"), tmp_path / "runs", selection).jobs
+    return plan.make(reading.load("quickstart"), tmp_path / "runs", selection).jobs
 
 
 @pytest.mark.parametrize(("selection", "whole"), [(Selection(), True), (Selection(seeds=2), False)])

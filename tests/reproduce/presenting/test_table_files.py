@@ -12,7 +12,7 @@ from dqn_tf import cli
 from reproduce import formatting, places
 from reproduce.analysis import collecting, published_summaries, score_aggregates, scores
 from reproduce.presenting import results_folder, score_tables, table_files
-from reproduce.records import published
+from reproduce.records import published, published_conventions
 
 TABLES = places.RESULTS / "tables"
 PUBLISHED = ["published_medians", *(f"published_scores_{kind}" for kind in score_tables.PUBLISHED)]
@@ -64,14 +64,14 @@ def test_published_scores(kind):
         scores_there = published.column(agent, start)
         mine = table.set_index("game")[agent].dropna()
         assert mine.to_dict() == scores_there and len(mine) == games
-    page = score_tables.published_markdown(kind)
+    page = score_tables.published_page(kind)
     assert "no run of ours is in this table" in page
     assert all(f"| {i} | {agent} |" in page for i, agent in enumerate(columns["agent"], start=1))
 
 
 def test_family_columns_are_published_ones_with_their_flags():
     columns = published.family_columns().set_index(["agent", "start"])
-    assert len(columns) == len(published.FAMILY) and set(columns["convention"]) <= set(scores.CONVENTIONS)
+    assert len(columns) == len(published_conventions.FAMILY) and set(columns["convention"]) <= set(scores.CONVENTIONS)
     assert "breakout" not in columns.loc[("IQN", "noop"), "flags"] and "4342" in columns.loc[("IQN", "noop"), "flags"]
     assert columns.loc[("M-DQN", "none"), "flags"] == "partial: 5 games"
     assert columns.loc[("C51", "noop"), "flags"] == "" and columns.loc[("C51", "noop"), "games"] == 57
@@ -82,7 +82,7 @@ def test_family_columns_are_published_ones_with_their_flags():
 # -- ours beside the published -----------------------------------------------------------------------------------------
 def beside(tmp_path, convention, **more):
     table = score_aggregates.per_game(collecting.collect([tmp_path], **more).scores)
-    return score_tables.beside(table[table["convention"] == convention])
+    return score_tables.with_published(table[table["convention"] == convention])
 
 
 def test_only_columns_of_the_same_kind_stand_beside_ours(write, tmp_path):
@@ -91,7 +91,7 @@ def test_only_columns_of_the_same_kind_stand_beside_ours(write, tmp_path):
     rows = score_aggregates.per_game(collecting.collect([tmp_path]).scores).set_index(
         ["agent", "convention"], drop=False
     )
-    found = {key: score_tables.beside(rows.loc[[key]])[1] for key in rows.index}
+    found = {key: score_tables.with_published(rows.loc[[key]])[1] for key in rows.index}
     assert found["dqn_nature", "training_return"].empty and ("dqn_dopamine", "best_checkpoint") not in found
     assert found["dqn_nature", "best_phase"].empty and found["dqn_dopamine", "best_phase"].empty  # of no paper's kind
     nature = found["dqn_nature", "best_checkpoint"]
@@ -125,9 +125,7 @@ def test_other_environments_have_nothing_beside_them(write, tmp_path):
     write("CartPole-v1", preset="dqn_classic", settings=(), frames=100, episodes=((100, 1.0),), evaluations=(1.0,))
     table, sources = beside(tmp_path, "best_checkpoint")
     assert len(table) == 1 and sources.empty
-    page = score_tables.beside_markdown(
-        table, score_aggregates.over_games(pd.DataFrame(columns=list(scores.SCORE_COLUMNS)))
-    )
+    page = score_tables.page(table, score_aggregates.over_games(pd.DataFrame(columns=list(scores.SCORE_COLUMNS))))
     assert "No published column is of this convention" in page and "(no rows)" in page
 
 

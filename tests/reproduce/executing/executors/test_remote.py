@@ -18,7 +18,7 @@ def reach(planned, frames):
 
 def test_a_result_is_taken(job):
     outcome = Outcome(job(), attempts=1)
-    remote.Returns().take(outcome, Outcome(job(), "failed", attempts=2, seconds=3.0, message="why", frames=7))
+    remote.TaskResults().ended(outcome, Outcome(job(), "failed", attempts=2, seconds=3.0, message="why", frames=7))
     assert (outcome.state, outcome.attempts, outcome.message, outcome.frames) == ("failed", 3, "why", 7)
 
 
@@ -37,35 +37,35 @@ def test_a_run_sees_what_its_task_was_assigned(monkeypatch, job):
 @pytest.mark.parametrize("state", ["stopped", "elsewhere"])
 def test_what_ended_early_waits_again(job, state):
     outcome = Outcome(job(), "running")
-    remote.Returns().take(outcome, Outcome(job(), state))
+    remote.TaskResults().ended(outcome, Outcome(job(), state))
     assert outcome.state == "waiting" and outcome.message == "lost: stopped by its node"
 
 
 def test_a_job_that_gets_nowhere_is_given_up(job):
     """Five losses at the same frame; one that got further, or fell behind a checkpoint, starts no new count early."""
-    outcome, returns = Outcome(job()), remote.Returns()
+    outcome, results = Outcome(job()), remote.TaskResults()
     for frames in (100, 200, 150, 200, 200):  # further, further, back, no further, no further
         reach(outcome.job, frames)
-        returns.lost(outcome, "node gone")
+        results.lost(outcome, "node gone")
         assert outcome.state == "waiting"
     for state in ("waiting", "failed"):  # the fifth and sixth at 200
-        returns.lost(outcome, "node gone")
+        results.lost(outcome, "node gone")
         assert outcome.state == state
     assert outcome.message == "lost: 6 times at 200 frames; the last time: node gone"
 
 
 def test_a_job_that_gets_on_is_never_given_up(job):
-    outcome, returns = Outcome(job()), remote.Returns()
+    outcome, results = Outcome(job()), remote.TaskResults()
     for frames in range(1, 50):
         reach(outcome.job, frames)
-        returns.lost(outcome, "preempted")
+        results.lost(outcome, "preempted")
     assert outcome.state == "waiting"
 
 
 def test_lost_after_its_end_is_complete(job, finish):
     outcome = Outcome(job())
     finish(outcome.job)
-    remote.Returns().lost(outcome, "node gone")
+    remote.TaskResults().lost(outcome, "node gone")
     assert outcome.state == "complete" and not outcome.already
 
 

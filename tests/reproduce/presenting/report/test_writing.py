@@ -87,7 +87,7 @@ def known(home: Path, found: collecting.Collected):
         "place": HOSTILE,
         "explanation": HOSTILE,
     }
-    return entries.Asked(
+    return entries.Requested(
         title=f"Title {HOSTILE}",
         paper=HOSTILE,
         planned=[("dqn_dopamine", "breakout", 0), ("dqn_dopamine", "breakout", 7), (HOSTILE, "pong", 0)],
@@ -149,7 +149,7 @@ def test_runs_without_any_iteration(run_dir, tmp_path):
 
 def test_a_run_that_lies_elsewhere_is_named_by_what_it_says(run_dir):
     path = run_dir("anywhere", seed=3)
-    entry = entries.entry(path, path.parent, runs.attempt(path))
+    entry = entries.entry(path, path.parent, runs.load_or_reason(path))
     assert (entry.agent, entry.environment, entry.seed, entry.path) == ("dqn_dopamine", "breakout", 3, "anywhere")
     assert entry.state == "complete" and entry.hours == pytest.approx(90 / 3600)
 

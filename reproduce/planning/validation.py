@@ -17,7 +17,16 @@ Wrong = Callable[[str, object], ConfigError]  # (key in the file, what is wrong 
 
 
 def check(p: Protocol, wrong: Wrong) -> None:
-    """Names that exist, numbers in range, no run twice."""
+    """Refuse a protocol that makes no sense.
+
+    Args:
+        p: the protocol, its types right.
+        wrong: (key in the file, what is wrong with it) -> the error to raise.
+
+    Raises:
+        ConfigError: a name that does not exist, a number out of range, a run that two grids have, a claim that cannot
+            be judged.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", p.id):
         raise wrong("id", f"Expected a plain name of small letters, digits and _, got {p.id!r}.")
     for name in p.agents:

@@ -1,11 +1,12 @@
-"""A process that has imported what runs import, and becomes each of them by a fork: a run begins seconds sooner.
+"""A fork server: a process that has imported what runs import, and forks one of them when asked: seconds sooner.
 
 Importing TensorFlow takes more core time than 10,000 steps of CartPole.  A fork of a process that has imported it, but
 not used it, is as good as a new one: it has its own memory, signals and end, and if it dies, nobody else does.  Its
 program is what is imported, so it is used only while the code on disk is that code; otherwise, or where it is not
 ready yet, runs are started as new processes, as always.  With a GPU it is not used: drivers do not survive a fork.
 
-Started as ``python -P prepared.py``, it reads requests from stdin and writes answers to stdout, a JSON object a line:
+Started as ``python -P fork_server.py``, it reads requests from stdin and writes answers to stdout, one JSON object a
+line:
 
     {"argv": [...], "log": path}   ->   {"pid": N} or {"refused": why}
     (a run has ended)              ->   {"ended": N, "code": as of subprocess.Popen}
@@ -28,16 +29,16 @@ from pathlib import Path
 from typing import Any
 
 ANSWER_SECONDS = 20.0  # a fork takes milliseconds
-LOOK_SECONDS = 0.1  # how often it is looked which runs have ended
+LOOK_SECONDS = 0.1  # between two looks at which runs have ended
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-class Prepared:
-    """The process, as seen by who asks it for runs."""
+class ForkServer:
+    """The server's process, as its client sees it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """environment: of the runs; it is asked only for runs of just this one."""
+        """environment: variables of the runs; ``start`` refuses runs that need others."""
         self._environment, self._ready, self._text = dict(environment), False, b""
         self._codes: dict[int, int] = {}
         self._process = subprocess.Popen(
@@ -53,9 +54,18 @@ class Prepared:
         self._requests, self._answers = self._process.stdin, self._process.stdout.fileno()
         os.set_blocking(self._answers, False)
 
-    def start(self, argv: Sequence[str], log: str, environment: Mapping[str, str]) -> Forked | None:
-        """A run of ``dqn-tf`` with these words, whose output is added to ``log``; None: it must be started as a new
-        process (this one is not ready, its code is not what is on disk any more, or the environment is another)."""
+    def start(self, argv: Sequence[str], log: str, environment: Mapping[str, str]) -> ForkedRun | None:
+        """Fork a run of ``dqn-tf``.
+
+        Args:
+            argv: the words after ``dqn-tf``.
+            log: the file that its output is added to.
+            environment: the variables that the run needs.
+
+        Returns:
+            The run; None: it must be started as a new process (this one is not ready, its code is not what is on disk
+                any more, or ``environment`` is another).
+        """
         self.listen()
         if not self._ready or environment != self._environment:
             return None
@@ -69,7 +79,7 @@ class Prepared:
         if answer is None or "pid" not in answer:
             self._ready = False
             return None
-        return Forked(int(answer["pid"]), self)
+        return ForkedRun(int(answer["pid"]), self)
 
     def listen(self, seconds: float = 0.0) -> dict[str, Any] | None:
         """Read what has been answered; the answer to a request, waited for ``seconds``, or None."""
@@ -110,15 +120,21 @@ class Prepared:
         self._process.stdout.close()
 
 
-class Forked:
+class ForkedRun:
     """A run, with the part of ``subprocess.Popen``'s interface that jobs.py uses."""
 
-    def __init__(self, pid: int, prepared: Prepared) -> None:
-        self.pid, self._prepared = pid, prepared
+    def __init__(self, pid: int, server: ForkServer) -> None:
+        """Refer to a run that was forked.
+
+        Args:
+            pid: its process number.
+            server: what forked it, and learns of its end.
+        """
+        self.pid, self._server = pid, server
 
     def poll(self) -> int | None:
         """The exit code, or None."""
-        return self._prepared.code(self.pid)
+        return self._server.code(self.pid)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it has not ended."""
@@ -130,7 +146,17 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end.  Raises subprocess.TimeoutExpired."""
+        """Wait for its end.
+
+        Args:
+            timeout: seconds; None: without a limit.
+
+        Returns:
+            The exit code, as of ``subprocess.Popen``.
+
+        Raises:
+            TimeoutExpired: of ``subprocess``.
+        """
         end = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
             if end is not None and time.monotonic() > end:
@@ -163,28 +189,40 @@ def main() -> None:
     _say({"ready": True})
     running: set[int] = set()
     requests = b""
-    while True:
-        readable, _, _ = select.select([0], [], [], LOOK_SECONDS)
-        if readable:
-            read = os.read(0, 65536)
-            if not read:
-                return
-            requests += read
-        while b"\n" in requests:
-            line, requests = requests.split(b"\n", 1)
-            if determinism.code_digest() != code:
+    while (read := _read_requests()) is not None:
+        *lines, requests = (requests + read).split(b"\n")
+        for line in lines:
+            if determinism.code_digest() == code:
+                running.add(_fork(json.loads(line)))
+            else:
                 _say({"refused": "the code has changed"})
-                continue
-            pid = os.fork()
-            if pid == 0:
-                _become(json.loads(line))
-            running.add(pid)
-            _say({"pid": pid})
-        for pid in list(running):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                running.discard(pid)
-                _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+        _tell_ended(running)
+
+
+def _read_requests() -> bytes | None:
+    """What has come from stdin, after a short wait; None at its end."""
+    readable, _, _ = select.select([0], [], [], LOOK_SECONDS)
+    if not readable:
+        return b""
+    return os.read(0, 65536) or None
+
+
+def _fork(request: dict[str, Any]) -> int:
+    """Fork a run, and tell its process number."""
+    pid = os.fork()
+    if pid == 0:
+        _become(request)
+    _say({"pid": pid})
+    return pid
+
+
+def _tell_ended(running: set[int]) -> None:
+    """Tell the exit codes of runs that have ended, and take these out of ``running``."""
+    for pid in list(running):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            running.discard(pid)
+            _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
 def _import_everything() -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from dqn_tf import fields
 from dqn_tf.checks import ConfigError, unknown
 from reproduce.places import PROTOCOLS
-from reproduce.planning import protocol_checks
+from reproduce.planning import validation
 from reproduce.planning.protocol import (
     SCHEMA,
     Agent,
@@ -36,10 +36,17 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Protocol:
-    """A protocol by name, or from the file ``name`` if it ends in ".toml".
+    """A protocol by name, or from a file.
 
-    Raises ConfigError: unknown name, malformed TOML, an unknown, missing or ill-typed key, or names in it that do not
-    exist; with file, line, key and the nearest names.
+    Args:
+        name: one of ``names()``, or a path that ends in ".toml".
+
+    Returns:
+        The protocol, checked.
+
+    Raises:
+        ConfigError: unknown name, malformed TOML, an unknown, missing or ill-typed key, or names in it that do not
+            exist; with file, line, key and the nearest names.
     """
     path = Path(name) if name.endswith(".toml") else PROTOCOLS / f"{name}.toml"
     if not name.endswith(".toml") and name not in names():
@@ -87,7 +94,7 @@ class _Reader:
         }
         rest = {k: v for k, v in data.items() if k not in tables}
         protocol = self.read(Protocol, {**rest, **tables}, "", made={*tables, "path"}, own={"path"})
-        protocol_checks.check(protocol, self.wrong)
+        validation.check(protocol, self.wrong)
         return protocol
 
     def table(self, cls: type[T], data: dict[str, Any], name: str) -> T:

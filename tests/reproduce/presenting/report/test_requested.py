@@ -6,7 +6,7 @@ import pytest
 
 from reproduce import places
 from reproduce.analysis import collecting
-from reproduce.presenting.report import protocols, writing
+from reproduce.presenting.report import requested, writing
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def sweep(run_dir, tmp_path):
 
 
 def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
-    found = protocols.known(sweep, collecting.collect([sweep]))
+    found = requested.of_folder(sweep, collecting.collect([sweep]))
     (claim,) = found.claims
     assert claim["status"] == "not run" and "CartPole-v1 4 of 5" in claim["explanation"] and claim["ours"] is None
     assert len(found.planned) == 5 and "Breakout gets" in found.deviations[0]["what"]
-    assert "5 runs: 4 complete, 1 not run." in writing.make(sweep, protocols.known)
-    assert "4 runs: 4 complete." in writing.make(sweep / "dqn_classic", protocols.known)  # no word of the plan
+    assert "5 runs: 4 complete, 1 not run." in writing.make(sweep, requested.of_folder)
+    assert "4 runs: 4 complete." in writing.make(sweep / "dqn_classic", requested.of_folder)  # no word of the plan
 
     run_dir(
         "quickstart/dqn_classic/CartPole-v1/seed_5",
@@ -46,17 +46,17 @@ def test_a_claim_is_not_judged_before_its_runs_are_there(sweep, run_dir):
         environment="CartPole-v1",
         final=(400.0,),
     )
-    (claim,) = protocols.known(sweep, collecting.collect([sweep])).claims
+    (claim,) = requested.of_folder(sweep, collecting.collect([sweep])).claims
     assert (claim["status"], claim["ours"]) == ("held", pytest.approx((4 * 495 + 400) / 5))
     assert claim["published"] == 475.0
 
 
 def test_a_damaged_plan_is_said_and_the_rest_is_shown(sweep):
     (sweep / "plan.csv").write_text("agent\n")
-    text = writing.make(sweep, protocols.known)
+    text = writing.make(sweep, requested.of_folder)
     assert "not readable: Expected the columns" in text and "4 runs: 4 complete." in text
 
 
 def test_a_folder_without_a_plan_has_no_protocol(sweep):
     (sweep / "plan.csv").unlink()
-    assert protocols.known(sweep, collecting.collect([sweep])) is None
+    assert requested.of_folder(sweep, collecting.collect([sweep])) is None

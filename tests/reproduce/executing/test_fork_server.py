@@ -1,4 +1,4 @@
-"""Runs that are forks of a prepared process, beside runs that are processes of their own."""
+"""Runs that are forks of one process that has imported everything, beside runs that are processes of their own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from dqn_tf.training.run_dir import read_json
 from dqn_tf.training.verify import differences
 from reproduce.executing import jobs
+from reproduce.executing.fork_server import ForkedRun, ForkServer
 from reproduce.executing.jobs import Outcome
-from reproduce.executing.prepared import Forked, Prepared
 from reproduce.places import ROOT
 from reproduce.planning.job import Job
 
@@ -29,35 +29,35 @@ def environment_of(job: Job) -> dict[str, str]:
     return {name: value for name, value in jobs.environment(job).items() if name != "PYTEST_CURRENT_TEST"}
 
 
-def ready(prepared: Prepared) -> Prepared:
+def ready(server: ForkServer) -> ForkServer:
     """As soon as it is."""
     end = time.monotonic() + 120
-    while not prepared._ready and time.monotonic() < end:
-        prepared.listen(0.5)
-    assert prepared._ready
-    return prepared
+    while not server._ready and time.monotonic() < end:
+        server.listen(0.5)
+    assert server._ready
+    return server
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Iterator[Prepared]:
+def server() -> Iterator[ForkServer]:
     named = {"label": "", "preset": "dqn_classic", "environment": "CartPole-v1", "seed": 1, "frames": 400}
-    made = Prepared(environment_of(Job(**named, run_dir=Path("none"))))
+    made = ForkServer(environment_of(Job(**named, run_dir=Path("none"))))
     yield ready(made)
     made.close()
 
 
-def start(prepared: Prepared, job: Job) -> Forked:
+def start(server: ForkServer, job: Job) -> ForkedRun:
     job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-    process = prepared.start(job.arguments, str(job.log), environment_of(job))
+    process = server.start(job.arguments, str(job.log), environment_of(job))
     assert process is not None
     return process
 
 
 def test_the_bytes_and_the_record_are_those_of_a_process_of_its_own(
-    prepared: Prepared, job: Callable[..., Job], tmp_path: Path
+    server: ForkServer, job: Callable[..., Job], tmp_path: Path
 ) -> None:
     forked, alone = (job(settings=QUICK, run_dir=tmp_path / name) for name in ("forked", "alone"))
-    assert start(prepared, forked).wait(120) == 0
+    assert start(server, forked).wait(120) == 0
     outcome = Outcome(alone)
     jobs.start(outcome)
     assert outcome.process.wait(120) == 0
@@ -68,22 +68,22 @@ def test_the_bytes_and_the_record_are_those_of_a_process_of_its_own(
     assert "Complete" in forked.log.read_text() or "complete" in forked.log.read_text()
 
 
-def test_one_that_is_killed_takes_nobody_with_it(prepared: Prepared, job: Callable[..., Job], tmp_path: Path) -> None:
+def test_one_that_is_killed_takes_nobody_with_it(server: ForkServer, job: Callable[..., Job], tmp_path: Path) -> None:
     long = job(settings=QUICK, frames=10_000_000, run_dir=tmp_path / "long")
     short = job(settings=QUICK, run_dir=tmp_path / "short")
-    victim, other = start(prepared, long), start(prepared, short)
+    victim, other = start(server, long), start(server, short)
     assert victim.pid != other.pid and victim.poll() is None
     victim.kill()
     assert victim.wait(60) == -signal.SIGKILL
     assert other.wait(120) == 0
-    assert start(prepared, job(settings=QUICK, seed=2, run_dir=tmp_path / "next")).wait(120) == 0
+    assert start(server, job(settings=QUICK, seed=2, run_dir=tmp_path / "next")).wait(120) == 0
 
 
-def test_exit_codes_are_those_of_the_command(prepared: Prepared, job: Callable[..., Job], tmp_path: Path) -> None:
-    wrong = start(prepared, job(settings=["batch_size=0"], run_dir=tmp_path / "wrong"))
+def test_exit_codes_are_those_of_the_command(server: ForkServer, job: Callable[..., Job], tmp_path: Path) -> None:
+    wrong = start(server, job(settings=["batch_size=0"], run_dir=tmp_path / "wrong"))
     assert wrong.wait(60) == jobs.REFUSED
     stopped = job(settings=QUICK, frames=10_000_000, run_dir=tmp_path / "stopped")
-    process = start(prepared, stopped)
+    process = start(server, stopped)
     while not (stopped.run_dir / "episodes.csv").exists():
         time.sleep(0.1)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -92,16 +92,16 @@ def test_exit_codes_are_those_of_the_command(prepared: Prepared, job: Callable[.
     assert process.wait(120) == 128 + signal.SIGTERM and list((stopped.run_dir / "checkpoints").iterdir())
 
 
-def test_another_environment_is_a_process_of_its_own(prepared: Prepared, job: Callable[..., Job]) -> None:
+def test_another_environment_is_a_process_of_its_own(server: ForkServer, job: Callable[..., Job]) -> None:
     planned = job()
-    assert prepared.start(planned.arguments, str(planned.log), {**environment_of(planned), "X": "1"}) is None
+    assert server.start(planned.arguments, str(planned.log), {**environment_of(planned), "X": "1"}) is None
 
 
 def test_code_that_has_changed_is_not_what_was_imported(job: Callable[..., Job], tmp_path: Path) -> None:
     """The process refuses, and the run is started from the code on disk."""
     shutil.copytree(ROOT / "dqn_tf", tmp_path / "code" / "dqn_tf", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**environment_of(job()), "PYTHONPATH": str(tmp_path / "code")}
-    changed = ready(Prepared(environment))
+    changed = ready(ForkServer(environment))
     try:
         with open(tmp_path / "code" / "dqn_tf" / "rng.py", "a") as file:
             file.write("# another version\n")
@@ -114,7 +114,7 @@ def test_code_that_has_changed_is_not_what_was_imported(job: Callable[..., Job],
 
 def test_runs_stop_when_the_process_is_gone(job: Callable[..., Job], tmp_path: Path) -> None:
     planned = job(settings=QUICK, frames=10_000_000)
-    own = ready(Prepared(environment_of(planned)))
+    own = ready(ForkServer(environment_of(planned)))
     process = start(own, planned)
     while not (planned.run_dir / "episodes.csv").exists():
         time.sleep(0.1)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reproduce.places import ROOT
-from reproduce.planning import plan, protocol_files
+from reproduce.planning import plan, reading
 from reproduce.planning.plan import Selection
-from reproduce.planning.protocol_files import load
+from reproduce.planning.reading import load
 
 GOOD = """\
 schema = 1
@@ -294,4 +294,4 @@ def test_prose_and_claims_are_no_part_of_what_a_sweep_is(mine):
 def test_protocols_are_part_of_the_package(tmp_path):
     """They are found beside the code, wherever it was installed."""
     shutil.copytree(ROOT / "reproduce", tmp_path / "reproduce")
-    assert sorted(p.stem for p in (tmp_path / "reproduce" / "protocols").iterdir()) == protocol_files.names()
+    assert sorted(p.stem for p in (tmp_path / "reproduce" / "protocols").iterdir()) == reading.names()
