@@ -69,9 +69,6 @@ def fits(annotation: object, value: object) -> bool:
     Args:
         annotation: without alternatives.
         value: to be checked.
-
-    Returns:
-        True or False.
     """
     if annotation is type(None) or annotation is None:
         return value is None

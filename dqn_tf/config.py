@@ -59,7 +59,9 @@ class AgentConfig:
     value: Expected | Categorical | Quantile | ImplicitQuantile | FQF | ValueFamily = setting(
         Expected(), doc="how the return is represented and regressed"
     )
-    bootstrap: Greedy | Double | Munchausen | TargetRule = setting(Greedy(), doc="what the target backs up")
+    bootstrap: Greedy | Double | Munchausen | TargetRule = setting(
+        Greedy(), doc="target rule: the policy over next actions"
+    )
     replay: Uniform | Prioritized | PrioritizedRank | SamplingRule = setting(Uniform(), doc="experience replay")
     storage: Storage = setting(Storage(), doc="what the replay holds, how, and where", inside="replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")

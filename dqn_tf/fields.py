@@ -207,8 +207,7 @@ def from_json(cls: type[T], data: Json, path: str = "") -> T:
 
 
 def _taken_apart(cls: type[T], data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[str, dict[str, Any]]]]:
-    """JSON without what belongs to fields that stand inside others; and for each such field, inside which, and its
-    JSON."""
+    """JSON without the fields that are stored inside others; and of each such field the outer field, and its JSON."""
     apart: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, inside in _inside(cls).items():
         outer = data.get(inside)

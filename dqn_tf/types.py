@@ -1,4 +1,4 @@
-"""The few records that pass between the parts, and nothing else.
+"""The records that pass between the parts.
 
 Axes: B batch, A actions, N atoms or quantiles, H W C image (rows, columns, channels).
 Words: a *frame* is one emulator frame, a *step* one agent decision (``frame_skip`` frames), an *update* one
@@ -36,7 +36,7 @@ Array: TypeAlias = np.ndarray
 
 
 class StepType(enum.IntEnum):
-    """Where a time step stands in the agent's episode (which a life loss may end before the game does)."""
+    """The place of a time step in the agent's episode (which a lost life may end before the game does)."""
 
     FIRST = 0
     MID = 1
@@ -231,7 +231,7 @@ class Monitored(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """The only clocks in the system: how many there were so far.
+    """The only clocks of a run: numbers so far.
 
     Attributes:
         frames: of the emulator.

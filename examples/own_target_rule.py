@@ -1,4 +1,4 @@
-"""A target rule of one's own: Expected SARSA, which backs up what the agent will do instead of the best it could do.
+"""A target rule of your own: Expected SARSA, whose target follows the agent's own policy instead of the greedy one.
 
     python examples/own_target_rule.py runs/expected_sarsa --frames 20000
 

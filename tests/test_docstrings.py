@@ -3,7 +3,7 @@
 Of a public function, method or constructor
 
 - with two or more parameters (``self`` and ``cls`` do not count) every parameter is named under ``Args:``, and what it
-  returns is described under ``Returns:``, ``Yields:`` or by a first line that begins with "Returns";
+  returns is described under ``Returns:``, ``Yields:`` or by a first line that begins with "Returns" or "Whether";
 - every error class that its own body raises is named under ``Raises:``, ``expect`` included, which raises ConfigError.
 
 A public NamedTuple of three or more fields has every field under ``Attributes:``.
@@ -125,7 +125,7 @@ def described(sources: dict[str, str]) -> dict[str, list[Described]]:
     out: dict[str, list[Described]] = {}
     for path, source in sources.items():
         for name, doc, node in public_functions(ast.parse(source)):
-            result = bool(section(doc, "Returns") or section(doc, "Yields") or doc.startswith("Returns "))
+            result = bool(section(doc, "Returns") or section(doc, "Yields") or doc.startswith(("Returns ", "Whether ")))
             each = Described(
                 place=f"{path}:{node.lineno} {name}",
                 node=node,

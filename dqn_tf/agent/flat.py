@@ -109,8 +109,11 @@ class Flat:
 
     @contextlib.contextmanager
     def in_place_of_variables(self) -> Iterator[list[Any]]:
-        """Graph code: within, the networks read the vectors.  Gives the tensors that stand for theta, in the order of
-        the online network's variables: gradients are taken with respect to them."""
+        """Graph code: a context in which the networks read the vectors.
+
+        Yields:
+            theta as tensors, in the order of the online network's variables, to take gradients with respect to.
+        """
         places = {}
         for group in self.groups:
             for variables, vector in ((group.online, group.theta), (group.target, group.theta_target)):

@@ -24,9 +24,6 @@ def supports(agent: AgentConfig, observation: ObservationSpec) -> bool:
     Args:
         agent: the agent.
         observation: of its environment.
-
-    Returns:
-        True or False.
     """
     plain = type(agent.network) is MLP and type(agent.layers) is Dense and type(agent.value) is Expected
     one_stream = isinstance(agent.head, Single) and agent.head.bias == "per_output"

@@ -96,8 +96,11 @@ class GymnasiumEnvironment:
         self.spec = EnvironmentSpec(ObservationSpec(observations.shape, "float32", mask_size=size), names, 1)
 
     def _source_of_masks(self) -> legal.Source:
-        """Where its masks are.  Only a reset tells: that of the first episode, whose answer is kept for then; of
-        further objects of the same id it is known."""
+        """Where its masks are, which only the answer to a reset shows.
+
+        So episode 0 is reset here, and the answer is kept until that episode begins.  Further objects of the same id
+        take what was found.
+        """
         if (known := legal.known_source(self.env_id)) is not None:
             return known
         try:
@@ -257,7 +260,7 @@ class GymnasiumEnvironment:
         self._answers_sha.update(_numbers(*numbers))
 
     def _fail(self, error: Exception | SystemExit, where: str) -> NoReturn:
-        """Say whose error it is, where it came and what it says."""
+        """Raise EnvironmentFault, with the environment, the place and the words of the error."""
         whose = f"{self.env_id}{'' if self.training else ', in an evaluation'}, {where}"
         innermost = traceback.extract_tb(error.__traceback__)[-1].filename
         wrong = str(error) if isinstance(error, InvalidAnswer) else unpacked_wrongly(error, innermost)

@@ -118,8 +118,10 @@ def _check_honored(name: str, game: str, match: re.Match[str]) -> None:
 
 
 def own_settings(name: str) -> tuple[int, float] | None:
-    """(frame skip, probability of a sticky action) that Gymnasium's id itself stands for; None if it is none.  A frame
-    skip of 1 is what wrappers that skip expect, and is given as theirs, 4."""
+    """(frame skip, probability of a sticky action) of an id of Gymnasium's; None of any other name.
+
+    A frame skip of 1 is meant for a wrapper that skips four frames, and is given as 4.
+    """
     match = _GYM_NAME.match(name.strip().lower())
     if match is None or match["version"] not in _STICKY:
         return None

@@ -124,9 +124,6 @@ def same(one: TimeStep, other: TimeStep) -> bool:
     Args:
         one: an answer.
         other: another one.
-
-    Returns:
-        True or False.
     """
     if one.mask is None or other.mask is None:
         return one.mask is other.mask

@@ -48,7 +48,7 @@ class Worker:
         return self._environments[0].spec
 
     def step(self) -> None:
-        """What ``command`` says, for each environment in order."""
+        """Carry out ``command`` for each environment, in order."""
         shared = self._shared
         for index, environment in zip(self._indices, self._environments, strict=True):
             command = int(shared.command[index])

@@ -134,7 +134,7 @@ class RawFrames:
 
 
 class BitFrames:
-    """Frames of bool as bits, eight to a byte: whatever ``compression`` says, they take no less otherwise."""
+    """Frames of bool as bits, eight to a byte: for any ``compression``, as nothing is smaller."""
 
     def __init__(self, capacity: int, shape: tuple[int, ...]) -> None:
         """

@@ -3,7 +3,7 @@
 Paper: Schaul et al. 2016, "Prioritized Experience Replay" (arXiv 1511.05952), section 3.3, equation (1), and
 algorithm 1:
 
-    p_i  = |delta_i| + epsilon                           (the value family says what stands for |delta_i|)
+    p_i  = |delta_i| + epsilon                           (or what the value family takes for |delta_i|)
     P(i) = p_i^alpha / sum_k p_k^alpha,
     w_i:   importance.py,
     a new transition enters with the largest p seen so far (1 at first).

@@ -3,8 +3,8 @@
 One *row* holds one frame and the transition that starts there: the action, its (n-step) return and discount, and
 ``ahead``, the number of rows to the frame of s_t (0: no transition starts here, as at the end of an episode or while
 the n-step return is still open).  ``age`` is how many earlier frames belong to this frame's stack (0 at the start of
-an episode).  ``mask``, where the environment tells it, is which actions are legal there.  Rows are
-numbered from 0, without end; row i lies in slot i % capacity.
+an episode).  ``mask``, of environments that have masks, is the actions that are legal there.
+Rows are numbered from 0, without end; row i lies in slot i % capacity.
 """
 
 from __future__ import annotations

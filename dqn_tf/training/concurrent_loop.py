@@ -211,7 +211,7 @@ class ConcurrentLoop:
         return record
 
     def _store(self) -> None:
-        """What was kept aside goes to the replay, in the environments' order."""
+        """Store the steps that were kept aside in the replay, environment after environment."""
         run, clock = self.run, time.perf_counter()
         for feed in self._feeds:
             feed.flush(run.replay)
@@ -248,11 +248,11 @@ class ConcurrentLoop:
         return self.updater.pause_seconds()
 
     def state(self) -> dict[str, Any]:
-        """See ``Loop.state``.  In mid-period it tells how far each side has come, and what is kept aside."""
+        """See ``Loop.state``.  In mid-period it also has the steps that are kept aside, and the updates made."""
         self._wait_by(self.updater.pause)
         return {
             **self.run.state(),
-            # Left out where it says nothing: digests stay what they were.
+            # Left out where it is false, so that older digests stay as they were.
             **({"waits": True} if self._at_barrier else {}),
             "environment": self.environments.state(),
             "feeds": [feed.state() for feed in self._feeds],

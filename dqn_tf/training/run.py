@@ -221,7 +221,7 @@ class _Session:
             if frames - self._saved_frames >= self.options.checkpoint_frames:
                 self._save(loop, stop)
         scores = iterations.final_scores(loop.run, each_step)
-        # ``stop.check``, not ``each_step``: the learner is another one meanwhile, so nothing may be saved.
+        # ``stop.check``, not ``each_step``: the learner holds the best network now, so nothing may be saved.
         best_scores = iterations.best_scores(loop.run, stop.check) if loop.run.best else None
         self._save(loop, stop)
         found = self._finish(loop, scores, best_scores)
