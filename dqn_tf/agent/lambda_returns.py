@@ -8,7 +8,7 @@ code (mttga/purejaxql@47af6d7, pqn_atari.py, _compute_targets):
 
 backwards over the T steps of a rollout; the action at s_t+1 may have been a random one, and G goes on all the same.
 
-Symbols: r_t = r_t, gamma_t (0 where the value ends) = discount_t, max_a' Q(s_t+1, a') = next_values, lambda =
+Symbols: r_t = r_t, gamma_t (0 at termination) = discount_t, max_a' Q(s_t+1, a') = next_values, lambda =
 ``trace_decay``.  Q is the network that acted: its values are those that the actions were chosen by.
 """
 

@@ -246,7 +246,7 @@ def test_states_of_earlier_versions_are_restored(misbehaving: Name) -> None:
     assert other.state()["digest"] == state["digest"]
 
 
-def test_after_an_episode_begun_anew_states_are_exact_again(misbehaving: Name) -> None:
+def test_after_an_abandoned_episode_states_are_exact_again(misbehaving: Name) -> None:
     one, other = (GymnasiumEnvironment(misbehaving("Walk"), seed=1) for _ in range(2))
     played(one, 30)
     other.abandon_episode(one.state())
