@@ -68,6 +68,7 @@ def add_results(parser: Parser, count: Count) -> None:
     _classic(part("classic", "Add the complete runs of `dqn-tf reproduce classic` to results/classic/ and docs/."))
     _quickstart(part("quickstart", "Report on the runs of `dqn-tf reproduce quickstart`: table, plots, summary."))
     _independent(part("independent", "Compare our equations with RLax's and Tianshou's; write docs/independent.md."))
+    part("programs", "Compare updates of presets with what their authors' programs gave; write docs/independent.md.")
     _env_restore(part("env-restore", "Prove that Atari environments save and restore exactly; takes minutes."), count)
 
 

@@ -23,6 +23,7 @@ def results(arguments: argparse.Namespace) -> int:
         "classic": _classic,
         "quickstart": _quickstart,
         "independent": _independent,
+        "programs": _programs,
         "env-restore": _env_restore,
         None: _everything,
     }
@@ -149,6 +150,15 @@ def _independent(arguments: argparse.Namespace) -> int:
 
     places.checkout("tests/independent/, the scripts that ask both libraries,")
     library_comparison.measure(arguments.rlax.absolute(), arguments.tianshou.absolute())
+    return _told(docs_pages.write(places.ROOT / "docs"))
+
+
+def _programs(arguments: argparse.Namespace) -> int:
+    from reproduce.checking import program_comparison
+    from reproduce.presenting import docs_pages
+
+    places.checkout("tests/independent/, the programs' answers,")
+    program_comparison.measure()
     return _told(docs_pages.write(places.ROOT / "docs"))
 
 

@@ -1,12 +1,22 @@
-"""docs/independent.md: this project's equations beside those of RLax and Tianshou, on the same random numbers."""
+"""docs/independent.md: this project's equations beside those of RLax and Tianshou, on the same random numbers; and
+whole updates beside those of three programs in PyTorch."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from reproduce import formatting
+from reproduce.checking import program_comparison
 from reproduce.checking.library_comparison import FOUND
 from reproduce.checking.library_ideas import IDEAS, PRECISIONS, A, B, N
+
+# What each program is, and what of it was called.
+PROGRAMS = {
+    "dqn_minatar": "the DQN of MinAtar's authors: QNetwork and train of `examples/dqn.py`, kenjyoung/MinAtar@4241f24",
+    "dqn_cleanrl": "CleanRL's DQN: the update of `cleanrl/dqn.py`, vwxyzjn/cleanrl@fe8d8a03, torch's loss and Adam",
+    "c51_cleanrl": "CleanRL's C51: the update of `cleanrl/c51.py`, its projection and clipped cross-entropy",
+}
 
 
 def page() -> str:
@@ -41,4 +51,33 @@ The answers of both libraries are kept in `tests/independent/`, and the tests co
 `dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have the libraries.
 
 Rank-based prioritized replay is not compared, as neither library has it.
+{_programs()}"""
+
+
+def _programs() -> str:
+    """The section of the programs."""
+    found: dict[str, Any] = json.loads(program_comparison.FOUND.read_text())
+    rows = [
+        {
+            "preset": f"`{row['agent']}`",
+            "compared": f"{row['numbers']:,} {row['quantity']}",
+            "largest": formatting.number(row["largest"]),
+            "float32": f"{row['largest_difference']:.1e}",
+            "with": PROGRAMS[row["agent"]],
+        }
+        for row in found["differences"]
+    ]
+    columns = {"preset": "preset", "compared": "compared", "largest": "largest number", "float32": "float32"}
+    return f"""
+## Whole updates, beside the authors' programs
+
+The same weights, batches and settings went into presets and into the programs that they follow, in PyTorch
+{found["versions"]["torch"]}, for {found["updates"]} updates: network, target, loss, gradient and optimizer
+at once, in float32, where both sides round. Each line has the largest absolute difference. Of large variables
+every k-th number was kept.
+
+{formatting.markdown(rows, {**columns, "with": "with"})}
+The programs' answers are kept in `tests/independent/torch.npz`, `tests/independent/torch_answers.py` is what was run,
+and `tests/independent/test_torch.py` also shows that another setting of the preset would be seen. To compare again:
+`dqn-tf results programs`.
 """
