@@ -20,7 +20,7 @@ def read(folder: Path, table: str) -> pd.DataFrame:
     tables = []
     for file in sorted(folder.rglob(f"{table}.csv")):
         config = json.loads((file.parent / "config.json").read_text())
-        agent, game = config["preset"], config["environment"].partition(":")[2]
+        agent, game = config["preset"], config["environment"].removeprefix("ale:").removeprefix("gym:")
         tables.append(pd.read_csv(file).assign(agent=agent, game=game, seed=config["seed"]))
     if not tables:
         raise SystemExit(f"Expected runs in {folder}, found no {table}.csv.")
@@ -36,7 +36,8 @@ def curves(episodes: pd.DataFrame, bins: int = 40) -> pd.DataFrame:
 
 def picture(means: pd.DataFrame, file: Path) -> None:
     """A panel per game and a line per agent: the mean over seeds, and their range."""
-    facets = {"col": "game", "col_wrap": 3, "facet_kws": {"sharey": False}}
+    columns = min(3, means["game"].nunique())
+    facets = {"col": "game", "col_wrap": columns, "facet_kws": {"sharey": False}}
     sns.relplot(means, x="frames", y="return_raw", hue="agent", kind="line", errorbar=("pi", 100), **facets).savefig(
         file
     )

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
-# "Revisiting Rainbow" on classic control: fifteen agents, four environments. LunarLander needs the extra box2d.
+# "Revisiting Rainbow" on classic control: fifteen agents, four environments. LunarLander (the extra box2d)
+# comes with the environment dev, which this makes.
 #   reproduce/revisiting_rainbow.sh [--smoke] [--dry-run] [--jobs N] [--shard i/n] ...     docs/reproduce.md
-exec "$(dirname "${BASH_SOURCE[0]}")/protocol.sh" revisiting_rainbow "$@"
+DQN_TF_KIND=${DQN_TF_KIND:-dev} exec "$(dirname "${BASH_SOURCE[0]}")/protocol.sh" revisiting_rainbow "$@"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import dqn_tf
 
@@ -66,6 +67,20 @@ def test_results_are_read_and_drawn(tmp_path: Path) -> None:
     assert said[0].split()[:5] == ["agent", "game", "seed", "frames", "train_return_mean"]
     assert len(said) - 2 == sum(len(p.read_text().splitlines()) - 1 for p in published.rglob("iterations.csv"))
     assert (tmp_path / "returns.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_episode_of_minatar_is_drawn(tmp_path: Path) -> None:
+    """And is not black: minatar's own pictures hold numbers between 0 and 1.  The curve of the run is drawn, too."""
+    settings = ["min_replay_steps=100", "execution=interleaved", "execution.xla=none", "evaluation.final_episodes=1"]
+    config = dqn_tf.make_config("dqn_minatar", "minatar:breakout", frames=120, settings=settings)
+    dqn_tf.train(config, tmp_path / "run", dqn_tf.Options(progress=False))
+    said = run("watch_minatar.py", tmp_path / "run", "--out", tmp_path / "boards.png")
+    assert said.startswith("minatar:breakout: ") and "drawn" in said
+    picture = np.asarray(Image.open(tmp_path / "boards.png").convert("RGB"))
+    bricks = (np.abs(picture.astype(int) - (193, 202, 243)).max(axis=2) <= 2).sum()  # of three rows on each board
+    assert bricks > 1_000
+    said = run("read_results.py", tmp_path / "run", "--out", tmp_path / "returns.png")
+    assert said.splitlines()[1].split()[:3] == ["dqn_minatar", "minatar:breakout", "0"]
 
 
 def test_curves_are_means_within_a_run_and_a_stretch_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:

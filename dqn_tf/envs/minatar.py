@@ -77,15 +77,15 @@ class MinAtarEnvironment:
 
     def _make(self) -> Any:
         try:
-            import minatar
-        except ImportError as error:
+            from minatar import Environment
+        except ImportError as error:  # also where a minatar.py of the user's stands before the package
             raise checks.ConfigError(
                 f"Expected the package minatar for `minatar:{self.game}`, got: {error}. Install it: pip install "
                 "'dqn_tf[minatar]'"
             ) from error
         ramping = self.protocol.difficulty_ramping
         name = "seaquest" if self.game == OLD else self.game
-        board = minatar.Environment(name, self.protocol.sticky_probability, ramping)
+        board = Environment(name, self.protocol.sticky_probability, ramping)
         if self.game == OLD:
             board.env = seaquest_old.game()(ramping)
         return board
