@@ -25,7 +25,12 @@ FOUND = RESULTS / "independent" / "programs.json"
 
 
 class Updates(NamedTuple):
-    """What twenty updates made.  losses [20]; changes: for each variable, how far each of its numbers has moved."""
+    """What twenty updates made.
+
+    Attributes:
+        losses: [20], one for each update.
+        changes: for each variable, how far its numbers have moved; of large variables every k-th number.
+    """
 
     losses: np.ndarray
     changes: list[np.ndarray]
@@ -49,13 +54,28 @@ def answers() -> dict[str, np.ndarray]:
 
 
 def theirs(name: str) -> Updates:
-    """The updates of the program behind the preset ``name``; of large variables every k-th number."""
+    """The updates of an author's program, as they are kept.
+
+    Args:
+        name: the preset that follows it, a key of LAYOUT in torch_answers.py.
+
+    Returns:
+        Losses and changes, float32.
+    """
     count = len(script().LAYOUT[name][2])
     return Updates(answers()[f"{name}/loss"], [answers()[f"{name}/change/{i}"] for i in range(count)])
 
 
 def ours(name: str, **changes: Any) -> Updates:
-    """The same of the preset, with other values of its agent if any are given."""
+    """The same updates by a preset.
+
+    Args:
+        name: the preset.
+        changes: other values of fields of its agent.
+
+    Returns:
+        Losses, float64, and changes, float32.
+    """
     from dqn_tf.agent.learner import Learner  # and TensorFlow, which a page of documentation does not need
 
     batch, actions, _ = script().LAYOUT[name]
@@ -79,7 +99,14 @@ def ours(name: str, **changes: Any) -> Updates:
 
 
 def compare(name: str) -> list[dict[str, Any]]:
-    """The largest differences of losses and of weights' changes, beside the largest such numbers."""
+    """Our updates beside theirs.
+
+    Args:
+        name: the preset.
+
+    Returns:
+        A row for the losses and one for the changes of weights: how many numbers, the largest, the largest difference.
+    """
     mine, other = ours(name), theirs(name)
     pairs = {
         "losses": (mine.losses, other.losses),

@@ -13,9 +13,9 @@ from reproduce.checking.library_ideas import IDEAS, PRECISIONS, A, B, N
 
 # What each program is, and what of it was called.
 PROGRAMS = {
-    "dqn_minatar": "the DQN of MinAtar's authors: QNetwork and train of `examples/dqn.py`, kenjyoung/MinAtar@4241f24",
-    "dqn_cleanrl": "CleanRL's DQN: the update of `cleanrl/dqn.py`, vwxyzjn/cleanrl@fe8d8a03, torch's loss and Adam",
-    "c51_cleanrl": "CleanRL's C51: the update of `cleanrl/c51.py`, its projection and clipped cross-entropy",
+    "dqn_minatar": "the DQN of MinAtar's authors: QNetwork and train of examples/dqn.py, kenjyoung/MinAtar@4241f24",
+    "dqn_cleanrl": "CleanRL's DQN: the update of cleanrl/dqn.py, vwxyzjn/cleanrl@fe8d8a03, torch's loss and Adam",
+    "c51_cleanrl": "CleanRL's C51: the update of cleanrl/c51.py, its projection and clipped cross-entropy",
 }
 
 
