@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from peers import CAPACITY, Meter, versions
+from peers_meter import CAPACITY, Meter, versions
 
 from dqn_tf import bench, determinism, make_config
 

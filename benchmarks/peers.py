@@ -5,76 +5,19 @@
 Nothing of a peer is copied or changed: each is called through its own entry point, and its steps and updates are
 counted by wrapping the functions that make them.  All do the same work: Breakout, 84 x 84 x 4, batch 32, frame skip 4,
 one update for each 4 steps, a replay of 100,000, learning under way, epsilon 0.01 where the agent has an epsilon; or
-CartPole-v1, two hidden layers of 128 or 512, batch 128, epsilon 0.1, the rest alike.
+CartPole-v1, two hidden layers of 128 or 512, batch 128, epsilon 0.1, the rest alike; or MinAtar's Breakout, batch 32,
+one update for each step, epsilon 0.1; or Atari 100k's data-efficient Rainbow on Breakout, one update for each step.
 They train until they are killed, in the current folder.  Python 3.7 can read this file.
 """
 
 import importlib
 import json
-import mmap
 import os
 import runpy
 import sys
-import threading
-import types
 
-CAPACITY, LEARNING_STARTS = 100_000, 2_000
-PACKAGES = "torch jax jaxlib flax tensorflow tensorflow-cpu stable-baselines3 dopamine-rl dm-haiku gym gymnasium ale-py"
-
-
-class Meter:
-    """Counts agent steps and updates where another process can read them: a file of two float64 numbers."""
-
-    def __init__(self, path):
-        with open(path, "r+b") as file:
-            self.counts = memoryview(mmap.mmap(file.fileno(), 0)).cast("d")
-        self.lock = threading.Lock()
-
-    def step(self, number=1.0):
-        """``number`` agent steps are made."""
-        with self.lock:
-            self.counts[0] += number
-
-    def update(self, *_):
-        """An update is made."""
-        with self.lock:
-            self.counts[1] += 1
-
-    def before(self, owner, name, count):
-        """Have ``count(self, *arguments)`` called before each call of a method.
-
-        Args:
-            owner: the class.
-            name: its method.
-            count: called with what the method is called with.
-        """
-        method = getattr(owner, name)
-
-        def counted(self, *arguments, **named):
-            count(self, *arguments)
-            return method(self, *arguments, **named)
-
-        setattr(owner, name, counted)
-
-
-def versions():
-    """Which releases of what matters are installed here."""
-    try:
-        from importlib.metadata import PackageNotFoundError, version
-    except ImportError:  # Python 3.7
-        from pkg_resources import DistributionNotFound as PackageNotFoundError
-        from pkg_resources import get_distribution
-
-        def version(name):
-            return get_distribution(name).version
-
-    found = {"python": "%d.%d" % sys.version_info[:2]}
-    for name in PACKAGES.split():
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            pass
-    return found
+import peers_dopamine
+from peers_meter import CAPACITY, LEARNING_STARTS, Meter, versions
 
 
 def register_games():
@@ -147,7 +90,7 @@ def stable_baselines3(_, meter):
 
 
 def cleanrl_cartpole(script, width):
-    """vwyxzjn/cleanrl: dqn.py or dqn_jax.py by its command line, with hidden layers of another width.
+    """vwxyzjn/cleanrl: dqn.py or dqn_jax.py by its command line, with hidden layers of another width.
 
     Args:
         script: its file.
@@ -200,31 +143,26 @@ def stable_baselines3_cartpole(width):
     return run
 
 
-def dopamine(agent):
-    """google/dopamine: the package, with the settings file of the checkout (the package leaves them out)."""
+def minatar(threads):
+    """kenjyoung/MinAtar: its authors' DQN, by its command line, with PyTorch's ``threads``; 0: as many as it takes.
+
+    Its constants say that epsilon falls to 0.1 within 100,000 frames; here within one, so that it acts as it will then.
+    """
 
     def run(root, meter):
-        # It imports OpenAI's baselines, which it does not declare and this run does not call.
-        for name in ("baselines", "baselines.common", "baselines.common.atari_wrappers"):
-            sys.modules.setdefault(name, types.ModuleType(name))
-        sys.modules["baselines.common"].atari_wrappers = sys.modules["baselines.common.atari_wrappers"]
-        from dopamine.discrete_domains import atari_lib, run_experiment
-        from dopamine.jax.replay_memory import replay_buffer
+        import torch
+        from torch.optim import optimizer
 
-        meter.before(atari_lib.AtariPreprocessing, "step", lambda *_: meter.step())
-        meter.before(replay_buffer.ReplayBuffer, "sample", meter.update)
-        whose = "JaxRainbowAgent" if agent == "rainbow" else "JaxDQNAgent"
-        settings = [
-            "atari_lib.create_atari_environment.game_name = 'Breakout'",
-            "%s.min_replay_history = %d" % (whose, LEARNING_STARTS),
-            "%s.epsilon_decay_period = 1" % whose,
-            "ReplayBuffer.max_capacity = %d" % CAPACITY,
-        ]
-        if agent != "dqn":
-            settings.append("PrioritizedSamplingDistribution.max_capacity = %d" % CAPACITY)
-        gin = os.path.join(root, "dopamine", "jax", "agents", agent, "configs", agent + ".gin")
-        run_experiment.load_gin_configs([gin], settings)
-        run_experiment.create_runner(os.path.join(os.getcwd(), "run")).run_experiment()
+        if threads:
+            torch.set_num_threads(threads)
+        sys.path[:0] = [root, os.path.join(root, "examples")]
+        environment = importlib.import_module("minatar").Environment
+        optimizer.register_optimizer_step_post_hook(meter.update)
+        meter.before(environment, "act", lambda *_: meter.step())
+        program = importlib.import_module("dqn")
+        program.FIRST_N_FRAMES, program.NUM_FRAMES, program.REPLAY_START_SIZE = 1, 10**9, LEARNING_STARTS
+        sys.argv = ["dqn.py", "--game", "breakout"]
+        program.main()
 
     return run
 
@@ -295,9 +233,14 @@ RUN = {
     "cleanrl_jax-cartpole_512": cleanrl_cartpole("dqn_jax.py", 512),
     "sb3-cartpole": stable_baselines3_cartpole(128),
     "sb3-cartpole_512": stable_baselines3_cartpole(512),
-    "dopamine-dqn": dopamine("dqn"),
-    "dopamine-rainbow": dopamine("rainbow"),
-    "dopamine-full_rainbow": dopamine("full_rainbow"),
+    "dopamine-dqn": peers_dopamine.atari("dqn"),
+    "dopamine-rainbow": peers_dopamine.atari("rainbow"),
+    "dopamine-full_rainbow": peers_dopamine.atari("full_rainbow"),
+    "minatar-one_thread": minatar(1),
+    "minatar-default": minatar(0),
+    "dopamine-minatar": peers_dopamine.minatar(0),
+    "dopamine-minatar_128": peers_dopamine.minatar(128),
+    "dopamine-der": peers_dopamine.data_efficient,
     "dqn_zoo-dqn": dqn_zoo("dqn"),
     "dqn_zoo-rainbow": dqn_zoo("rainbow"),
     "fast_dqn-dqn": fast_dqn(0),

@@ -30,6 +30,11 @@ def memory(pid: int) -> int:
     return _rollup(pid, "Pss")
 
 
+def resident(pid: int) -> int:
+    """Resident bytes, shared pages counted whole."""
+    return _rollup(pid, "Rss")
+
+
 def own_memory(pid: int) -> int:
     """Resident bytes that are no file's: what a process asked for, whoever else has the same libraries loaded."""
     return _rollup(pid, "Anonymous")

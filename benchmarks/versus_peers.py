@@ -7,7 +7,9 @@
 DIR/NAME is a virtual environment, or a checkout, of each peer (docs/speed.md says what to install); a peer without them
 is left out, and said to be.  The work: Breakout, 84 x 84 x 4, batch 32, frame skip 4, one update for each 4 steps,
 learning under way; ``cartpole`` and ``cartpole_512``: CartPole-v1, two hidden layers of 128 or 512, batch 128, one
-update for each 4 steps, epsilon 0.1, frames are steps.  DIR of --before is a checkout of an earlier dqn_tf with its
+update for each 4 steps, epsilon 0.1, frames are steps; ``minatar``: MinAtar's Breakout, batch 32, one update for each
+step, epsilon 0.1, frames are steps; ``der``: data-efficient Rainbow of Atari 100k on Breakout, batch 32, one update for
+each step of four frames.  DIR of --before is a checkout of an earlier dqn_tf with its
 environment in .venv, which does the work too, in the first of the modes or interleaved.
 
 All programs of one kind of work are started, one after the other, brought to learning, and stopped (SIGSTOP).  Then, in
@@ -15,8 +17,9 @@ each round, each of them goes on for a few seconds, alone.  What a shared machin
 alike, and a ratio is of neighbors in time.  "others" is what the rest of the machine used, in cores: keep it idle.
 All of them are in memory at once, 7 GB for ``dqn``.
 
-    frames/s    16 (CartPole: 4) for each update in those seconds, all rounds together; lowest and highest round
-    steps       for each update, from the first round to the last: 4, if the work was the same
+    frames/s    16 (CartPole and ``der``: 4, MinAtar: 1) for each update in those seconds, all rounds together; lowest
+                and highest round
+    steps       for each update, from the first round to the last: 4 (MinAtar and ``der``: 1), if the work was the same
     cores       that were busy with it
     peak        memory, workers included, pages that are shared counted once
     of floor    frames/s beside what this machine's matrix-product and emulation rates would allow dqn_tf's update
@@ -71,6 +74,16 @@ OURS: dict[str, dict[str, tuple[str, list[str]]]] = {
         "dqn_tf, two threads": ("dqn_classic", [*WIDE, "execution=fused", "execution.xla=none", "execution.threads=2"]),
         "dqn_tf interleaved": ("dqn_classic", [*WIDE, *ONE_BY_ONE]),
     },
+    "minatar": {
+        "dqn_tf": ("dqn_minatar", []),
+        "dqn_tf, no XLA": ("dqn_minatar", ["execution.xla=none"]),
+        "dqn_tf interleaved": ("dqn_minatar", ONE_BY_ONE),
+    },
+    "der": {
+        "dqn_tf der": ("der", []),
+        "dqn_tf der_paper": ("der_paper", []),
+        "dqn_tf der_paper, fused": ("der_paper", ["execution=fused", "execution.xla=none", "execution.threads=2"]),
+    },
     "replay": {
         "dqn_tf": ("dqn_nature", []),
         "dqn_tf, compressed replay": ("dqn_nature", ["replay.compression=delta"]),
@@ -83,6 +96,8 @@ PEERS = {
     "rainbow": ["cleanrl-rainbow", "dopamine-rainbow", "dopamine-full_rainbow", "dqn_zoo-rainbow"],
     "cartpole": ["cleanrl_jax-cartpole", "cleanrl-cartpole", "sb3-cartpole"],
     "cartpole_512": ["cleanrl_jax-cartpole_512", "cleanrl-cartpole_512", "sb3-cartpole_512"],
+    "minatar": ["minatar-one_thread", "minatar-default", "dopamine-minatar", "dopamine-minatar_128"],
+    "der": ["dopamine-der"],
     "replay": [],
 }
 CHECKOUTS = {"cleanrl_jax": "cleanrl"}  # of programs that share one
@@ -301,11 +316,11 @@ def _checkout(project: str, options: argparse.Namespace) -> Path:
 
 
 def _environment(work: str) -> str:
-    return "CartPole-v1" if work.startswith("cartpole") else "breakout"
+    return {"minatar": "minatar:breakout", "cartpole": "CartPole-v1"}.get(work.partition("_")[0], "breakout")
 
 
 def _frames_per_update(work: str) -> int:
-    return 4 if work.startswith("cartpole") else 16
+    return {"minatar": 1, "cartpole": 4, "der": 4}.get(work.partition("_")[0], 16)
 
 
 def _settings(work: str, name: str) -> dict[str, Any]:

@@ -133,8 +133,10 @@ def _commands() -> dict[str, tuple[Call, Add]]:
 
 # -- commands: each imports what it needs, so that a wrong word is answered at once ------------------------------------
 def _train(arguments: argparse.Namespace) -> int:
-    from dqn_tf import envs
+    from dqn_tf import envs, lazy_tf
     from dqn_tf.api import make_config
+
+    lazy_tf.LEAN = True
 
     config = make_config(
         arguments.preset,
@@ -180,9 +182,11 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    from dqn_tf import lazy_tf
     from dqn_tf.training.evaluation import cut_off_words
     from dqn_tf.training.rescore import evaluate
 
+    lazy_tf.LEAN = True
     result = evaluate(
         arguments.run_dir,
         arguments.episodes,
@@ -265,8 +269,10 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    from dqn_tf import lazy_tf
     from dqn_tf.api import make_config
 
+    lazy_tf.LEAN = True
     config = make_config(arguments.preset, arguments.environment, seed=0, frames=10**9, settings=arguments.settings)
     from dqn_tf import plain_json
     from dqn_tf.bench import measure, table

@@ -12,6 +12,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from dqn_tf import lean
+
+LEAN = False  # whether TensorFlow comes without what only other programs use (lean.py); the command dqn-tf says so
+
 os.environ["KERAS_BACKEND"] = "tensorflow"  # also where the environment says otherwise
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # GPUs by the numbers that nvidia-smi gives (memory.py)
 _LOUD = int(os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")) < 2
@@ -20,7 +24,8 @@ _LOUD = int(os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")) < 2
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    with contextlib.nullcontext() if _LOUD or "tensorflow" in sys.modules else _silence():
+    new = "tensorflow" not in sys.modules
+    with _silence() if new and not _LOUD else contextlib.nullcontext(), lean.imports(new and LEAN):
         import tensorflow
 
         tensorflow.config.list_physical_devices()

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from dqn_tf import envs
+from dqn_tf import envs, lean
 from dqn_tf import lazy_tf as tf
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
@@ -270,7 +270,7 @@ class Watch:
             say: called with a warning, once.
         """
         self._rows, self._say, self._warned = _rows(config), say, False
-        self._needed = config.agent.storage.compression != "none"
+        self._needed, self._begins = config.agent.storage.compression != "none", True
 
     def check(self, ring: Ring) -> None:
         """Look at the memory that is left.
@@ -280,6 +280,11 @@ class Watch:
         Raises:
             Shortage: less than ``RESERVE`` is left; that is enough to save the run.
         """
+        if self._begins:  # what compilation needed is not needed any more
+            self._begins = False
+            lean.release_heap()
+            if tf.LEAN:
+                lean.release_code()
         if not self._needed or len(ring) < MEANINGFUL_ROWS:
             return
         (have, whose), each = available(), ring.frames.bytes_per_frame + column_bytes(ring.spec)

@@ -233,6 +233,7 @@ def _import_everything() -> None:
     import dqn_tf.training.run  # noqa: F401
     from dqn_tf import lazy_tf
 
+    lazy_tf.LEAN = True
     _ = lazy_tf.keras
     import ale_py  # noqa: F401
     import gymnasium  # noqa: F401

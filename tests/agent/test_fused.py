@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent import host
+from dqn_tf.agent import compiled, host
 from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.dueling import Dueling
@@ -171,6 +173,42 @@ def test_images(dtype: str, tiny_agent: Callable[..., Any]) -> None:
     assert_close(plain.parameters.state(), fused.parameters.state())
     state = batch(7, spec.observation.shape, dtype).transitions.s_t[0]
     np.testing.assert_allclose(fused.act(state), plain.act(state), rtol=2e-3, atol=2e-5)
+
+
+def test_where_tensorflow_has_no_direct_way_the_trace_is_called(
+    pair: Callable[..., tuple[Learner, FusedLearner]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release that has moved the module: the same bits."""
+    observation, direct = batch(3).transitions.s_t[0], pair(layers=Noisy())[1]
+    told, q_values = learn(direct, 2), direct.act(observation, 5)
+    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", None)
+    monkeypatch.delattr(importlib.import_module("tensorflow.python.eager"), "context")
+    traced, usual = pair(layers=Noisy())[1], []
+    kind = type(traced._update._compiled.trace)
+    call = kind.__call__
+    with monkeypatch.context() as counting:
+        counting.setattr(kind, "__call__", lambda *given: usual.append(1) or call(*given))
+        for name, value in learn(traced, 2)._asdict().items():
+            assert np.array_equal(value, getattr(told, name)), name
+        assert np.array_equal(traced.act(observation, 5), q_values)
+        assert len(usual) == 3  # two updates and an action
+        learn(direct, 1, first=2)
+        assert len(usual) == 3
+    learn(traced, 1, first=2)
+    states = direct.parameters.state(), traced.parameters.state()
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_trace_without_its_name_is_called_too() -> None:
+    """A release whose traces have no ``_inference_function``; results are flat, as the direct way returns them."""
+
+    class Trace:
+        structured_outputs, captured_inputs = [0, (1,)], ()
+
+        def __call__(self, *tensors: int) -> Any:
+            return [sum(tensors), (-sum(tensors),)]
+
+    assert compiled._direct(Trace())(1, 2) == [3, -3]
 
 
 def test_a_pass_by_hand() -> None:
