@@ -288,7 +288,7 @@ class GymnasiumEnvironment:
 
     def close(self) -> None:
         """Release the environment.  Nothing may be called afterwards."""
-        self._env.close()
+        making.close(self._env, self.env_id)
 
     # -- save and restore ----------------------------------------------------------------------------------------------
     def state(self) -> State:

@@ -61,6 +61,9 @@ class LegalActions:
         """
         self.source, self._actions = source, num_actions
         self._method = _method(env) if source == "method" else None
+        self._env = env.unwrapped
+        self._space = getattr(self._env, "action_space", None)
+        self._size, self._declared = getattr(self._space, "n", None), str(self._space)
 
     def read(self, info: Any, terminated: bool = False) -> np.ndarray | None:
         """The mask that belongs to an answer.
@@ -74,8 +77,11 @@ class LegalActions:
 
         Raises:
             InvalidAnswer: there is none, or one where there was none at the first reset; another length or type; or
-                no action is legal.
+                no action is legal; or the environment has other actions than it had.
         """
+        space = getattr(self._env, "action_space", None)
+        if space is not self._space or getattr(space, "n", None) != self._size:
+            self._compare(space)
         if self.source == "none":
             if _has_mask(info):
                 raise InvalidAnswer(
@@ -84,6 +90,16 @@ class LegalActions:
                 )
             return None
         return np.ones(self._actions, bool) if terminated else self._checked(self._given(info))
+
+    def _compare(self, space: Any) -> None:
+        """Of an action space that is another object, or has another size, than when the environment was made."""
+        if str(space) != self._declared:
+            raise InvalidAnswer(
+                f"expected the actions that the environment was made with, {self._declared}, got {space} as its "
+                "action_space: a network has an output for each action, and cannot get others in mid-run. Make all "
+                "actions that there ever are, and say by masks which are legal"
+            )
+        self._space = space
 
     def _given(self, info: Any) -> Any:
         if self._method is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import gymnasium
@@ -38,9 +39,22 @@ def make(env_id: str, drawing: bool, most_steps: int | None) -> Any:
     try:
         _check_reset(env, env_id)
     except checks.ConfigError:
-        env.close()
+        close(env, env_id)
         raise
     return env
+
+
+def close(env: Any, env_id: str) -> None:
+    """Release an environment.  Where its close() raises, nothing is lost: a RuntimeWarning says so.
+
+    Args:
+        env: of Gymnasium's interface.
+        env_id: its id, for the warning.
+    """
+    try:
+        env.close()
+    except (Exception, SystemExit) as error:
+        warnings.warn(f"{env_id}: its close() raised {describe_error(error)}", RuntimeWarning, stacklevel=3)
 
 
 def _check_reset(env: Any, env_id: str) -> None:
@@ -66,6 +80,16 @@ def check_spaces(env: Any, env_id: str) -> tuple[gymnasium.spaces.Box, gymnasium
         ConfigError: they are of another kind.
     """
     observations, actions = getattr(env, "observation_space", None), getattr(env, "action_space", None)
+    for name, space in (("observation_space", observations), ("action_space", actions)):
+        if space is None:
+            raise checks.ConfigError(
+                f"Expected {name} of `{env_id}`, got none. Declare it when the environment is made: self.{name} = ..."
+            )
+    if 0 in (getattr(observations, "shape", None) or ()):
+        raise checks.ConfigError(
+            f"Expected observations of one number at least for `{env_id}`, got {observations}: nothing can be told "
+            "apart by none. Of an environment without states make one that always shows the same number."
+        )
     if isinstance(observations, gymnasium.spaces.Dict | gymnasium.spaces.Tuple):
         raise checks.ConfigError(
             f"Expected observations that are one array for `{env_id}`, got {observations}. Give a function that makes "

@@ -12,17 +12,17 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dqn_tf import envs, rng
 from dqn_tf.agent.exploration import random_action
-from dqn_tf.checks import ConfigError, EnvironmentFault, InexactRestore
-from dqn_tf.envs import legal
+from dqn_tf.checks import ConfigError, EnvironmentFault
 from dqn_tf.envs.classic import GymnasiumEnvironment
 from dqn_tf.envs.registered import describe_error
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
+from dqn_tf.envs.trial_comparisons import Script, compare, restore, take_turns
 from dqn_tf.types import StepType, TimeStep
 
 STEPS = 600  # of each of the three objects, at most
@@ -54,15 +54,6 @@ class Trial(NamedTuple):
     broken: str | None
     alone: str | None
     remarks: tuple[str, ...]
-
-
-class _Script(NamedTuple):
-    """The script as one object played it, its answers, and the object's state in its middle."""
-
-    answers: list[tuple[int, int, TimeStep]]  # episode, step in it, answer
-    actions: list[int | None]  # None: reset
-    middle: int  # how many answers had come
-    state: dict[str, Any]
 
 
 def examine(
@@ -168,16 +159,19 @@ def report(environment: str, arguments: Sequence[str]) -> tuple[int, str]:
 
 
 def _repeat_script(
-    first: _Script, make: Callable[[], GymnasiumEnvironment], opened: list[GymnasiumEnvironment], name: str
+    first: Script, make: Callable[[], GymnasiumEnvironment], opened: list[GymnasiumEnvironment], name: str
 ) -> tuple[str | None, str | None]:
     """A second and a third object play the script: ``alone`` and ``broken`` of the ``Trial``."""
     alone = _another(make, opened)
-    broken = _compare(first, opened[-1], name)
+    broken = compare(first, opened[-1], name)
     if broken is None:
         while opened:
             opened.pop().close()
         opened.append(make())
-        broken = _restore(first, opened[0], name)
+        broken = restore(first, opened[0], name)
+    if broken is None and alone is None:
+        opened.append(make())
+        broken = take_turns(first, opened[0], opened[1], name)
     return alone, broken
 
 
@@ -192,7 +186,7 @@ def _another(make: Callable[[], GymnasiumEnvironment], opened: list[GymnasiumEnv
     return None
 
 
-def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) -> _Script:
+def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) -> Script:
     """Random actions; episodes that last are left for the next one, so that several begin."""
     stream, began = rng.Stream(0, "trial/actions"), time.perf_counter()
     answers: list[tuple[int, int, TimeStep]] = []
@@ -215,64 +209,11 @@ def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) 
         spent = max(made / steps, (time.perf_counter() - began) / seconds)
         if spent < 0.7 and (step == MIDDLE or over):
             middle, state = len(answers), environment.state()
-    return _Script(answers, actions, middle, state)
-
-
-def _compare(first: _Script, other: GymnasiumEnvironment, name: str) -> str | None:
-    """Play the script on another object; in which way it is no function of seed and actions, if it is none."""
-    found = _difference(first, other, 0)
-    if found is None:
-        return None
-    episode, step, what = found
-    if (episode, step) == (0, 0):
-        return (
-            f"Two objects of {name} that were reset with the same seed began differently: reset() does not draw from "
-            "its seed. Begin it with super().reset(seed=seed), and draw from self.np_random."
-        )
-    return (
-        f"Two objects of {name} that got the same seeds and the same actions parted in episode {episode}, step {step}: "
-        f"{what}. Something else decides: a generator that reset() does not seed, the clock, another program."
-    )
-
-
-def _restore(first: _Script, other: GymnasiumEnvironment, name: str) -> str | None:
-    """Restore a new object in the middle of the script; what is kept from episode to episode, if anything."""
-    try:
-        other.restore(first.state)
-        found = _difference(first, other, first.middle)
-    except InexactRestore:
-        found = (int(first.state["episode"]), 0, "it was not the same when it was played again")
-    if found is None:
-        return None
-    return (
-        f"An object of {name} that had not played the earlier episodes played a later one differently (episode "
-        f"{found[0]}: {found[2]}): it keeps something from episode to episode, as a level, a counter, or a generator "
-        "that reset() does not seed."
-    )
-
-
-def _difference(first: _Script, other: GymnasiumEnvironment, start: int) -> tuple[int, int, str] | None:
-    """Where (episode, step) and in what ``other``, playing the script from there on, first answers differently."""
-    script = list(zip(first.answers, first.actions, strict=True))[start:]
-    for (episode, step, expected), action in script:
-        got = other.reset() if action is None else other.step(action)
-        if got.observation.tobytes() != expected.observation.tobytes():
-            return episode, step, f"it showed {_short(got.observation)} and {_short(expected.observation)}"
-        if got.reward != expected.reward:
-            return episode, step, f"it paid {got.reward} and {expected.reward}"
-        if not legal.same(got, expected):
-            return episode, step, f"it allowed {got.mask} and {expected.mask}"
-        if got._replace(mask=None)[3:] != expected._replace(mask=None)[3:]:
-            return episode, step, "one ended, the other went on or ended otherwise"
-    return None
-
-
-def _short(observation: np.ndarray) -> str:
-    return np.array2string(observation, threshold=6, edgeitems=3, separator=", ").replace("\n", "")
+    return Script(answers, actions, middle, state)
 
 
 # -- what is odd, and allowed ------------------------------------------------------------------------------------------
-def _remarks(environment: GymnasiumEnvironment, first: _Script) -> Iterator[str]:
+def _remarks(environment: GymnasiumEnvironment, first: Script) -> Iterator[str]:
     yield from _of_observations(environment, np.stack([t.observation for _, _, t in first.answers]))
     yield from _of_episodes(environment, first)
     yield from _of_answers(environment)
@@ -290,7 +231,7 @@ def _of_observations(environment: GymnasiumEnvironment, seen: np.ndarray) -> Ite
         yield "Observations outside of the bounds of observation_space were seen. They are taken as they come."
 
 
-def _of_episodes(environment: GymnasiumEnvironment, first: _Script) -> Iterator[str]:
+def _of_episodes(environment: GymnasiumEnvironment, first: Script) -> Iterator[str]:
     ends = [(step, answer) for _, step, answer in first.answers if answer.step_type == StepType.LAST]
     limit = environment.time_limit
     if limit:
@@ -311,9 +252,14 @@ def _of_episodes(environment: GymnasiumEnvironment, first: _Script) -> Iterator[
 
 def _of_answers(environment: GymnasiumEnvironment) -> Iterator[str]:
     """A reset and a step more, past the checks."""
+    if environment.spec.num_actions == 1:
+        yield "It has one action only: there is nothing to choose, and nothing to learn but values."
     if environment.masks_from:
         yield f"Which actions are legal it tells by {environment.masks_from}: no other one is taken or learned from."
-    before, after, reward = environment.unchecked_answers()
+    try:
+        before, after, reward = environment.unchecked_answers()
+    except (Exception, SystemExit) as error:
+        raise EnvironmentFault(f"{environment.env_id}, an episode more: it raised {describe_error(error)}") from error
     arrays = isinstance(before, np.ndarray) and isinstance(after, np.ndarray)
     if arrays and np.shares_memory(before, after):
         yield "Its observations are one array that it writes to again. That is allowed: they are copied here."

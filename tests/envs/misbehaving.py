@@ -248,6 +248,27 @@ class Stateful(Walk):  # pays a little more for ever, without showing it
         return reward + self.total
 
 
+class GlobalSeed(Walk):  # the generator that all objects share, seeded anew by each reset
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        random.seed(seed)
+        return super().reset(seed=seed)
+
+    def pay(self, reward: float) -> Any:
+        return reward + random.random()
+
+
+class SharedClock(Walk):  # an attribute of the class, put back by each reset
+    clock = 0
+
+    def reset(self, **k: Any) -> Any:
+        type(self).clock = 0
+        return super().reset(**k)
+
+    def pay(self, reward: float) -> Any:
+        type(self).clock += 1
+        return float(self.clock)
+
+
 # -- errors ------------------------------------------------------------------------------------------------------------
 class Crash(Walk):
     def obs(self) -> Any:
@@ -295,6 +316,57 @@ class Twice(Walk):  # licences for two
 
     def close(self) -> None:
         type(self).there -= 1
+
+
+class CloseRaises(Walk):
+    def close(self) -> None:
+        raise OSError("the port does not answer")
+
+
+class RaisesOnZero(Walk):  # with the seed that the trial's last reset has
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        if seed == 0:
+            raise ValueError("a seed above 0 is wanted")
+        return super().reset(seed=seed)
+
+
+# -- other spaces ------------------------------------------------------------------------------------------------------
+class MoreActions(Walk):
+    def step(self, action: Any) -> Any:
+        answer = super().step(action)
+        if self.now:
+            self.action_space = spaces.Discrete(3)
+        return answer
+
+
+class MoreActionsInPlace(Walk):
+    def __init__(self) -> None:
+        super().__init__()
+        self.action_space = spaces.Discrete(2)
+
+    def step(self, action: Any) -> Any:
+        answer = super().step(action)
+        if self.now:
+            self.action_space.n = np.int64(3)
+        return answer
+
+
+class SpacesAnew(Walk):  # equal ones: taken
+    @property
+    def action_space(self) -> Any:  # type: ignore[override]
+        return spaces.Discrete(2)
+
+
+class NoNumbers(Walk):
+    observation_space = spaces.Box(-1, 1, (0,), np.float32)
+
+
+class NoActionSpace(Walk):
+    action_space = None
+
+
+class OneAction(Walk):
+    action_space = spaces.Discrete(1)
 
 
 # -- drawing -----------------------------------------------------------------------------------------------------------

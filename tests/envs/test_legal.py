@@ -179,4 +179,4 @@ def test_the_trial_plays_legal_actions_and_compares_masks() -> None:
     played = trial._play_script(one, 40, 9.0)
     wrong = [(e, s, t._replace(mask=~t.mask if s == 2 else t.mask)) for e, s, t in played.answers]
     other = GymnasiumEnvironment(doors().removeprefix("gym:"), 0, "trial")
-    assert "it allowed" in str(trial._compare(played._replace(answers=wrong), other, "x"))
+    assert "it allowed" in str(trial.compare(played._replace(answers=wrong), other, "x"))

@@ -19,6 +19,8 @@ BROKEN = {
     "Curriculum": r"had not played the earlier episodes played a later one differently .* keeps something from episode",
     "OwnSeed": r"had not played the earlier episodes played a later one differently",
     "Stateful": r"had not played the earlier episodes played a later one differently",
+    "GlobalSeed": r"played in turns disturbed each other \(episode 0, step 1: it paid .*\): they share something",
+    "SharedClock": r"played in turns disturbed each other .* Draw from self.np_random",
 }
 
 
@@ -51,6 +53,7 @@ def test_nothing_is_found_where_nothing_is(name: str) -> None:
         ("Endless", "No episode ended, and there is no time limit"),
         ("SameStart", "Every episode began with the same observation"),
         ("Unpaid", "No reward but 0 came"),
+        ("OneAction", "It has one action only: there is nothing to choose"),
     ],
 )
 def test_what_is_odd_and_allowed_is_told(name: str, remark: str, misbehaving: Name) -> None:
@@ -65,6 +68,33 @@ def test_what_cannot_be_used_is_refused(name: str, misbehaving: Name) -> None:
         ConfigError, match=rf"misbehaving:{name}-v0, episode .* in a trial of misbehaving:{name}-v0, before tr"
     ):
         examine(misbehaving(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "MoreActions",
+            r"episode 2, step 7 .*with, Discrete\(2\), got Discrete\(3\) as its action_space: a network has",
+        ),
+        ("MoreActionsInPlace", r"episode 2, step 7 .*with, Discrete\(2\), got Discrete\(3\) as its action_space"),
+        ("NoNumbers", r"Expected observations of one number at least for `misbehaving:NoNumbers-v0`, got Box"),
+        ("NoActionSpace", r"Expected action_space of `misbehaving:NoActionSpace-v0`, got none. Declare it"),
+        ("RaisesOnZero", r"an episode more: it raised ValueError: a seed above 0 is wanted \(misbehaving.py, line"),
+    ],
+)
+def test_spaces_that_change_or_are_not_there_are_refused(name: str, words: str, misbehaving: Name) -> None:
+    with pytest.raises(ConfigError, match=words):
+        examine(misbehaving(name))
+
+
+def test_spaces_that_are_made_anew_may_be_equal(misbehaving: Name) -> None:
+    assert examine(misbehaving("SpacesAnew")).broken is None
+
+
+def test_an_error_in_close_is_told_and_loses_nothing(misbehaving: Name) -> None:
+    with pytest.warns(RuntimeWarning, match=r"misbehaving:CloseRaises-v0: its close\(\) raised OSError: the port does"):
+        assert examine(misbehaving("CloseRaises")).broken is None
 
 
 def test_what_exists_once_or_twice_is_tried_all_the_same(misbehaving: Name) -> None:

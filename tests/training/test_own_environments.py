@@ -143,7 +143,7 @@ def test_faults_are_found_before_anything_is_touched(name: str, run: Run, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["NanReward", "HugeObservation", "NoneReward", "Crash"])
+@pytest.mark.parametrize("name", ["NanReward", "HugeObservation", "NoneReward", "Crash", "MoreActions"])
 def test_faults_in_mid_run_are_named_and_what_was_trained_is_kept(name: str, run: Run, tmp_path: Path) -> None:
     options = dataclasses.replace(QUIET, try_environment=False)
     with pytest.raises(
