@@ -93,8 +93,8 @@ def check_environment(name: str) -> str:
     started.
 
     Args:
-        name: a game in any spelling of ``games.resolve``, "minatar_breakout", an id of registered.py, or a canonical
-            id.
+        name: a game in any spelling of ``games.resolve``, "minatar_breakout", "MinAtar/Breakout-v0", an id of
+            registered.py, or a canonical id.
 
     Returns:
         The id.
@@ -102,7 +102,7 @@ def check_environment(name: str) -> str:
     Raises:
         ConfigError: nothing has this name; it gives the nearest names of all kinds.
     """
-    if name.startswith(("minatar:", "minatar_")):
+    if name.startswith(("minatar:", "minatar_")) or (name.startswith("MinAtar/") and not _is_registered(name)):
         from dqn_tf.envs import minatar
 
         return f"minatar:{minatar.resolve(name[len('minatar_') :])}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import operator
+import re
 from array import array
 from typing import Any
 
@@ -31,15 +32,30 @@ MAGNIFIED = 16  # pixels of a picture for one cell of the board
 
 
 def resolve(name: str) -> str:
-    """The game that ``name`` spells: "breakout", "Space Invaders".
+    """The game that ``name`` spells: "breakout", "Space Invaders", "SpaceInvaders-v0" (as MinAtar names it to
+    Gymnasium).
 
     Raises:
-        ConfigError: unknown game; it names the nearest ones.
+        ConfigError: unknown game; it names the nearest ones.  Or it is said how the game is played, which is the
+            protocol's: by arguments, or by Gymnasium's v1.
     """
-    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
-    if plain not in (*GAMES, OLD):
+    text, arguments, _ = name.partition("{")
+    plain, _, version = text.strip().partition("-v")
+    games = {game.replace("_", ""): game for game in (*GAMES, OLD)}
+    game = games.get(re.sub(r"[\s_-]", "", plain.lower()))
+    if game is None:
         raise checks.unknown("MinAtar game", name, (*GAMES, OLD))
-    return plain
+    if arguments:
+        raise checks.ConfigError(
+            f"Expected no arguments for the MinAtar game {game}, got {name!r}. How it is played is the protocol's: "
+            "--set protocol.FIELD=VALUE."
+        )
+    if version not in ("", "0"):
+        raise checks.ConfigError(
+            f"Expected minatar:{game}, got {name!r}: what MinAtar calls v1 is the same game with the actions that have "
+            f"an effect in it. Take minatar:{game} and --set protocol.action_set=minimal."
+        )
+    return game
 
 
 class MinAtarEnvironment:

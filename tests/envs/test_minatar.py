@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import minatar
 import numpy as np
 import pytest
@@ -114,6 +115,21 @@ def test_minatar_itself_still_keeps_the_last_action() -> None:
     assert board.last_action == 3
 
 
+def test_minatar_registers_nothing_by_itself_and_draws_black() -> None:
+    """Pinned: its ids are known to Gymnasium after a call of its own only (so MinAtar/Breakout-v0 is a name of ours),
+    and its pictures are numbers from 0 to 1, which as bytes are black."""
+    import minatar.gym as theirs
+
+    assert not any(name.startswith("MinAtar/") for name in gymnasium.registry)
+    board = theirs.BaseEnv(game="breakout", render_mode="rgb_array")
+    board.reset(seed=0)
+    picture = np.asarray(board.render())
+    assert picture.dtype.kind == "f" and 0.5 < picture.max() <= 1.0
+    ours = make()
+    ours.reset()
+    assert ours.render().dtype == np.uint8 and ours.render().max() > 200
+
+
 def test_seaquest_surfaces_for_free_after_six_divers() -> None:
     """Pinned: the count goes to -1, from then on surfacing costs no diver. Long scores of Seaquest rest on it; ours has
     the game as it is. So did every version; the published curve's differed in the air, see below."""
@@ -190,7 +206,10 @@ def test_what_the_learner_is_not_told_is_cut_off_by_the_protocol() -> None:
     assert last.truncated and last.episode_over and last.discount == 1.0
 
 
-@pytest.mark.parametrize("name", ["minatar:space_invaders", "minatar_space_invaders", "minatar:Space Invaders"])
+@pytest.mark.parametrize(
+    "name",
+    ["minatar:space_invaders", "minatar_space_invaders", "minatar:Space Invaders", "MinAtar/SpaceInvaders-v0"],
+)
 def test_names(name: str) -> None:
     assert envs.check_environment(name) == "minatar:space_invaders"
     assert envs.short_name("minatar:space_invaders") == "minatar:space_invaders"
@@ -199,6 +218,9 @@ def test_names(name: str) -> None:
 
 def test_bad_input(outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Did you mean 'breakout'" in outcome(envs.check_environment, "minatar:brekout")
+    said = outcome(envs.check_environment, "MinAtar/Breakout-v1")
+    assert "Take minatar:breakout and --set protocol.action_set=minimal." in said
+    assert "no arguments for the MinAtar game asterix" in outcome(envs.check_environment, 'minatar:asterix{"a":1}')
     env = make()
     assert "Expected reset()" in outcome(env.step, 0)
     env.reset()
