@@ -12,10 +12,12 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from dqn_tf import fields
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
 from dqn_tf.modes import Interleaved
+from dqn_tf.presets import PRESETS, load
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
 from dqn_tf.types import EnvironmentSpec, ObservationSpec
@@ -39,6 +41,20 @@ CARTPOLE = RunConfig(
     iteration_frames=40,
     heldout_states=5,
 )
+
+
+def ideas(preset: str) -> tuple[Any, ...]:
+    """What a preset is made of, whatever the numbers in it: the kind of each part, and whether returns have n > 1."""
+    agent = load(preset).agent
+    parts = (agent.value, agent.bootstrap, agent.head, agent.layers, agent.replay, agent.optimizer, agent.exploration)
+    return (*map(fields.kind, parts), agent.n_step > 1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of ``preset_of_ideas`` runs for the first preset of every combination of ideas that any preset has."""
+    if "preset_of_ideas" in metafunc.fixturenames:
+        first = {ideas(preset): preset for preset in reversed(PRESETS)}
+        metafunc.parametrize("preset_of_ideas", [preset for preset in PRESETS if preset in first.values()])
 
 
 @pytest.fixture

@@ -57,19 +57,24 @@ POINTS = (
     Point("Q-values", "act", "the forward pass for an action", ("loop.run.learner.act", "loop.run.learner.act_target")),
     Point("environment step", "environment", "one action", ("loop.environment.step", "loop.environments.step")),
     Point("reset", "environment", "an episode begins", ("loop.environment.reset",)),
-    Point("insert", "replay", "what a step showed goes to the replay", ("loop.run.replay.add", "loop._store")),
+    Point(
+        "insert",
+        "replay",
+        "the step's frame, action, reward and discount are stored",
+        ("loop.run.replay.add", "loop._store"),
+    ),
     Point(
         "update",
         "update",
         "sample, call, priorities",
         ("loop.updater.update", "loop.updater._update"),
     ),
-    Point("sample", "update", "which transitions the batch has", ("loop.run.replay.sample_indices",)),
-    Point("gather", "update", "the batch of these", ("loop.run.replay.gather",)),
+    Point("sample", "update", "the sample indices are drawn", ("loop.run.replay.sample_indices",)),
+    Point("gather", "update", "the transitions of these indices are put together", ("loop.run.replay.gather",)),
     Point(
         "update call",
         "update",
-        "gradients and the optimizer's step, and what surrounds their call",
+        "gradients and the optimizer's step, with the Python code around their call",
         ("loop.run.learner.update", "loop.updater._thread.gated.run", "loop.updater._scan.run"),
     ),
     Point(
@@ -78,7 +83,9 @@ POINTS = (
         "the compiled function alone; the first one traces and compiles",
         ("loop.run.learner._update", "loop.updater._thread.gated._compiled", "loop.updater._scan._compiled"),
     ),
-    Point("set priorities", "update", "the replay is told new ones", ("loop.run.replay.update_priorities",)),
+    Point(
+        "set priorities", "update", "the update's priorities go to the sampler", ("loop.run.replay.update_priorities",)
+    ),
     Point("predict", "update", "the next update's batch, before it is due", ("loop.updater._gather_next",)),
     Point("prefetch", "update", "the next update begins early (two threads)", ("loop.updater.prefetch",)),
     Point("copy to target", "other", "theta^- <- theta", ("loop.run.learner.parameters.sync_target",)),
@@ -87,13 +94,13 @@ POINTS = (
     Point(
         "monitors",
         "other",
-        "what the agent's ideas want watched",
+        "the agent's own columns of `iterations.csv`",
         ("loop.run.monitors.measure",),
     ),
     Point("digest", "other", "the hash of the whole state", ("loop.digest",)),
-    Point("state", "checkpoint", "the whole state is brought together", ("loop.state",)),
-    Point("write checkpoint", "checkpoint", "it goes to the disk", ("store.save",)),
-    Point(COLLECTION, "other", "Python's, wherever it happens"),
+    Point("state", "checkpoint", "the whole state is collected", ("loop.state",)),
+    Point("write checkpoint", "checkpoint", "it is written to disk", ("store.save",)),
+    Point(COLLECTION, "other", "Python's, within any of the others"),
 )
 
 

@@ -64,9 +64,10 @@ def test_it_trains(cell: str, tiny_agent: Callable[..., Any], vectors: Callable[
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     assert learner.traces == 1
     assert all(np.array_equal(a, b) for a, b in zip(target, learner.target.variables, strict=True))
-    assert learner.act(np.zeros(3, np.float32), 7).shape == (2,)
-    q_values = learner.scorer("evaluation/0")
-    assert np.asarray(q_values(np.zeros((5, 3), np.float32))).shape == (5, 2)
+    if "greedy" in cell:  # acting sees no target rule: once for each value family, head and layers
+        assert learner.act(np.zeros(3, np.float32), 7).shape == (2,)
+        q_values = learner.scorer("evaluation/0")
+        assert np.asarray(q_values(np.zeros((5, 3), np.float32))).shape == (5, 2)
 
 
 @pytest.mark.parametrize("cell", ["categorical-double-dueling-noisy", "implicit_quantile-munchausen-single-dense"])

@@ -1,4 +1,5 @@
-"""Every preset, small and on CartPole: stopped in the middle, saved, restored and continued, it is as if never stopped.
+"""Every combination of ideas that a preset has, small and on CartPole: stopped in the middle, saved, restored and
+continued, it is as if never stopped.
 
 The run that is not stopped looks ahead (threads=2), the continued one does not: that changes no byte either.  Where
 execution is fused, one of them runs two operations at a time.
@@ -17,7 +18,7 @@ import pytest
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.config import RunConfig
 from dqn_tf.modes import Fused, Interleaved
-from dqn_tf.presets import PRESETS, load
+from dqn_tf.presets import load
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.records import IterationRecord
@@ -62,14 +63,23 @@ def run(trainer: InterleavedLoop, until: int) -> list[Any]:
     return out
 
 
-@pytest.mark.parametrize(("preset", "execution"), [*((p, Interleaved) for p in PRESETS), *((p, Fused) for p in FUSED)])
-def test_stopped_and_continued(preset: str, execution: Any, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
-    whole = InterleavedLoop(small(cartpole(), preset, 2, execution))
+def test_stopped_and_continued(preset_of_ideas: str, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    """Presets of the same ideas differ in numbers, which are saved by nobody: they are in the configuration."""
+    stop_and_continue(cartpole(), preset_of_ideas, Interleaved, tmp_path)
+
+
+@pytest.mark.parametrize("preset", FUSED)
+def test_fused_stopped_and_continued(preset: str, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
+    stop_and_continue(cartpole(), preset, Fused, tmp_path)
+
+
+def stop_and_continue(config: RunConfig, preset: str, execution: Any, tmp_path: Path) -> None:
+    whole = InterleavedLoop(small(config, preset, 2, execution))
     run(whole, STOP)
     store = Store(tmp_path / "checkpoints", "identity")
     store.save(STOP, {"run": whole.state()}, whole.run.pieces())
     at_stop = whole.run.learner.parameters.state()
-    continued = InterleavedLoop(small(cartpole(), preset, 1, execution))
+    continued = InterleavedLoop(small(config, preset, 1, execution))
     loaded = Store(tmp_path / "checkpoints", "identity").load(pytest.fail)
     assert loaded is not None
     continued.restore(loaded[1]["run"], loaded[2])
