@@ -38,6 +38,12 @@ def ready(server: ForkServer) -> ForkServer:
     return server
 
 
+def private_kib(pid: int) -> int:
+    """Memory of a process that is no file's."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     named = {"label": "", "preset": "dqn_classic", "environment": "CartPole-v1", "seed": 1, "frames": 400}
@@ -90,6 +96,16 @@ def test_exit_codes_are_those_of_the_command(server: ForkServer, job: Callable[.
         process.wait(0.1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(120) == 128 + signal.SIGTERM and list((stopped.run_dir / "checkpoints").iterdir())
+
+
+def test_it_does_not_grow_with_its_runs(server: ForkServer, job: Callable[..., Job], tmp_path: Path) -> None:
+    """Twenty runs that are refused at once, which is all of a fork but training; a MiB each would be told."""
+    sizes = []
+    for number in range(20):
+        process = start(server, job(settings=["batch_size=0"], run_dir=tmp_path / str(number)))
+        assert process.wait(120) == jobs.REFUSED
+        sizes.append(private_kib(server._process.pid))
+    assert sizes[0] > 0 and max(sizes) - sizes[0] < 5 * 1024
 
 
 def test_another_environment_is_a_process_of_its_own(server: ForkServer, job: Callable[..., Job]) -> None:
