@@ -190,10 +190,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     result = evaluate(
         arguments.run_dir,
         arguments.episodes,
-        arguments.epsilon,
-        arguments.seed,
-        arguments.video,
-        arguments.network,
+        epsilon=arguments.epsilon,
+        seed=arguments.seed,
+        video=arguments.video,
+        network=arguments.network,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     print(

@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
         return own | {o: None for part in self.parts().values() if isinstance(part, Parser) for o in part.options()}
 
     def error(self, message: str) -> Any:
+        """Print the message, with the nearest option or part, and exit with 2."""
         known = self.options()
         if part := re.match(r"argument PART: invalid choice: '([^']*)'", message):
             message = str(unknown("part", part[1], self.parts()))
@@ -37,6 +38,7 @@ class Parser(argparse.ArgumentParser):
 
 # -- one function per command ------------------------------------------------------------------------------------------
 def add_train(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf train`."""
     add = parser.add_argument
     _add_run(parser)
     add("--run-dir", required=True, type=Path, help="where the run lives")
@@ -63,6 +65,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf evaluate`."""
     add = parser.add_argument
     add("run_dir", type=Path)
     add("--episodes", required=True, type=count, metavar="N", help="episodes to play")
@@ -74,10 +77,12 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def add_digest(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf digest`."""
     parser.add_argument("run_dir", type=Path)
 
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf explain`."""
     parser.add_argument("preset", help="see `dqn-tf presets`")
     text = "where a preset's values differ between environments: which"
     parser.add_argument("--environment", metavar="ENV", help=text)
@@ -91,19 +96,23 @@ def add_nothing(parser: argparse.ArgumentParser) -> None:
 
 
 def add_games(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf games`."""
     parser.add_argument("game", nargs="?", metavar="GAME", help="whose modes and difficulties to show")
 
 
 def add_check_env(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf check-env`."""
     parser.add_argument("environment", metavar="ENV", help="as for train")
     _add_environment(parser)
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf verify`."""
     parser.add_argument("--work-dir", type=Path, help="where to run (default: a temporary directory)")
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf bench`."""
     add = parser.add_argument
     add("--preset", default="dqn_nature")
     add("--environment", default="breakout", metavar="ENV")
@@ -114,6 +123,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf report`."""
     text = "a run directory, or a folder that contains some"
     parser.add_argument("folder", type=Path, metavar="DIR", help=text)
     text = "where to write it (default: DIR/report.html)"

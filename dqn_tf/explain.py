@@ -82,7 +82,17 @@ def rows(name: str, environment: str | None = None) -> list[Row]:
 def _row(path: str, value: object, unit: str, meaning: str, source: str, module: str) -> Row:
     entry = equations.entry(module)
     source = source.replace(" [mem]", f" ({MEMORY})")
-    return Row(path, _text(value), unit, meaning, source, entry.file, entry.paper, entry.test, "remembered" in source)
+    return Row(
+        field=path,
+        value=_text(value),
+        unit=unit,
+        meaning=meaning,
+        source=source,
+        file=entry.file,
+        equation=entry.paper,
+        test=entry.test,
+        remembered="remembered" in source,
+    )
 
 
 def explain(name: str, width: int = 120, environment: str | None = None) -> str:

@@ -120,9 +120,12 @@ def load(
     seed = saved.config.seed if seed is None else seed
     try:
         if best and network != "last":
-            return TrainedAgent(saved.config, "best", int(best["frames"]), best["theta"], seed)
+            return TrainedAgent(
+                saved.config, network="best", frames=int(best["frames"]), theta=best["theta"], seed=seed
+            )
         theta = {name: array for name, array in saved.state["learner"].items() if name.startswith("online/")}
-        return TrainedAgent(saved.config, "last", int(saved.state["counters"]["frames"]), theta, seed)
+        frames = int(saved.state["counters"]["frames"])
+        return TrainedAgent(saved.config, network="last", frames=frames, theta=theta, seed=seed)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"The checkpoint in {run_dir} is whole but not of this kind of run: {error!r}.") from error
 

@@ -81,6 +81,7 @@ class EnvironmentSpec(NamedTuple):
 
     @property
     def num_actions(self) -> int:
+        """A."""
         return len(self.action_names)
 
     @property

@@ -208,3 +208,8 @@ def test_public_functions_say_what_they_take_return_and_raise(folder: str) -> No
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_records_say_what_their_fields_are(folder: str) -> None:
     assert not undescribed_fields(modules(folder))
+
+
+def test_every_public_function_of_the_package_has_a_docstring() -> None:
+    found = described(modules("dqn_tf"))
+    assert not [one.place for functions in found.values() for one in functions if not one.doc.strip()]

@@ -34,7 +34,14 @@ class Plan(NamedTuple):
 
     def make(self, index: int) -> envs.Environment:
         """Environment ``index``."""
-        return envs.make(self.environment, self.protocol, self.seed, self.streams[index], self.training, self.drawing)
+        return envs.make(
+            self.environment,
+            self.protocol,
+            self.seed,
+            stream=self.streams[index],
+            training=self.training,
+            drawing=self.drawing,
+        )
 
 
 class Environments(Protocol):

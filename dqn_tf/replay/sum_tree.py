@@ -49,6 +49,7 @@ class Tree:
 
     @property
     def root(self) -> float:
+        """All leaves combined: their sum, or what ``combine`` makes of them."""
         return float(self.nodes[1])
 
     @property

@@ -184,7 +184,14 @@ def _lanes(config: RunConfig, phase: str, episodes: int | None, frames: int | No
 def _plan(config: RunConfig, phase: str, lanes: int, drawing: bool) -> vector.Plan:
     """The environments of a phase's lanes."""
     names = tuple(f"{phase}/{i}" for i in range(lanes))
-    return vector.Plan(config.environment, scoring_protocol(config), config.seed, names, False, drawing)
+    return vector.Plan(
+        environment=config.environment,
+        protocol=scoring_protocol(config),
+        seed=config.seed,
+        streams=names,
+        training=False,
+        drawing=drawing,
+    )
 
 
 def _play_turn(

@@ -97,6 +97,7 @@ class Progress:
             self._gone, self._bar = True, None
 
     def close(self) -> None:
+        """Leave the bar as it is."""
         if self._bar is not None:
             with self._perhaps_gone():
                 self._bar.close()

@@ -116,6 +116,7 @@ class Recorder:
             self._screens.append(environment.render())
 
     def save(self) -> None:
+        """Write the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         extra = (
             {"duration": 1000 / self.STEPS_PER_SECOND, "loop": 0}

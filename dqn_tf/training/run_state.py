@@ -74,7 +74,14 @@ class RunState:
         """
         agent = config.agent
         self.config, self.counters, self.stats = config, Counters(), IterationStats()
-        self.replay = Replay(agent.replay, agent.storage, spec.observation, agent.n_step, agent.discount, config.seed)
+        self.replay = Replay(
+            rule=agent.replay,
+            storage=agent.storage,
+            spec=spec.observation,
+            n_step=agent.n_step,
+            gamma=agent.discount,
+            seed=config.seed,
+        )
         self.learner = make_learner(agent, spec, config.seed, self.replay.gather_in_graph)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.monitors = Monitors(self.learner, self.replay)

@@ -84,6 +84,7 @@ class Distribution:
 
     @property
     def number(self) -> int:
+        """How many numbers were added."""
         return int(self.counts.sum())
 
     def summary(self, name: str) -> dict[str, float]:
@@ -133,6 +134,7 @@ class Moments:
         self.number, self.total, self.squares, self.high = 0, 0.0, 0.0, 0.0
 
     def add(self, value: float) -> None:
+        """Add one number."""
         self.high = value if self.number == 0 else max(self.high, value)
         self.number += 1
         self.total += value
@@ -140,6 +142,7 @@ class Moments:
 
     @property
     def mean(self) -> float:
+        """Of the numbers added; nan if there are none."""
         return self.total / self.number if self.number else math.nan
 
     @property
@@ -151,12 +154,15 @@ class Moments:
 
     @property
     def maximum(self) -> float:
+        """Of the numbers added; nan if there are none."""
         return self.high if self.number else math.nan
 
     def state(self) -> list[float]:
+        """Number, sum, sum of squares, maximum."""
         return [self.number, self.total, self.squares, self.high]
 
     def restore(self, state: list[float]) -> None:
+        """The inverse of ``state``."""
         self.number = int(state[0])
         self.total, self.squares, self.high = (float(x) for x in state[1:])
 
@@ -229,8 +235,10 @@ class IterationStats:
         return {name: getattr(self, name) for name in names}
 
     def state(self) -> dict[str, Any]:
+        """The sums of every statistic, by name."""
         return {name: part.state() for name, part in self._parts().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``."""
         for name, part in self._parts().items():
             part.restore(state[name])

@@ -57,6 +57,7 @@ class Writer:
         self._writer.flush()
 
     def close(self) -> None:
+        """Close the event file."""
         self._writer.close()
 
 

@@ -59,4 +59,5 @@ class DenseLayer:
 
     @property
     def variables(self) -> list[Variable]:
+        """See ``Layer``: kernel [features, units], then bias."""
         return [*self.keras.trainable_variables, *([] if self._bias is None else [self._bias])]

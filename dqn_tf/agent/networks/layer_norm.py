@@ -75,6 +75,7 @@ class NormalizedLayer:
 
     @property
     def variables(self) -> list[Variable]:
+        """See ``Layer``."""
         return [*self._linear.variables, *self.normalization.trainable_variables]
 
 

@@ -89,6 +89,7 @@ class Noisy:
 
     @property
     def noiseless_when_scored(self) -> bool:
+        """See ``Layers``."""
         return self.scoring == "mean"
 
     def layer(

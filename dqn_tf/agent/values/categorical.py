@@ -126,6 +126,7 @@ class Categorical:
 
     @property
     def outputs_per_action(self) -> int:
+        """See ``ValueFamily``."""
         return self.atoms
 
     @property

@@ -121,6 +121,7 @@ class Quantile:
 
     @property
     def outputs_per_action(self) -> int:
+        """See ``ValueFamily``."""
         return self.quantiles
 
     def parts(self, features: int, initializers: Initializers) -> list[Layer]:
