@@ -9,6 +9,7 @@ from typing import Any
 from dqn_tf import envs, presets
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.config import AgentConfig, RunConfig
+from dqn_tf.envs.image_protocol import IMAGE_PROTOCOLS, ImageProtocol
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 
 
@@ -32,7 +33,8 @@ def make_config(
             ``train``, too). docs/environment_rules.md
         frames: training budget, in frames.
         seed: the one seed of every random stream.
-        protocol: of Atari games, an id of ``PROTOCOLS``; None is the preset's own.
+        protocol: of Atari games, an id of ``PROTOCOLS``; of Gymnasium environments that show images, of
+            ``IMAGE_PROTOCOLS``. None is the preset's own, or "image".
         settings: "path=value" texts, as after ``--set``.
         agent: values of fields of ``AgentConfig``, parts of your own among them; set before ``settings``.
         environment_arguments: keywords for the environment, plain values; part of the run's identity.
@@ -63,20 +65,46 @@ def make_config(
 def _protocol(
     preset: str, loaded: presets.Preset, environment: object, name: str, asked: str | None
 ) -> envs.AnyProtocol | None:
-    """The protocol of a run: of Atari games the one asked for or the preset's, of others what the preset has."""
-    if asked is not None and asked not in envs.PROTOCOLS:
-        raise unknown("protocol", asked, envs.PROTOCOLS)
+    """The protocol of a run: the one asked for, or the preset's, where it is one of the environment's kind; images have
+    one in any case."""
+    if asked is not None and asked not in (*envs.PROTOCOLS, *IMAGE_PROTOCOLS):
+        raise unknown("protocol", asked, [*envs.PROTOCOLS, *IMAGE_PROTOCOLS])
+    if name.startswith("gym:"):
+        return _of_gymnasium(environment, name, loaded.rules, asked)
     if not name.startswith("ale:"):
         if asked is not None:
             raise ConfigError(f"Expected no --protocol for {environment}, got {asked!r}: it is not an Atari game.")
-        return _rules(name, loaded.rules)
+        return loaded.rules if isinstance(loaded.rules, MinAtarProtocol) else MinAtarProtocol()
+    if asked in IMAGE_PROTOCOLS:
+        raise ConfigError(
+            f"Expected an Atari protocol for {environment}, one of {', '.join(envs.PROTOCOLS)}, got {asked!r}, which "
+            "is for images of Gymnasium environments."
+        )
     chosen = asked or loaded.protocol
     if chosen is None:
+        shows = "images of a Gymnasium environment or of MinAtar" if loaded.rules else "a vector environment"
         raise ConfigError(
-            f"Expected a vector environment for the preset {preset}, got the Atari game {environment}. "
+            f"Expected {shows} for the preset {preset}, got the Atari game {environment}. "
             f"Choose one of the Atari presets: {', '.join(_atari_presets())}."
         )
     return envs.PROTOCOLS[chosen]
+
+
+def _of_gymnasium(
+    environment: object,
+    name: str,
+    rules: GymnasiumProtocol | MinAtarProtocol | ImageProtocol | None,
+    asked: str | None,
+) -> GymnasiumProtocol | ImageProtocol | None:
+    """The protocol of a Gymnasium environment."""
+    if asked is not None and asked not in IMAGE_PROTOCOLS:
+        raise ConfigError(
+            f"Expected no --protocol for {environment}, or one for images ({', '.join(IMAGE_PROTOCOLS)}), got "
+            f"{asked!r}: it is not an Atari game."
+        )
+    if asked is not None:
+        return IMAGE_PROTOCOLS[asked]
+    return rules if isinstance(rules, GymnasiumProtocol | ImageProtocol) else envs.default_protocol(name)
 
 
 def _changed(agent: AgentConfig, values: Mapping[str, Any]) -> AgentConfig:
@@ -85,13 +113,6 @@ def _changed(agent: AgentConfig, values: Mapping[str, Any]) -> AgentConfig:
         if name not in known:
             raise unknown("field of AgentConfig", name, known)
     return dataclasses.replace(agent, **values)
-
-
-def _rules(environment: str, rules: GymnasiumProtocol | MinAtarProtocol | None) -> envs.AnyProtocol | None:
-    """The preset's protocol, where it is one of the environment's kind; MinAtar games always have one."""
-    if environment.startswith("minatar:"):
-        return rules if isinstance(rules, MinAtarProtocol) else MinAtarProtocol()
-    return rules if isinstance(rules, GymnasiumProtocol) else None
 
 
 def _atari_presets() -> list[str]:

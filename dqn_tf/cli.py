@@ -250,7 +250,7 @@ def _games(arguments: argparse.Namespace) -> int:
 def _check_env(arguments: argparse.Namespace) -> int:
     from dqn_tf.envs import trial
 
-    code, text = trial.report(arguments.environment, arguments.env_args)
+    code, text = trial.report(arguments.environment, arguments.env_args, arguments.protocol, arguments.settings)
     print(text)
     return code
 

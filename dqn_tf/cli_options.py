@@ -104,6 +104,11 @@ def add_check_env(parser: argparse.ArgumentParser) -> None:
     """Options of `dqn-tf check-env`."""
     parser.add_argument("environment", metavar="ENV", help="as for train")
     _add_environment(parser)
+    parser.add_argument("--protocol", help="of images, as for train (default: image)")
+    text = "set a field of the images' protocol; repeatable"
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="protocol.FIELD=VALUE", help=text
+    )
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +144,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_environment(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
     parser.add_argument("--frames", type=count, required=True, metavar="N", help="training budget in frames")
-    parser.add_argument("--protocol", help="Atari protocol, if not the preset's")
+    parser.add_argument("--protocol", help="protocol of an Atari game or of images, if not the preset's")
     parser.add_argument(
         "--set",
         dest="settings",

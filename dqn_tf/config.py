@@ -28,6 +28,7 @@ from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError, expect, unknown
+from dqn_tf.envs.image_protocol import ImageProtocol
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 from dqn_tf.envs.variants import settled
@@ -216,7 +217,7 @@ class RunConfig:
     preset: str = setting(doc="where the agent's values came from")
     agent: AgentConfig = setting(doc="the agent")
     environment: str = setting(doc="canonical id of the environment")
-    protocol: AtariProtocol | GymnasiumProtocol | MinAtarProtocol | None = setting(
+    protocol: AtariProtocol | GymnasiumProtocol | MinAtarProtocol | ImageProtocol | None = setting(
         None, doc="how an environment is shown and scored"
     )
     evaluation: Evaluation = setting(doc="how the agent is scored")

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from dqn_tf import envs, lean
+from dqn_tf import envs, lean, rng
 from dqn_tf import lazy_tf as tf
-from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.agent.exploration import random_action
+from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
+from dqn_tf.envs import ImageProtocol
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.device_ring import device_column_bytes
-from dqn_tf.replay.frames import expected_bytes
+from dqn_tf.replay.frames import GROUP, DeltaFrames, expected_bytes
 from dqn_tf.replay.ring import Ring, column_bytes
+from dqn_tf.types import StepType
 
 HEADROOM = 2**30  # what a run needs beside its replay, on the host and on a GPU: TensorFlow, emulator, batches
 RESERVE = 2**28  # a growing replay is stopped when less is left; saving needs a tenth of it
 ASIDE = 2**30  # at most, of the frames of a period in concurrent execution; checkpoints copy them twice
+SAMPLE = 4 * GROUP  # frames of images whose compression is not known, to measure it; they are played at random
+MARGIN = 1.5  # later frames may be richer than those of random play
 MEANINGFUL_ROWS = 1_000  # with fewer frames their mean size is not known well
 
 
@@ -108,7 +114,8 @@ def raw_bytes(config: RunConfig) -> int:
 def replay_bytes(config: RunConfig, capacity: int | None = None, compression: str | None = None) -> int:
     """The host memory that the replay will need in the end: its rows, its sampler, and the frames that are kept aside.
 
-    Compressed frames are counted with the size that they have in most games.
+    Compressed frames are counted with the size that they have in most Atari games; of other images, with that of a
+    sample of random play.
 
     Args:
         config: the run.
@@ -119,9 +126,39 @@ def replay_bytes(config: RunConfig, capacity: int | None = None, compression: st
         Bytes.
     """
     spec, storage = envs.observation_spec(config.environment, config.protocol), config.agent.storage
-    row = expected_bytes(spec, compression or storage.compression) + column_bytes(spec)
+    row = _frame_bytes(config, compression or storage.compression) + column_bytes(spec)
     row += device_column_bytes(spec) if storage.placement == "device" else 0
     return _rows(config, capacity) * row + _sampler_bytes(config, capacity) + _aside_bytes(config)
+
+
+def _frame_bytes(config: RunConfig, compression: str) -> int:
+    """Bytes to plan for per frame: of games of this package what is known, of other images what a sample takes."""
+    spec, protocol = envs.observation_spec(config.environment, config.protocol), config.protocol
+    raw = expected_bytes(spec, "none")
+    if not isinstance(protocol, ImageProtocol):
+        return expected_bytes(spec, compression)
+    if compression == "none" or spec.dtype == "bool":
+        return raw
+    return min(raw, round(MARGIN * _sampled(config.environment, protocol)))
+
+
+@functools.lru_cache
+def _sampled(environment: str, protocol: ImageProtocol) -> float:
+    """Bytes per frame of a compressed replay that holds a few frames of random play."""
+    env = envs.make(environment, protocol, 0, "memory")
+    try:
+        spec, actions = env.spec.observation, rng.Stream(0, "memory/actions")
+        frames, answer = DeltaFrames(SAMPLE, spec.frame_shape, spec.dtype), env.reset()
+        for slot in range(SAMPLE):
+            frames.put(slot, answer.frame)
+            over = answer.step_type == StepType.LAST
+            action = random_action(env.spec.num_actions, actions.at(slot), answer.mask)
+            answer = env.reset() if over else env.step(action)
+        return frames.bytes_per_frame
+    except EnvironmentFault:  # it will be told by the trial before training, or by the run
+        return float(expected_bytes(env.spec.observation, "none"))
+    finally:
+        env.close()
 
 
 def _sampler_bytes(config: RunConfig, capacity: int | None) -> int:

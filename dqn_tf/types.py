@@ -49,9 +49,12 @@ class ObservationSpec(NamedTuple):
     Attributes:
         frame_shape: of one stored frame: (84, 84) for Atari, (D,) for vector states.
         dtype: of a frame: "uint8" for Atari, "float32" for vector states.
-        stack: frames of one observation, newest last, on a new last axis; None: a frame is an observation.
+        stack: frames of one observation, newest last, on a new last axis (of frames with channels [H, W, C],
+            each channel has its frames beside one another: [H, W, C * stack]); None: a frame is an observation.
         padding: how a stack that is not yet full is completed: "zeros_before", "zeros_after" or "repeat_first".
         mask_size: A where each observation comes with a mask [A] of legal actions; 0: every action is always legal.
+        low: the number of an image that networks see as 0; None: 0.
+        high: the number that they see as 1; None: 255 of bytes, else 1.
     """
 
     frame_shape: tuple[int, ...]
@@ -59,11 +62,24 @@ class ObservationSpec(NamedTuple):
     stack: int | None = None
     padding: str = "zeros_before"
     mask_size: int = 0
+    low: float | None = None
+    high: float | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one observation: (84, 84, 4), or (D,)."""
-        return self.frame_shape if self.stack is None else (*self.frame_shape, self.stack)
+        if self.stack is None:
+            return self.frame_shape
+        if len(self.frame_shape) == 3:
+            return (*self.frame_shape[:2], self.frame_shape[2] * self.stack)
+        return (*self.frame_shape, self.stack)
+
+    @property
+    def scaling(self) -> tuple[float, float]:
+        """(scale, offset): networks for images see scale x + offset, which is 0 at ``low`` and 1 at ``high``."""
+        if self.low is None or self.high is None:
+            return (1.0 / 255.0 if self.dtype == "uint8" else 1.0), 0.0
+        return 1.0 / (self.high - self.low), -self.low / (self.high - self.low)
 
 
 class EnvironmentSpec(NamedTuple):

@@ -60,6 +60,19 @@ def test_an_environment_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [agent.act(place) for place in np.eye(9, dtype=np.float32)[1:8]] == [1] * 7
 
 
+def test_images_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guide shows the file; a short run of it can be loaded, and plays."""
+    shown = (EXAMPLES.parent / "docs" / "guides" / "own_environment.md").read_text()
+    assert f"```python\n{(EXAMPLES / 'own_images.py').read_text()}```" in shown
+    said = run("own_images.py", tmp_path / "run", "--frames", 1_200)
+    assert said.splitlines()[-1].startswith("gym:own_images:Catch ")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    agent = dqn_tf.load(tmp_path / "run")
+    answer = agent.make_environment().reset()
+    assert agent.spec.observation.shape == answer.observation.shape == (8, 8, 2)
+    assert agent.act(answer.observation) in (0, 1, 2)
+
+
 def test_results_are_read_and_drawn(tmp_path: Path) -> None:
     """The iterations of the published runs, and a picture."""
     published = EXAMPLES.parent / "results" / "runs"

@@ -1,6 +1,6 @@
-"""Environments: Atari games under a named protocol, and Gymnasium's vector-state tasks.
+"""Environments: Atari games under a named protocol, Gymnasium's, of vectors or images, and MinAtar's games.
 
-Both kinds answer with ``types.TimeStep``, know their ``spec``, and can be saved and restored exactly.  Neither ale_py
+All kinds answer with ``types.TimeStep``, know their ``spec``, and can be saved and restored exactly.  Neither ale_py
 nor Gymnasium is imported before it is needed.
 """
 
@@ -18,17 +18,21 @@ import numpy as np
 
 from dqn_tf import checks, fields
 from dqn_tf.envs import games, protocols
+from dqn_tf.envs.image_protocol import IMAGE_PROTOCOLS, ImageProtocol
 from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, TimeStep
 
 __all__ = [
+    "IMAGE_PROTOCOLS",
     "PROTOCOLS",
     "AtariProtocol",
     "Environment",
     "GymnasiumProtocol",
+    "ImageProtocol",
     "MinAtarProtocol",
     "check_environment",
+    "default_protocol",
     "identify",
     "keywords",
     "make",
@@ -40,7 +44,7 @@ __all__ = [
 ]
 
 
-AnyProtocol = AtariProtocol | GymnasiumProtocol | MinAtarProtocol
+AnyProtocol = AtariProtocol | GymnasiumProtocol | MinAtarProtocol | ImageProtocol
 
 
 class Environment(Protocol):
@@ -244,7 +248,7 @@ def make(
     if kind == "gym":
         from dqn_tf.envs.classic import GymnasiumEnvironment
 
-        rules = protocol if isinstance(protocol, GymnasiumProtocol) else None
+        rules = protocol if isinstance(protocol, GymnasiumProtocol | ImageProtocol) else None
         return GymnasiumEnvironment(name, seed, stream, training, rules, drawing)
     if kind == "minatar":
         from dqn_tf.envs.minatar import MinAtarEnvironment
@@ -287,6 +291,21 @@ def observation_spec(environment: str, protocol: AnyProtocol | None) -> Observat
         instance.close()
         _asked[(environment, protocol)] = asked
     return asked[1]
+
+
+def default_protocol(environment: str) -> ImageProtocol | None:
+    """The protocol of a Gymnasium environment for which none is asked: that of images as they are, where it shows some.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    from dqn_tf.envs.making import ShowsImages
+
+    try:
+        observation_spec(environment, None)
+    except ShowsImages:
+        return IMAGE_PROTOCOLS["image"]
+    return None
 
 
 # Kept, because it is needed again while environments are open, and of some only one object can exist.

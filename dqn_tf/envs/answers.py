@@ -38,16 +38,23 @@ class Answer(NamedTuple):
 
 
 class Answers:
-    """Reads the answers of an environment whose observations are ``space``."""
+    """Reads the answers of an environment.
 
-    def __init__(self, space: gymnasium.spaces.Box) -> None:
+    Args:
+        space: of its observations.
+        stored: the type in which they are kept.
+    """
+
+    def __init__(self, space: gymnasium.spaces.Box, stored: str = "float32") -> None:
         self.space, self._shape, self._declared = space, space.shape, np.dtype(space.dtype)
+        self._stored = np.dtype(stored)
+        self._exact = self._stored.kind != "f"  # bytes and bools are finite, and are not rounded
         self._dtype = self._declared  # the one that came last and was found good
         self._few = math.prod(space.shape) <= 32  # for so few the sum (in float64, where it cannot overflow) is faster
-        self._wide = self._declared.kind == "f" and self._declared != np.dtype(np.float32)
+        self._wide = (self._declared.kind == "f" and self._declared.itemsize != 4) or self._stored.itemsize < 4
 
     def reset(self, answer: Any) -> np.ndarray:
-        """The observation of an answer to reset(), as an array [D] float32 of its own.
+        """The observation of an answer to reset(), as an array of its own of the type ``stored``.
 
         Raises:
             InvalidAnswer: the answer cannot be used.
@@ -82,25 +89,37 @@ class Answers:
         return Answer(seen, reward, terminated, truncated)
 
     def observation(self, given: Any) -> np.ndarray:
-        """A copy of an observation, [D] float32.
+        """A copy of an observation, of the type ``stored``.
 
         Raises:
-            InvalidAnswer: it has not the declared shape or type, is not finite, or too large for float32.
+            InvalidAnswer: it has not the declared shape or type, is not finite, or too large for it.
         """
         if type(given) is not np.ndarray or given.dtype is not self._dtype or given.shape != self._shape:
             given = self._unusual(given)
+        if self._exact:
+            return self._whole(given)
         if self._wide:
             with np.errstate(over="ignore"):  # what overflows is found below
-                seen = given.astype(np.float32, order="C")
+                seen = given.astype(self._stored, order="C")
         else:
-            seen = given.astype(np.float32, order="C")
+            seen = given.astype(self._stored, order="C")
         if not (math.isfinite(sum(seen.tolist())) if self._few else np.isfinite(seen).all()):
             at = int(np.flatnonzero(~np.isfinite(seen))[0])
             raise InvalidAnswer(
-                f"expected an observation that is finite and fits float32, got {given.flat[at]} at place {at} of "
-                f"{given.size}"
+                f"expected an observation that is finite and fits {self._stored}, got {given.flat[at]} at place "
+                f"{at} of {given.size}"
             )
         return seen
+
+    def _whole(self, given: np.ndarray) -> np.ndarray:
+        """A copy as bytes or bools.  Raises InvalidAnswer: whole numbers that no byte has."""
+        if given.dtype.itemsize > 1 and not 0 <= int(given.min()) <= int(given.max()) <= 255:
+            at = int(np.flatnonzero((given < 0) | (given > 255))[0])
+            raise InvalidAnswer(
+                f"expected an image of whole numbers from 0 to 255, as its observation_space declares, got "
+                f"{given.flat[at]} at place {at} of {given.size}"
+            )
+        return given.astype(self._stored, order="C")
 
     def _unusual(self, given: Any) -> np.ndarray:
         try:
@@ -112,7 +131,8 @@ class Answers:
                 f"expected an observation {self._what}, as its observation_space declares, got {_kind(given)}"
             )
         if type(given) is np.ndarray:
-            self._dtype, self._wide = array.dtype, array.dtype.kind == "f" and array.dtype.itemsize > 4
+            self._dtype = array.dtype
+            self._wide = array.dtype.kind == "f" and array.dtype.itemsize > self._stored.itemsize
         else:
             self._wide = True
         return array

@@ -1,4 +1,4 @@
-"""Gymnasium environments with vector observations, with the interface of the Atari games, exact save and restore
+"""Gymnasium environments of vectors or of images, with the interface of the Atari games, exact save and restore
 included.
 
 Each episode is begun with a seed drawn from (seed, stream, episode number), so the number and the log of actions are
@@ -23,11 +23,15 @@ from dqn_tf import checks, rng
 from dqn_tf.checks import EnvironmentFault, InexactRestore
 from dqn_tf.envs import legal, making, registered
 from dqn_tf.envs.answers import Answers, InvalidAnswer, unpacked_wrongly
+from dqn_tf.envs.frame_skip import repeat
+from dqn_tf.envs.image_protocol import ImageProtocol
+from dqn_tf.envs.images import Images, Vectors
 from dqn_tf.envs.registered import describe_error
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
-from dqn_tf.types import EnvironmentSpec, ObservationSpec, StepType, TimeStep
+from dqn_tf.types import EnvironmentSpec, StepType, TimeStep
 
 State = dict[str, Any]
+Rules = GymnasiumProtocol | ImageProtocol
 _numbers = struct.Struct("<ddBBB").pack  # reward, discount, step_type, episode_over, truncated
 
 
@@ -46,10 +50,11 @@ class EpisodeLog(NamedTuple):
 
 
 class GymnasiumEnvironment:
-    """An environment with observations Box [D] and actions Discrete; frames are steps.
+    """An environment with observations Box and actions Discrete.
 
-    Observations are float32 [D] arrays of their own, never modified later.  Stream: ``{stream}/reset`` of ``seed``,
-    counter = the episode's number, from 0.
+    Vectors are float32 [D], and frames are steps; of images see ``images.Images``, and a step has ``frame_skip``
+    frames.  Arrays are of their own, never modified later.  Stream: ``{stream}/reset`` of ``seed``, counter = the
+    episode's number, from 0.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class GymnasiumEnvironment:
         seed: int,
         stream: str = "train",
         training: bool = True,
-        protocol: GymnasiumProtocol | None = None,
+        protocol: Rules | None = None,
         drawing: bool = False,
     ) -> None:
         """
@@ -67,33 +72,41 @@ class GymnasiumEnvironment:
             seed: of the run.
             stream: which random stream of it.
             training: of no effect here, where Atari games have settings of their own for evaluation.
-            protocol: its time limit; rewards are always raw.
+            protocol: its time limit, and how images are seen; rewards are always raw.
             drawing: whether ``render`` will be called; an environment that is not asked to draw may not even have the
                 means.
 
         Raises:
-            ConfigError: unknown id, it cannot be made, or observations or actions are of another kind.
+            ConfigError: unknown id, it cannot be made, or observations or actions are of another kind (of images
+                without a protocol for them, ``making.ShowsImages``).
         """
         if registered.find(env_id) is None:
             raise checks.unknown("Gymnasium environment", env_id, registered.known_ids())
-        self._limit_ends = protocol is not None and protocol.time_limit == "terminal"
-        most_steps = protocol.max_steps_per_episode if protocol else None
-        self._adopt(env_id, making.make(env_id, drawing, most_steps), seed, stream, training)
+        env = making.make(env_id, drawing, _most_steps(protocol), getattr(protocol, "key", None))
+        try:
+            self._adopt(env_id, env, seed, stream, training, protocol)
+        except checks.ConfigError:
+            env.close()
+            raise
 
     _early: Any  # the environment's answer to the reset of episode 0, if it was reset early
 
-    def _adopt(self, env_id: str, env: Any, seed: int, stream: str, training: bool) -> None:
-        self.env_id, self.training, self._env = env_id, training, env
-        self._identity = f"{env_id}|{seed}|{stream}|{training}"
-        observations, actions = making.check_spaces(env, env_id)
+    def _adopt(self, env_id: str, env: Any, seed: int, stream: str, training: bool, protocol: Rules | None) -> None:
+        self.env_id, self.training, self._env, self._protocol = env_id, training, env, protocol
+        self._limit_ends = protocol is not None and protocol.time_limit == "terminal"
+        observations, actions = making.check_spaces(env, env_id, protocol)
         self._start, self._num_actions = int(actions.start), int(actions.n)
         names = tuple(str(a + self._start) for a in range(self._num_actions))
-        self._answers = Answers(observations)
+        self._view: Images | Vectors = Vectors(observations)
+        if isinstance(protocol, ImageProtocol):
+            self._view = Images(observations, protocol, env_id)
+        self._identity = f"{env_id}|{seed}|{stream}|{training}{self._view.identity}"
+        self._answers = Answers(observations, self._view.stored)
         self._seeds = rng.Stream(seed, f"{stream}/reset")
         self._forget(-1)
         self._legal = legal.LegalActions(env, self._source_of_masks(), self._num_actions)
         size = self._num_actions if self.masks_from else 0
-        self.spec = EnvironmentSpec(ObservationSpec(observations.shape, "float32", mask_size=size), names, 1)
+        self.spec = EnvironmentSpec(self._view.spec._replace(mask_size=size), names, self._view.repeats["skip"])
 
     def _source_of_masks(self) -> legal.Source:
         """Where its masks are, which only the answer to a reset shows.
@@ -139,8 +152,7 @@ class GymnasiumEnvironment:
             An environment before its first reset.
         """
         other = object.__new__(GymnasiumEnvironment)
-        other._limit_ends = self._limit_ends
-        other._adopt(self.env_id, self._env, seed, stream, training)
+        other._adopt(self.env_id, self._env, seed, stream, training, self._protocol)
         return other
 
     @property
@@ -150,7 +162,7 @@ class GymnasiumEnvironment:
 
     @property
     def time_limit(self) -> int | None:
-        """Steps after which Gymnasium cuts its episodes off."""
+        """Steps of its own (frames) after which Gymnasium cuts its episodes off."""
         return getattr(self._env.spec, "max_episode_steps", None)
 
     def unchecked_answers(self) -> tuple[Any, Any, Any]:
@@ -186,7 +198,8 @@ class GymnasiumEnvironment:
         early, self._early = self._early if episode == 0 else None, None
         try:
             answer = self._env.reset(seed=self._seeds.integer(episode)) if early is None else early
-            seen = self._answers.reset(answer)
+            making.check_observations(self.space, self._env)
+            seen = self._view.begin(self._answers.reset(answer))
             mask = self._legal.read(answer[1])
         except (Exception, SystemExit) as error:  # sys.exit() of a simulator ends no run of ours
             self._fail(error, f"episode {episode:,}, at its reset")
@@ -194,8 +207,8 @@ class GymnasiumEnvironment:
         self._episode, self._log, self._awaiting_reset = episode, array("i"), False
         self._answers_sha = hashlib.sha256()
         self._last = TimeStep(
-            observation=seen,
-            frame=seen,
+            observation=seen.observation,
+            frame=seen.frame,
             reward=0.0,
             discount=1.0,
             step_type=StepType.FIRST,
@@ -227,9 +240,10 @@ class GymnasiumEnvironment:
                 f"`action`, got {action!r}. `last.mask` tells which are legal."
             )
         try:
-            answer = self._env.step(number + self._start)
-            seen, reward, terminated, truncated = self._answers.step(answer)
-            mask = self._legal.read(answer[4], terminated)
+            screens, (_, reward, terminated, truncated), frames, mask = repeat(
+                self._env, number + self._start, self._answers, self._legal, number=number, **self._view.repeats
+            )
+            seen = self._view.show(screens)
         except (Exception, SystemExit) as error:  # sys.exit() of a simulator ends no run of ours
             self._fail(error, f"episode {self._episode:,}, step {len(self._log) + 1:,} (action {number})")
         self._log.append(number)
@@ -239,22 +253,22 @@ class GymnasiumEnvironment:
         discount, kind = 0.0 if ends else 1.0, StepType.LAST if over else StepType.MID
         cut_off = truncated and not terminated
         self._last = TimeStep(
-            observation=seen,
-            frame=seen,
+            observation=seen.observation,
+            frame=seen.frame,
             reward=reward,
             discount=discount,
             step_type=kind,
             episode_over=over,
             truncated=cut_off,
             lives=0 if terminated else 1,
-            frames=1,
+            frames=frames,
             mask=mask,
         )
         self._hash_answer(self._last, reward, discount, kind, over, cut_off)
         return self._last
 
     def _hash_answer(self, answer: TimeStep, *numbers: float) -> None:
-        self._answers_sha.update(answer.observation.data)
+        self._answers_sha.update(answer.frame.data)
         if answer.mask is not None:
             self._answers_sha.update(answer.mask.data)
         self._answers_sha.update(_numbers(*numbers))
@@ -325,7 +339,8 @@ class GymnasiumEnvironment:
         self._forget(episode)
         if not state["digest"]:  # none had begun
             return
-        evidence = [EpisodeLog(int(e["episode"]), np.asarray(e["log"]).tolist(), e["digest"]) for e in _evidence(state)]
+        logs = state.get("evidence") or []
+        evidence = [EpisodeLog(int(e["episode"]), np.asarray(e["log"]).tolist(), e["digest"]) for e in logs]
         for played in evidence or [EpisodeLog(episode, log, "")]:  # "": of a version that kept no digest
             self._replay(played)
         if self._digest() != str(state["digest"]):
@@ -373,5 +388,8 @@ class GymnasiumEnvironment:
         return hashlib.sha256(observation.tobytes() + words.encode() + legal_actions).hexdigest()
 
 
-def _evidence(state: State) -> list[Any]:
-    return list(state.get("evidence") or [])
+def _most_steps(protocol: Rules | None) -> int | None:
+    """After how many steps of its own (frames) an environment is cut off, if not by its own limit."""
+    if isinstance(protocol, ImageProtocol):
+        return protocol.max_frames_per_episode
+    return protocol.max_steps_per_episode if protocol else None

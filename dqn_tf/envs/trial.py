@@ -16,19 +16,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dqn_tf import envs, rng
+from dqn_tf import envs, fields, rng
 from dqn_tf.agent.exploration import random_action
-from dqn_tf.checks import ConfigError, EnvironmentFault
+from dqn_tf.checks import ConfigError, EnvironmentFault, expect, unknown
 from dqn_tf.envs.classic import GymnasiumEnvironment
+from dqn_tf.envs.image_protocol import ImageProtocol
 from dqn_tf.envs.registered import describe_error
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.envs.trial_comparisons import Script, compare, restore, take_turns
-from dqn_tf.types import StepType, TimeStep
+from dqn_tf.types import ObservationSpec, StepType, TimeStep
 
 STEPS = 600  # of each of the three objects, at most
+KEPT_BYTES = 2**27  # of the answers that are kept to be compared; of large images fewer steps are played
+LEAST_STEPS = 60
 SECONDS = 3.0  # that the first object plays, at most; the others play as many steps
 MIDDLE = 5  # the step of an episode at which a state is saved
 PER_EPISODE = 150  # steps after which an episode is left for the next one
+DARK = 0.1  # of the range: images that use less of it are told
 UNSCALED = 100.0  # observations beyond this are large for a network whose inputs nobody scales
 
 
@@ -61,7 +65,7 @@ def examine(
     seed: int = 0,
     steps: int = STEPS,
     seconds: float = SECONDS,
-    protocol: GymnasiumProtocol | None = None,
+    protocol: GymnasiumProtocol | ImageProtocol | None = None,
 ) -> Trial:
     """Try an environment.
 
@@ -84,10 +88,10 @@ def examine(
     make = functools.partial(GymnasiumEnvironment, environment, seed, "trial", protocol=protocol)
     try:
         opened.append(make())
-        first = _play_script(opened[0], steps, seconds)
+        first = _play_script(opened[0], _fewer(steps, opened[0].spec.observation), seconds)
         alone, broken = _repeat_script(first, make, opened, environment)
         remarks, space = tuple(_remarks(opened[-1], first)), opened[-1].space
-        shown = f"observations {space}, {opened[-1].spec.num_actions} actions"
+        shown = f"observations {space}{_as_seen(opened[-1])}, {opened[-1].spec.num_actions} actions"
     except EnvironmentFault as error:
         raise ConfigError(
             f"{str(error).removesuffix('.')}. This was found in a trial of {environment}, before training."
@@ -105,6 +109,25 @@ def examine(
         broken=broken,
         alone=alone,
         remarks=remarks,
+    )
+
+
+def _fewer(steps: int, spec: ObservationSpec) -> int:
+    """``steps``, or fewer where the answers would not fit into ``KEPT_BYTES``."""
+    fits = KEPT_BYTES // (int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize)
+    return min(steps, max(LEAST_STEPS, fits))
+
+
+def _as_seen(environment: GymnasiumEnvironment) -> str:
+    """What of an image the agent sees, and what the replay keeps of it; "" of vectors."""
+    spec = environment.spec.observation
+    if len(spec.shape) == 1:
+        return ""
+    low, high = (spec.low, spec.high) if spec.low is not None else (0, 255 if spec.dtype == "uint8" else 1)
+    bits = "a bit" if spec.dtype == "bool" else f"{8 * np.dtype(spec.dtype).itemsize} bits"
+    return (
+        f", seen as {spec.dtype} [{', '.join(map(str, spec.shape))}] (rows, columns, channels), {low:g} as 0 and "
+        f"{high:g} as 1, {bits} for a number in the replay"
     )
 
 
@@ -136,26 +159,46 @@ def words(trial: Trial) -> str:
     return "\n".join(lines)
 
 
-def report(environment: str, arguments: Sequence[str]) -> tuple[int, str]:
+def report(
+    environment: str, arguments: Sequence[str], protocol: str | None = None, settings: Sequence[str] = ()
+) -> tuple[int, str]:
     """Carries out `dqn-tf check-env`.
 
     Args:
         environment: a name as for ``envs.check_environment``.
         arguments: keywords for it, "name=value" each.
+        protocol: of images, one of ``envs.IMAGE_PROTOCOLS``.
+        settings: of the protocol, "protocol.FIELD=VALUE" each.
 
     Returns:
         The exit code, 1 if it cannot be restored exactly, and the text to print.
 
+    Returns:
+        The exit code, and the words.
+
     Raises:
-        ConfigError: it cannot be used.
+        ConfigError: it cannot be used, or there is no such protocol or field.
     """
     name = envs.identify(environment, envs.keywords(arguments))
     lines = envs.notes(environment, None)
     if not name.startswith("gym:"):
         lines.append(f"{name} is a game that is played by this package itself, and restored exactly.")
         return 0, "\n".join(lines)
-    found = examine(name.removeprefix("gym:"))
+    found = examine(name.removeprefix("gym:"), protocol=_protocol(name, protocol, settings))
     return (1 if found.broken else 0), "\n".join([*lines, words(found)])
+
+
+def _protocol(name: str, asked: str | None, settings: Sequence[str]) -> ImageProtocol | None:
+    """The protocol under which images are tried; None of vectors."""
+    if asked is not None and asked not in envs.IMAGE_PROTOCOLS:
+        raise unknown("protocol of images", asked, envs.IMAGE_PROTOCOLS)
+    chosen = envs.IMAGE_PROTOCOLS[asked or "image"]
+    for text in settings:
+        expect(text.startswith("protocol.") and "=" in text, "protocol.FIELD=VALUE", "--set", text)
+    if settings or asked:
+        pairs = [text.removeprefix("protocol.").split("=", 1) for text in settings]
+        return fields.with_values(chosen, [(path, value) for path, value in pairs], "protocol.")
+    return envs.default_protocol(name)
 
 
 def _repeat_script(
@@ -214,7 +257,10 @@ def _play_script(environment: GymnasiumEnvironment, steps: int, seconds: float) 
 
 # -- what is odd, and allowed ------------------------------------------------------------------------------------------
 def _remarks(environment: GymnasiumEnvironment, first: Script) -> Iterator[str]:
-    yield from _of_observations(environment, np.stack([t.observation for _, _, t in first.answers]))
+    if len(environment.spec.observation.shape) == 1:
+        yield from _of_observations(environment, np.stack([t.observation for _, _, t in first.answers]))
+    else:
+        yield from _of_images(environment.spec.observation, [t.frame for _, _, t in first.answers])
     yield from _of_episodes(environment, first)
     yield from _of_answers(environment)
 
@@ -231,11 +277,29 @@ def _of_observations(environment: GymnasiumEnvironment, seen: np.ndarray) -> Ite
         yield "Observations outside of the bounds of observation_space were seen. They are taken as they come."
 
 
+def _of_images(spec: ObservationSpec, frames: Sequence[np.ndarray]) -> Iterator[str]:
+    scale, offset = spec.scaling
+    least, most = (
+        scale * float(edge) + offset for edge in (min(f.min() for f in frames), max(f.max() for f in frames))
+    )
+    if least < -1e-6 or most > 1 + 1e-6:
+        yield (
+            f"Numbers outside of the range were seen, which networks see as {least:.3g} to {most:.3g}. They are taken "
+            "as they come; protocol.low and protocol.high set another range."
+        )
+    elif most - least < DARK:
+        yield (
+            f"Networks saw numbers from {least:.3g} to {most:.3g} only, of a range from 0 to 1, and learn slowly from "
+            "such. If there are no others, say so: --set protocol.low=LOWEST --set protocol.high=HIGHEST."
+        )
+
+
 def _of_episodes(environment: GymnasiumEnvironment, first: Script) -> Iterator[str]:
     ends = [(step, answer) for _, step, answer in first.answers if answer.step_type == StepType.LAST]
     limit = environment.time_limit
     if limit:
-        yield f"Episodes are cut off after {limit:,} steps, as truncated: values are bootstrapped there."
+        what = "frames" if environment.spec.frame_skip > 1 else "steps"
+        yield f"Episodes are cut off after {limit:,} {what}, as truncated: values are bootstrapped there."
     elif not ends:
         yield (
             "No episode ended, and there is no time limit (max_episode_steps). That is allowed; evaluation cuts its "

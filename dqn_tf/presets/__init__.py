@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.config import AgentConfig, Evaluation
+from dqn_tf.envs.image_protocol import ImageProtocol
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 
 PRESETS = (
@@ -19,7 +20,7 @@ PRESETS = (
     *("noisy_classic", "c51_classic", "qr_dqn_classic", "iqn_classic", "fqf_classic"),
     *("m_dqn_classic", "m_iqn_classic", "rainbow_classic"),
     *("dqn_cleanrl", "c51_cleanrl"),
-    "dqn_minatar",
+    *("dqn_minatar", "dqn_image"),
     *("rr_dqn", "rr_dqn_double", "rr_dqn_prioritized", "rr_dqn_dueling", "rr_dqn_multi_step", "rr_dqn_distributional"),
     *("rr_dqn_noisy", "rr_dqn_munchausen", "rr_rainbow", "rr_rainbow_no_double", "rr_rainbow_no_prioritized"),
     *("rr_rainbow_no_dueling", "rr_rainbow_no_multi_step", "rr_rainbow_no_distributional", "rr_rainbow_no_noisy"),
@@ -45,7 +46,7 @@ class Preset:
     protocol: str | None
     sources: dict[str, str]
     deviations: tuple[str, ...] = ()
-    rules: GymnasiumProtocol | MinAtarProtocol | None = None
+    rules: GymnasiumProtocol | MinAtarProtocol | ImageProtocol | None = None
     rules_sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environments: Mapping[str, Preset] = dataclasses.field(default_factory=dict)
 

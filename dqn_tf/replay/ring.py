@@ -197,13 +197,13 @@ class Ring:
             if self.spec.padding == "repeat_first":
                 present = np.ones_like(present)
         frames, at = self.frames.lookup((rows[:, None] - np.clip(back, 0, age)) % self.capacity)
-        out = np.empty((len(rows), *self.spec.shape), frames.dtype)
+        out = np.empty((len(rows), *self.spec.frame_shape, self.spec.stack), frames.dtype)
         for place in range(self.spec.stack):
             out[..., place] = frames[at[:, place]]
         absent = np.nonzero(~present)
         for b, place in zip(*absent, strict=True):
             out[b, ..., place] = 0
-        return out
+        return out.reshape(len(rows), *self.spec.shape)
 
     # -- saving: segments, named by the hash of their content --------------------------------------------------------
     def segments(self) -> list[str]:

@@ -45,7 +45,7 @@ def trial_of(config: RunConfig) -> dict[str, Any] | None:
         return None
     from dqn_tf.envs.trial import examine
 
-    rules = config.protocol if isinstance(config.protocol, envs.GymnasiumProtocol) else None
+    rules = config.protocol if isinstance(config.protocol, envs.GymnasiumProtocol | envs.ImageProtocol) else None
     trial = examine(name, config.seed, protocol=rules)
     if trial.alone:
         _check_alone(config, name, trial.alone)

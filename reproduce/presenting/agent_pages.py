@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from dqn_tf import envs, equations, explain, fields, presets
-from dqn_tf.envs import MinAtarProtocol
+from dqn_tf.envs import ImageProtocol, MinAtarProtocol
 from reproduce import formatting
 from reproduce.places import RESULTS, ROOT
 from reproduce.planning import reading
@@ -89,6 +89,9 @@ def _command(preset: presets.Preset) -> str:
     if isinstance(preset.rules, MinAtarProtocol):
         frames = 20 * preset.iteration_frames
         return f"dqn-tf train {preset.name} minatar:breakout --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
+    if isinstance(preset.rules, ImageProtocol):
+        environment, frames = "examples.own_images:Catch --protocol image", 5 * preset.iteration_frames
+        return f"dqn-tf train {preset.name} {environment} --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
     frames = FRAMES.get(str(preset.protocol), 200_000_000)
     return f"dqn-tf train {preset.name} breakout --seed 1 --frames {frames} --run-dir runs/{preset.name}_1"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dqn_tf import cli
+from dqn_tf import cli, envs
 from dqn_tf.api import make_config
 from dqn_tf.checks import ConfigError
 
@@ -170,6 +170,7 @@ def _configured(arguments: argparse.Namespace) -> None:
         frames=getattr(arguments, "frames", 1_000_000),
         protocol=getattr(arguments, "protocol", None),
         settings=arguments.settings,
+        environment_arguments=envs.keywords(getattr(arguments, "env_args", [])),
     )
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = ("dqn_tf", "reproduce", "benchmarks", "examples", "tests")
 TEXTS = (".py", ".toml", ".sh", ".txt", ".in", ".yml", ".css", ".js", ".csv", ".json", ".npz", ".cff")
 SUFFIX = re.compile(r"\.(py|md|sh|toml|csv|json|txt|svg|png|html|lua|gin|yml|cff|npz|gz|bin)$")
-LIBRARIES = {"tf": "tensorflow", "np": "numpy"}
+LIBRARIES = {"tf": "tensorflow", "np": "numpy", "gymnasium": "gymnasium"}
 NOT_OURS = {  # name or text -> whose
     "jax.nn": "JAX",
     "jax.numpy": "JAX",
@@ -114,6 +114,8 @@ def _environment(preset: presets.Preset) -> str:
         return envs.short_name(next(iter(preset.environments)))
     if isinstance(preset.rules, envs.MinAtarProtocol):
         return "minatar:breakout"
+    if isinstance(preset.rules, envs.ImageProtocol):
+        return "examples.own_images:Catch"
     return "breakout" if preset.protocol else "CartPole-v1"
 
 

@@ -119,7 +119,7 @@ def test_episodes_differ_by_seed_stream_and_number_alone() -> None:
         ("CartPol-v1", r"Unknown Gymnasium environment 'CartPol-v1'. Did you mean 'CartPole-v1'"),
         (
             "DqnPictures-v0",
-            r"Expected observations of the form Box \[D\] for `DqnPictures-v0`, got Box\(0, 255, \(8, 8",
+            r"Expected vectors for `DqnPictures-v0`, got images, Box\(0, 255, \(8, 8.*--protocol image, and the preset",
         ),
         ("Blackjack-v1", r"Expected observations that are one array .* got Tuple.* examples/flattened.py"),
         ("DqnContinuous-v0", r"Expected actions of the form Discrete for `DqnContinuous-v0`, got Box"),

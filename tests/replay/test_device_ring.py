@@ -38,6 +38,8 @@ SPECS = [
     ObservationSpec((2,), "float64", 2),
     ObservationSpec((4, 2), "uint8", 2, mask_size=3),
     ObservationSpec((4,), "float32", mask_size=5),
+    ObservationSpec((2, 2, 3), "uint8", 2, "repeat_first"),  # channels, each with a stack of its own
+    ObservationSpec((3, 1), "float16", 2),
 ]
 SAMPLERS = [Uniform, Prioritized, PrioritizedRank]
 BATCH = 8

@@ -49,6 +49,24 @@ def test_observations_are_images_with_channels_last() -> None:
     assert observations[:, 0, 0].tolist() == [[1, 2, 3, 4], [0, 0, 0, 0]]
 
 
+@pytest.mark.parametrize("padding", ["zeros_before", "zeros_after", "repeat_first"])
+def test_each_channel_of_an_image_has_a_stack_of_its_own(padding: str) -> None:
+    """By hand: two channels, red 10 r and green 10 r + 1 of row r; a stack of three."""
+    ring = Ring(ObservationSpec((2, 2, 2), "uint8", 3, padding), 10)
+    for row in (1, 2):
+        ring.append(np.broadcast_to(np.uint8([10 * row, 10 * row + 1]), (2, 2, 2)), first=row == 1)
+    observations = ring.observations(np.array([1, 0]))
+    assert observations.shape == (2, 2, 2, 6) == (2, *ring.spec.shape)
+    assert (
+        observations[:, 1, 1].tolist()
+        == {
+            "zeros_before": [[0, 10, 20, 0, 11, 21], [0, 0, 10, 0, 0, 11]],
+            "zeros_after": [[10, 20, 0, 11, 21, 0], [10, 0, 0, 11, 0, 0]],
+            "repeat_first": [[10, 10, 20, 11, 11, 21], [10, 10, 10, 11, 11, 11]],
+        }[padding]
+    )
+
+
 def test_rows_count_for_ever_and_the_oldest_are_overwritten(ring: Ring) -> None:
     assert (len(ring), ring.oldest, ring.head) == (0, 0, 0)
     fill(ring, 9)

@@ -28,7 +28,8 @@ CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 class NatureCNN:
     """The network of Mnih et al. 2015 (Methods, "Model architecture"), NHWC.
 
-    Input [B, H, W, C] uint8, divided by 255 inside; three convolutions, one hidden layer, all ReLU.
+    Input [B, H, W, C] uint8, divided by 255 inside; three convolutions, one hidden layer, all ReLU.  Images of other
+    types and ranges are scaled to 0..1 instead (``ObservationSpec.scaling``).
     With 84 x 84 input, "valid" padding leaves 7 x 7 x 64 = 3136 features, "same" 11 x 11 x 64 = 7744 (Dopamine).
 
     The hidden layer is part of the head, which may have it twice (agent/networks/dueling.py).
@@ -47,22 +48,28 @@ class NatureCNN:
         expect(self.hidden >= 1, "at least 1 unit", "network.hidden", self.hidden)
 
     def check_observation(self, spec: ObservationSpec) -> None:
-        """Check that the observation is an image of bytes that the convolutions can cover.
+        """Check that the observation is an image that the convolutions can cover.
 
         Raises:
             ConfigError: it is not.
         """
-        if len(spec.shape) != 3 or spec.dtype != "uint8" or min(spec.shape[:2]) < 36:
+        image = len(spec.shape) == 3
+        if not image or min(spec.shape[:2]) < 36:
+            other = (
+                "Smaller images take the preset dqn_image, or --set network=cnn with smaller kernels."
+                if image
+                else "Vector observations take --set network=mlp or the preset dqn_classic."
+            )
             raise ConfigError(
-                f"Expected images [H, W, C] of uint8, at least 36 x 36, for network=nature_cnn, got {spec.dtype} "
-                f"{list(spec.shape)}. Vector observations take --set network=mlp or the preset dqn_classic."
+                f"Expected images [H, W, C] of at least 36 x 36 for network=nature_cnn, got {spec.dtype} "
+                f"{list(spec.shape)}. {other}"
             )
 
     def layers(
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """See ``Torso.layers``."""
-        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(1.0 / 255.0)]
+        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(*spec.scaling)]
         (height, width, channels) = spec.shape
         for filters, kernel, stride in CONVOLUTIONS:
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
@@ -76,8 +83,9 @@ class NatureCNN:
 class CNN:
     """Convolutions of any number and size, NHWC, then one hidden layer, all ReLU.
 
-    Input [B, H, W, C]: uint8, divided by 255 inside; bool, as 0 and 1; or float32, as it is.  ``channels``, ``kernels``
-    and ``strides`` have a number for each convolution.  The hidden layer is part of the head, as in ``NatureCNN``;
+    Input [B, H, W, C]: uint8, divided by 255 inside; bool, as 0 and 1; or floats, whose range becomes 0..1 (that of the
+    observation space, ``ObservationSpec.scaling``).  ``channels``, ``kernels`` and ``strides`` have a number for each
+    convolution.  The hidden layer is part of the head, as in ``NatureCNN``;
     none: the head's output layers read the features.
 
     ``layer_norm``: whether a convolution's output is normalized before its ReLU, and over what (layer_norm.py); the
@@ -118,10 +126,10 @@ class CNN:
         Raises:
             ConfigError: it is not.
         """
-        if len(spec.shape) != 3 or spec.dtype not in ("uint8", "bool", "float32"):
+        if len(spec.shape) != 3:
             raise ConfigError(
-                f"Expected images [H, W, C] of uint8, bool or float32 for network=cnn, got {spec.dtype} "
-                f"{list(spec.shape)}. Vector observations take --set network=mlp."
+                f"Expected images [H, W, C] for network=cnn, got {spec.dtype} {list(spec.shape)}. Vector observations "
+                "take --set network=mlp or the preset dqn_classic."
             )
         if self.padding == "valid" and min(*self.sizes(spec)[-1]) < 1:
             raise ConfigError(
@@ -142,8 +150,8 @@ class CNN:
         self, spec: ObservationSpec, initializers: Initializers
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """See ``Torso.layers``."""
-        usual = 1.0 / 255.0 if spec.dtype == "uint8" else 1.0
-        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(usual if self.input_scale is None else self.input_scale)]
+        scale, offset = spec.scaling if self.input_scale is None else (self.input_scale, 0.0)
+        layers: list[KerasLayer] = [tf.keras.layers.Rescaling(scale, offset)]
         channels, normalized = spec.shape[2], self.layer_norm != "none"
         for filters, kernel, stride in zip(self.channels, self.kernels, self.strides, strict=True):
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
@@ -199,7 +207,7 @@ class MLP:
         if len(spec.shape) != 1:
             raise ConfigError(
                 f"Expected vector observations [D] for network=mlp, got {list(spec.shape)}. "
-                "Images take --set network=nature_cnn or one of the Atari presets."
+                "Images take the preset dqn_image, or, from 36 x 36 on, one of the Atari presets (dqn_nature)."
             )
         if self.input_low and len(self.input_low) != spec.shape[0]:
             raise ConfigError(

@@ -221,7 +221,16 @@ def test_glorot_draws_by_both_fans_and_starts_biases_at_zero() -> None:
     [
         (NatureCNN(), VECTOR, "for network=nature_cnn, got float32 [3]. Vector observations take --set network=mlp"),
         (NatureCNN(), ObservationSpec((35, 84), "uint8", 4), "at least 36 x 36"),
-        (NatureCNN(), ObservationSpec((84, 84), "float32", 4), "got float32 [84, 84, 4]"),
+        (
+            NatureCNN(),
+            ObservationSpec((7, 7, 3), "uint8"),
+            "got uint8 [7, 7, 3]. Smaller images take the preset dqn_im",
+        ),
+        (
+            CNN(),
+            VECTOR,
+            "Expected images [H, W, C] for network=cnn, got float32 [3]. Vector observations take --set netw",
+        ),
         (MLP(), ATARI, "Expected vector observations [D] for network=mlp, got [84, 84, 4]. Images take"),
     ],
 )
