@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.",
     "bench": "Speed and memory of an agent here, beside the floor that this machine sets.",
     "reproduce": "Carry out a protocol: all its runs, or what is missing of them (docs/reproduce.md).",
+    "rerun": "Make a run of results/ anew from its manifest and compare, byte by byte.",
     "status": "How far the runs of a sweep are; from another terminal too.",
     "results": "Write the tables, figures and pages of this repository again, or check them (docs/figures.md).",
     "report": "One HTML page about a folder of runs: scores, plots, claims, manifests.",
@@ -125,6 +126,7 @@ def _commands() -> dict[str, tuple[Call, Add]]:
         "verify": (_verify, cli_options.add_verify),
         "bench": (_bench, cli_options.add_bench),
         "reproduce": (_reproduce, lambda parser: options.add_reproduce(parser, cli_options.count)),
+        "rerun": (_rerun, lambda parser: options.add_rerun(parser, cli_options.count)),
         "status": (_status, options.add_status),
         "results": (_results, lambda parser: options.add_results(parser, cli_options.count)),
         "report": (_report, cli_options.add_report),
@@ -288,6 +290,13 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     from reproduce.executing import sweep
 
     return sweep.reproduce(arguments)
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    from reproduce.checking import rerun
+
+    equal = rerun.rerun(arguments.run, arguments.frames, arguments.run_dir, lambda text: print(text, flush=True))
+    return 0 if equal else 1
 
 
 def _status(arguments: argparse.Namespace) -> int:

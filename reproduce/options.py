@@ -46,6 +46,19 @@ def add_status(parser: Parser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="what --runs named, or one protocol's folder in it")
 
 
+def add_rerun(parser: Parser, count: Count) -> None:
+    """Add the options of ``dqn-tf rerun``.
+
+    Args:
+        parser: of the command.
+        count: reads a whole number of at least 1.
+    """
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="a run directory, or a packed run: results/runs/SET/AGENT/ENV/seed_K")
+    add("--frames", type=count, metavar="N", help="only its first N frames")
+    add("--run-dir", type=Path, metavar="DIR", help="where to make it (default: a temporary directory)")
+
+
 # -- dqn-tf results ----------------------------------------------------------------------------------------------------
 def add_results(parser: Parser, count: Count) -> None:
     """Add the parts of ``dqn-tf results`` and their options.  Without a part: all of tables, figures and docs.

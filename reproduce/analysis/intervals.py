@@ -138,7 +138,7 @@ def difference_interval(one: Sample, other: Sample, confidence: float = CONFIDEN
     return Interval(one.mean - other.mean - half, one.mean - other.mean + half)
 
 
-def pooled_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) -> Interval:
+def pooled_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE, *, least_std: float = 0.0) -> Interval:
     """The confidence interval of the difference of two means whose variances are taken to be equal (Student).
 
     difference +- t * s * sqrt(1/n_1 + 1/n_2), s^2 the mean of both variances weighted by n_i - 1; t with n_1 + n_2 - 2
@@ -151,6 +151,7 @@ def pooled_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) 
         one: the sample whose mean is the minuend.
         other: the sample whose mean is subtracted.
         confidence: probability, in (0, 1).
+        least_std: s is not taken to be less.
 
     Returns:
         The interval of ``one.mean - other.mean``.
@@ -161,7 +162,8 @@ def pooled_interval(one: Sample, other: Sample, confidence: float = CONFIDENCE) 
     degrees = one.n + other.n - 2
     expect(min(one.n, other.n) >= 1 and degrees >= 1, "3 values, one of each", "n", (one.n, other.n))
     squares = [(s.n - 1) * s.std**2 for s in (one, other) if s.n > 1]
-    half = _quantile(confidence, degrees) * math.sqrt(sum(squares) / degrees * (1 / one.n + 1 / other.n))
+    std = max(least_std, math.sqrt(sum(squares) / degrees))
+    half = _quantile(confidence, degrees) * std * math.sqrt(1 / one.n + 1 / other.n)
     return Interval(one.mean - other.mean - half, one.mean - other.mean + half)
 
 

@@ -166,14 +166,14 @@ def start_of(run: Run) -> str:
     protocol, evaluation = run.settings.get("protocol"), run.settings["evaluation"]
     noops = evaluation.get("noops_max")
     if noops is None:
-        noops = protocol["noops_max"] if protocol else 0
+        noops = (protocol or {}).get("noops_max", 0)  # Atari's alone
     return "noop" if noops else "none"
 
 
 def sticky_of(run: Run) -> float:
-    """Probability that the emulator repeats the last action; 0 where there is no emulator."""
+    """Probability that the emulator repeats the last action; 0 where there is none that does."""
     protocol = run.settings.get("protocol")
-    return float(protocol["sticky_probability"]) if protocol else 0.0
+    return float((protocol or {}).get("sticky_probability", 0.0))
 
 
 def _code(run: Run) -> str:

@@ -29,7 +29,8 @@ from reproduce.planning.protocol import Claim, Order, Protocol, Rank
 from reproduce.records import published
 
 REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_RUN = "reproduced", "not reproduced", "cannot tell", "not run"
-STATUSES = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_RUN)
+NOT_JUDGED = "not judged"
+STATUSES = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_JUDGED, NOT_RUN)
 ERROR = 0.05  # of a family of orders
 RANKED_TOGETHER = 4  # so many runs are tested together against the published ones
 STEP_FRAMES = 4  # frames of an agent step on Atari
@@ -126,17 +127,18 @@ def of_claim(asked: Protocol, claim: Claim, found: Collected) -> Verdict:
     spread = float(usable["score"].std()) if claim.metric == "score" and len(usable) > 1 else math.nan
     interval = difference(claim, Sample(ours, spread, len(usable)), Interval(low, high))
     status, why = _height(claim, ours, interval)
-    if claim.low_confidence:
-        status, why = CANNOT_TELL, f"The published number is marked as of low confidence, and is not judged: {why}"
     if min(runs) < need.seeds:
         status, why = CANNOT_TELL, f"{_missing(need, runs)} So far: {why}"
+    if claim.low_confidence:
+        status, why = NOT_JUDGED, f"{number(ours)} beside {number(claim.published)}, a number of low confidence."
     return Verdict(status, ours, interval, math.nan, min(runs), need.seeds, why)
 
 
 def difference(claim: Claim, ours: Sample, own: Interval) -> Interval:
     """The 95 % interval of ours - published.
 
-    With a published spread it is Student's with the variance of both; without one the interval of ours alone, as if the
+    With a published spread it is Student's with the variance of both, taken to be no less than the published one, so
+    that runs of ours which happen to agree do not make it narrow; without one the interval of ours alone, as if the
     published number were exact; of a single run, the spread of single runs from elsewhere (``claim.run_std``).
 
     Args:
@@ -150,7 +152,7 @@ def difference(claim: Claim, ours: Sample, own: Interval) -> Interval:
     if claim.std is not None and claim.std_runs is not None:
         n = claim.std_runs
         sample = claim.std * math.sqrt(n / (n - 1)) if claim.std_divisor == "n" else claim.std
-        return intervals.pooled_interval(ours, Sample(claim.published, sample, n))
+        return intervals.pooled_interval(ours, Sample(claim.published, sample, n), least_std=sample)
     if math.isnan(own.low) and claim.run_std is not None:
         half = float(stats.norm.ppf(0.5 + 0.5 * intervals.CONFIDENCE)) * claim.run_std
         own = Interval(ours.mean - half, ours.mean + half)
@@ -202,7 +204,7 @@ def of_orders(asked: Protocol, family: Sequence[Order], found: Collected) -> lis
         A verdict per statement, in the same order.
     """
     pairs = [[_scores(asked, agent, o.environment, found) for agent in (o.better, o.worse)] for o in family]
-    needs = [[_need(asked, agent, o.environment).seeds for agent in (o.better, o.worse)] for o in family]
+    needs = [[need_of(asked, agent, o.environment).seeds for agent in (o.better, o.worse)] for o in family]
     whole = [all(len(s) >= n for s, n in zip(both, need, strict=True)) for both, need in zip(pairs, needs, strict=True)]
     p = [order_tests.mann_whitney(*both) if all_there else 1.0 for both, all_there in zip(pairs, whole, strict=True)]
     corrected = order_tests.holm(p)
@@ -238,8 +240,17 @@ def _words(interval: Interval) -> str:
     return "no interval" if math.isnan(interval.low) else f"95 % interval {low} to {high}"
 
 
-def _need(asked: Protocol, agent: str, environment: str) -> Needed:
-    """As ``claims.needed``, of one agent on one environment."""
+def need_of(asked: Protocol, agent: str, environment: str) -> Needed:
+    """As ``claims.needed``, of one agent on one environment.
+
+    Args:
+        asked: the protocol.
+        agent: one of its agents.
+        environment: one that the agent plays there.
+
+    Returns:
+        The environment, the fewest seeds, and the budget.
+    """
     name = folder_name(environment)
     grids = [g for g in asked.grids_of(agent) if name in protocol.environments(g)]
     budget = max(g.budget_frames for g in grids)
@@ -248,7 +259,7 @@ def _need(asked: Protocol, agent: str, environment: str) -> Needed:
 
 def _scores(asked: Protocol, agent: str, environment: str, found: Collected) -> np.ndarray:
     """The scores of the complete runs of one agent on one environment, by seed: float64 [runs]."""
-    usable, _ = claims.usable_runs(asked, agent, _need(asked, agent, environment), found)
+    usable, _ = claims.usable_runs(asked, agent, need_of(asked, agent, environment), found)
     return usable.sort_values("seed")["score"].to_numpy(np.float64)
 
 
@@ -269,11 +280,11 @@ def of_rank(asked: Protocol, rank: Rank, found: Collected) -> Verdict:
         The verdict; never ``REPRODUCED``.
     """
     table = checkpoints(asked, rank, found)
-    need = _need(asked, rank.agent, rank.environment)
+    need = need_of(asked, rank.agent, rank.environment)
     last = table[table["steps"] == rank.steps[-1]].sort_values("seed")
     if last.empty:
         return Verdict(NOT_RUN, math.nan, NOTHING, math.nan, 0, need.seeds, "No complete run.")
-    theirs = _published_runs(rank, rank.steps[-1])
+    theirs = published_runs(rank, rank.steps[-1])
     runs, mean = len(last), float(last["rank"].mean())
     if runs >= RANKED_TOGETHER:
         p, how = order_tests.mann_whitney(last["score"], theirs), "Mann and Whitney's test of all"
@@ -300,19 +311,28 @@ def checkpoints(asked: Protocol, rank: Rank, found: Collected) -> pd.DataFrame:
     Returns:
         Columns seed, steps (agent steps, int64), score (float64), rank (from 1).
     """
-    need, rows = _need(asked, rank.agent, rank.environment), []
+    need, rows = need_of(asked, rank.agent, rank.environment), []
     scores = found.scores
     mine = (scores["collection"] == asked.id) & (scores["agent"] == rank.agent) & scores["complete"].astype(bool)
     mine &= scores["environment"].isin(need.environments) & (scores["budget_frames"] == need.budget_frames)
     keys = ["collection", "agent", "environment", "seed"]
     curves = found.curves.merge(scores.loc[mine, keys].drop_duplicates(), on=keys)
     for steps in rank.steps:
-        there, theirs = curves[curves["frames"] == steps * STEP_FRAMES], _published_runs(rank, steps)
+        there, theirs = curves[curves["frames"] == steps * STEP_FRAMES], published_runs(rank, steps)
         for seed, score in there[["seed", "eval_return"]].dropna().itertuples(index=False):
             rows.append((int(seed), steps, float(score), order_tests.rank_among(float(score), theirs)))
     return pd.DataFrame(rows, columns=["seed", "steps", "score", "rank"])
 
 
-def _published_runs(rank: Rank, steps: int) -> np.ndarray:
+def published_runs(rank: Rank, steps: int) -> np.ndarray:
+    """The published scores that a rank is among.
+
+    Args:
+        rank: whose runs, and on which game.
+        steps: agent steps trained.
+
+    Returns:
+        float64 [runs].
+    """
     runs = published.runs_100k(rank.published, steps)
     return runs.loc[runs["game"] == folder_name(rank.environment), "eval_average_return"].to_numpy(np.float64)

@@ -84,7 +84,8 @@ def _chosen(
             if agent not in known:
                 then = "" if protocol.any_agent else f"{protocol.id} is about these agents only."
                 raise unknown("agent", agent, known, then)
-        agents = selection.agents if protocol.any_agent else tuple(a for a in selection.agents if a in agents)
+        welcome = protocol.any_agent and grid in _open(protocol)
+        agents = tuple(a for a in selection.agents if a in grid.agents or (welcome and a not in protocol.named))
     if selection.environments:
         all_names = tuple(dict.fromkeys(n for g in protocol.grid for n in environments(g)))
         wanted = {find_environment(name, all_names, protocol.id) for name in selection.environments}
@@ -93,6 +94,15 @@ def _chosen(
         more = range(max(seeds) + 1, max(seeds) + 1 + selection.seeds)
         seeds = (*seeds, *more)[: selection.seeds]
     return agents, names, seeds
+
+
+def _open(protocol: Protocol) -> list[Grid]:
+    """The grids for agents that none names: the largest, and others whose environments it does not have."""
+    found: list[Grid] = []
+    for grid in sorted(protocol.grid, key=lambda g: -len(environments(g)) * len(g.seeds)):
+        if not any(set(environments(grid)) & set(environments(other)) for other in found):
+            found.append(grid)
+    return found
 
 
 def _jobs(protocol: Protocol, grid: Grid, name: str, names: tuple[str, ...], seed: int, folder: Path) -> list[Job]:

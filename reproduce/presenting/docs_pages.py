@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reproduce import formatting
-from reproduce.presenting import agent_pages, classic_page, combinations_page, equations_page, independent_page
+from reproduce.presenting import (
+    agent_pages,
+    classic_page,
+    combinations_page,
+    equations_page,
+    evidence_page,
+    independent_page,
+)
 
+README = "../README.md"  # its summary of the evidence
 INDEPENDENT = "independent.md"
 
 
@@ -18,6 +26,8 @@ def pages() -> dict[str, str]:
         "combinations.md": combinations_page.page(),
         INDEPENDENT: independent_page.page(),
         classic_page.PAGE: classic_page.page_of_results(),
+        evidence_page.PAGE: evidence_page.page(),
+        README: evidence_page.readme_now(),
         **agent_pages.pages(),
     }
 

@@ -267,7 +267,8 @@ Written by `dqn-tf reproduce quickstart`; do not edit. Same seeds, same machine,
 
 ## Where to look next
 
-- results/tables/ and results/plots/: longer runs beside the published numbers.
+- docs/evidence/README.md: whole published tables, from the first frame to the last, with verdicts and the runs behind
+  them; results/tables/ and results/plots/: longer runs beside the published numbers.
 - `dqn-tf train dqn_dopamine breakout --seed 1 --frames 2_000_000 --run-dir runs/breakout` trains for two published
   points (an hour or more on a CPU); then `dqn-tf results export mine runs/breakout` and
   `dqn-tf results` put it beside them.

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from dqn_tf.checks import RunError, expect
 from reproduce import places
-from reproduce.analysis import collecting, curve_comparison, score_aggregates, scores, statistics
+from reproduce.analysis import collecting, curve_comparison, score_aggregates, scoreboard, scores, statistics
 from reproduce.analysis.collecting import Collected
-from reproduce.presenting import docs_pages, figure_files, table_files
+from reproduce.presenting import docs_pages, evidence_figures, evidence_tables, figure_files, table_files
 from reproduce.records import published
 from reproduce.records.runs import Run
 
@@ -47,11 +47,13 @@ class Records:
     """What tables and figures are made from.
 
     results: the results folder.  found: scores and curves of the runs.  comparable: runs with a published counterpart.
+    seen: complete runs by agent and environment, those that were left out included.
     """
 
     results: Path
     found: Collected
     comparable: list[Run] = field(default_factory=list)
+    seen: dict[scoreboard.Key, scoreboard.Seen] = field(default_factory=dict)
 
 
 def read(results: Path, folders: Sequence[Path] = (), window: int = scores.WINDOW) -> Records:
@@ -71,13 +73,16 @@ def read(results: Path, folders: Sequence[Path] = (), window: int = scores.WINDO
     if wrong := published.verify():
         raise RunError(f"Expected the published numbers as SHA256SUMS has them: {', '.join(wrong)}. Restore them.")
     comparable: list[Run] = []
+    seen: dict[scoreboard.Key, scoreboard.Seen] = {}
 
     def watch(path: Path, run: Run | str) -> None:
-        if isinstance(run, Run) and curve_comparison.is_comparable(run):
-            comparable.append(run)
+        if isinstance(run, Run):
+            scoreboard.see(seen, run)
+            if curve_comparison.is_comparable(run):
+                comparable.append(run)
 
     found = collecting.collect(folders or [results / "runs"], window, watch)
-    return Records(results=results, found=found, comparable=comparable)
+    return Records(results=results, found=found, comparable=comparable, seen=seen)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -127,6 +132,10 @@ def tables(records: Records, folder: Path, settings: Settings | None = None) -> 
     yield from table_files.published_tables(folder)
     yield from written
     yield from table_files.comparison_files(records.comparable, records.results, folder)
+    board = scoreboard.table(records.found, records.seen, records.comparable)
+    if len(board):
+        yield table_files.scoreboard_file(board, folder)
+        yield from evidence_tables.files(board, records.found, folder)
 
 
 def figures(records: Records, folder: Path) -> Iterator[Path]:
@@ -141,6 +150,7 @@ def figures(records: Records, folder: Path) -> Iterator[Path]:
     """
     yield from figure_files.comparison(records.comparable, folder)
     yield from figure_files.of_runs(records.found, folder)
+    yield from evidence_figures.files(records.found, folder)
     yield from figure_files.published(folder / "published")
 
 

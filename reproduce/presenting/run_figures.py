@@ -17,6 +17,7 @@ from reproduce.presenting.plots import aggregates, suite
 from reproduce.records import published
 
 MOST_SINGLE = 8  # environments of one folder; more are drawn as a grid
+MOST_AGENTS = 6  # of one environment; the curves of more cannot be told apart
 NARROW = 5.4  # inches: on a phone the letters stay readable
 RESAMPLES = 500
 
@@ -52,9 +53,11 @@ def drawn(found: collecting.Collected) -> Iterator[Drawn]:
 
 
 def _single(collection: str, table: pd.DataFrame) -> Iterator[Drawn]:
-    """Learning curve, and value beside return, of each agent on each environment."""
+    """Learning curve, and value beside return, of each agent on each environment that has at most MOST_AGENTS."""
     for name, same in table.groupby("environment", sort=True):
         environment = str(name)
+        if same["agent"].nunique() > MOST_AGENTS:
+            continue
         if same["train_return"].notna().any():
             figure = plots.learning_curves(_with_published(same), environment, NARROW)
             words = f"{environment}: training returns over frames"

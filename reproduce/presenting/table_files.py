@@ -15,6 +15,8 @@ from reproduce.presenting import comparison_tables, score_tables
 from reproduce.records import peer_reruns, published
 from reproduce.records.runs import Run
 
+SCOREBOARD = "scoreboard.csv"
+
 
 def published_tables(folder: Path) -> list[Path]:
     """Write the tables of the published numbers alone.
@@ -55,7 +57,7 @@ def score_files(
     """Write the tables of our runs.
 
     scores_runs.csv, scores_per_game.csv, scores_over_games.csv, scores_over_frames.csv, and for each collection, agent
-    and convention scores_<collection>_<agent>_<convention>.csv and .md with the published columns.
+    and convention of Atari games scores_<collection>_<agent>_<convention>.csv and .md with the published columns.
 
     Args:
         found: scores and curves of the runs.
@@ -85,6 +87,8 @@ def score_files(
     ]
     keys = ["collection", "agent", "convention"]
     for key, group in per_game.groupby(keys, sort=True):
+        if not group["game"].any():
+            continue  # no column of Atari scores can stand beside it
         mine = (over_games[keys] == list(key)).all(axis="columns")
         name = "_".join(["scores", *filter(None, map(str, key))])
         written.append(_csv(score_tables.with_published(group)[0], folder / f"{name}.csv"))
@@ -112,6 +116,19 @@ def comparison_files(comparable: Sequence[Run], results: Path, folder: Path) -> 
         page = comparison_tables.page(group, table, peer_reruns.find(results, preset))
         written += [_csv(table, folder / f"{preset}.csv"), _text(page, folder / f"{preset}.md")]
     return written
+
+
+def scoreboard_file(board: pd.DataFrame, folder: Path) -> Path:
+    """Write scoreboard.csv.
+
+    Args:
+        board: rows of ``scoreboard.COLUMNS``.
+        folder: where to write.
+
+    Returns:
+        The file.
+    """
+    return _csv(board, folder / SCOREBOARD)
 
 
 def _csv(table: pd.DataFrame, path: Path) -> Path:

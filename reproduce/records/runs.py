@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -60,6 +61,7 @@ class Run:
     settings: config.json as plain values.  Older code's files stay readable: their integrity is checked by the hash in
     manifest.json, not by today's field names; ``config`` is the typed view where today's fields fit.
     summary: None until the run is complete.  episodes, iterations: the tables so far, columns as in the CSVs.
+    seconds: that the iterations took by the clock, as timing.csv has them; nan where that is not to be read.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Run:
     summary: dict[str, Any] | None
     episodes: pd.DataFrame
     iterations: pd.DataFrame
+    seconds: float = math.nan
 
     @cached_property
     def config(self) -> RunConfig:
@@ -199,7 +202,7 @@ def load(path: Path) -> Run:
         if name != "config.json" and content["config_hash"] != identity:
             raise RunError(f"{path / name} belongs to another run: its config_hash is not that of config.json.")
     episodes, iterations = (table(path / name, files[name]) for name in ("episodes.csv", "iterations.csv"))
-    run = Run(path, settings, manifest, summary, episodes, iterations)
+    run = Run(path, settings, manifest, summary, episodes, iterations, _seconds(files.get("timing.csv", b"")))
     _check_totals(run)
     return run
 
@@ -220,6 +223,16 @@ def _check_fields(path: Path, content: Any, names: Iterable[str]) -> None:
     for name in names:
         if name not in content:
             raise RunError(f"Expected the field {name} in {path}. The file is incomplete.")
+
+
+def _seconds(timing: bytes) -> float:
+    """The sum of the column wall_seconds; nan if the table is not what training writes.  No result depends on it."""
+    try:
+        header, *rows = (line.split(",") for line in timing.decode().splitlines())
+        place = header.index("wall_seconds")
+        return math.fsum(float(row[place]) for row in rows)
+    except (ValueError, IndexError):
+        return math.nan
 
 
 def _json(path: Path, files: Mapping[str, bytes]) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from dqn_tf.api import make_config
 from dqn_tf.checks import RunError
 from dqn_tf.training.run_dir import write_json
 from reproduce.analysis import scores
@@ -76,6 +78,16 @@ def test_start_and_stickiness(write):
     assert scores.start_of(quiet) == "none"
     vector = runs.load(write(preset="dqn_classic", environment="CartPole-v1"))
     assert (scores.start_of(vector), scores.sticky_of(vector), vector.game) == ("none", 0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("preset", "environment", "sticky"), [("dqn_minatar", "minatar:breakout", 0.1), ("rr_dqn", "MountainCar-v0", 0.0)]
+)
+def test_protocols_of_other_environments_have_no_no_ops(preset, environment, sticky):
+    """MinAtar's has sticky actions; that of a Gymnasium environment has neither."""
+    settings = make_config(preset, environment, frames=1_000).to_json()
+    run = runs.Run(Path(), settings, {}, None, None, None)
+    assert settings["protocol"] and (scores.start_of(run), scores.sticky_of(run)) == ("none", sticky)
 
 
 def test_runs_elsewhere_have_no_collection(run_dir):

@@ -97,3 +97,11 @@ def test_thousands_of_runs_are_planned_in_a_moment():
     assert len(planned.jobs) == 3420 and not planned.awaiting
     cost.describe(planned, RUNS, 8)
     assert time.process_time() - began < 10.0  # 5 ms a run, on a slow machine
+
+
+def test_an_agent_of_an_open_protocol_plays_in_its_own_grids_only():
+    """atari100k has three grids, two games in all of them; der_paper has one, iqn has none and gets the largest."""
+    asked = load("atari100k")
+    for agent, runs in (("der_paper", 26), ("der_2021", 2), ("der", 130), ("iqn", 130)):
+        jobs = make(asked, RUNS, Selection(agents=(agent,))).jobs
+        assert len(jobs) == len({job.run_dir for job in jobs}) == runs, agent

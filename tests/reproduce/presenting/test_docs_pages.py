@@ -27,6 +27,7 @@ def test_a_page_that_was_edited_or_left_over_is_noticed(made: Path, tmp_path: Pa
     assert results_folder.check(RESULTS, said.append, ["docs"]) == 0, said
     docs = tmp_path / "docs"
     shutil.copytree(made, docs)
+    shutil.copy(made.parent / "README.md", tmp_path)  # its summary of the evidence is written too
     assert results_folder.check(RESULTS, said.append, ["docs"], docs) == 0
     (docs / "equations.md").write_text("mine")
     (docs / "agents" / "old.md").write_text("left over")

@@ -7,7 +7,7 @@ from reproduce.analysis import curve_comparison
 from reproduce.presenting import docs_pages, figure_files, results_folder
 from reproduce.records import runs
 
-FILES = 22  # of which 4 are pictures
+FILES = 23  # of which 4 are pictures
 PARTS = ("tables", "figures")
 
 
@@ -26,6 +26,7 @@ def results(run_dir, tmp_path, monkeypatch):
         "tables/scores_per_game.csv",
         "tables/scores_set_dqn_dopamine_final_evaluation.md",
         "tables/dqn_dopamine.csv",
+        "tables/scoreboard.csv",
         "tables/dqn_dopamine.md",
         "plots/dqn_dopamine_breakout.svg",
         "plots/dqn_dopamine_breakout.png",

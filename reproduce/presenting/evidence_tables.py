@@ -1,0 +1,188 @@
+"""results/tables/evidence_<protocol>: a protocol's whole table, ours beside what was published, missing cells named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reproduce import formatting
+from reproduce.analysis import evidence, verdicts
+from reproduce.analysis.collecting import Collected
+from reproduce.formatting import number
+from reproduce.planning import reading
+from reproduce.planning.protocol import Order, Protocol
+
+SUITE = "atari100k"  # whose table is of games
+COLUMNS = {
+    "agent": "agent",
+    "environment": "environment",
+    "theirs": "published",
+    "ours": "ours",
+    "std": "std",
+    "interval": "95 % interval",
+    "seeds": "runs",
+    "verdict": "verdict",
+}
+
+
+def files(board: pd.DataFrame, found: Collected, folder: Path) -> Iterator[Path]:
+    """Write the table of every protocol on the scoreboard, .csv and .md.
+
+    Args:
+        board: rows of ``scoreboard.COLUMNS``.
+        found: scores and curves of all runs.
+        folder: where to write.
+
+    Yields:
+        Each file once it is written.
+    """
+    for name in board["set"].unique():
+        if name not in reading.names():
+            continue
+        asked = reading.load(str(name))
+        mine = board[board["set"] == name]
+        table = evidence.cells(asked, found, dict(zip(mine["id"], mine["verdict"], strict=True)))
+        formatting.write_csv(table, folder / f"evidence_{name}.csv")
+        formatting.write_text(page(asked, table, mine, found), folder / f"evidence_{name}.md")
+        yield from (folder / f"evidence_{name}.csv", folder / f"evidence_{name}.md")
+
+
+def page(asked: Protocol, table: pd.DataFrame, board: pd.DataFrame, found: Collected) -> str:
+    """The page of one protocol.
+
+    Args:
+        asked: the protocol.
+        table: its rows of ``evidence.CELL_COLUMNS``.
+        board: its rows of the scoreboard.
+        found: scores and curves of all runs.
+
+    Returns:
+        Markdown.
+    """
+    whole = ~(table["runs"] < table["asked"])
+    parts = [
+        f"# {asked.title}",
+        f"Written by `dqn-tf results tables`; do not edit. {_paper(asked)}",
+        f"{_spelled(asked.score.note)} {whole.sum()} of {len(table)} cells have all their runs.{_gaps(table[~whole])}",
+    ]
+    if asked.id == SUITE:
+        parts += list(_suite(asked, found))
+    else:
+        parts.append(formatting.markdown([_cell(row) for row in formatting.records(table)], COLUMNS))
+    if asked.orders:
+        parts += ["## Statements of order", _orders(asked, board)]
+    if asked.ranks:
+        parts += ["## Among the published runs", *_ranks(asked, found)]
+    return "\n\n".join(parts)
+
+
+def _paper(asked: Protocol) -> str:
+    return f"{asked.paper.title}, {asked.paper.reference}; {asked.paper.place}."
+
+
+def _spelled(note: str) -> str:
+    return note if note.endswith(".") else f"{note}."
+
+
+def _gaps(missing: pd.DataFrame) -> str:
+    """Which cells are not whole, by name."""
+    if missing.empty:
+        return ""
+    names = [f"{r['agent']} on {r['environment']} ({r['runs']} of {r['asked']})" for r in formatting.records(missing)]
+    return f" **Not whole**: {', '.join(names)}."
+
+
+def _cell(row: dict[str, Any]) -> dict[str, Any]:
+    spread = f" ± {number(row['spread'])}" if row["spread"] == row["spread"] else ""
+    doubtful = " (low confidence)" if row["low_confidence"] else ""
+    return {
+        **row,
+        "agent": f"`{row['agent']}`",
+        "theirs": f"{number(row['published'])}{spread}{doubtful}",
+        "interval": formatting.interval(row["low"], row["high"]),
+        "seeds": f"{row['runs']} of {row['asked']}" if row["runs"] < row["asked"] else str(row["runs"]),
+    }
+
+
+def _orders(asked: Protocol, board: pd.DataFrame) -> str:
+    """The statements, family by family."""
+    known = {row["id"]: row for row in formatting.records(board)}
+    rows = [_order(order, known[order.id]) for order in asked.orders if order.id in known]
+    return formatting.markdown(rows)
+
+
+def _order(order: Order, row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "statement": order.statement,
+        "environment": order.environment,
+        "published difference": order.published,
+        "probability of improvement": row["ours"],
+        "95 % interval": formatting.interval(row["low"], row["high"]),
+        "p (Holm)": number(row["p"], 2),
+        "family": order.family,
+        "verdict": row["verdict"],
+    }
+
+
+def _suite(asked: Protocol, found: Collected) -> Iterator[str]:
+    """The games of every agent that was attempted on a whole suite, and the summaries over them."""
+    normalization = evidence.normalization(asked)
+    agents = [a for a in evidence.attempted(asked, found) if any(g.suite for g in asked.grids_of(a))]
+    for agent in agents:
+        table = evidence.games(asked, agent, found, normalization)
+        missing = table.loc[table["runs"] == 0, "game"]
+        told = f" Missing: {', '.join(missing)}." if len(missing) else ""
+        yield f"## {agent}"
+        yield f"{len(table) - len(missing)} of {len(table)} games.{told}"
+        yield formatting.markdown(formatting.records(table), _GAMES)
+    if agents:
+        rows = evidence.summaries(asked, agents, found, normalization)
+        yield "## Over the games"
+        yield (
+            f'Human-normalized scores ("{normalization}"), percent, 26 games; intervals: stratified bootstrap over '
+            "runs, none where a game has one run. An agent of ours is here once it has a run on every game."
+        )
+        yield formatting.markdown(_wide(rows))
+
+
+_GAMES = {
+    "game": "game",
+    "random": "random",
+    "human": "human",
+    "ours": "ours",
+    "runs": "runs",
+    "hns_percent": "ours, HNS (%)",
+    "DER": "DER, its paper",
+    "rliable_DER": "DER, mean of rliable's 100 runs",
+}
+
+
+def _wide(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row per agent, a column per measure: value and interval."""
+    out = []
+    for label, same in rows.groupby("label", sort=False):
+        cells = {
+            r["measure"].replace("_", " "): number(r["value"])
+            + (f" ({formatting.interval(r['low'], r['high'])})" if r["low"] == r["low"] else "")
+            for r in formatting.records(same)
+        }
+        out.append({"agent": str(label), **cells})
+    return out
+
+
+def _ranks(asked: Protocol, found: Collected) -> Iterator[str]:
+    """Our evaluations among the published ones, a row per run, a column per checkpoint."""
+    yield (
+        "Rank of each run among the published ones and itself (1 is the lowest) after so many agent steps. That those "
+        "are runs of this code is likely, not stated (results/published/PROVENANCE.md, section 8)."
+    )
+    rows = []
+    for rank in asked.ranks:
+        table = verdicts.checkpoints(asked, rank, found)
+        for seed, same in table.groupby("seed", sort=True):
+            places = {f"{steps // 1000}k": int(r) for steps, r in zip(same["steps"], same["rank"], strict=True)}
+            rows.append({"agent": rank.agent, "game": rank.environment, "seed": int(str(seed)), **places})
+    yield formatting.markdown(rows) if rows else "No complete run."
