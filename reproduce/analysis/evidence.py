@@ -51,12 +51,13 @@ def scores(asked: Protocol, found: Collected) -> pd.DataFrame:
     Returns:
         Rows of SCORE_COLUMNS.
     """
-    parts = []
-    for agent, environment in _cells(asked, found):
-        need = verdicts.need_of(asked, agent, environment)
-        usable, _ = claims.usable_runs(asked, agent, need, found)
-        parts.append(usable.sort_values("seed").reindex(columns=list(SCORE_COLUMNS)))
+    parts = [_of_cell(asked, agent, environment, found) for agent, environment in _cells(asked, found)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCORE_COLUMNS))
+
+
+def _of_cell(asked: Protocol, agent: str, environment: str, found: Collected) -> pd.DataFrame:
+    usable, _ = claims.usable_runs(asked, agent, verdicts.need_of(asked, agent, environment), found)
+    return usable.sort_values("seed").reindex(columns=list(SCORE_COLUMNS))
 
 
 def _cells(asked: Protocol, found: Collected) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from reproduce.formatting import number, records
 from reproduce.places import folder_name
 from reproduce.planning import plan, reading
 from reproduce.planning.plan import Selection
-from reproduce.planning.protocol import Claim, Order, Protocol, Rank
+from reproduce.planning.protocol import Claim, Order, Protocol, Rank, Tried
 from reproduce.records.runs import Run
 
 REFUSED = "refused"  # runs of several settings, or of others than the protocol's
@@ -155,18 +155,21 @@ def _published(entry: Claim | Order | Rank) -> tuple[str, str, dict[str, Any]]:
 
 def _notes(asked: Protocol, entry: Claim | Order | Rank) -> list[str]:
     """What has to be known beside the verdict: a doubtful published number, seeds that were seen before."""
-    notes = []
-    if isinstance(entry, Claim) and entry.low_confidence:
-        notes.append("The published number is marked as of low confidence.")
+    doubtful = isinstance(entry, Claim) and entry.low_confidence
+    notes = ["The published number is marked as of low confidence."] if doubtful else []
     pairs = _pairs(asked, entry)
-    for tried in asked.tried:
-        names = {folder_name(e) for e in tried.environments}
-        if any(agent in tried.agents and environment in names for agent, environment in pairs):
-            seeds = "Seed" if len(tried.seeds) == 1 else "Seeds"
-            numbers = ", ".join(map(str, tried.seeds))
-            counts = " A setting was chosen by it, so it does not count." if tried.tuned else ""
-            notes.append(f"{seeds} {numbers} had been tried before: {tried.what}.{counts}")
-    return notes
+    return [*notes, *(_seen_before(tried) for tried in asked.tried if _concerns(tried, pairs))]
+
+
+def _concerns(tried: Tried, pairs: Sequence[tuple[str, str]]) -> bool:
+    names = {folder_name(environment) for environment in tried.environments}
+    return any(agent in tried.agents and environment in names for agent, environment in pairs)
+
+
+def _seen_before(tried: Tried) -> str:
+    seeds = f"Seed{'s' * (len(tried.seeds) > 1)} {', '.join(map(str, tried.seeds))}"
+    counts = " A setting was chosen by it, so it does not count." if tried.tuned else ""
+    return f"{seeds} had been tried before: {tried.what}.{counts}"
 
 
 def _command(asked: Protocol, entry: Claim | Order | Rank) -> str:
@@ -201,12 +204,13 @@ def _mixed(asked: Protocol, found: Collected, mine: Mapping[tuple[str, str], See
     """Those whose runs are there and were left out while they were collected."""
     scores = found.scores[found.scores["collection"] == asked.id]
     counted = scores.groupby(["agent", "environment"])["seed"].nunique().to_dict()
-    return {
-        pair: f"{len(some.seeds) - counted.get(pair, 0)} runs of {'/'.join(pair)} are left out: settings are mixed, or "
-        "a file is damaged (`dqn-tf results tables` says which)."
-        for pair, some in mine.items()
-        if counted.get(pair, 0) < len(some.seeds)
-    }
+    lost = {pair: len(some.seeds) - int(counted.get(pair, 0)) for pair, some in mine.items()}
+    return {pair: _left_out(pair, n) for pair, n in lost.items() if n > 0}
+
+
+def _left_out(pair: tuple[str, str], runs: int) -> str:
+    why = "settings are mixed, or a file is damaged (`dqn-tf results tables` says which)"
+    return f"{runs} runs of {'/'.join(pair)} are left out: {why}."
 
 
 def _without(asked: Protocol, found: Collected, pairs: Mapping[tuple[str, str], str]) -> Collected:

@@ -25,7 +25,7 @@ from reproduce.analysis.intervals import Interval, Sample
 from reproduce.formatting import number
 from reproduce.places import folder_name
 from reproduce.planning import protocol
-from reproduce.planning.protocol import Claim, Order, Protocol, Rank
+from reproduce.planning.protocol import Claim, Order, Protocol, Rank, Tried
 from reproduce.records import published
 
 REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_RUN = "reproduced", "not reproduced", "cannot tell", "not run"
@@ -70,11 +70,16 @@ def of_protocol(asked: Protocol, found: Collected) -> dict[str, Verdict]:
         id -> verdict.
     """
     found = without_tuned(asked, found)
-    verdicts = {claim.id: of_claim(asked, claim, found) for claim in asked.claims}
-    for family in dict.fromkeys(order.family for order in asked.orders):
-        same = [order for order in asked.orders if order.family == family]
-        verdicts |= dict(zip((o.id for o in same), of_orders(asked, same, found), strict=True))
-    return verdicts | {rank.id: of_rank(asked, rank, found) for rank in asked.ranks}
+    heights = {claim.id: of_claim(asked, claim, found) for claim in asked.claims}
+    families = [_family(asked, name, found) for name in dict.fromkeys(order.family for order in asked.orders)]
+    orders = {name: verdict for family in families for name, verdict in family.items()}
+    return heights | orders | {rank.id: of_rank(asked, rank, found) for rank in asked.ranks}
+
+
+def _family(asked: Protocol, name: str, found: Collected) -> dict[str, Verdict]:
+    """The verdicts of the statements of one family, by id."""
+    same = [order for order in asked.orders if order.family == name]
+    return dict(zip((o.id for o in same), of_orders(asked, same, found), strict=True))
 
 
 def without_tuned(asked: Protocol, found: Collected) -> Collected:
@@ -90,18 +95,15 @@ def without_tuned(asked: Protocol, found: Collected) -> Collected:
     scores, curves = found.scores, found.curves
     for tried in asked.tried:
         if tried.tuned:
-            scores, curves = (
-                table[
-                    ~(
-                        (table["collection"] == asked.id)
-                        & table["agent"].isin(tried.agents)
-                        & table["environment"].isin([folder_name(e) for e in tried.environments])
-                        & table["seed"].isin(tried.seeds)
-                    )
-                ]
-                for table in (scores, curves)
-            )
+            scores, curves = (table[~_is_of(table, asked, tried)] for table in (scores, curves))
     return Collected(scores, curves, found.problems)
+
+
+def _is_of(table: pd.DataFrame, asked: Protocol, tried: Tried) -> pd.Series:
+    """Which rows are of runs that were tried."""
+    names = [folder_name(environment) for environment in tried.environments]
+    mine = (table["collection"] == asked.id) & table["agent"].isin(tried.agents)
+    return mine & table["environment"].isin(names) & table["seed"].isin(tried.seeds)
 
 
 # -- a number ----------------------------------------------------------------------------------------------------------
@@ -181,9 +183,12 @@ def _missing(need: Needed, runs: Sequence[int]) -> str:
     """Which runs there are, in words; every environment without any by name."""
     if len(runs) == 1:
         return f"{runs[0]} of {need.seeds} runs."
-    none = [name for name, n in zip(need.environments, runs, strict=True) if not n]
-    if none:
+    if none := [name for name, n in zip(need.environments, runs, strict=True) if not n]:
         return f"{len(runs) - len(none)} of {len(runs)} environments. Missing: {', '.join(none)}."
+    return _few(need, runs)
+
+
+def _few(need: Needed, runs: Sequence[int]) -> str:
     few = [f"{name} {n}" for name, n in zip(need.environments, runs, strict=True) if n < need.seeds]
     return f"Fewer than {need.seeds} runs of {', '.join(few)}."
 

@@ -119,39 +119,44 @@ def _hours(seconds: float) -> str:
 
 def _link(text: str, row: dict[str, Any], results: Path) -> str:
     """A link to the runs of a row: to the index of packed ones, or to the manifest of the first."""
+    files = (file for folder in _folders(row, results) for file in _indexes(folder) if file.is_file())
+    first = next(files, None)
+    return text if first is None else f"[{text}](../../results/{first.relative_to(results).as_posix()})"
+
+
+def _folders(row: dict[str, Any], results: Path) -> list[Path]:
+    """Where the runs of a row may be."""
+    if not row["environment"]:
+        return []
     if row["kind"] == "curve":
-        folders = sorted((results / "runs").glob(f"*/{row['agent']}/{row['environment']}"))
-    else:
-        folders = [results / "runs" / row["set"] / row["agent"] / row["environment"]]
-    for folder in folders if row["environment"] else ():
-        for file in (folder / "runs.json", *sorted(folder.glob("seed_*/manifest.json"))):
-            if file.is_file():
-                return f"[{text}](../../results/{file.relative_to(results).as_posix()})"
-    return text
+        return sorted((results / "runs").glob(f"*/{row['agent']}/{row['environment']}"))
+    return [results / "runs" / row["set"] / row["agent"] / row["environment"]]
+
+
+def _indexes(folder: Path) -> list[Path]:
+    return [folder / "runs.json", *sorted(folder.glob("seed_*/manifest.json"))]
 
 
 def _more(rows: pd.DataFrame) -> str:
-    """Where a protocol's own table is."""
-    lines = []
-    for name in rows["set"].unique():
-        if name == CURVES:
-            tables = ", ".join(
-                f"[{preset}](../../results/tables/{preset}.md)"
-                for preset in rows[rows["set"] == name]["agent"].unique()
-            )
-            lines.append(f"- {name}: {tables}")
-        else:
-            lines.append(f"- [{reading.load(name).title}](../../results/tables/evidence_{name}.md)")
-    return "\n".join(lines) + "\n"
+    """Where the table of each set is."""
+    return "\n".join(_tables(str(name), rows[rows["set"] == name]) for name in rows["set"].unique()) + "\n"
+
+
+def _tables(name: str, rows: pd.DataFrame) -> str:
+    if name != CURVES:
+        return f"- [{reading.load(name).title}](../../results/tables/evidence_{name}.md)"
+    presets = [f"[{preset}](../../results/tables/{preset}.md)" for preset in rows["agent"].unique()]
+    return f"- {name}: {', '.join(presets)}"
 
 
 def _reasons(rows: pd.DataFrame) -> str:
-    lines = []
-    for row in formatting.records(rows):
-        where = f"{row['agent']}, {row['environment']}" if row["environment"] else row["agent"]
-        notes = f" {row['notes']}" if row["notes"] else ""
-        lines.append(f"- {where}, {row['what']} ({row['id']}): {row['sentence']}{notes}")
-    return "\n".join(lines)
+    return "\n".join(_reason(row) for row in formatting.records(rows))
+
+
+def _reason(row: dict[str, Any]) -> str:
+    where = f"{row['agent']}, {row['environment']}" if row["environment"] else row["agent"]
+    notes = f" {row['notes']}" if row["notes"] else ""
+    return f"- {where}, {row['what']} ({row['id']}): {row['sentence']}{notes}"
 
 
 # -- README.md ---------------------------------------------------------------------------------------------------------

@@ -162,15 +162,17 @@ _GAMES = {
 
 def _wide(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """A row per agent, a column per measure: value and interval."""
-    out = []
-    for label, same in rows.groupby("label", sort=False):
-        cells = {
-            r["measure"].replace("_", " "): number(r["value"])
-            + (f" ({formatting.interval(r['low'], r['high'])})" if r["low"] == r["low"] else "")
-            for r in formatting.records(same)
-        }
-        out.append({"agent": str(label), **cells})
-    return out
+    groups = rows.groupby("label", sort=False)
+    return [{"agent": str(label), **_measures(same)} for label, same in groups]
+
+
+def _measures(rows: pd.DataFrame) -> dict[str, str]:
+    return {row["measure"].replace("_", " "): _with_interval(row) for row in formatting.records(rows)}
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    known = row["low"] == row["low"]
+    return number(row["value"]) + (f" ({formatting.interval(row['low'], row['high'])})" if known else "")
 
 
 def _ranks(asked: Protocol, found: Collected) -> Iterator[str]:

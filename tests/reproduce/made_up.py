@@ -35,9 +35,15 @@ def _run(job: Job, returns: Returns, episodes: int) -> None:
             at = end - (episodes - 1 - k) * config.frame_skip
             lines.append([at, at // config.frame_skip, len(lines), 0, 40, value, 0])
         known = {
-            "iteration": i, "frames": end, "train_return_mean": value, "train_episodes": episodes,
-            "eval_return_mean": value, "eval_episodes": 100, "heldout_max_q_mean": value / 10, "state_digest": "a" * 64,
-        }  # fmt: skip
+            "iteration": i,
+            "frames": end,
+            "train_return_mean": value,
+            "train_episodes": episodes,
+            "eval_return_mean": value,
+            "eval_episodes": 100,
+            "heldout_max_q_mean": value / 10,
+            "state_digest": "a" * 64,
+        }
         rows.append([known.get(c, 0) for c in columns])
     _table(path / "episodes.csv", EPISODE_COLUMNS, lines)
     _table(path / "iterations.csv", columns, rows)

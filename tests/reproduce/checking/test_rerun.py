@@ -15,11 +15,10 @@ from reproduce.places import RESULTS
 from reproduce.planning import reading
 from reproduce.records import export, runs
 
-SETTINGS = (
-    "network.hidden=16", "replay.capacity=500", "min_replay_steps=100", "exploration.decay_steps=200",
-    "iteration_frames=200", "evaluation.episodes=1", "evaluation.final_episodes=1", "execution.threads=1",
-    "evaluation.max_steps_per_episode=50",
-)  # fmt: skip
+SETTINGS = """
+    network.hidden=16 replay.capacity=500 min_replay_steps=100 exploration.decay_steps=200 iteration_frames=200
+    evaluation.episodes=1 evaluation.final_episodes=1 evaluation.max_steps_per_episode=50 execution.threads=1
+""".split()
 SECONDS_FRAMES = 600  # what one run of each table repeats here
 
 
@@ -106,7 +105,10 @@ def test_rows_and_summaries_that_differ():
 
 
 def test_wrong_requests_are_refused_before_anything_is_made(trained, unpacked, tmp_path, outcome):
-    ask = lambda path, frames=None, place=None: outcome(told, path, frames, place)  # noqa: E731
+
+    def ask(path, frames=None, place=None):
+        return outcome(told, path, frames, place)
+
     assert "one run, got a folder with 2. For example: " in ask(trained)
     assert "Is it a run directory" in ask(tmp_path / "nowhere")
     assert "at most the 500 frames" in ask(trained / "seed_1", 501)
