@@ -18,8 +18,9 @@ Source = Literal["info", "method", "none"]
 WORDS = {"info": 'info["action_mask"]', "method": "action_masks()"}
 
 
-# By id: what the id meant when its masks were looked for, and where they are.
-_sources: dict[str, tuple[Any, Source]] = {}
+_sources: dict[
+    str, tuple[Any, Source]
+] = {}  # of an id: what it meant when its masks were looked for, and where they are
 
 
 def find(env: Any, info: Any) -> Source:
