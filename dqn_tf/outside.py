@@ -68,6 +68,21 @@ def import_object(place: str, path: str) -> Any:
 
 
 @contextlib.contextmanager
+def folder_kept() -> Iterator[None]:
+    """Afterwards the present folder is the one of before: an environment may go elsewhere when it is made."""
+    try:
+        before = os.getcwd()
+    except OSError:  # it was removed
+        before = ""
+    try:
+        yield
+    finally:
+        if before:
+            with contextlib.suppress(OSError):
+                os.chdir(before)
+
+
+@contextlib.contextmanager
 def present_folder() -> Iterator[None]:
     """Modules are found in the present folder, whichever command was started: ``python -m dqn_tf`` has it on its path,
     the script ``dqn-tf`` does not.  First of all while the module is imported, last of all from then on."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dqn_tf import checks, fields
+from dqn_tf import checks, fields, outside
 from dqn_tf.envs import games, protocols
 from dqn_tf.envs.image_protocol import IMAGE_PROTOCOLS, ImageProtocol
 from dqn_tf.envs.protocols import PROTOCOLS, AtariProtocol
@@ -286,9 +286,10 @@ def observation_spec(environment: str, protocol: AnyProtocol | None) -> Observat
     meaning = registered.meaning(name.removeprefix("gym:")) if name.startswith("gym:") else None
     asked = _asked.get((environment, protocol))
     if asked is None or asked[0] is not meaning:  # its id may mean another one now
-        instance = make(environment, protocol, seed=0)
-        asked = meaning, instance.spec.observation
-        instance.close()
+        with outside.folder_kept():
+            instance = make(environment, protocol, seed=0)
+            asked = meaning, instance.spec.observation
+            instance.close()
         _asked[(environment, protocol)] = asked
     return asked[1]
 

@@ -18,9 +18,8 @@ Source = Literal["info", "method", "none"]
 WORDS = {"info": 'info["action_mask"]', "method": "action_masks()"}
 
 
-_sources: dict[
-    str, tuple[Any, Source]
-] = {}  # of an id: what it meant when its masks were looked for, and where they are
+# By id: what the id meant when its masks were looked for, and where they are.
+_sources: dict[str, tuple[Any, Source]] = {}
 
 
 def find(env: Any, info: Any) -> Source:

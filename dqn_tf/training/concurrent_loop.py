@@ -162,7 +162,7 @@ class ConcurrentLoop:
         for i, (action, answer) in enumerate(zip(actions, answers, strict=True)):
             assert answer is not None
             self._note_answer(i, answer)
-            self._feeds[i].add(action, run.learners_reward(answer.reward), answer)
+            self._feeds[i].add(action, run.clipped_reward(answer.reward), answer)
             if answer.episode_over:
                 self._pending.append(self._finish_episode(i, answer))
         steps = first + len(actions)

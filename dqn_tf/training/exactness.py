@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dqn_tf import envs
+from dqn_tf import envs, outside
 from dqn_tf.checks import ConfigError, InexactRestore, RunError
 from dqn_tf.config import RunConfig
 
@@ -46,7 +46,8 @@ def trial_of(config: RunConfig) -> dict[str, Any] | None:
     from dqn_tf.envs.trial import examine
 
     rules = config.protocol if isinstance(config.protocol, envs.GymnasiumProtocol | envs.ImageProtocol) else None
-    trial = examine(name, config.seed, protocol=rules)
+    with outside.folder_kept():
+        trial = examine(name, config.seed, protocol=rules)
     if trial.alone:
         _check_alone(config, name, trial.alone)
     return trial._asdict()

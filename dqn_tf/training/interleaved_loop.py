@@ -69,7 +69,7 @@ class InterleavedLoop:
         action = self._act(timestep)
         timestep = self._environment_step(action)
         clock = time.perf_counter()
-        run.replay.add(action, run.learners_reward(timestep.reward), timestep)
+        run.replay.add(action, run.clipped_reward(timestep.reward), timestep)
         run.spend("replay", clock)
         self._timestep = timestep
         self._return += timestep.reward

@@ -67,7 +67,7 @@ def evaluate(
     """
     config = trained.read_config(run_dir)
     epsilon = _epsilon(epsilon, config)
-    recorder = Recorder(video) if video else None
+    recorder = Recorder(video.absolute()) if video else None
     determinism.enable(config.agent.execution.threads)
     agent = trained.load(run_dir, network, seed=seed, environment=environment, say=say)
     scores = evaluation.play(

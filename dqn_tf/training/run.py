@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import gc
 import os
@@ -73,20 +74,26 @@ def train(
         OSError: the disk fails.
         Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
     """
-    options, finished = options or Options(), Path(run_dir) / "summary.json"
+    folder, options = Path(run_dir).absolute(), _located(options or Options())
+    finished = folder / "summary.json"
     if environment is not None:
         exactness.check_environment(environment, config)
     if not os.path.exists(finished):  # which, unlike a Path, takes a name that no file can have for one that none has
-        _check_request(config, Path(run_dir), options)
-    is_new = not os.path.exists(Path(run_dir) / "config.json")
+        _check_request(config, folder, options)
+    is_new = not os.path.exists(folder / "config.json")
     trial = exactness.trial_of(config) if options.try_environment and is_new else None
-    run = RunDir(Path(run_dir), config)
+    run = RunDir(folder, config)
     try:
         if finished.exists():
             return read_summary(finished)
         return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run(trial)
     finally:
         run.close()
+
+
+def _located(options: Options) -> Options:
+    """With the path of the run that is extended as it is from anywhere: environments may change the present folder."""
+    return dataclasses.replace(options, extend=options.extend.absolute()) if options.extend else options
 
 
 def _check_request(config: RunConfig, run_dir: Path, options: Options) -> None:

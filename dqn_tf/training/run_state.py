@@ -95,8 +95,8 @@ class RunState:
         self.abandoned: list[dict[str, int]] = []
 
     # -- what every loop does ----------------------------------------------------------------------------------------
-    def learners_reward(self, reward: float) -> float:
-        """The one place where rewards are clipped (Mnih et al. 2015, Methods, "Training details")."""
+    def clipped_reward(self, reward: float) -> float:
+        """The reward as the learner gets it: the one place where rewards are clipped (Mnih et al. 2015, Methods)."""
         clip = self.config.protocol.reward_clip if self.config.protocol else None
         return reward if clip is None else min(max(reward, clip[0]), clip[1])
 

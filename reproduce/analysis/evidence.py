@@ -41,6 +41,19 @@ def attempted(asked: Protocol, found: Collected) -> list[str]:
     return [agent for agent in asked.named if agent in there]
 
 
+def on_a_suite(asked: Protocol, found: Collected) -> list[str]:
+    """The agents of which there is a run and that are asked to play a whole suite.
+
+    Args:
+        asked: the protocol.
+        found: scores and curves of all runs.
+
+    Returns:
+        Their names, in the protocol's order.
+    """
+    return [agent for agent in attempted(asked, found) if any(g.suite for g in asked.grids_of(agent))]
+
+
 def scores(asked: Protocol, found: Collected) -> pd.DataFrame:
     """The score of every run that counts, by the protocol's convention.
 

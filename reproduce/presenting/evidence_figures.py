@@ -74,7 +74,7 @@ def _panels(asked: Protocol, agents: Sequence[str]) -> dict[str, list[str]]:
 
 def _suite(asked: Protocol, found: Collected, folder: Path) -> Iterator[Path]:
     """Summaries over all games beside the published ones, and ours among the single published runs."""
-    agents = [a for a in evidence.attempted(asked, found) if any(g.suite for g in asked.grids_of(a))]
+    agents = evidence.on_a_suite(asked, found)
     table = evidence.summaries(asked, agents, found, evidence.normalization(asked)) if agents else pd.DataFrame()
     if len(table) and not table["published"].all():
         yield plots.save_one(

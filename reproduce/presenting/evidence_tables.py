@@ -76,7 +76,45 @@ def page(asked: Protocol, table: pd.DataFrame, board: pd.DataFrame, found: Colle
         parts += ["## Statements of order", _orders(asked, board)]
     if asked.ranks:
         parts += ["## Among the published runs", *_ranks(asked, found)]
+    parts += ["## Figures", _pictures(asked, found), "## Known differences", _differences(asked)]
     return "\n\n".join(parts)
+
+
+def figures(asked: Protocol, found: Collected) -> list[str]:
+    """The figures of a protocol that there are runs for.
+
+    Args:
+        asked: the protocol.
+        found: scores and curves of all runs.
+
+    Returns:
+        Names of files in results/plots/<protocol>/, without their ending.
+    """
+    if asked.id != SUITE:
+        played = list(dict.fromkeys(evidence.scores(asked, found)["environment"]))
+        return ["evidence_heights", *(f"evidence_{name}" for name in played)] if played else []
+    ranked = [r for r in asked.ranks if len(verdicts.checkpoints(asked, r, found))]
+    whole = ["evidence_summaries"] if _whole_agents(asked, found) else []
+    return [*whole, *(f"evidence_rank_{r.environment}" for r in ranked)]
+
+
+def _whole_agents(asked: Protocol, found: Collected) -> list[str]:
+    """The agents that have a run on every game of the suite."""
+    normalization = evidence.normalization(asked)
+    agents = evidence.on_a_suite(asked, found)
+    return [a for a in agents if (evidence.games(asked, a, found, normalization)["runs"] > 0).all()]
+
+
+def _pictures(asked: Protocol, found: Collected) -> str:
+    names = figures(asked, found)
+    return "\n".join(f"![{name}](../plots/{asked.id}/{name}.svg)" for name in names) or "None yet."
+
+
+def _differences(asked: Protocol) -> str:
+    """How ours differs from what was published, as the protocol declares it."""
+    return (
+        "\n".join(f"- {d.what} Why: {d.why} Expected effect: {d.expected_effect}" for d in asked.deviations) or "None."
+    )
 
 
 def _paper(asked: Protocol) -> str:
@@ -130,7 +168,7 @@ def _order(order: Order, row: dict[str, Any]) -> dict[str, Any]:
 def _suite(asked: Protocol, found: Collected) -> Iterator[str]:
     """The games of every agent that was attempted on a whole suite, and the summaries over them."""
     normalization = evidence.normalization(asked)
-    agents = [a for a in evidence.attempted(asked, found) if any(g.suite for g in asked.grids_of(a))]
+    agents = evidence.on_a_suite(asked, found)
     for agent in agents:
         table = evidence.games(asked, agent, found, normalization)
         missing = table.loc[table["runs"] == 0, "game"]

@@ -6,7 +6,9 @@ moved by 0.3 a step; being above 1 pays.
 
 from __future__ import annotations
 
+import os
 import random
+import tempfile
 import warnings
 from typing import Any, ClassVar
 
@@ -321,6 +323,12 @@ class Twice(Walk):  # licences for two
 class CloseRaises(Walk):
     def close(self) -> None:
         raise OSError("the port does not answer")
+
+
+class Elsewhere(Walk):  # finds its files in a folder of its own
+    def __init__(self) -> None:
+        super().__init__()
+        os.chdir(tempfile.gettempdir())
 
 
 class RaisesOnZero(Walk):  # with the seed that the trial's last reset has

@@ -183,11 +183,11 @@ def test_a_budget_shorter_than_the_replay_s_start_learns_nothing(trainer: Callab
 def test_the_learner_s_rewards_are_clipped_and_the_returns_are_not(trainer: Callable[..., InterleavedLoop]) -> None:
     one = trainer()
     rewards = (-7.0, -1.0, 0.5, 400.0)
-    assert [one.run.learners_reward(r) for r in rewards] == list(rewards)  # CartPole has no protocol
+    assert [one.run.clipped_reward(r) for r in rewards] == list(rewards)  # CartPole has no protocol
     for clip, want in (((-1.0, 1.0), [-1.0, -1.0, 0.5, 1.0]), (None, list(rewards))):
         protocol = dataclasses.replace(PROTOCOLS["dopamine"], reward_clip=clip)
         one.run.config = dataclasses.replace(one.run.config, protocol=protocol)
-        assert [one.run.learners_reward(r) for r in rewards] == want
+        assert [one.run.clipped_reward(r) for r in rewards] == want
     protocol = dataclasses.replace(protocol, frame_skip=1, max_frames_pooled=1, reward_clip=(0.0, 0.25))
     one.run.config = dataclasses.replace(one.run.config, protocol=protocol)
     found = [r for r in run(one) if isinstance(r, EpisodeRecord)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf import determinism
+from dqn_tf import determinism, envs
 from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.config import Concurrent, RunConfig
 from dqn_tf.replay.replay import Replay
@@ -134,6 +134,17 @@ def test_one_simulator_is_not_enough_for_several_environments(execution: Any, ru
     ):
         train(run("Once", execution=execution), tmp_path / "run", QUIET)
     assert not (tmp_path / "run").exists()
+
+
+def test_an_environment_that_changes_the_present_folder_takes_no_run_with_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its trial, nor the first look at its spaces; and a run stays where it was begun."""
+    monkeypatch.chdir(tmp_path)
+    config = run("Elsewhere")
+    assert envs.observation_spec(config.environment, None).shape == (2,) and Path.cwd() == tmp_path
+    train(config, "run", QUIET)
+    assert (tmp_path / "run" / "summary.json").exists() and Path.cwd() != tmp_path, "it did change it"
 
 
 @pytest.mark.parametrize("name", ["NanReward", "ShapeLater", "Crash"])

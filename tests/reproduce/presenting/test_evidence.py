@@ -141,6 +141,7 @@ def test_figures_are_drawn_of_what_there_is(results, tmp_path):
     drawn = list(evidence_figures.files(records.found, tmp_path / "plots"))
     names = ["evidence_heights", *(f"evidence_{name}" for name in HEIGHTS)]
     assert [p.stem for p in drawn] == names and all(p.parent.name == "cleanrl_classic" for p in drawn)
+    assert evidence_tables.figures(reading.load("cleanrl_classic"), records.found) == names, "as the page shows them"
     again = list(evidence_figures.files(records.found, tmp_path / "again"))
     assert [p.read_bytes() for p in again] == [p.read_bytes() for p in drawn]
     none = records.found._replace(scores=records.found.scores.iloc[:0])
