@@ -15,9 +15,10 @@ import numpy as np
 from dqn_tf import determinism, envs, flops, memory
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.exploration import random_action
+from dqn_tf.checks import ConfigError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.modes import Concurrent, Fused, Interleaved
+from dqn_tf.modes import Concurrent, Fused, Interleaved, Rollouts
 from dqn_tf.replay.device_ring import device_column_bytes
 from dqn_tf.replay.ring import column_bytes
 from dqn_tf.training import profile
@@ -54,8 +55,13 @@ def measure(config: RunConfig, seconds: float, say: Say, trace: Path | None = No
         The numbers that ``table`` shows: times in seconds, rates per second, sizes in bytes.
 
     Raises:
-        ConfigError: there is not enough memory for the replay.
+        ConfigError: there is not enough memory for the replay, or the run learns from rollouts.
     """
+    if isinstance(config.agent.execution, Rollouts):
+        raise ConfigError(
+            f"Expected an agent with a replay for dqn-tf bench, got {config.preset} (execution=rollouts): its floor is "
+            "not known. benchmarks/pqn_speed.py measures its frames/s."
+        )
     config, whole = measured(config), 1
     agent, start, warm_up = config.agent, config.agent.min_replay_steps, WARM_UP_STEPS
     if isinstance(agent.execution, Concurrent):  # acting may be ahead of learning until the period ends

@@ -8,9 +8,11 @@ import dataclasses
 import functools
 from typing import Any, Literal
 
-from dqn_tf import fields
+from dqn_tf import fields, rollouts
 from dqn_tf.agent.contracts import Head, Layers, Optimizer, TargetRule, Torso, ValueFamily
 from dqn_tf.agent.exploration import EpsilonGreedy
+from dqn_tf.agent.lambda_returns import LambdaReturns
+from dqn_tf.agent.n_step import NStep
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.layer_norm import LayerNorm
@@ -33,7 +35,7 @@ from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 from dqn_tf.envs.variants import settled
 from dqn_tf.fields import check_types, setting
-from dqn_tf.modes import Concurrent, Fused, Interleaved
+from dqn_tf.modes import Concurrent, Fused, Interleaved, Rollouts
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.sampler import SamplingRule
@@ -67,6 +69,7 @@ class AgentConfig:
     storage: Storage = setting(Storage(), doc="what the replay holds, how, and where", inside="replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
     optimizer: RMSProp | Adam | RAdam | Optimizer = setting(doc="gradient step")
+    returns: NStep | LambdaReturns = setting(NStep(), doc="how rewards are summed before bootstrapping", later=True)
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
     discount: float = setting(0.99, unit="per agent step", doc="gamma", at="agent/n_step")
     batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="agent/learner")
@@ -86,7 +89,7 @@ class AgentConfig:
         at="training/interleaved_loop",
     )
     max_grad_norm: float | None = setting(None, doc="clip gradients to this global norm", at="agent/update")
-    execution: Interleaved | Concurrent | Fused = setting(Interleaved(), doc="order and means of acting and learning")
+    execution: Interleaved | Concurrent | Fused | Rollouts = setting(Interleaved(), doc="order of acting and learning")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -94,12 +97,9 @@ class AgentConfig:
         expect(0 <= self.discount <= 1, "a number in [0, 1]", "discount", self.discount)
         for name in ("batch_size", "steps_per_update", "updates_at_once", "target_update_steps", "min_replay_steps"):
             expect(getattr(self, name) >= 1, "at least 1", name, getattr(self, name))
-        expect(
-            self.max_grad_norm is None or self.max_grad_norm > 0,
-            "a number > 0 or none",
-            "max_grad_norm",
-            self.max_grad_norm,
-        )
+        norm = self.max_grad_norm
+        expect(norm is None or norm > 0, "a number > 0 or none", "max_grad_norm", norm)
+        rollouts.check(self)
         self._check_head()
         self._check_replay()
         self._check_calls()
@@ -124,7 +124,6 @@ class AgentConfig:
                 f"Expected `execution.updates_per_call`=1, got {number}: updates of one call need their batches drawn "
                 "before the first of them, and made on the device. Set replay=uniform and replay.placement=device."
             )
-
         if isinstance(self.execution, Fused) and self.storage.placement == "device":
             raise ConfigError(
                 "Expected `replay.placement`=host with execution=fused, got device: a fused update is given its batch. "
@@ -244,8 +243,9 @@ class RunConfig:
             self.evaluation.max_steps_per_episode,
             "Its protocol cuts it off, in frames: --set protocol.max_frames_per_evaluation_episode=N",
         )
-        if isinstance(self.agent.execution, Concurrent):
+        if isinstance(self.agent.execution, Concurrent | Rollouts):
             self._check_rounds(self.agent.execution.environments)
+        if isinstance(self.agent.execution, Concurrent):
             self._check_periods(self.agent.execution.environments)
 
     def _check_stack(self) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from dqn_tf import envs, lean, rng
 from dqn_tf import lazy_tf as tf
@@ -16,7 +19,7 @@ from dqn_tf.agent.exploration import random_action
 from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import ImageProtocol
-from dqn_tf.modes import Concurrent
+from dqn_tf.modes import Concurrent, Rollouts
 from dqn_tf.replay.device_ring import device_column_bytes
 from dqn_tf.replay.frames import GROUP, DeltaFrames, expected_bytes
 from dqn_tf.replay.ring import Ring, column_bytes
@@ -214,8 +217,28 @@ def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfi
     return low if low > 1 else 0
 
 
+def rollout_bytes(config: RunConfig) -> int:
+    """Bytes of a rollout (PQN): whole observations, once as they are collected and once as they are learned from."""
+    spec, agent = envs.observation_spec(config.environment, config.protocol), config.agent
+    observation = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
+    return 2 * agent.steps_per_update * (observation + spec.mask_size + 32)
+
+
+def _check_rollout(config: RunConfig) -> None:
+    (have, whose), need = available(), rollout_bytes(config)
+    if need + HEADROOM > have:
+        number = config.agent.steps_per_update
+        raise ConfigError(
+            f"Expected memory for a rollout of {number:,} steps: {need / 1e9:.2f} GB and {HEADROOM / 1e9:.2f} GB for "
+            f"the rest, but {have / 1e9:.2f} GB are {whose}. Make it shorter (`steps_per_update`)."
+        )
+
+
 def describe(config: RunConfig) -> str:
     """The memory of the replay in a sentence: how much it needs, and how much there is."""
+    if isinstance(config.agent.execution, Rollouts):
+        (have, whose), number = available(), config.agent.steps_per_update
+        return f"Rollout: {number:,} steps, {rollout_bytes(config) / 1e9:.2f} GB of the {have / 1e9:.2f} GB {whose}."
     if config.agent.storage.placement == "device" and (gpu := gpu_memory()):
         return (
             f"Replay: {config.agent.storage.capacity:,} transitions, {gpu_bytes(config) / 1e9:.2f} GB of the "
@@ -235,6 +258,9 @@ def check_replay(config: RunConfig) -> None:
     Raises:
         ConfigError: there is not; with the numbers, and with settings that would fit.
     """
+    if isinstance(config.agent.execution, Rollouts):
+        _check_rollout(config)
+        return
     _check_aside(config)
     storage = config.agent.storage
     if storage.placement == "device" and (gpu := gpu_memory()):

@@ -60,6 +60,44 @@ class Fused:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Rollouts:
+    """PQN's order (training/rollout_loop.py): a rollout of ``steps_per_update`` agent steps, made side by side in
+    ``environments``; then ``updates_at_once`` updates on it, in epochs of minibatches of ``batch_size``; then the next
+    one.  There is no replay and no target network.
+
+    Paper: Gallici et al. 2024, "Simplifying Deep Temporal Difference Learning" (arXiv 2407.04811).
+
+    ``xla``: "optimizer": the optimizer's step of each variable, and each layer normalization with its ReLU; "update":
+    the updates of a rollout and the choice of actions, as one call each, better for small networks; "none".
+    ``workers``, ``threads``: as in ``Concurrent``.  ``shards``: a batch goes through the network in so many parts,
+    which run side by side on as many threads; their gradients are added.  ``xla`` and ``shards`` change the last bits
+    of results; ``workers`` and ``threads`` do not.
+    """
+
+    KIND = "rollouts"
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="execution/rollouts")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="execution/rollouts")
+    environments: int = setting(8, unit="environments", doc="games played side by side", at="envs/vector")
+    workers: int = setting(1, unit="processes", doc="processes that play them; 0: ours", at="envs/vector")
+    shards: int = setting(1, unit="parts", doc="of a batch, computed side by side", at="execution/rollouts")
+
+    @property
+    def cores(self) -> int:
+        """Cores that a run keeps busy: it acts and learns in turn."""
+        return max(self.threads, self.workers)
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        expect(1 <= self.threads <= 1024, "1 to 1024 threads", "execution.threads", self.threads)
+        expect(1 <= self.environments <= 4096, "1 to 4096", "execution.environments", self.environments)
+        most = f"0 to {self.environments} (`execution.environments`)"
+        expect(0 <= self.workers <= self.environments, most, "execution.workers", self.workers)
+        fits = f"1 to {self.environments}, and a divisor of `execution.environments`={self.environments},"
+        good = self.shards >= 1 and self.environments % self.shards == 0
+        expect(good, fits, "execution.shards", self.shards, "All parts have one size.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Concurrent:
     """Acting and learning at the same time, several environments side by side (training/concurrent_loop.py).
 

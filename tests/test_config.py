@@ -31,8 +31,8 @@ def config(preset: str, protocol: str | None = None) -> RunConfig:
         environment="ale:breakout" if name else "gym:CartPole-v1",
         protocol=PROTOCOLS[name] if name else None,
         evaluation=loaded.evaluation,
-        frames=2_000_000,
-        iteration_frames=loaded.iteration_frames,
+        frames=2_048_000 if preset.startswith("pqn") else 2_000_000,  # whole rounds of 128 environments
+        iteration_frames=2_048_000 if preset.startswith("pqn") else loaded.iteration_frames,
     )
 
 
@@ -254,7 +254,7 @@ from dqn_tf.envs.protocols import PROTOCOLS
 for name in presets.PRESETS:
     p = presets.load(name)
     run = config.RunConfig(preset=name, agent=p.agent, environment="ale:breakout", protocol=PROTOCOLS["dopamine"],
-                           evaluation=p.evaluation, frames=1000)
+                           evaluation=p.evaluation, frames=1024, iteration_frames=1024)
     config.RunConfig.from_json(run.to_json()).hash
     try:
         run.with_settings(["discuont=1"])

@@ -9,8 +9,16 @@ Symbols: n = ``n_step``, gamma = the configuration's ``discount``; k < n only in
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from typing import NamedTuple
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NStep:
+    """Returns of ``n_step`` rewards and the value of the state that they led to."""
+
+    KIND = "n_step"
 
 
 class Completed(NamedTuple):

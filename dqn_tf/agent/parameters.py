@@ -9,6 +9,7 @@ import numpy as np
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.optimizers import Optimizers
 from dqn_tf.config import AgentConfig
+from dqn_tf.modes import Rollouts
 from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec
 
@@ -48,7 +49,9 @@ class Parameters:
             spec: what its environment shows, and its actions.
             seed: of the run.
         """
-        self.online, self.target = (build_network(agent, spec, seed) for _ in range(2))
+        self.online = build_network(agent, spec, seed)
+        one = isinstance(agent.execution, Rollouts)
+        self.target = self.online if one else build_network(agent, spec, seed)
         own, xla = self.online.own_optimizers, agent.execution.xla
         self.optimizer = Optimizers(agent.optimizer, self.online.variables, own, xla)
 
@@ -61,7 +64,7 @@ class Parameters:
     def _named(self) -> dict[str, Any]:
         parts = {
             "online": self.online.variables,
-            "target": self.target.variables,
+            "target": [] if self.target is self.online else self.target.variables,
             "optimizer": self.optimizer.variables,
         }
         return {f"{part}/{i:02d}": v for part, variables in parts.items() for i, v in enumerate(variables)}

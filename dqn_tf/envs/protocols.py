@@ -281,10 +281,26 @@ ATARI100K = dataclasses.replace(
     DOPAMINE, sticky_probability=0.0, noops_max=29, life_loss_training="episode", life_loss_evaluation="episode"
 )
 
+# EnvPool's Atari with lives as episodes and clipped rewards, as PQN's authors and CleanRL play it.
+ENVPOOL = dataclasses.replace(
+    DOPAMINE,
+    stack_padding="repeat_first",
+    sticky_probability=0.0,
+    noops_min=0,
+    noops_max=29,
+    life_noops_min=0,
+    life_noops_max=29,
+    noops_unit="frames",
+    fire_on_reset=True,
+    life_loss_training="episode",
+    life_loss_evaluation="episode",
+)
+
 PROTOCOLS: dict[str, AtariProtocol] = {
     "nature2015": NATURE2015,
     "dqn_zoo": DQN_ZOO,
     "dopamine": DOPAMINE,
     "machado2018": MACHADO2018,
     "atari100k": ATARI100K,
+    "envpool": ENVPOOL,
 }

@@ -137,10 +137,45 @@ _ATARI100K = {
     "max_frames_per_evaluation_episode": "Dopamine DER.gin: 27,000 steps = 108,000 frames",
 }
 
+# EnvPool = sail-sg/envpool@0099d73:envpool/atari/atari_env.h; yaml = mttga/purejaxql@47af6d7, pqn_atari.yaml.
+_ENVPOOL = {
+    "frame_skip": "yaml: frame_skip: 4",
+    "stack": "EnvPool: stack_num 4",
+    "stack_padding": "EnvPool PushStack: a new game's first screen fills the stack. After a lost life it goes on "
+    "there; here it begins anew",
+    "sticky_probability": "yaml: repeat_action_probability: 0",
+    "noops_min": "EnvPool Reset: dist_noop_ + 1, less 1 where the game has FIRE: 0..29. Without FIRE 1..30 there",
+    "noops_max": "yaml: noop_max: 30; EnvPool as noops_min",
+    "life_noops_min": "EnvPool Reset: as noops_min, also where the game goes on after a lost life",
+    "life_noops_max": "EnvPool Reset: as noops_max, also where the game goes on after a lost life",
+    "noops_unit": "EnvPool Reset: act(0) plays one frame",
+    "pool_noops": "EnvPool Reset: shows the newest screen alone",
+    "fire_on_reset": "EnvPool: use_fire_reset. It holds FIRE for one frame, here a step of four",
+    "life_loss_training": "yaml: episodic_life: True. There the step in which a life is lost plays all its frames",
+    "life_loss_evaluation": "pqn_atari.py: its test environments are made like the others",
+    "max_frames_pooled": "EnvPool Step: the last two frames",
+    "pool_order": "EnvPool: applyPaletteGrayscale, then the maximum",
+    "luminance": "EnvPool: the emulator's gray palette",
+    "luminance_rounding": "ALE rounds its gray palette",
+    "resize": "EnvPool: use_inter_area_resize; OpenCV's INTER_AREA",
+    "pixel_rounding": "OpenCV's resize of bytes rounds",
+    "frame_height": "EnvPool: img_height 84",
+    "frame_width": "EnvPool: img_width 84",
+    "reward_clip": "yaml: reward_clip: True; EnvPool Step: the sign of the sum, which of whole numbers is the same",
+    "max_frames_per_episode": "EnvPool's max_episode_steps, 27,000 steps [mem]. It ends the value there; here the "
+    "value of the last state counts",
+    "max_frames_per_evaluation_episode": "as max_frames_per_episode",
+    "action_set": "EnvPool: full_action_space False",
+    "mode": "EnvPool: none is set",
+    "difficulty": "EnvPool: none is set",
+    "ending_screen": "ours; EnvPool Step may show an earlier screen where a game ends within a step",
+}
+
 SOURCES: dict[str, dict[str, str]] = {
     "nature2015": _NATURE2015,
     "dqn_zoo": _DQN_ZOO,
     "dopamine": _DOPAMINE,
     "machado2018": _MACHADO2018,
     "atari100k": _ATARI100K,
+    "envpool": _ENVPOOL,
 }

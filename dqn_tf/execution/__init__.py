@@ -4,6 +4,7 @@ updater.py: the contracts that the training loops rely on.
 sequential.py: one update after the other, when it is due: the order of the paper.
 pipelined.py, gate.py, prediction.py: the gradients of the next update begin while the steps before it are made.
 background.py: updates on another thread, beside a loop that goes on acting.
+rollouts.py: the updates of a rollout in compiled calls (PQN).
 update_scan.py: several updates in one compiled call, where the replay is on the device.
 
 Threads: in this package only pipelined.py and background.py start one.  Updates run on it, and in background.py what

@@ -21,6 +21,7 @@ PRESETS = (
     *("m_dqn_classic", "m_iqn_classic", "rainbow_classic"),
     *("dqn_cleanrl", "c51_cleanrl"),
     *("dqn_minatar", "dqn_image"),
+    *("pqn_classic", "pqn_minatar", "pqn_atari"),
     *("rr_dqn", "rr_dqn_double", "rr_dqn_prioritized", "rr_dqn_dueling", "rr_dqn_multi_step", "rr_dqn_distributional"),
     *("rr_dqn_noisy", "rr_dqn_munchausen", "rr_rainbow", "rr_rainbow_no_double", "rr_rainbow_no_prioritized"),
     *("rr_rainbow_no_dueling", "rr_rainbow_no_multi_step", "rr_rainbow_no_distributional", "rr_rainbow_no_noisy"),

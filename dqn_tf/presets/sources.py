@@ -20,6 +20,7 @@ DQN = {
     "layers": "DQN: no noise",
     "exploration.decay_from": "DQN: epsilon decays from the start of learning, as in the released code",
     "updates_at_once": "DQN: one update when one is due",
+    "returns": "DQN: n-step returns, of one step where n_step says so",
     "evaluation.max_steps_per_episode": "ours: the 108,000 frames of the Atari suites, whose protocols count frames",
     "value.priority": "Schaul et al. 2016, section 3.3, where the replay asks for it: the TD error's size",
     "evaluation.final_network": "ours: the last network; iterations.csv has every evaluation",
@@ -40,6 +41,22 @@ CONVOLUTIONS = {
     "network.layer_norm": "no normalization",
     "network.layer_norm_epsilon": "not used: no normalization",
     "network.input_scale": "bytes are divided by 255, other inputs taken as they are",
+}
+
+# Of PQN, in each of its presets.
+ROLLOUTS = {
+    "bootstrap": "Gallici et al. 2024: the largest of Q, by the only network",
+    "replay": "no replay: each epoch has every transition of the rollout once",
+    "replay.capacity": "no replay: one rollout is kept",
+    "n_step": "of the lambda-returns, which sum over all n",
+    "returns": "Gallici et al. 2024: lambda-returns over a rollout",
+    "target_update_steps": "no target network: the targets of a rollout's updates are computed once, before them",
+    "min_replay_steps": "learning begins after the first rollout",
+    "exploration.decay_from": "epsilon falls from the first step on",
+    "execution": "Gallici et al. 2024: rollouts in many environments at once, then epochs of minibatches",
+    "execution.threads": "ours: how many operations run at a time changes no bit of a result",
+    "execution.workers": "ours: in how many processes environments are played changes no bit of a result",
+    "layers": "Gallici et al. 2024: layer normalization before each ReLU",
 }
 
 # Fields of the other ideas that came later, where a preset does not say otherwise: what the code did before.

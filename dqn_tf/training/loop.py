@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from dqn_tf.config import RunConfig
-from dqn_tf.modes import Concurrent
+from dqn_tf.modes import Concurrent, Rollouts
 from dqn_tf.training.concurrent_loop import ConcurrentLoop
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
+from dqn_tf.training.rollout_loop import RolloutLoop
 from dqn_tf.training.run_state import Columns, RunState
 
 
@@ -69,4 +70,7 @@ def make_loop(config: RunConfig) -> Loop:
     Raises:
         ConfigError: environments, replay or networks cannot be made.
     """
-    return ConcurrentLoop(config) if isinstance(config.agent.execution, Concurrent) else InterleavedLoop(config)
+    execution = config.agent.execution
+    if isinstance(execution, Rollouts):
+        return RolloutLoop(config)
+    return ConcurrentLoop(config) if isinstance(execution, Concurrent) else InterleavedLoop(config)

@@ -1,4 +1,4 @@
-"""From a protocol to the runs that it asks for."""
+"""From a protocol to the runs that it asks for, and their cost."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ SETTINGS = ("execution.threads=1",)
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which part of a protocol to run; empty fields: all of it.
-
-    seeds: how many, from its first on.  shard: (i, n), the i-th of n parts, from 1.
-    """
+    """What of a protocol to run.  seeds: how many, from its first on.  shard: (i, n), the i-th of n parts, from 1."""
 
     agents: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
@@ -146,7 +143,7 @@ def module_folder(env_id: str) -> str:
 
 
 def _check(jobs: list[Job]) -> None:
-    """Make the configuration of one run of each kind, so that settings are refused before anything is started."""
+    """Let every kind of run be refused now, not in a month; to settings one Atari game is like another."""
     checked = set()
     for job in jobs:
         environment = "" if job.environment in games.ALL else job.environment

@@ -20,7 +20,7 @@ INDEPENDENT = "independent.md"
 
 
 def pages() -> dict[str, str]:
-    """The generated pages: path below docs/ -> text."""
+    """Every such page: its path below docs/, and its text."""
     return {
         "equations.md": equations_page.page(),
         "combinations.md": combinations_page.page(),

@@ -10,6 +10,7 @@ from reproduce import formatting
 from reproduce.checking import program_comparison
 from reproduce.checking.library_comparison import FOUND
 from reproduce.checking.library_ideas import IDEAS, PRECISIONS, A, B, N
+from reproduce.places import RESULTS
 
 # What each program is, and what of it was called.
 PROGRAMS = {
@@ -17,6 +18,8 @@ PROGRAMS = {
     "dqn_cleanrl": "CleanRL's DQN: the update of cleanrl/dqn.py, vwxyzjn/cleanrl@fe8d8a03, torch's loss and Adam",
     "c51_cleanrl": "CleanRL's C51: the update of cleanrl/c51.py, its projection and clipped cross-entropy",
 }
+
+PQN = RESULTS / "independent" / "pqn.json"
 
 
 def page() -> str:
@@ -51,7 +54,7 @@ The answers of both libraries are kept in `tests/independent/`, and the tests co
 `dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have the libraries.
 
 Rank-based prioritized replay is not compared, as neither library has it.
-{_programs()}"""
+{_programs()}{_pqn()}"""
 
 
 def _programs() -> str:
@@ -80,4 +83,42 @@ every k-th number was kept.
 The programs' answers are kept in `tests/independent/torch.npz`, `tests/independent/torch_answers.py` is what was run,
 and `tests/independent/test_torch.py` also shows that another setting of the preset would be seen. To compare again:
 `dqn-tf results programs`.
+"""
+
+
+def _pqn() -> str:
+    """The section of PQN."""
+    found = json.loads(PQN.read_text())
+    ours, theirs, versions = found["cleanrl"], found["authors"], dict(v.split(" ") for v in found["versions"])
+    rows = [
+        ("`pqn_classic`", "lambda-returns of three rollouts", ours["targets"], "CleanRL's own lines"),
+        (
+            "`pqn_classic`",
+            "change of weights in 48 updates, share of the largest",
+            ours["change"],
+            "CleanRL's own lines",
+        ),
+        ("`pqn_atari`", "lambda-returns", found["authors_targets"], "the authors' _compute_targets"),
+        ("`pqn_minatar`", "Q-values", theirs["q"], "the authors' QNetwork"),
+        ("`pqn_minatar`", "12 losses, share", theirs["loss"], "their update, written again, with Optax"),
+        ("`pqn_minatar`", "change of weights in 12 updates, share of the largest", theirs["change"], "the same"),
+    ]
+    table = [dict(zip(("preset", "compared", "float32", "with"), row, strict=True)) for row in rows]
+    lines = formatting.markdown(
+        [{**row, "float32": f"{row['float32']:.1e}"} for row in table],
+        {name: name for name in ("preset", "compared", "float32", "with")},
+    )
+    return f"""
+## PQN, beside the published programs
+
+The lines of CleanRL's `pqn.py` from the targets to the last epoch were cut out of its file and run, in PyTorch
+{versions["torch"]}, and so were the authors' function of the targets and their networks, in JAX {versions["jax"]}
+and Flax {versions["flax"]}. Their optimizer is that of Optax {versions["optax"]}, with 64-bit numbers allowed: without,
+its rho is float32, and the first rectified steps are up to 2 % shorter.
+
+{lines}
+Their answers are kept in `tests/independent/pqn.npz`, `tests/independent/pqn_answers.py` is what was run, and
+`tests/independent/test_pqn.py` compares; run as a program, it writes `results/independent/pqn.json` for this page.
+Numbers of parameters are those of the published networks, but for the scale and shift of an input normalization
+that the authors compute and do not use.
 """

@@ -44,7 +44,7 @@ class Rerun(NamedTuple):
 
     @property
     def game(self) -> str:
-        """The id that its game has in this package."""
+        """Our name of its game."""
         return games.resolve(str(self.about["game"]))
 
     @property
@@ -64,7 +64,7 @@ class Rerun(NamedTuple):
 
 
 def load(folder: Path) -> Rerun:
-    """Read one rerun.
+    """A rerun.
 
     Args:
         folder: holds about.json and episodes.csv.
@@ -107,5 +107,5 @@ def find(results: Path, agent: str) -> list[Rerun]:
 
 
 def markdown(found: Sequence[Rerun]) -> str:
-    """The reruns as a table in Markdown."""
+    """Their table."""
     return formatting.markdown([r.row for r in found], COLUMNS)

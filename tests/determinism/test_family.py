@@ -31,6 +31,7 @@ SMALLER = {
     "fqf": {"fractions": 4, "cosines": 8},
 }
 STOP, END = 91, 160
+ROLLOUTS = ("pqn_classic", "pqn_minatar", "pqn_atari")  # a loop of their own: tests/training/test_rollout_loop.py
 FUSED = ("dqn_classic", "rainbow_classic", "fqf_classic", "m_iqn_classic", "noisy_classic", "prioritized_rank_classic")
 
 
@@ -65,6 +66,8 @@ def run(trainer: InterleavedLoop, until: int) -> list[Any]:
 
 def test_stopped_and_continued(preset_of_ideas: str, tmp_path: Path, cartpole: Callable[..., RunConfig]) -> None:
     """Presets of the same ideas differ in numbers, which are saved by nobody: they are in the configuration."""
+    if preset_of_ideas in ROLLOUTS:
+        pytest.skip("its loop is another one: tests/training/test_rollout_loop.py")
     stop_and_continue(cartpole(), preset_of_ideas, Interleaved, tmp_path)
 
 

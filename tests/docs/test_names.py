@@ -123,7 +123,7 @@ def _environment(preset: presets.Preset) -> str:
 def configs() -> tuple[Any, ...]:
     """One run of every preset."""
     games = [(name, _environment(presets.load(name))) for name in presets.PRESETS]
-    return tuple(make_config(name, game, frames=100_000_000) for name, game in games)
+    return tuple(make_config(name, game, frames=102_400_000) for name, game in games)
 
 
 @functools.cache

@@ -6,11 +6,13 @@ Run it in an environment with torch, jax, flax, optax and chex.  The folders are
 mttga/purejaxql@47af6d7.  Their own code is run, cut out of their files: CleanRL's QNetwork, and of its main program the
 lines from "Compute Q(lambda) targets" to the end of the last epoch; of the authors' the function _compute_targets and
 the networks.  The authors' update is a function inside others and is written down here once more, with Optax's own
-optimizer.
+optimizer: once with 64-bit numbers allowed, so that RAdam's rho is float64 (weights and moments stay float32), and
+once without, as they run it: then rho is off by up to 0.05, and the fifth update takes another step by 2 %.
 
 Nothing of dqn_tf is imported, and these libraries only when this is run: tests/independent/test_pqn.py takes ``inputs``
 and the sizes from here.  Answers, in this project's layout: "cleanrl/returns" [ROLLOUTS, T, E], "cleanrl/change/<i>",
-"authors/targets" [T, E], "authors/q" [B, A], "authors/loss" [UPDATES], "authors/change/<i>", "count/<name>" [].
+"authors/targets" [T, E], "authors/q" [B, A], "authors/loss" and "authors/loss_float32" [UPDATES], "authors/change/<i>",
+"count/<name>" [].
 """
 
 from __future__ import annotations
@@ -195,17 +197,24 @@ def authors(folder: Path, x: dict[str, Any]) -> dict[str, np.ndarray]:
         return 0.5 * jnp.square(q - targets).mean()
 
     found["authors/q"] = np.asarray(values(params, x["bits"][0].astype(np.float32)))
-    rate = optax.linear_schedule(5e-4, 1e-20, 100)
-    rule = optax.chain(optax.clip_by_global_norm(0.05), optax.radam(learning_rate=rate))
-    state, losses = rule.init(params), []
-    for u in range(UPDATES):
-        batch = (x["bits"][u].astype(np.float32), x["chosen"][u], x["targets"][u])
-        value, gradients = jax.value_and_grad(loss)(params, *batch)
-        changes, state = rule.update(gradients, state, params)
-        params = optax.apply_updates(params, changes)
-        losses.append(float(value))
-    found["authors/loss"] = np.array(losses)
+
+    def updated(params: Any) -> tuple[Any, np.ndarray]:
+        rate = optax.linear_schedule(5e-4, 1e-20, 100)
+        rule = optax.chain(optax.clip_by_global_norm(0.05), optax.radam(learning_rate=rate))
+        state, losses = rule.init(params), []
+        for u in range(UPDATES):
+            batch = (x["bits"][u].astype(np.float32), x["chosen"][u], x["targets"][u])
+            value, gradients = jax.value_and_grad(loss)(params, *batch)
+            changes, state = rule.update(gradients, state, params)
+            params = optax.apply_updates(params, changes)
+            losses.append(float(value))
+        return params, np.array(losses)
+
+    _, found["authors/loss_float32"] = updated(params)
+    jax.config.update("jax_enable_x64", True)
+    params, found["authors/loss"] = updated(params)
     cnn = params["CNN_0"]
+    assert {p.dtype for p in jax.tree.leaves(cnn)} == {np.dtype("float32")}
     after = [*(cnn["Conv_0"][k] for k in ("kernel", "bias")), *(cnn["LayerNorm_0"][k] for k in ("scale", "bias"))]
     after += [*(cnn["Dense_0"][k] for k in ("kernel", "bias")), *(cnn["LayerNorm_1"][k] for k in ("scale", "bias"))]
     after += [params["Dense_0"]["kernel"], params["Dense_0"]["bias"]]

@@ -19,8 +19,9 @@ import numpy as np
 
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.config import Evaluation, RunConfig
-from dqn_tf.modes import Interleaved
+from dqn_tf.modes import Interleaved, Rollouts
 from dqn_tf.presets import PRESETS, load
+from dqn_tf.replay.storage import Storage
 
 ENV_ID = "Catch-v0"
 COLUMNS, STEPS = 5, 5
@@ -70,23 +71,28 @@ def config(preset: str, seed: int = 1) -> RunConfig:
     """The preset on Catch.  Sizes, clocks and the learning rate are the toy's; every idea and its fields are the
     preset's: value, bootstrap, head, layers, replay, n-step, exploration, optimizer, clipping."""
     agent = load(preset).agent
+    if hasattr(agent.optimizer, "decay_updates"):
+        agent = dataclasses.replace(agent, optimizer=dataclasses.replace(agent.optimizer, decay_updates=None))
     replay: dict[str, Any] = dict(SMALLER[agent.replay.KIND])
     if hasattr(agent.replay, "importance"):
         replay["importance"] = dataclasses.replace(agent.replay.importance, start=0, end=1_000)
-    agent = dataclasses.replace(
-        agent,
-        network=MLP(hidden=(32, 32), initialization=agent.network.initialization),
-        value=dataclasses.replace(agent.value, **SMALLER[agent.value.KIND]),
-        replay=dataclasses.replace(agent.replay, **replay),
-        storage=dataclasses.replace(agent.storage, capacity=2_000),
-        exploration=_exploration(agent.exploration),
-        optimizer=dataclasses.replace(agent.optimizer, learning_rate=LEARNING_RATE),
-        batch_size=32,
-        steps_per_update=2 * agent.updates_at_once,
-        target_update_steps=60,
-        min_replay_steps=200,
-        execution=Interleaved(xla="none", threads=1),
-    )
+    rollouts = isinstance(agent.execution, Rollouts)
+    toy: dict[str, Any] = {
+        "network": MLP(
+            hidden=(32, 32), initialization=agent.network.initialization, in_head="all" if rollouts else "last"
+        ),
+        "value": dataclasses.replace(agent.value, **SMALLER[agent.value.KIND]),
+        "replay": dataclasses.replace(agent.replay, **replay),
+        "storage": dataclasses.replace(agent.storage, capacity=2_000),
+        "exploration": _exploration(agent.exploration),
+        "optimizer": dataclasses.replace(agent.optimizer, learning_rate=LEARNING_RATE),
+        "batch_size": 32,
+        "steps_per_update": 2 * agent.updates_at_once,
+        "target_update_steps": 60,
+        "min_replay_steps": 200,
+        "execution": Interleaved(xla="none", threads=1),
+    }
+    agent = dataclasses.replace(agent, **{**toy, **(ROLLOUTS if rollouts else {})})
     return RunConfig(
         preset=preset,
         agent=agent,
@@ -107,21 +113,28 @@ def _exploration(rule: Any) -> Any:
 
 
 LEARNING_RATE, FRAMES = 4e-3, 2_500
+ROLLOUTS: dict[str, Any] = {  # 10 steps of 5 environments; 8 epochs of 2 minibatches
+    **dict.fromkeys(("steps_per_update", "target_update_steps", "min_replay_steps"), 50),
+    "storage": Storage(capacity=50),
+    "batch_size": 25,
+    "updates_at_once": 16,
+    "execution": Rollouts(xla="none", threads=1, environments=5, workers=0),
+}
 
 
 def scores(run: RunConfig) -> tuple[float, float]:
     """Mean return of the greedy agent before and after training."""
     from dqn_tf.training import iterations
-    from dqn_tf.training.interleaved_loop import InterleavedLoop
+    from dqn_tf.training.loop import make_loop
 
-    trainer = InterleavedLoop(run)
+    trainer = make_loop(run)
     try:
         before = [score.return_raw for score in iterations.final_scores(trainer.run, lambda: None)]
         for _ in trainer.records(lambda: None):
             pass
         after = [score.return_raw for score in iterations.final_scores(trainer.run, lambda: None)]
     finally:
-        trainer.environment.close()
+        trainer.close()
     return float(np.mean(before)), float(np.mean(after))
 
 

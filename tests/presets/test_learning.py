@@ -93,7 +93,7 @@ def test_what_is_trained_here_is_the_preset(preset: str) -> None:
     assert differing <= {
         *("batch_size", "steps_per_update", "target_update_steps", "min_replay_steps", "optimizer.learning_rate"),
         *("exploration.decay_steps", "exploration.initial_epsilon", "replay.capacity", "replay.sort_updates"),
-        *("replay.importance.start", "replay.importance.end"),
+        *("replay.importance.start", "replay.importance.end", "updates_at_once", "optimizer.decay_updates"),
         *("value.atoms", "value.v_min", "value.v_max", "value.quantiles", "value.fractions"),
         *("value.samples", "value.target_samples", "value.policy_samples", "value.cosines"),
     }

@@ -19,6 +19,7 @@ UNITS = {
         "atoms",
         "quantiles",
         "as in replay.importance.clock",
+        *("environments", "processes", "parts"),
     ),
 }
 
@@ -95,7 +96,8 @@ def test_what_is_only_remembered_says_so() -> None:
 
 def test_an_unknown_preset_names_the_nearest(outcome) -> None:
     assert outcome(load, "dqn_natur") == (
-        "Unknown preset 'dqn_natur'. Did you mean 'dqn_nature' or 'dqn_minatar'? `dqn-tf presets` lists them all."
+        "Unknown preset 'dqn_natur'. Did you mean 'dqn_nature' or 'dqn_minatar' or 'pqn_minatar'? `dqn-tf presets` "
+        "lists them all."
     )
     assert "dqn_classic" in outcome(load, "zzz")
 

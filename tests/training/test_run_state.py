@@ -16,11 +16,12 @@ from dqn_tf.modes import Concurrent
 from dqn_tf.training.concurrent_loop import ConcurrentLoop
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.loop import make_loop
+from dqn_tf.training.rollout_loop import RolloutLoop
 from dqn_tf.training.run_state import RunState, check_finite
 
 
-def test_both_loops_hold_one_and_inherit_nothing() -> None:
-    assert InterleavedLoop.__bases__ == ConcurrentLoop.__bases__ == (object,)
+def test_all_loops_hold_one_and_inherit_nothing() -> None:
+    assert InterleavedLoop.__bases__ == ConcurrentLoop.__bases__ == RolloutLoop.__bases__ == (object,)
 
 
 @pytest.mark.parametrize("concurrent", [False, True])

@@ -70,7 +70,7 @@ class Task:
         return result
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
-        """What submitit queues when the task is requeued: the same task."""
+        """What to do next time: the same."""
         return submitit.helpers.DelayedSubmission(self)
 
 

@@ -26,6 +26,7 @@ def test_which_protocols_there_are():
         "atari57",
         "classic",
         "cleanrl_classic",
+        "cleanrl_pqn",
         "dopamine",
         "minatar",
         "nature2015",

@@ -32,6 +32,7 @@ MUTANTS = {
     "agent/n_step": "Accumulator._oldest",
     "agent/optimizers": "RMSProp.build",
     "agent/radam": "factors",
+    "agent/rollout_update": "compute_gradients",
     "agent/update": "compute_gradients",
     "replay/importance": "Importance.weights",
     "replay/prioritized": "Proportional.sample_indices",
