@@ -15,6 +15,7 @@ from dqn_tf.envs import legal
 from dqn_tf.envs.classic import GymnasiumEnvironment
 from dqn_tf.types import StepType, TimeStep
 
+SHORT = 8  # numbers of an observation that are told one by one
 TURNS = 150  # moves of an object while another one plays in turns with it
 
 
@@ -129,7 +130,7 @@ def _difference(
             between()
         got = other.reset() if action is None else other.step(action)
         if got.observation.tobytes() != expected.observation.tobytes():
-            return episode, step, f"it showed {_short(got.observation)} and {_short(expected.observation)}"
+            return episode, step, _shown(got.observation, expected.observation)
         if got.reward != expected.reward:
             return episode, step, f"it paid {got.reward} and {expected.reward}"
         if not legal.same(got, expected):
@@ -139,5 +140,10 @@ def _difference(
     return None
 
 
-def _short(observation: np.ndarray) -> str:
-    return np.array2string(observation, threshold=6, edgeitems=3, separator=", ").replace("\n", "")
+def _shown(one: np.ndarray, other: np.ndarray) -> str:
+    """In which numbers two observations differ; of large ones how many, and the first."""
+    if one.size <= SHORT and one.ndim == 1:
+        return f"it showed {one.tolist()} and {other.tolist()}"
+    places = np.argwhere((one != other) | (np.signbit(one) != np.signbit(other)))  # 0.0 and -0.0 are other bytes
+    at = tuple(places[0].tolist())
+    return f"{len(places):,} of {one.size:,} numbers that it showed differed, at {list(at)} {one[at]} and {other[at]}"

@@ -1,4 +1,4 @@
-"""All runs below some folders as two tidy tables, read one run at a time, and what was left out of them.
+"""The runs below some folders as two tidy tables, and a list of what was left out of them.
 
 Damaged runs, second copies of a run, and runs of different settings under one name are left out and listed; the tables
 say over how many seeds each number is.

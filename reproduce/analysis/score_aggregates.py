@@ -187,7 +187,7 @@ def over_games(
 
 
 def _numbers(groups: Mapping[str, np.ndarray], normalization: str, resamples: int) -> dict[str, Any]:
-    """How many games and seeds an estimate is over, its normalization, and its resamples."""
+    """The columns that describe an estimate: numbers of games and seeds, normalization, resamples."""
     sizes = [len(seeds) for seeds in groups.values()]
     return {
         "n_games": len(groups),

@@ -82,7 +82,7 @@ class ForkServer:
         return ForkedRun(int(answer["pid"]), self)
 
     def listen(self, seconds: float = 0.0) -> dict[str, Any] | None:
-        """Read what has been answered; the answer to a request, waited for ``seconds``, or None."""
+        """Read the server's messages; returns the answer to a request, or None if none came within ``seconds``."""
         end = time.monotonic() + seconds
         while True:
             readable, _, _ = select.select([self._answers], [], [], max(0.0, end - time.monotonic()))
@@ -104,7 +104,7 @@ class ForkServer:
                 return None
 
     def code(self, pid: int) -> int | None:
-        """The exit code of a run, None while it goes on; 128 + SIGTERM if nobody knows, as this process has died."""
+        """The exit code of a run, None while it goes on; 128 + SIGTERM if the server died before it could tell."""
         self.listen()
         if pid not in self._codes and self._process.poll() is not None and not Path(f"/proc/{pid}").exists():
             return 128 + signal.SIGTERM

@@ -56,7 +56,7 @@ class Outcome:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace since it was started; None until there is one."""
+        """Seconds of training left, at the pace of this attempt; None until one is known."""
         if self.state != "running" or self.first_seen is None:
             return None
         seconds, frames = self.first_seen
@@ -162,7 +162,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 def environment(job: Job) -> dict[str, str]:
-    """Of its process: this checkout's code, a quiet TensorFlow, and the CPU unless a GPU is named by the caller."""
+    """Variables of its process: this checkout's code, a quiet TensorFlow, no GPU unless the caller names one."""
     own = {
         "PYTHONPATH": os.pathsep.join(filter(None, [python_path(), job.python_path])),
         "KERAS_BACKEND": "tensorflow",
@@ -199,7 +199,7 @@ def poll(outcome: Outcome, retries: int = RETRIES) -> None:
 
 
 def follow(outcome: Outcome) -> None:
-    """Read from its directory how far a running job is."""
+    """Update the frames and seconds of a running job from its run directory."""
     outcome.seconds = time.monotonic() - outcome.began
     before, outcome.frames = outcome.frames, outcome.job.frames_done()
     if outcome.first_seen is None and outcome.frames > before:

@@ -50,7 +50,7 @@ class Board:
         return [o for o, before in zip(outcomes, known, strict=True) if o.state != before]
 
     def _tell(self, outcomes: list[Outcome], changed: list[Outcome], timely: bool) -> None:
-        """Lines of those that changed; if it is time, of those that run, too."""
+        """Write a line for each outcome that changed and, every ``plain_seconds``, for each that runs."""
         few = len(outcomes) <= MOST_LINES
         told = {id(o) for o in changed if o.state != "waiting" and (few or not o.already)}
         told |= {id(o) for o in outcomes if timely and o.state == "running"}
@@ -86,7 +86,7 @@ def counted(outcomes: list[Outcome]) -> str:
 
 
 def line(outcome: Outcome) -> tuple[str, str, str]:
-    """What, its state, and how far."""
+    """Label, state and progress of a run."""
     job, budget = outcome.job, f"{outcome.job.frames:,} frames"
     if outcome.state == "running":
         left = outcome.seconds_left

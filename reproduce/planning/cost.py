@@ -87,12 +87,12 @@ class _Group:
 
     @property
     def hours(self) -> float | None:
-        """Of each run."""
+        """Hours of one run; None if its speed is not known."""
         return self.jobs[0].frames / self.speed.frames_per_s / 3600 if self.speed else None
 
     @property
     def disk_bytes(self) -> tuple[int, int]:
-        """Of all runs when they are finished: as compression is expected to be, and without any."""
+        """Bytes on disk of all runs when they are finished: with the compression that is expected, and without any."""
         first = self.jobs[0]
         replay = memory.raw_bytes(first.config)
         fixed = CHECKPOINT_BYTES if first.config.protocol is not None else 0

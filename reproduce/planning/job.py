@@ -48,7 +48,7 @@ class Job:
 
     @property
     def arguments(self) -> list[str]:
-        """What follows ``dqn-tf``."""
+        """The words of its command after ``dqn-tf``."""
         given = ["train", self.preset, self.environment, "--seed", str(self.seed), "--frames", str(self.frames)]
         given += ["--run-dir", str(self.run_dir), "--checkpoint-frames", str(self.checkpoint_frames)]
         given += ["--protocol", self.protocol] if self.protocol else []
@@ -60,7 +60,7 @@ class Job:
 
     @cached_property
     def memory_bytes(self) -> int:
-        """What the run will come to take: its replay and the rest."""
+        """Memory of the run when its replay is full."""
         return memory.replay_bytes(self.config) + memory.HEADROOM
 
     @property
@@ -98,7 +98,7 @@ class Job:
         return owner(self.run_dir)
 
     def frames_done(self) -> int:
-        """Frames trained so far; cheap enough to ask every second."""
+        """Frames trained so far; reads a few hundred bytes."""
         return frames_done(self.run_dir)
 
     def work(self, frames: int) -> float:
@@ -126,7 +126,7 @@ def owner(run_dir: Path) -> str | None:
 
 
 def frames_done(run_dir: Path) -> int:
-    """Frames trained so far, as the end of episodes.csv tells."""
+    """Frames trained so far, by the last row of episodes.csv."""
     try:
         with open(run_dir / "episodes.csv", "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 400))

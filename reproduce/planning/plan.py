@@ -1,4 +1,4 @@
-"""From a protocol to the runs that it asks for, and their cost."""
+"""From a protocol to the runs that it asks for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SETTINGS = ("execution.threads=1",)
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What of a protocol to run.  seeds: how many, from its first on.  shard: (i, n), the i-th of n parts, from 1."""
+    """Which part of a protocol to run; empty fields: all of it.
+
+    seeds: how many, from its first on.  shard: (i, n), the i-th of n parts, from 1.
+    """
 
     agents: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
@@ -143,7 +146,7 @@ def module_folder(env_id: str) -> str:
 
 
 def _check(jobs: list[Job]) -> None:
-    """Let every kind of run be refused now, not in a month; to settings one Atari game is like another."""
+    """Make the configuration of one run of each kind, so that settings are refused before anything is started."""
     checked = set()
     for job in jobs:
         environment = "" if job.environment in games.ALL else job.environment

@@ -195,7 +195,7 @@ class Protocol:
         return self.agents.get(name) or Agent(preset=name)
 
     def waits(self, name: str) -> bool:
-        """Whether an agent has to wait for its preset."""
+        """Whether this version of dqn_tf lacks the agent's preset."""
         return self.agent(name).preset not in presets.PRESETS
 
     @property
@@ -212,11 +212,11 @@ class Protocol:
         return dataclasses.replace(self, id=f"{self.id}-smoke", grid=self.smoke, claims=(), orders=(), ranks=())
 
     def with_frames(self, frames: int) -> Protocol:
-        """The same with another budget."""
+        """The same protocol with another budget for every grid."""
         return dataclasses.replace(self, grid=tuple(dataclasses.replace(g, budget_frames=frames) for g in self.grid))
 
     def identity(self) -> dict[str, Any]:
-        """What decides the runs; prose and claims may be corrected without touching it."""
+        """The fields that decide which runs are made; texts and claims are not among them and may be corrected."""
         agents = {name: fields.to_json(self.agents[name]) for name in sorted(self.agents)}
         for agent in agents.values():
             agent.pop("note")

@@ -63,7 +63,7 @@ def load(name: str) -> Protocol:
 
 
 class _Reader:
-    """Turns a file's tables into the classes above; knows on which line each key stands."""
+    """Turns a file's tables into the classes of protocol.py; knows on which line each key stands."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path, self.lines = path, _lines(text)
@@ -115,7 +115,7 @@ class _Reader:
         return found
 
     def read(self, cls: type[T], data: Any, key: str, made: set[str] | None = None, own: set[str] | None = None) -> T:
-        """An instance from one table.  made: fields that are read already; own: fields that no file has."""
+        """A ``cls`` from one table.  made: fields that were read before; own: fields that stand in no file."""
         if not isinstance(data, dict):
             raise self.wrong(key, f"Expected a table, got {_kind(data)}.")
         hints, dot = typing.get_type_hints(cls), f"{key}." if key else ""

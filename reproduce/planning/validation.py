@@ -127,7 +127,7 @@ def _metric(p: Protocol, claim: Claim, key: str, wrong: Wrong) -> None:
 
 
 def _when(p: Protocol, claim: Claim, key: str, wrong: Wrong) -> None:
-    """Within training, and not where the convention has no number."""
+    """Whether ``claim.frames`` lies within training, and the convention has a score there."""
     budget = max(grid.budget_frames for grid in p.grids_of(claim.agent))
     if claim.frames is None:
         return

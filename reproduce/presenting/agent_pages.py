@@ -103,7 +103,7 @@ def modules(preset: presets.Preset) -> list[str]:
 
 
 def own_modules(preset: presets.Preset) -> list[str]:
-    """Those that plain DQN has not, and n-step returns where there are several steps; DQN's own for DQN itself."""
+    """The modules that plain DQN does not have, and that of n-step returns where n > 1; for DQN itself, all."""
     dqn = presets.load("dqn_nature")
     if preset == dqn:
         return modules(dqn)
@@ -160,7 +160,7 @@ def _cartpole(names: list[str]) -> Iterator[str]:
 
 @functools.cache
 def _classic_runs() -> tuple[pd.DataFrame, pd.Series[bool]]:
-    """The runs in results/classic/, and for each whether it is of today's settings."""
+    """The runs in results/classic/, and for each whether it had the settings that its preset has now."""
     planned = classic_page.jobs(reading.load("classic"), Path())
     found = classic_page.found_now(planned)
     return found, classic_page.of_today(planned, found)

@@ -208,7 +208,7 @@ def _line(agent: str, seeds: Sequence[int], found: pd.DataFrame, today: pd.Serie
 
 
 def found_now(planned: Sequence[Job]) -> pd.DataFrame:
-    """The rows that results/classic/cartpole.csv has of the runs ``planned``, whatever runs there are here."""
+    """The rows of results/classic/cartpole.csv that are of the runs ``planned``; run directories are not looked at."""
     return pd.DataFrame(list(_earlier(planned, FOUND).values()), columns=list(COLUMNS))
 
 

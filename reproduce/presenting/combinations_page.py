@@ -1,4 +1,4 @@
-"""docs/combinations.md: which ideas combine, by asking the configuration."""
+"""docs/combinations.md: which ideas combine, found by making the configuration of every combination."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ INDEPENDENT = "independent.md"
 
 
 def pages() -> dict[str, str]:
-    """Every such page: its path below docs/, and its text."""
+    """The generated pages: path below docs/ -> text."""
     return {
         "equations.md": equations_page.page(),
         "combinations.md": combinations_page.page(),

@@ -30,7 +30,7 @@ DRAWN_BY = ("matplotlib", "numpy", "pandas", "contourpy", "kiwisolver", "pillow"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Of the score tables.  window: iterations that final_window and training_return are means over."""
+    """Settings of the score tables.  window: iterations that final_window and training_return are means over."""
 
     window: int = scores.WINDOW
     normalization: str = score_aggregates.NORMALIZATION
@@ -208,7 +208,7 @@ def _files(root: Path, folder: str) -> set[Path]:
 
 
 def _compare(there: Path, fresh: Path, names: Iterable[Path], say: Callable[[str], None]) -> int:
-    """The number of files in ``there`` that differ from or lack in ``fresh``'s."""
+    """How many of the files ``names`` in ``there`` are missing, or differ from those in ``fresh``."""
     count = 0
     for name in names:
         if not (there / name).is_file():

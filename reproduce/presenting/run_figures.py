@@ -87,7 +87,7 @@ def _of_several_games(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _aggregates(collection: str, rows: pd.DataFrame, table: pd.DataFrame) -> Iterator[Drawn]:
-    """Over the games, of the agents that have runs on at least two with human and random scores."""
+    """Aggregates over games, of the agents with runs on at least two games that have human and random scores."""
     if not published.available():
         return
     references = published.references(score_aggregates.NORMALIZATION)

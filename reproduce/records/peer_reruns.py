@@ -44,7 +44,7 @@ class Rerun(NamedTuple):
 
     @property
     def game(self) -> str:
-        """Our name of its game."""
+        """The id that its game has in this package."""
         return games.resolve(str(self.about["game"]))
 
     @property
@@ -64,7 +64,7 @@ class Rerun(NamedTuple):
 
 
 def load(folder: Path) -> Rerun:
-    """A rerun.
+    """Read one rerun.
 
     Args:
         folder: holds about.json and episodes.csv.
@@ -107,5 +107,5 @@ def find(results: Path, agent: str) -> list[Rerun]:
 
 
 def markdown(found: Sequence[Rerun]) -> str:
-    """Their table."""
+    """The reruns as a table in Markdown."""
     return formatting.markdown([r.row for r in found], COLUMNS)

@@ -131,7 +131,7 @@ class Run:
 
     @property
     def wall_seconds(self) -> float:
-        """From start to end of all sessions that ended in order, by the clock: start-up and evaluation included."""
+        """Seconds by the clock of all sessions that recorded their end, start-up and evaluation included."""
         times = [(s["started"], s["ended"]) for s in self.manifest["sessions"] if "ended" in s]
         return sum((datetime.fromisoformat(b) - datetime.fromisoformat(a)).total_seconds() for a, b in times)
 

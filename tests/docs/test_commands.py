@@ -164,6 +164,8 @@ def _parsed(parser: argparse.ArgumentParser, words: list[str], whole: bool) -> s
 
 def _configured(arguments: argparse.Namespace) -> None:
     """The settings of `dqn-tf train` and `dqn-tf bench` are checked as these commands check them."""
+    if arguments.environment.startswith("minigrid:") and importlib.util.find_spec("minigrid") is None:
+        return  # an extra that is not installed here
     make_config(
         arguments.preset,
         arguments.environment,

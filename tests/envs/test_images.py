@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import gymnasium
 import numpy as np
 import pytest
 
-from dqn_tf import envs, rng
+from dqn_tf import cli, envs, rng
 from dqn_tf.checks import ConfigError, EnvironmentFault, RunError
-from dqn_tf.envs import IMAGE_PROTOCOLS, ImageProtocol
+from dqn_tf.envs import IMAGE_PROTOCOLS, ImageProtocol, trial
 from dqn_tf.envs.images import channels_first
 from dqn_tf.envs.protocols import NATURE2015
 from dqn_tf.envs.resize import make_resize
@@ -380,6 +381,73 @@ def test_a_wrong_image_is_named_and_the_state_is_that_of_before(fault: str) -> N
     with pytest.raises(EnvironmentFault, match=message):
         environment.reset() if at_reset else environment.step(0)
     assert repr(environment.state()) == repr(before)
+
+
+def test_the_page_has_every_field_with_its_values() -> None:
+    """The table of docs/environment_rules.md: fields that share a row share their values."""
+    page = (Path(__file__).parents[2] / "docs" / "environment_rules.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `protocol.")]
+    told = {name: row[1:3] for row in rows for name in re.findall(r"protocol\.(\w+)", row[0])}
+
+    def text(value: object) -> str:
+        if isinstance(value, tuple):
+            return ", ".join(f"{v:g}" for v in value)
+        return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+    wanted = {f.name: [text(getattr(p, f.name)) for p in IMAGE_PROTOCOLS.values()] for f in dataclasses.fields(PLAIN)}
+    assert told == wanted and list(IMAGE_PROTOCOLS) == ["image", "image_atari"]
+
+
+# -- what check-env says -----------------------------------------------------------------------------------------------
+def checked(name: str, *words: str, code: int = 0) -> None:
+    """`dqn-tf check-env` of this environment ends with ``code``."""
+    assert cli.main(["check-env", name, *words]) == code
+
+
+def test_a_trial_says_what_will_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    checked("pictures:Pictures", "--env-args", "shape=[3,8,9]", "--set", "protocol.stack=2")
+    said = capsys.readouterr().out
+    assert "seen as uint8 [8, 9, 6] (rows, columns, channels), 0 as 0 and 255 as 1, 8 bits for a number in the" in said
+    assert "Exact, as far as was seen" in said and "only, of a range from 0 to 1" not in said
+    checked("pictures:Road", "--protocol", "image_atari", "--set", "protocol.frame_height=40")
+    assert "seen as uint8 [40, 84, 4]" in capsys.readouterr().out
+    checked("pictures:Pictures", "--env-args", "kind=bool", "--env-args", "high=1")
+    assert (
+        "seen as bool [6, 5, 3] (rows, columns, channels), 0 as 0 and 1 as 1, a bit for a num"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_trial_tells_images_that_are_nearly_black_or_out_of_range(capsys: pytest.CaptureFixture[str]) -> None:
+    checked("pictures:Pictures", "--set", "protocol.high=6000")
+    assert "Networks saw numbers from 0 to 0.0425 only, of a range from 0 to 1, and learn" in capsys.readouterr().out
+    checked("pictures:Pictures", "--set", "protocol.high=51")
+    assert "Numbers outside of the range were seen, which networks see as 0 to 5." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--protocol", "dopamine"], "Unknown protocol of images 'dopamine'. Known: image, image_atari."),
+        (["--set", "stack=2"], "Expected protocol.FIELD=VALUE for `--set`, got 'stack=2'."),
+        (["--set", "protocol.stac=2"], "Unknown path 'protocol.stac'. Did you mean 'protocol.stack'"),
+        (["--env-args", "shape=[9,9,9]"], "Say which: --set protocol.channels=last"),
+        (
+            ["--env-args", "kind=float32", "--env-args", "fault=nan", "--env-args", "high=1"],
+            "This was found in a trial",
+        ),
+    ],
+)
+def test_a_trial_refuses(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    checked("pictures:Pictures", *words, code=2)
+    assert message in capsys.readouterr().err
+
+
+def test_of_large_images_fewer_steps_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "KEPT_BYTES", 90 * 70)  # seventy of 6 x 5 x 3 bytes
+    assert trial.examine("pictures:Pictures", protocol=PLAIN).steps == 70
+    monkeypatch.setattr(trial, "KEPT_BYTES", 1)
+    assert trial.examine("pictures:Pictures", protocol=PLAIN).steps == trial.LEAST_STEPS
 
 
 # -- exact restores, and other processes -------------------------------------------------------------------------------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from dqn_tf import cli
 from dqn_tf.checks import ConfigError
-from dqn_tf.envs import trial
+from dqn_tf.envs import trial, trial_comparisons
 from dqn_tf.envs.trial import examine
 
 Name = Callable[[str], str]
@@ -86,6 +87,19 @@ def test_what_cannot_be_used_is_refused(name: str, misbehaving: Name) -> None:
 def test_spaces_that_change_or_are_not_there_are_refused(name: str, words: str, misbehaving: Name) -> None:
     with pytest.raises(ConfigError, match=words):
         examine(misbehaving(name))
+
+
+def test_what_differs_is_told_in_a_line() -> None:
+    few, many = np.zeros(2, np.float32), np.zeros((4, 5, 3), np.uint8)
+    assert trial_comparisons._shown(few, few + 1) == "it showed [0.0, 0.0] and [1.0, 1.0]"
+    other = many.copy()
+    other[1, 2, 0], other[3, 0, 1] = 7, 9
+    said = "2 of 60 numbers that it showed differed, at [1, 2, 0] 0 and 7"
+    assert trial_comparisons._shown(many, other) == said
+    zeros = np.zeros(9, np.float32)
+    assert trial_comparisons._shown(zeros, -zeros).startswith(
+        "9 of 9 numbers that it showed differed, at [0] 0.0 and -0"
+    )
 
 
 def test_spaces_that_are_made_anew_may_be_equal(misbehaving: Name) -> None:

@@ -73,7 +73,7 @@ class Local:
         return outcomes
 
     def _start_fork_server(self, jobs_: Sequence[Job]) -> None:
-        """Have a process import what several runs import, where they run on the CPU."""
+        """Start the fork server, if several runs are to be started and they use the CPU."""
         environments = [jobs.environment(job) for job in jobs_ if not (job.run_dir / "summary.json").exists()]
         if len(environments) > 1 and environments[0].get("CUDA_VISIBLE_DEVICES") == "-1":
             self._fork_server = ForkServer(environments[0])
@@ -82,7 +82,7 @@ class Local:
         return any(o.state == "elsewhere" for o in outcomes) and time.monotonic() - since < self.patience_seconds
 
     def _look_elsewhere(self, outcomes: list[Outcome]) -> None:
-        """Runs that another process has released wait again: they are complete, or are continued here."""
+        """Set runs that another process has released to "waiting": they are complete, or are continued here."""
         if time.monotonic() - self._looked < min(ELSEWHERE_SECONDS, self.patience_seconds / 4):
             return
         self._looked = time.monotonic()

@@ -145,7 +145,7 @@ class _Tasks:
         self.outcomes.clear()
 
     def _most(self) -> int:
-        """Tasks to have in the cluster: twice its cores, so that none of them waits and an autoscaler sees demand."""
+        """Tasks to keep submitted: twice the cluster's cores, so that no core waits and an autoscaler sees demand."""
         cores = int(sum(node["Resources"].get("CPU", 0) for node in self._nodes))
         return self.executor.parallel or max(4, 2 * cores)
 
@@ -160,7 +160,7 @@ class _Tasks:
 
 @contextmanager
 def _connected() -> Iterator[None]:
-    """Connected to the cluster; its workers import the same code, from the same path as here."""
+    """Connect to the cluster while this lasts; its workers import the same code, from the same path as here."""
     if ray.is_initialized():
         yield
         return

@@ -70,7 +70,7 @@ class Task:
         return result
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
-        """What to do next time: the same."""
+        """What submitit queues when the task is requeued: the same task."""
         return submitit.helpers.DelayedSubmission(self)
 
 

@@ -1,4 +1,4 @@
-"""The sections of the page: each from what the runs say to blocks."""
+"""The sections of the page: each turns entries, scores or claims into blocks."""
 
 from __future__ import annotations
 

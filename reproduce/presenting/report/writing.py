@@ -69,7 +69,7 @@ def make(folder: Path, known: Known = requested.of_folder) -> str:
 
 
 def _read(folder: Path) -> tuple[list[Path], list[Entry], Collected]:
-    """The run directories in ``folder``, what is said of each, and what they say."""
+    """The run directories in ``folder``, an entry for each, and their scores and curves."""
     if not folder.is_dir():
         raise ConfigError(f"Expected a folder with runs, got {folder}. {_nearby(folder)}")
     paths: list[Path] = []
