@@ -113,7 +113,8 @@ class TimeStep(NamedTuple):
         observation: what the network sees, of ``ObservationSpec.shape``.
         frame: the newest frame alone, of ``frame_shape``.
         reward: raw, undiscounted, summed over the frames of the step.
-        discount: 0.0 at termination (for some Atari protocols at a lost life, too), else 1.0, at a truncation as well.
+        discount: 0.0 at termination (for some Atari protocols at a lost life, too), else 1.0; at a
+            truncation 1.0, or 0.0 where ``protocol.time_limit`` is "terminal".
         step_type: of the agent's episode.
         episode_over: whether the game itself has ended or was cut off, so that its score is final.
         truncated: whether it was cut off.

@@ -1,7 +1,7 @@
 """The algorithm, without threads and files; when and where its parts are called is decided elsewhere.
 
 update.py: loss, gradients and their application, the last lines of algorithm 1; read it first.
-targets/: the action that the target is computed with.  values/: how a return is represented, and its loss.
+targets/: the policy at s' that the target is computed with.  values/: how a return is represented, and its loss.
 networks/: Q(s, a; theta).  optimizers.py, exploration.py, n_step.py: the gradient step, epsilon-greedy, n-step returns.
 parameters.py: theta, theta^- and the optimizer's slots.  learner.py: the compiled functions on them.
 contracts.py: what a part of your own must offer.

@@ -72,7 +72,7 @@ class DirectCall:
         self._call: Callable[..., Any] | None = None
 
     def __call__(self, *tensors: Any) -> list[Any]:
-        """Call it."""
+        """Call the compiled function, without tf.function's handling of arguments where TensorFlow allows it."""
         if self._call is None:
             self._call = _direct(self._compiled.trace)
         return self._call(*tensors)

@@ -1,7 +1,7 @@
 """An agent whose whole update is one compiled call, and whose actions are chosen on the host where they can be.
 
-For networks whose update is arithmetic of less than a few milliseconds: there, what surrounds the arithmetic is what
-takes the time (docs/speed.md).  What is computed is update.py's, to float32 rounding: the sums of a compiled whole have
+For networks whose update is arithmetic of less than a few milliseconds: there, calls and copies take longer than the
+arithmetic (docs/speed.md).  What is computed is update.py's, to float32 rounding: the sums of a compiled whole have
 another order than those of its parts.
 """
 

@@ -32,11 +32,11 @@ class Scorer:
         self.begin()
 
     def begin(self) -> None:
-        """The next call is call 0."""
+        """Count calls from 0 again, so that the next one takes the draws of counter 0."""
         self._calls = itertools.count()
 
     def __call__(self, observations: np.ndarray) -> Any:
-        """[B, A]."""
+        """Q [B, A] of ``observations``."""
         return self._q_values(observations, next(self._calls))
 
 

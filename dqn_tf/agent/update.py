@@ -11,11 +11,11 @@ target network, Q (with theta): the online network.
 Where the environment tells which actions are legal, max and policy are over the legal actions of s' alone.
 
 An episode that a time limit cuts off has not ended in this sense: discount_t stays gamma, and y bootstraps from s'.
+(Where a paper counts it as an end, ``protocol.time_limit`` is "terminal", and discount_t is 0: "Revisiting Rainbow".)
 
 The code is more general than this line, so that every idea of the family has its place.  A target rule (targets/) gives
 the policy by which the actions at s' are averaged, and bonuses; a value family (values/) computes y from these, and the
-loss of each transition.  With the rule ``Greedy``
-and the family ``Expected`` it specializes to the paper's line:
+loss of each transition.  With the rule ``Greedy`` and the family ``Expected`` it specializes to the paper's line:
 
     next_outputs.q_values         Q^(s', .; theta^-)                                                  [B, A]
     terms.policy                 1 for argmax_a' Q^(s', a'; theta^-), 0 for the others               [B, A]

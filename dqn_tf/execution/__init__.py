@@ -7,6 +7,9 @@ background.py: updates on another thread, beside a loop that goes on acting.
 rollouts.py: the updates of a rollout in compiled calls (PQN).
 update_scan.py: several updates in one compiled call, where the replay is on the device.
 
+To follow an update from the loop to its arithmetic, read sequential.py.  Where ``execution.threads`` is 2 or more,
+pipelined.py carries out the same functions of agent/learner.py, on its thread.
+
 Threads: in this package only pipelined.py and background.py start one.  Updates run on it, and in background.py what
 belongs to them: sampling, priority updates, and the iteration's statistics of losses, TD errors and Q-values.  Acting,
 environments, storing, evaluation and saving stay on the main thread.

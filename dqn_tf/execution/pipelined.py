@@ -117,8 +117,8 @@ class PipelinedUpdater:
 class UpdateThread:
     """A thread that makes gated updates, one at a time.
 
-    It ends when this object does, also where nobody closed it: a program must not wait at its end for an answer that
-    will not come.
+    It ends with this object, even if ``close`` was never called; otherwise a program's exit would wait forever for an
+    update at the gate.
     """
 
     def __init__(self, learner: Learner) -> None:
@@ -148,8 +148,10 @@ class UpdateThread:
         return future
 
     def discard(self) -> None:
-        """End what was begun last, also where an exception kept ``begin`` from returning it: this leaves no update at
-        the gate, no answer and no message."""
+        """Discard the update that was begun last, so that none waits at the gate.
+
+        That includes one that ``begin`` could not return because of an exception.
+        """
         if self._latest is not None:
             self.gate.discard(self._latest)
             self._latest = None

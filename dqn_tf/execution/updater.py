@@ -1,8 +1,9 @@
 """The contracts of an execution, on which the training loops rely.
 
-Whatever the execution, update number k is the same function of (theta, theta^-, the replay when it is due, the seed,
-k), and updates take effect in the order of their numbers.  Work may begin early, on another thread or on a device; no
-bit of the results may show it.
+Whichever updater carries it out, update number k is the same function of (theta, theta^-, the replay when it is due,
+the seed, k), and updates take effect in the order of their numbers.  Work may begin early, on another thread or on a
+device; no bit of the results may show it.  (What the configuration calls ``execution`` chooses more than the updater:
+"fused" also compiles the update in another way, with other rounding; see dqn_tf/modes.py.)
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class Callbacks:
     def __init__(self, on_episode: OnEpisode | None, on_iteration: OnIteration | None) -> None:
         """
         Args:
-            on_episode: called with every finished episode of training; None: nothing is.
-            on_iteration: called with every finished iteration; None: nothing is.
+            on_episode: called with every finished episode of training; None for no callback.
+            on_iteration: called with every finished iteration; None for no callback.
         """
         self._on_episode, self._on_iteration = on_episode, on_iteration
 

@@ -81,7 +81,7 @@ class InterleavedLoop:
         return self._finish_episode(timestep) if timestep.episode_over else None
 
     def _begin_episode(self) -> TimeStep:
-        """Of the agent; after a lost life it is the middle of a game."""
+        """Begin an episode of the agent, which after a lost life is in the middle of a game."""
         clock = time.perf_counter()
         try:
             timestep = self.environment.reset()
@@ -136,7 +136,7 @@ class InterleavedLoop:
         self.run.counters = counters._replace(updates=counters.updates + 1)
 
     def _finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
-        """Of the game: its score is final."""
+        """Record the episode of the game, whose score is final now."""
         run, counters = self.run, self.run.counters
         run.stats.returns.add(self._return)
         record = EpisodeRecord(
@@ -153,7 +153,7 @@ class InterleavedLoop:
         return record
 
     def _fail(self, error: Exception, where: str) -> NoReturn:
-        """Pass on what an environment raised: its state is that of before, and so is the run's."""
+        """Raise what an environment raised as an EnvironmentFault; the run's state is that from before the step."""
         if isinstance(error, EnvironmentFault):
             raise error
         environment = self.run.config.environment

@@ -78,7 +78,7 @@ def train(
     finished = folder / "summary.json"
     if environment is not None:
         exactness.check_environment(environment, config)
-    if not os.path.exists(finished):  # which, unlike a Path, takes a name that no file can have for one that none has
+    if not os.path.exists(finished):  # os.path says False to a name that is too long; Path.exists raises an OSError
         _check_request(config, folder, options)
     is_new = not os.path.exists(folder / "config.json")
     trial = exactness.trial_of(config) if options.try_environment and is_new else None
@@ -92,7 +92,7 @@ def train(
 
 
 def _located(options: Options) -> Options:
-    """With the path of the run that is extended as it is from anywhere: environments may change the present folder."""
+    """With an absolute path of the run that is extended: an environment may change the working directory."""
     return dataclasses.replace(options, extend=options.extend.absolute()) if options.extend else options
 
 

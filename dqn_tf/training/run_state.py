@@ -58,7 +58,8 @@ class RunState:
         best: the best-scored network, if the configuration asks for it.
         seconds: wall clock by phase, of the iteration under way; no part of the state.
         say: called with progress messages of long evaluations.
-        shared_environment: gives the environment of training to evaluations that can have no other; None: it cannot.
+        shared_environment: lends the environment of training to evaluations, where a second one cannot be made; None
+            where it can.
         inexact: whether an environment that cannot be restored exactly begins its next episode instead.
         abandoned: episodes that were not continued for that reason: frames, environment_index, episode, steps.
     """

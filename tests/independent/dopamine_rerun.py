@@ -1,4 +1,4 @@
-"""One iteration of Dopamine's own TensorFlow DQN, on this machine: what its code comes to beside what was published.
+"""One iteration of Dopamine's own TensorFlow DQN, on this machine: its returns beside the published ones.
 
 Run by hand, outside the suite, in an environment of Dopamine's, never in ours (Python 3.6 can read this file).  Nothing
 of Dopamine's is changed; its runner is asked for one iteration of training and each episode is written down.

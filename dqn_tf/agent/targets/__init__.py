@@ -1,4 +1,4 @@
-"""Target rules: which next action the target is computed with, one rule per file.
+"""Target rules: by which policy the target averages over the next actions, and with what bonus; one rule per file.
 
 A new rule is a file like double.py with a class that fulfills ``TargetRule`` (agent/contracts.py), one more alternative
 of ``AgentConfig.bootstrap`` (dqn_tf/config.py), and its import and its place in ``_targets`` at the end of

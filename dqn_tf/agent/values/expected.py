@@ -24,7 +24,7 @@ from dqn_tf.types import LossOutputs, Monitored, Role, TargetTerms, Tensor, Tens
 
 
 def select(q_values: TensorLike, actions: TensorLike) -> Tensor:
-    """Q(s, a), by one-hot and sum, as the gradient of a gather scatters.
+    """Q(s, a), by one-hot and sum: a gather's gradient scatters, which adds in an order that may change between runs.
 
     Args:
         q_values: Q(s, .) [B, A].
