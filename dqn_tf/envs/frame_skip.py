@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dqn_tf.envs.answers import Answer, Answers
+from dqn_tf.envs.answers import LARGEST, Answer, Answers, InvalidAnswer
 from dqn_tf.envs.legal import LegalActions
 
 
@@ -44,7 +44,7 @@ def repeat(
         What came; at least one frame.
 
     Raises:
-        InvalidAnswer: an answer cannot be used.
+        InvalidAnswer: an answer cannot be used, or the rewards of all are too large together.
     """
     screens: list[np.ndarray] = []
     reward = 0.0
@@ -58,4 +58,6 @@ def repeat(
             screens.append(answer.observation)
         if over:
             break
+    if not -LARGEST <= reward <= LARGEST:
+        raise InvalidAnswer(f"expected rewards whose sum over a step's frames fits float32, got {reward}")
     return Step(screens, answer._replace(reward=reward), frame, mask)
