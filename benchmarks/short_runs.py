@@ -64,6 +64,7 @@ budget_frames = 2_000
 """
 ITERATIONS = 5
 LOOK_SECONDS = 1.0
+LEAST_MB = 100.0  # of a process that has imported TensorFlow
 TRAINING = ("act", "environment", "replay", "update", "other")
 
 
@@ -142,10 +143,14 @@ def growth(sizes: dict[int, dict[int, float]]) -> dict[str, float]:
     Returns:
         The private MB of the rows of ``table``.
     """
-    _, forking, first_run, *_ = looks = list(sizes.values())
-    runs = [max(run.values()) for run in looks[2:]]
+    _, *others = sizes.values()
+    large = [
+        looks for looks in others if max(looks.values()) > LEAST_MB
+    ]  # the others only ask something of the machine
+    forking, *forks = large
+    runs = [max(fork.values()) for fork in forks]
     tenth = max(1, len(runs) // 10)
-    settled = [size for look, size in forking.items() if look >= min(first_run)]
+    settled = list(forking.values())[len(forking) // 5 :]  # it has imported everything by then
     return {
         "first_runs_mb": max(runs[:tenth]),
         "last_runs_mb": max(runs[-tenth:]),

@@ -32,6 +32,7 @@ class Compiled:
             raise ValueError("Expected a function without default arguments, got some; bind such values outside.")
         self._function = tf.function(function, autograph=False, input_signature=signature, jit_compile=xla or None)
         self._trace: Any = None
+        self._call: Callable[..., list[Any]] | None = None
 
     @property
     def trace(self) -> Any:
@@ -48,6 +49,19 @@ class Compiled:
     def __call__(self, *arguments: TensorLike | tuple[TensorLike, ...]) -> Any:
         """Call it, with tensors or arrays of the signature's shapes and dtypes; anything else raises."""
         return self.trace(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
+
+    def direct(self, *tensors: Any) -> list[Any]:
+        """Call it by its name, without what TensorFlow does in Python for a call.
+
+        Args:
+            tensors: of the signature's shapes and dtypes, which is not checked; the signature must not be nested.
+
+        Returns:
+            What a call returns, as a flat list.
+        """
+        if self._call is None:
+            self._call = _direct(self.trace)
+        return self._call(*tensors)
 
 
 class DirectCall:
@@ -69,13 +83,10 @@ class DirectCall:
             ValueError: an argument has a default.
         """
         self._compiled = Compiled(function, signature, xla)
-        self._call: Callable[..., Any] | None = None
 
     def __call__(self, *tensors: Any) -> list[Any]:
         """Call the compiled function, without tf.function's handling of arguments where TensorFlow allows it."""
-        if self._call is None:
-            self._call = _direct(self._compiled.trace)
-        return self._call(*tensors)
+        return self._compiled.direct(*tensors)
 
 
 def _direct(trace: Any) -> Callable[..., list[Any]]:

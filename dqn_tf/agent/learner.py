@@ -197,7 +197,7 @@ class Learner:
         Returns:
             Q(s, .; theta), [A] float32.
         """
-        return np.asarray(self._act(observation[None], *self._seeds(self._act_stream, step)).numpy()[0])
+        return np.asarray(_called(self._act, observation[None], self._seeds(self._act_stream, step)).numpy()[0])
 
     def act_target(self, observations: np.ndarray, step: int = 0) -> np.ndarray:
         """Q-values of E observations by the target network, to choose the actions of E agent steps by.
@@ -209,12 +209,12 @@ class Learner:
         Returns:
             Q(s, .; theta^-), [E, A] float32.
         """
-        return np.asarray(self._act_target(observations, *self._seeds(self._act_stream, step)).numpy())
+        return np.asarray(_called(self._act_target, observations, self._seeds(self._act_stream, step)).numpy())
 
     def scorer(self, phase: str) -> Scorer:
         """A function [B, ...] observations -> Q [B, A] for scoring in ``phase``; call k draws from counter k."""
         stream = Stream(self._seed, f"{phase}/network")
-        return Scorer(lambda observations, call: self.q_values(observations, *self._seeds(stream, call)))
+        return Scorer(lambda observations, call: _called(self.q_values, observations, self._seeds(stream, call)))
 
     # -- graphs and random numbers -----------------------------------------------------------------------------------
     def graphs(self) -> tuple[Any, Any]:
@@ -253,6 +253,11 @@ def q_values_in_graph(network: QNetwork, noiseless: bool, observations: TensorLi
         Q [B, A] float32.
     """
     return network(observations, "act", _draws(seeds, noiseless)).q_values
+
+
+def _called(q_values: Compiled, observations: np.ndarray, seeds: tuple[np.ndarray, ...]) -> Any:
+    (found,) = q_values.direct(*map(tf.convert_to_tensor, (observations, *seeds)))
+    return found
 
 
 def _draws(seeds: tuple[Any, ...], noiseless: bool = False) -> Draws | None:

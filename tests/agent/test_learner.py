@@ -20,6 +20,7 @@ from dqn_tf.modes import Interleaved
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform
+from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, Sample, SampleIndices, StepType, TimeStep, Transition
 
 
@@ -214,6 +215,32 @@ def test_one_trace_and_the_same_result_however_it_is_compiled(learner: Callable[
         results[xla] = np.concatenate([losses, flat(one.online.variables), flat(one.optimizer.variables)])
     np.testing.assert_allclose(results["optimizer"], results["none"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(results["update"], results["none"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("ideas", [{}, {"layers": Noisy()}], ids=["plain", "noisy"])
+def test_called_by_name_q_values_are_those_of_the_usual_call(ideas: Any, learner: Callable[..., Learner]) -> None:
+    """Bit for bit, of the weights as they are: before updates, after them, after a copy and after a restore."""
+    one, observations = learner(**ideas), batch(5).transitions.s_t
+    before = one.parameters.state()
+
+    def check() -> None:
+        acting, scoring = one.act_seeds(7), one._seeds(Stream(0, "evaluation/0/network"), 0)
+        assert np.array_equal(one.act(observations[0], 7), one._act(observations[:1], *acting).numpy()[0])
+        assert np.array_equal(one.act_target(observations, 7), one._act_target(observations, *acting).numpy())
+        scored = one.scorer("evaluation/0")(observations)
+        assert np.array_equal(scored.numpy(), one.q_values(observations, *scoring).numpy())
+
+    check()
+    first = one.act(observations[0], 7)
+    for seed in range(3):
+        one.update(batch(seed), seed)
+    check()
+    assert not np.array_equal(one.act(observations[0], 7), first)
+    one.parameters.sync_target()
+    check()
+    one.parameters.restore(before)
+    check()
+    assert np.array_equal(one.act(observations[0], 7), first)
 
 
 @pytest.mark.parametrize("xla", ["optimizer", "update", "none"])
