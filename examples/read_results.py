@@ -19,12 +19,18 @@ def read(folder: Path, table: str) -> pd.DataFrame:
     """The table ("episodes" or "iterations") of every run below ``folder``; agent, game and seed say whose rows."""
     tables = []
     for file in sorted(folder.rglob(f"{table}.csv")):
-        config = json.loads((file.parent / "config.json").read_text())
-        agent, game = config["preset"], config["environment"].removeprefix("ale:").removeprefix("gym:")
-        tables.append(pd.read_csv(file).assign(agent=agent, game=game, seed=config["seed"]))
+        tables.append(_of(json.loads((file.parent / "config.json").read_text()), pd.read_csv(file)))
+    for file in sorted(folder.rglob(f"{table}.csv.gz")):  # packed: several seeds, each before its rows
+        tables.append(_of(json.loads((file.parent / "runs.json").read_text())["config"], pd.read_csv(file)))
     if not tables:
         raise SystemExit(f"Expected runs in {folder}, found no {table}.csv.")
     return pd.concat(tables, ignore_index=True)
+
+
+def _of(config: dict, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the agent, the game and the seed of their runs."""
+    game = config["environment"].removeprefix("ale:").removeprefix("gym:")
+    return rows.assign(agent=config["preset"], game=game, seed=rows.get("seed", config["seed"]))
 
 
 def curves(episodes: pd.DataFrame, bins: int = 40) -> pd.DataFrame:

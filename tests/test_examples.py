@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -78,7 +79,9 @@ def test_results_are_read_and_drawn(tmp_path: Path) -> None:
     published = EXAMPLES.parent / "results" / "runs"
     said = run("read_results.py", published, "--out", tmp_path / "returns.png").splitlines()
     assert said[0].split()[:5] == ["agent", "game", "seed", "frames", "train_return_mean"]
-    assert len(said) - 2 == sum(len(p.read_text().splitlines()) - 1 for p in published.rglob("iterations.csv"))
+    plain = [p.read_bytes() for p in published.rglob("iterations.csv")]
+    packed = [gzip.decompress(p.read_bytes()) for p in published.rglob("iterations.csv.gz")]
+    assert len(said) - 2 == sum(len(table.splitlines()) - 1 for table in (*plain, *packed))
     assert (tmp_path / "returns.png").read_bytes().startswith(b"\x89PNG")
 
 
