@@ -20,7 +20,7 @@ from dqn_tf.envs import ImageProtocol, MinAtarProtocol
 from reproduce import formatting
 from reproduce.places import RESULTS, ROOT
 from reproduce.planning import reading
-from reproduce.presenting import classic_page
+from reproduce.presenting import classic_page, evidence_page
 from reproduce.presenting.classic_page import SOLVED_RETURN
 from reproduce.records import published
 
@@ -135,14 +135,25 @@ def _results(agent: dict[str, Any]) -> Iterator[str]:
         yield f"Our runs of `{name}` beside the published curve ({table}):"
         for plot in sorted((RESULTS / "plots").glob(f"{name}_*.png")):
             yield f"![{name}, training returns of ours and published]({_from_folder(plot)})"
-    missing = [name for name in atari if name not in compared]
+    whole = _whole_tables(agent["presets"])
+    yield from whole.values()
+    missing = [name for name in atari if name not in compared and name not in whole]
     if missing:
         yield f"No Atari run of {_codes(missing)} is in `results/` yet."
     vector = [name for name in agent["presets"] if name not in atari]
     yield from _cartpole(vector)
-    if vector and not atari and not any(_cartpole(vector)):
+    if vector and not atari and not whole and not any(_cartpole(vector)):
         yield "No run of these presets is in `results/` yet."
     yield from _published(agent)
+
+
+def _whole_tables(names: list[str]) -> dict[str, str]:
+    """Where a preset's runs stand in the whole table of a protocol: preset -> a sentence."""
+    board = evidence_page.board()
+    board = board[(board["set"] != evidence_page.CURVES) & board["agent"].isin(names)]
+    pairs = dict(zip(board["agent"], board["set"], strict=True))
+    link = "[whole table with verdicts](../../results/tables/evidence_{}.md)"
+    return {name: f"`{name}`: {link.format(pairs[name])}." for name in names if name in pairs}
 
 
 def _cartpole(names: list[str]) -> Iterator[str]:
