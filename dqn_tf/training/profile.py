@@ -51,17 +51,27 @@ class Point(NamedTuple):
 EVALUATION, COLLECTION = "evaluation", "garbage collection"
 POINTS = (
     Point("step", "other", "a step of the agent, and what falls due after it", ("loop._step",)),
-    Point("round", "other", "a step of every environment (concurrent execution)", ("loop._round",)),
+    Point("round", "other", "a step of every environment, where there are several", ("loop._round",)),
     Point("barrier", "other", "acting waits for the updates that are due (concurrent)", ("loop._pass_barrier",)),
     Point("choose action", "act", "epsilon-greedy, or by a noisy network", ("loop.run.behavior.action",)),
-    Point("Q-values", "act", "the forward pass for an action", ("loop.run.learner.act", "loop.run.learner.act_target")),
-    Point("environment step", "environment", "one action", ("loop.environment.step", "loop.environments.step")),
-    Point("reset", "environment", "an episode begins", ("loop.environment.reset",)),
+    Point(
+        "Q-values",
+        "act",
+        "the forward pass for an action",
+        ("loop.run.learner.act", "loop.run.learner.act_target", "loop.updater.q_values"),
+    ),
+    Point(
+        "environment step",
+        "environment",
+        "one action",
+        ("loop.environment.step", "loop.environments.step", "loop.games.step"),
+    ),
+    Point("reset", "environment", "an episode begins", ("loop.environment.reset", "loop.games.begin_episodes")),
     Point(
         "insert",
         "replay",
         "the step's frame, action, reward and discount are stored",
-        ("loop.run.replay.add", "loop._store"),
+        ("loop.run.replay.add", "loop._store", "loop._keep"),
     ),
     Point(
         "update",
@@ -81,7 +91,12 @@ POINTS = (
         "compiled call",
         "update",
         "the compiled function alone; the first one traces and compiles",
-        ("loop.run.learner._update", "loop.updater._thread.gated._compiled", "loop.updater._scan._compiled"),
+        (
+            "loop.run.learner._update",
+            "loop.updater._thread.gated._compiled",
+            "loop.updater._scan._compiled",
+            "loop.updater._updates",
+        ),
     ),
     Point(
         "set priorities", "update", "the update's priorities go to the sampler", ("loop.run.replay.update_priorities",)

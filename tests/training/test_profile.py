@@ -136,6 +136,26 @@ def test_of_every_mode(mode: str, cartpole: Callable[..., RunConfig], tiny_agent
     FOUND.update(event["name"] for event in events)
 
 
+def test_of_rollouts(cartpole: Callable[..., RunConfig]) -> None:
+    """PQN: 48 steps in rounds of 3 environments are two rollouts of 24, with 6 updates on each."""
+    from tests.training.test_rollout_loop import pqn
+
+    loop, recorded = make_loop(pqn(cartpole(), steps=48)), Profile()
+    try:
+        with recorded.watch(loop):
+            for _ in loop.records(lambda: None):
+                pass
+    finally:
+        loop.close()
+    events = [e for e in recorded.events() if e["ph"] == "X" and e["name"] != profile.COLLECTION]
+    around = list(parents(events))
+    assert sum(pair == ("environment step", "round") for pair in around) == 16
+    assert sum(pair == ("insert", "round") for pair in around) == 16
+    assert sum(pair == ("Q-values", "round") for pair in around) == 16  # those for the targets are inside "insert"
+    assert {pair for pair in around if pair[0] == "compiled call"} == {("compiled call", "update")}
+    assert sum(name == "statistics" for name, _ in around) == 12
+
+
 FOUND: set[str] = set()
 
 
