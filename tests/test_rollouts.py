@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dqn_tf import memory, rollouts
+from dqn_tf import bench, memory, rollouts
 from dqn_tf.api import make_config
 from dqn_tf.config import RunConfig
 from dqn_tf.modes import Rollouts
@@ -95,6 +95,11 @@ def test_updates_within_a_budget() -> None:
     """The last rollout is learned from if it is whole."""
     assert changed(frames=500_000).updates == 976 * 16
     assert dataclasses.replace(changed(), frames=1_020).updates == 16
+
+
+def test_bench_does_not_know_its_floor(outcome: Callable[..., str]) -> None:
+    said = outcome(bench.measure, changed(), 1.0, lambda text: None)
+    assert said.startswith("Expected an agent with a replay for dqn-tf bench, got pqn_classic (execution=rollouts):")
 
 
 def test_cores_and_memory(outcome: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
