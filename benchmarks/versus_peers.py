@@ -68,7 +68,11 @@ OURS: dict[str, dict[str, tuple[str, list[str]]]] = {
     },
     "c51": {"dqn_tf": ("c51", [])},
     "rainbow": {"dqn_tf rainbow": ("rainbow", []), "dqn_tf rainbow_dopamine": ("rainbow_dopamine", [])},
-    "cartpole": {"dqn_tf": ("dqn_classic", ["execution=fused"]), "dqn_tf interleaved": ("dqn_classic", ONE_BY_ONE)},
+    "cartpole": {
+        "dqn_tf": ("dqn_classic", ["execution=fused"]),
+        "dqn_tf, 8 seeds together": ("dqn_classic", ["execution=fused", "seeds_together=8"]),
+        "dqn_tf interleaved": ("dqn_classic", ONE_BY_ONE),
+    },
     "cartpole_512": {
         "dqn_tf": ("dqn_classic", [*WIDE, "execution=fused"]),
         "dqn_tf, two threads": ("dqn_classic", [*WIDE, "execution=fused", "execution.xla=none", "execution.threads=2"]),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dqn_tf.training.records import EpisodeRecord, IterationRecord
     from dqn_tf.training.rescore import digest_of, evaluate
     from dqn_tf.training.run import train
+    from dqn_tf.training.together import train_together
 
 _HOMES = {
     "AgentConfig": "config",
@@ -42,6 +43,7 @@ _HOMES = {
     "make_config": "api",
     "setting": "fields",
     "train": "training.run",
+    "train_together": "training.together",
 }
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "make_config",
     "setting",
     "train",
+    "train_together",
 ]
 
 

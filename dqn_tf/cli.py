@@ -7,14 +7,21 @@ touched; 130 and 143 stopped by Ctrl-C and SIGTERM, with a checkpoint, or a line
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dqn_tf import cli_options
 from dqn_tf.checks import ConfigError, RunError, unknown
+
+if TYPE_CHECKING:
+    from dqn_tf.config import RunConfig
+    from dqn_tf.training.options import Options
 
 COMMANDS = {
     "train": "Train a preset on an environment; the same command on the same directory continues.",
@@ -143,44 +150,85 @@ def _train(arguments: argparse.Namespace) -> int:
     config = make_config(
         arguments.preset,
         arguments.environment,
-        seed=arguments.seed,
+        seed=arguments.seeds[0] if arguments.seeds else arguments.seed,
         frames=arguments.frames,
         protocol=arguments.protocol,
         settings=arguments.settings,
         environment_arguments=envs.keywords(arguments.env_args),
     )
+    places = _places(arguments)
     from dqn_tf import memory
-    from dqn_tf.training.evaluation import words
     from dqn_tf.training.options import Options
-    from dqn_tf.training.run import train
 
     for line in envs.notes(arguments.environment, config.protocol):
         print(line, file=sys.stderr, flush=True)
     if not arguments.quiet:
         print(memory.describe(config), file=sys.stderr, flush=True)
-    summary = train(
-        config,
-        arguments.run_dir,
-        Options(
-            checkpoint_frames=arguments.checkpoint_frames,
-            checkpoint_minutes=arguments.checkpoint_minutes,
-            command=arguments.command,
-            extend=arguments.extend,
-            tensorboard=arguments.tensorboard,
-            profile=arguments.profile,
-            profile_frames=arguments.profile_frames,
-            progress=not arguments.quiet,
-            outside_scope=arguments.outside_scope,
-            resume=arguments.resume,
-            try_environment=not arguments.no_trial,
-        ),
+    options = Options(
+        checkpoint_frames=arguments.checkpoint_frames,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        command=arguments.command,
+        extend=arguments.extend,
+        tensorboard=arguments.tensorboard,
+        profile=arguments.profile,
+        profile_frames=arguments.profile_frames,
+        progress=not arguments.quiet,
+        outside_scope=arguments.outside_scope,
+        resume=arguments.resume,
+        try_environment=not arguments.no_trial,
     )
-    print(
-        f"{arguments.run_dir}: complete, {summary['frames']:,} frames, {summary['updates']:,} updates, "
-        f"{summary['episodes']:,} episodes, {words(summary['final_evaluation'], summary['updates'])}, "
-        f"state {summary['state_digest'][:16]}"
-    )
+    if arguments.seeds:
+        return _train_together(config, places, options, arguments.seeds_together or len(places))
+    from dqn_tf.training.run import train
+
+    _tell_complete(arguments.run_dir, train(config, arguments.run_dir, options))
     return 0
+
+
+def _places(arguments: argparse.Namespace) -> dict[int, Path]:
+    """The run directory of each of several seeds; none of a single run.  Raises ConfigError: the words do not fit."""
+    seeds, together, place = arguments.seeds, arguments.seeds_together, str(arguments.run_dir)
+    if seeds is None:
+        if together is not None:
+            raise ConfigError(f"Expected --seeds A-B for --seeds-together {together}, got one seed. Name the seeds.")
+        return {}
+    if "{seed}" not in place:
+        raise ConfigError(
+            f"Expected {{seed}} in --run-dir, for a directory for each of --seeds, got {place!r}. For example: "
+            f"{place}/seed_{{seed}}"
+        )
+    if together is not None and together > len(seeds):
+        raise ConfigError(f"Expected at most {len(seeds)}, the number of seeds, for --seeds-together, got {together}.")
+    return {seed: Path(place.replace("{seed}", str(seed))) for seed in seeds}
+
+
+def _train_together(config: RunConfig, places: dict[int, Path], options: Options, most: int) -> int:
+    """Runs of all seeds, ``most`` of them at a time; 1 if one failed."""
+    from dqn_tf.training.together import train_together
+
+    code, seeds = 0, list(places)
+    for first in range(0, len(seeds), most):
+        turn = seeds[first : first + most]
+        configs = [dataclasses.replace(config, seed=seed) for seed in turn]
+        found = train_together(configs, [places[seed] for seed in turn], options)
+        for seed, result in zip(turn, found, strict=True):
+            if isinstance(result, Exception):
+                print(f"Seed {seed} failed.", file=sys.stderr)
+                code = _fail(result, 1)
+            else:
+                _tell_complete(places[seed], result)
+    return code
+
+
+def _tell_complete(place: Path, summary: dict[str, Any]) -> None:
+    from dqn_tf.training.evaluation import words
+
+    print(
+        f"{place}: complete, {summary['frames']:,} frames, {summary['updates']:,} updates, "
+        f"{summary['episodes']:,} episodes, {words(summary['final_evaluation'], summary['updates'])}, "
+        f"state {summary['state_digest'][:16]}",
+        flush=True,
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

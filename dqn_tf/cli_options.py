@@ -142,7 +142,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "environment", metavar="ENV", help="breakout, ALE/Breakout-v5, a Gymnasium id, module:Name-v0, module:factory"
     )
     _add_environment(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
+    one_or_more = parser.add_mutually_exclusive_group()
+    one_or_more.add_argument("--seed", type=int, default=0, metavar="S", help="the one seed of the run (default 0)")
+    text = "several runs in this process, 1-8 or 1,2,5-7, each with a directory of its own: --run-dir DIR/seed_{seed}"
+    one_or_more.add_argument("--seeds", type=seeds, metavar="A-B", help=text)
+    text = "how many of --seeds step together (default: all; no byte of a result depends on it; execution=fused)"
+    parser.add_argument("--seeds-together", type=count, metavar="K", help=text)
     parser.add_argument("--frames", type=count, required=True, metavar="N", help="training budget in frames")
     parser.add_argument("--protocol", help="protocol of an Atari game or of images, if not the preset's")
     parser.add_argument(
@@ -158,6 +163,26 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_environment(parser: argparse.ArgumentParser) -> None:
     text = "a keyword argument of the environment, as JSON or a text; part of the run's identity; repeatable"
     parser.add_argument("--env-args", action="append", default=[], metavar="name=value", help=text)
+
+
+def seeds(text: str) -> list[int]:
+    """Whole numbers and ranges of them, each once: 1-8, or 1,2,5-7.
+
+    Raises:
+        ArgumentTypeError: it is something else.
+
+    >>> seeds("3,5-7")
+    [3, 5, 6, 7]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        ends = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        if ends is None or int(ends[2] or ends[1]) < int(ends[1]):
+            raise argparse.ArgumentTypeError(f"expected seeds such as 1-8 or 1,2,5-7, got {text!r}")
+        found += range(int(ends[1]), int(ends[2] or ends[1]) + 1)
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"expected every seed once, got {text!r}")
+    return found
 
 
 def count(text: str) -> int:

@@ -32,6 +32,8 @@ def add_reproduce(parser: Parser, count: Count) -> None:
     add("--seeds", type=count, metavar="N", help="the first N seeds (default: the protocol's)")
     add("--frames", type=count, metavar="N", help="another budget: no longer what the protocol says")
     add("--jobs", type=count, metavar="N", help="runs at a time (default: what cores and memory hold)")
+    text = "up to K runs that differ in the seed only in one process, where execution is fused: faster, the same bytes"
+    add("--seeds-together", type=count, default=1, metavar="K", help=text)
     add("--executor", default="local", metavar="NAME", help="local (default), ray or slurm")
     add("--shard", metavar="i/n", help="only the i-th of n parts of the runs, for n machines")
     retries = "how often a failed run is started again, from its checkpoint (default: 2)"

@@ -33,6 +33,15 @@ WRONG = {
     "frames": ([*TRAIN[:3], "--frames", "none", "--run-dir", "RUN"], "whole number"),
     "no frames": ([*TRAIN[:3], "--frames", "0", "--run-dir", "RUN"], "at least 1"),
     "a seed": ([*TRAIN, "--seed", "-1"], "`seed`"),
+    "seeds": ([*TRAIN, "--seeds", "8-1"], "seeds such as 1-8"),
+    "a seed twice": ([*TRAIN, "--seeds", "1-3,2"], "every seed once"),
+    "one directory for two seeds": ([*TRAIN, "--seeds", "1-2"], "Expected {seed} in --run-dir"),
+    "seeds together of one": ([*TRAIN, "--seeds-together", "2"], "Expected --seeds A-B for --seeds-together 2"),
+    "no seeds together": ([*TRAIN, "--seeds", "1-2", "--seeds-together", "0"], "at least 1"),
+    "more together than seeds": (
+        [*TRAIN[:-1], "RUN/{seed}", "--seeds", "1-2", "--seeds-together", "3"],
+        "Expected at most 2, the number of seeds",
+    ),
     "replay below a stack": (
         [*TRAIN, *(w for s in ("batch_size=1", "min_replay_steps=1", "replay.capacity=5") for w in ("--set", s))],
         "at least 6 for `replay.capacity`",

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dqn_tf.rng import Stream
+from dqn_tf.rng import Stream, uniforms
 
 WORD = 2**64 - 1
 
@@ -165,3 +165,10 @@ def test_uniform_and_independent_enough() -> None:
     assert abs(numbers.mean() - 0.5) < 5 * error
     assert abs(numbers.var() - 1 / 12) < 5 * np.sqrt(1 / 180 / len(numbers))
     assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 5 / np.sqrt(len(numbers))
+
+
+@pytest.mark.parametrize("first", [0, 5, 2**32 - 3, 2**62])
+def test_first_numbers_of_many_draws_are_those_of_each(first: int) -> None:
+    streams = [Stream(seed, "exploration") for seed in (0, 7, 2**63 - 1)]
+    drawn = [[stream.at(counter).random() for counter in range(first, first + 9)] for stream in streams]
+    assert uniforms(streams, first, 9).tolist() == drawn

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.types import TensorLike
+from dqn_tf.types import Tensor, TensorLike, Variable
 
 
 class Compiled:
@@ -83,18 +84,68 @@ class DirectCall:
             ValueError: an argument has a default.
         """
         self._compiled = Compiled(function, signature, xla)
+        self._call: Callable[..., Any] | None = None
+        self._instead: dict[int, Any] = {}  # of variables that the trace uses, by their handles' ids: others
 
     def __call__(self, *tensors: Any) -> list[Any]:
         """Call the compiled function, without tf.function's handling of arguments where TensorFlow allows it."""
-        return self._compiled.direct(*tensors)
+        if self._call is None:
+            self._call = _direct(self._compiled.trace, self._captured)
+        return self._call(*tensors)
+
+    def in_graph(self, *tensors: Any) -> list[Any]:
+        """Graph code: call it as a part of another graph, with the kernels that it has alone."""
+        trace = self._compiled.trace
+        if self._instead or hasattr(trace, "_inference_function"):
+            return list(trace._inference_function.call_flat(*tensors, *self._captured))
+        return list(tf.nest.flatten(trace(*tensors)))
+
+    def on(self, variables: Sequence[Any], others: Sequence[Any]) -> DirectCall | None:
+        """The same function on other variables of the same shapes: traced once and compiled once for all of them.
+
+        Args:
+            variables: resource handles of those that the trace reads and writes.
+            others: what each of them is to be instead, in the same order.
+
+        Returns:
+            That function; None where it cannot be had: this TensorFlow has no such way, or the trace uses a variable
+            that is not among them.
+        """
+        trace = self._compiled.trace
+        instead = {id(handle): other for handle, other in zip(variables, others, strict=True)}
+        now = list(zip(trace.captured_inputs, self._captured, strict=True))
+        if any(id(t) not in instead for _, t in now if t.dtype == tf.resource):
+            return None
+        if _named(trace) is None:
+            return None
+        same = copy.copy(self)
+        same._call, same._instead = None, {id(first): instead.get(id(t), t) for first, t in now}
+        return same
+
+    @property
+    def _captured(self) -> list[Any]:
+        return [self._instead.get(id(t), t) for t in self._compiled.trace.captured_inputs]
 
 
-def _direct(trace: Any) -> Callable[..., list[Any]]:
-    outputs, captured = len(tf.nest.flatten(trace.structured_outputs)), list(trace.captured_inputs)
+def _direct(trace: Any, captured: Sequence[Any] | None = None) -> Callable[..., list[Any]]:
+    outputs = len(tf.nest.flatten(trace.structured_outputs))
+    captured = trace.captured_inputs if captured is None else captured
+    if (found := _named(trace)) is None:
+        return lambda *tensors: tf.nest.flatten(trace(*tensors))
+    call, name = found
+    return lambda *tensors: call(name, [*tensors, *captured], outputs)
+
+
+def _named(trace: Any) -> tuple[Callable[..., Any], str] | None:
+    """What calls compiled functions by their names, and the name of this one; None: there is no such way."""
     try:
         from tensorflow.python.eager import context
 
-        call, name = context.context().call_function, trace._inference_function.name
+        return context.context().call_function, trace._inference_function.name
     except (ImportError, AttributeError):
-        return lambda *tensors: tf.nest.flatten(trace(*tensors))
-    return lambda *tensors: call(name, [*tensors, *captured], outputs)
+        return None
+
+
+def handle_of(variable: Variable) -> Tensor:
+    """The resource behind a variable of Keras or of TensorFlow."""
+    return (variable.value if isinstance(variable, tf.keras.Variable) else variable).handle

@@ -130,7 +130,7 @@ class Behavior:
             seed: of the run; draws come from its stream "exploration".
         """
         self.rule, self.num_actions, self.start_steps = rule, num_actions, start_steps
-        self._stream = Stream(seed, "exploration")
+        self.stream = Stream(seed, "exploration")
 
     def action(self, q_values: Callable[[], np.ndarray], step: int, mask: np.ndarray | None = None) -> int:
         """The action of an agent step.
@@ -147,4 +147,4 @@ class Behavior:
             Diverged: a Q-value is not finite.
         """
         epsilon = self.rule.epsilon(step, self.start_steps)
-        return choose(q_values, self.num_actions, epsilon, self._stream.at(step), self.rule.random_ties, mask)
+        return choose(q_values, self.num_actions, epsilon, self.stream.at(step), self.rule.random_ties, mask)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.compiled import handle_of
 from dqn_tf.agent.contracts import Optimizer
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.optimizers import Optimizers
@@ -139,6 +140,11 @@ class Flat:
         """Graph code: one step of each optimizer; gradients as ``flatten`` gives them."""
         for group, gradient in zip(self.groups, gradients, strict=True):
             group.optimizer.apply_gradients([(gradient, group.theta)])
+
+    def handles(self) -> list[Any]:
+        """The resources of all that an update reads and writes, in an order that equal agents share."""
+        variables = [[g.theta, g.theta_target, *g.optimizer.variables] for g in self.groups]
+        return [handle_of(v) for group in variables for v in group]
 
     def weights(self) -> list[Any]:
         """theta now, a tensor for each of the online network's variables."""

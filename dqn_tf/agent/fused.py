@@ -45,27 +45,46 @@ class FusedLearner:
         self.online, self.target, self.random = self._plain.online, self._plain.target, self._plain.random
         self._flat = Flat(self.online, self.target, self._plain.optimizer)
         self.parameters = FlatParameters(self._plain.parameters, self._flat)
-        self._packing = Packing(config, spec)
+        self.packing = Packing(config, spec)
         self.traces = 0  # of the update; more than one would be a defect
         seeds = [tf.TensorSpec([2], tf.int64)] if self.random else []
         one = tf.TensorSpec([1, *spec.observation.shape], spec.observation.dtype)
         whole = config.execution.xla == "update"
-        self._update = DirectCall(self._update_in_graph, [*self._packing.signature, *seeds], whole)
+        self._update = DirectCall(self._update_in_graph, [*self.packing.signature, *seeds], whole)
         weights = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
         self._act = DirectCall(self._act_in_graph, [*weights, one, *seeds], whole)
-        self._on_host = host.supports(config, spec.observation)
+        self.on_host = host.supports(config, spec.observation)
 
     def update(self, sample: Sample | SampleIndices, number: int = 0) -> UpdateOutputs:
         """See ``Learner.update``; what it returns are arrays of the host."""
         assert isinstance(sample, Sample)
-        inputs = [*self._packing.pack(sample), *self._plain.update_seeds(number)]
+        inputs = [*self.packing.pack(sample), *self._plain.update_seeds(number)]
         reported, *weights = self._update(*map(tf.constant, inputs))
         self.parameters.note_update(weights)
-        return self._packing.outputs(np.asarray(reported))
+        return self.packing.outputs(np.asarray(reported))
+
+    def share(self, other: FusedLearner) -> None:
+        """Use the compiled update of a learner of the same agent, on one's own variables: the same bits, compiled once.
+
+        Args:
+            other: a learner of the same configuration; its seed may be another one.
+        """
+        self._update = other._update.on(other._flat.handles(), self._flat.handles()) or self._update
+
+    def update_in_graph(self, *inputs: Tensor) -> list[Tensor]:
+        """Graph code: the update as ``update`` makes it.
+
+        Args:
+            inputs: as the packing describes them, then the seed of an agent that draws.
+
+        Returns:
+            What it reports, as one vector, and theta by variables.
+        """
+        return self._update.in_graph(*inputs)
 
     def _update_in_graph(self, *inputs: Tensor) -> list[Tensor]:
         self.traces += 1  # runs only while tracing
-        sample, seeds = self._packing.unpack(inputs)
+        sample, seeds = self.packing.unpack(inputs)
         draws = Draws(seeds[0]) if seeds else None
         with self._flat.in_place_of_variables() as theta:
             found = update.compute_gradients(self.config, self.online, self.target, sample, draws, theta)
@@ -76,7 +95,7 @@ class FusedLearner:
 
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
         """See ``Learner.act``."""
-        if self._on_host:
+        if self.on_host:
             return host.q_values(self.parameters.weights_on_host(), host.scaled(self.config, observation))
         inputs = [observation[None], *self._plain.act_seeds(step)]
         (q_values,) = self._act(*self.parameters.weights(), *map(tf.constant, inputs))
@@ -138,13 +157,15 @@ class FlatParameters:
         self._weights: list[Any] | None = None
         self._on_host: list[np.ndarray] | None = None
 
-    def note_update(self, weights: list[Any]) -> None:
+    def note_update(self, weights: list[Any] | None, on_host: list[np.ndarray] | None = None) -> None:
         """An update has changed the vectors.
 
         Args:
-            weights: theta since then, a tensor for each of the online network's variables.
+            weights: theta since then, a tensor for each of the online network's variables; None: they are cut from the
+                vector when they are asked for.
+            on_host: the same as arrays, if they are known.
         """
-        self._variables_current, self._weights, self._on_host = False, weights, None
+        self._variables_current, self._weights, self._on_host = False, weights, on_host
 
     def weights(self) -> list[Any]:
         """theta, a tensor for each of the online network's variables."""
@@ -209,7 +230,15 @@ class Packing:
         masks = [self._batch * self._actions] * 2 if self._masked else []
         self._sizes = [*([size] * 2 if self._together else []), *[self._batch] * 4, *masks]
         apart = [] if self._together else [tf.TensorSpec(self._observations, dtype)] * 2
-        self.signature = [tf.TensorSpec([sum(self._sizes)], tf.float32), *apart]
+        self.size = sum(self._sizes)
+        self.signature = [tf.TensorSpec([self.size], tf.float32), *apart]
+
+    def parts(self, packed: np.ndarray) -> list[np.ndarray]:
+        """Packed batches [K, n] as views of their parts: s_tm1, s_t [K, B, ...]; a_tm1, r_t, discount_t, weights
+        [K, B].  Only where everything is in one vector, and there are no masks."""
+        ends = np.cumsum(self._sizes)[:-1]
+        s_tm1, s_t, *rest = np.split(packed, ends, axis=1)
+        return [*(s.reshape(len(packed), *self._observations) for s in (s_tm1, s_t)), *rest]
 
     def pack(self, sample: Sample) -> list[np.ndarray]:
         """Arrays as ``signature`` describes them.  Actions are below 2^24, so float32 holds them exactly."""

@@ -47,6 +47,26 @@ def scaled(agent: AgentConfig, observation: np.ndarray) -> np.ndarray:
     return observation * scale + offset
 
 
+def q_values_of_many(weights: Sequence[np.ndarray], observations: np.ndarray) -> np.ndarray:
+    """Q(s_k, .; theta_k) of K networks, each of an observation of its own: row k is ``q_values`` to the last bit.
+
+    Args:
+        weights: kernel [K, P, Q] and bias [K, Q] of each layer in turn, float32; ReLU between layers.
+        observations: s_k, [K, D] float32, as the first layer reads them.
+
+    Returns:
+        [K, A] float32.
+    """
+    x = observations
+    last = len(weights) - 2
+    for i in range(0, len(weights), 2):
+        x = np.einsum("ki,kij->kj", x, weights[i])
+        x += weights[i + 1]
+        if i < last:
+            np.maximum(x, 0.0, out=x)
+    return x
+
+
 def q_values(weights: Sequence[np.ndarray], observation: np.ndarray) -> np.ndarray:
     """Q(s, .), with products summed input by input, in order, on one thread (no BLAS): the bits depend on nothing but
     the numbers.

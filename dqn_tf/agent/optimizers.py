@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.compiled import handle_of
 from dqn_tf.agent.contracts import Optimizer
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
@@ -153,9 +154,9 @@ def _fused_adam() -> Any:
             beta_1, beta_2 = given(self.beta_1), given(self.beta_2)
             epsilon = given(self.epsilon)
             tf.raw_ops.ResourceApplyAdam(
-                var=_handle(variable),
-                m=_handle(self._momentums[place]),
-                v=_handle(self._velocities[place]),
+                var=handle_of(variable),
+                m=handle_of(self._momentums[place]),
+                v=handle_of(self._velocities[place]),
                 beta1_power=tf.pow(beta_1, t),
                 beta2_power=tf.pow(beta_2, t),
                 lr=given(learning_rate),
@@ -166,11 +167,6 @@ def _fused_adam() -> Any:
             )
 
     return FusedAdam
-
-
-def _handle(variable: Variable) -> Tensor:
-    """The resource behind a variable of Keras or of TensorFlow."""
-    return (variable.value if isinstance(variable, tf.keras.Variable) else variable).handle
 
 
 class Optimizers:

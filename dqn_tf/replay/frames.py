@@ -132,6 +132,15 @@ class RawFrames:
         """See ``Frames``; a view."""
         return self._frames[start:stop]
 
+    def move_to(self, place: np.ndarray) -> None:
+        """Keep the frames in an array of somebody else's, [capacity, *frame], who may write there too."""
+        place[:] = self._frames
+        self._frames = place
+
+    def wrote(self, slots: int) -> None:
+        """Slots were written by somebody else: as many as these are filled by now."""
+        self._filled = max(self._filled, slots)
+
 
 class BitFrames:
     """Frames of bool as bits, eight to a byte: for any ``compression``, as nothing is smaller."""

@@ -146,6 +146,19 @@ class Replay:
         """
         return self.sample_indices_of(self.ring, batch_size, update)
 
+    def raw_draws(self, update: int, number: int) -> np.ndarray:
+        """The first words of the draws that ``sample_indices`` makes.
+
+        Args:
+            update: number of the update.
+            number: how many words.
+
+        Returns:
+            [number] uint64.
+        """
+        words: np.ndarray = self._stream.at(update).bit_generator.random_raw(number)
+        return words
+
     def sample_indices_of(self, ring: RingView, batch_size: int, update: int) -> SampleIndices:
         """``sample_indices`` for another view of the ring than the present one.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.replay.device_frames import DeviceFrames
-from dqn_tf.replay.frames import Frames, make_store
+from dqn_tf.replay.frames import Frames, RawFrames, make_store
 from dqn_tf.types import Masks, NoMasks, ObservationSpec, Transition
 
 SEGMENT_BYTES = 32 * 2**20  # about the size of a segment: consecutive rows, which a checkpoint writes as one piece
@@ -204,6 +204,29 @@ class Ring:
         for b, place in zip(*absent, strict=True):
             out[b, ..., place] = 0
         return out.reshape(len(rows), *self.spec.shape)
+
+    # -- written by somebody else ------------------------------------------------------------------------------------
+    def move_to(self, columns: dict[str, np.ndarray], frames: np.ndarray) -> None:
+        """Keep everything in arrays of somebody else's, who may write there too.
+
+        Args:
+            columns: by name, [capacity, ...].
+            frames: [capacity, *frame]; they are not compressed.
+        """
+        assert isinstance(self.frames, RawFrames)
+        for name, column in columns.items():
+            column[:] = self.columns[name]
+        self.columns = columns
+        self.frames.move_to(frames)
+
+    def wrote(self, head: int) -> None:
+        """Rows up to ``head`` - 1 were written into those arrays, and the transition of the newest row before them."""
+        changed = {row % self.capacity // self.segment_rows for row in range(max(0, self.head - 1), head)}
+        for index in changed if head > self.head else ():
+            self._digests.pop(index, None)
+        self.head = head
+        assert isinstance(self.frames, RawFrames)
+        self.frames.wrote(min(head, self.capacity))
 
     # -- saving: segments, named by the hash of their content --------------------------------------------------------
     def segments(self) -> list[str]:

@@ -16,6 +16,26 @@ from dqn_tf.replay.sampler import RingView
 from dqn_tf.types import Monitored, SampleIndices
 
 
+def slots_to_draw(head: int, held: int, capacity: int, batch_size: int) -> tuple[int, int]:
+    """What is drawn for a batch at first.
+
+    Args:
+        head: rows that the ring has ever stored.
+        held: rows that it holds.
+        capacity: of the ring.
+        batch_size: B.
+
+    Returns:
+        How many slots there are to draw from; and how many draws to begin with, B and about those that redraws need.
+
+    >>> slots_to_draw(head=5, held=5, capacity=100, batch_size=16)
+    (8, 35)
+    """
+    slots = min(capacity, 1 << (head - 1).bit_length())
+    expected = batch_size * slots // max(1, held) - batch_size
+    return slots, batch_size + max(0, expected) + batch_size // 8 + 8
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Uniform:
     """Uniform sampling, with replacement, over the usable rows of a ring.  It has no settings and no memory."""
@@ -45,11 +65,9 @@ class Uniform:
         full they are drawn from as many slots as the next power of two: so what is drawn hardly ever depends on whether
         one row more is stored, which lets updates begin early.
         """
-        slots = min(ring.capacity, 1 << (ring.head - 1).bit_length())
-        redrawn = (
-            max(0, batch_size * slots // max(1, len(ring)) - batch_size) + 8 if ring.may_draw_extra else 0
-        )  # about
-        drawn, usable = ring.in_slots(random.integers(0, slots, (batch_size + redrawn,)))
+        slots, number = slots_to_draw(ring.head, len(ring), ring.capacity, batch_size)
+        number = number if ring.may_draw_extra else batch_size
+        drawn, usable = ring.in_slots(random.integers(0, slots, (number,)))
         rows, used, redraws = drawn[:batch_size].copy(), batch_size, 0
         wrong = np.flatnonzero(~usable[:batch_size])
         while len(wrong):

@@ -4,7 +4,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
 
     for each step t:
         with probability epsilon a random action a_t, otherwise a_t = argmax_a Q(s_t, a; theta)   _act
-        execute a_t in the emulator, observe the reward and the next image                        _environment_step
+        execute a_t in the emulator, observe the reward and the next image                        environment_step
         store the transition                                                                      replay.add
         every K steps: sample a minibatch, a gradient step with respect to theta                  updater.update
         every C steps: theta^- <- theta                                                           sync_target
@@ -25,7 +25,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.execution.updater import make_updater
 from dqn_tf.training import iterations
-from dqn_tf.training.records import EpisodeRecord, IterationRecord
+from dqn_tf.training.records import Awaiting, EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.training.shared_environment import SharedEnvironment
 from dqn_tf.types import StepType, TimeStep
@@ -47,11 +47,11 @@ class InterleavedLoop:
             raise
         self.run.shared_environment = SharedEnvironment.of(self.environment, config, self._resume_episode)
         self.updater = make_updater(config, self.run.learner, self.run.replay)
-        self._timestep: TimeStep | None = None  # the newest; None before the first episode
-        self._return, self._length = 0.0, 0  # of the game's episode so far: raw return, frames
+        self.timestep: TimeStep | None = None  # the newest; None before the first episode
+        self.episode_return, self.episode_length = 0.0, 0  # of the game's episode so far: raw return, frames
 
     # -- the loop --------------------------------------------------------------------------------------------------
-    def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | None]:
+    def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | Awaiting | None]:
         """See ``Loop.records``."""
         run = self.run
         while True:
@@ -63,32 +63,32 @@ class InterleavedLoop:
             yield self._step()
 
     def _step(self) -> EpisodeRecord | None:
-        run, timestep = self.run, self._timestep
+        run, timestep = self.run, self.timestep
         if timestep is None or timestep.step_type == StepType.LAST:
-            timestep = self._begin_episode()
+            timestep = self.begin_episode()
         action = self._act(timestep)
-        timestep = self._environment_step(action)
+        timestep = self.environment_step(action)
         clock = time.perf_counter()
         run.replay.add(action, run.clipped_reward(timestep.reward), timestep)
         run.spend("replay", clock)
-        self._timestep = timestep
-        self._return += timestep.reward
-        self._length += timestep.frames
+        self.timestep = timestep
+        self.episode_return += timestep.reward
+        self.episode_length += timestep.frames
         steps = run.counters.steps + 1
         run.counters = run.counters._replace(steps=steps, frames=steps * run.config.frame_skip)
         if steps >= run.config.agent.min_replay_steps:
             self._learn()
-        return self._finish_episode(timestep) if timestep.episode_over else None
+        return self.finish_episode(timestep) if timestep.episode_over else None
 
-    def _begin_episode(self) -> TimeStep:
+    def begin_episode(self) -> TimeStep:
         """Begin an episode of the agent, which after a lost life is in the middle of a game."""
         clock = time.perf_counter()
         try:
             timestep = self.environment.reset()
         except Exception as error:
             self._fail(error, f"the beginning of episode {self.run.counters.episodes:,}")
-        self._return += timestep.reward
-        self._length += timestep.frames
+        self.episode_return += timestep.reward
+        self.episode_length += timestep.frames
         self.run.spend("environment", clock)
         self.run.replay.add_first(timestep)
         return timestep
@@ -99,7 +99,12 @@ class InterleavedLoop:
         run.spend("act", clock)
         return action
 
-    def _environment_step(self, action: int) -> TimeStep:
+    def environment_step(self, action: int) -> TimeStep:
+        """The environment's answer to an action.
+
+        Raises:
+            EnvironmentFault: it failed, and its state is that of before.
+        """
         clock = time.perf_counter()
         try:
             timestep = self.environment.step(action)
@@ -135,21 +140,21 @@ class InterleavedLoop:
         self.run.note_update(outputs, counters.updates, counters.steps)
         self.run.counters = counters._replace(updates=counters.updates + 1)
 
-    def _finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
+    def finish_episode(self, timestep: TimeStep) -> EpisodeRecord:
         """Record the episode of the game, whose score is final now."""
         run, counters = self.run, self.run.counters
-        run.stats.returns.add(self._return)
+        run.stats.returns.add(self.episode_return)
         record = EpisodeRecord(
             frames=counters.frames,
             steps=counters.steps,
             episode=counters.episodes,
             env_index=0,
-            length_frames=self._length,
-            return_raw=self._return,
+            length_frames=self.episode_length,
+            return_raw=self.episode_return,
             truncated=int(timestep.truncated),
         )
         run.counters = counters._replace(episodes=counters.episodes + 1)
-        self._return, self._length = 0.0, 0
+        self.episode_return, self.episode_length = 0.0, 0
         return record
 
     def _fail(self, error: Exception, where: str) -> NoReturn:
@@ -169,30 +174,30 @@ class InterleavedLoop:
         return {
             **self.run.state(),
             "environment": self.environment.state(),
-            "started": self._timestep is not None,
-            "episode": {"return_raw": self._return, "length_frames": self._length},
+            "started": self.timestep is not None,
+            "episode": {"return_raw": self.episode_return, "length_frames": self.episode_length},
         }
 
     def restore(self, state: dict[str, Any], read_piece: Callable[[str], Columns]) -> None:
         """See ``Loop.restore``."""
         self.updater.discard()
         self.run.restore(state, read_piece)
-        self._return = float(state["episode"]["return_raw"])
-        self._length = int(state["episode"]["length_frames"])
+        self.episode_return = float(state["episode"]["return_raw"])
+        self.episode_length = int(state["episode"]["length_frames"])
         last = self._restore_environment(state["environment"])
-        self._timestep = last if state["started"] else None
+        self.timestep = last if state["started"] else None
 
     def _restore_environment(self, state: dict[str, Any]) -> TimeStep | None:
         """Its latest answer; None if there was none, or if its next episode begins."""
         last = vector.restore(self.environment, state, self.run.inexact)
         if last is None and state["digest"]:
             self.run.note_abandoned(0, state)
-            self._timestep, self._return, self._length = None, 0.0, 0
+            self.timestep, self.episode_return, self.episode_length = None, 0.0, 0
             self.run.replay.cut()
         return last
 
     def _resume_episode(self) -> None:
-        if self._timestep is not None and self._timestep.step_type != StepType.LAST:
+        if self.timestep is not None and self.timestep.step_type != StepType.LAST:
             self._restore_environment(self.environment.state())
 
     def digest(self) -> str:

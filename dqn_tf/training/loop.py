@@ -13,7 +13,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.modes import Concurrent, Rollouts
 from dqn_tf.training.concurrent_loop import ConcurrentLoop
 from dqn_tf.training.interleaved_loop import InterleavedLoop
-from dqn_tf.training.records import EpisodeRecord, IterationRecord
+from dqn_tf.training.records import Awaiting, EpisodeRecord, IterationRecord
 from dqn_tf.training.rollout_loop import RolloutLoop
 from dqn_tf.training.run_state import Columns, RunState
 
@@ -25,7 +25,7 @@ class Loop(Protocol):
     def run(self) -> RunState:
         """What every loop has: agent, replay, statistics, counters."""
 
-    def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | None]:
+    def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | Awaiting | None]:
         """Train to the end of the budget.
 
         Args:
@@ -33,7 +33,8 @@ class Loop(Protocol):
                 state is whole whenever it is called and whenever a record is yielded, so it may be saved there.
 
         Yields:
-            An episode or an iteration that has ended; None after a step that ended neither.
+            An episode or an iteration that has ended; None after a step that ended neither; ``Awaiting`` of a loop
+            whose steps somebody else makes (together.py).
         """
 
     def pause_seconds(self) -> float:

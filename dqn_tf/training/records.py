@@ -49,6 +49,10 @@ class IterationRecord(NamedTuple):
     histograms: Mapping[str, np.ndarray]
 
 
+class Awaiting(NamedTuple):
+    """Told instead of making a step: whoever reads the records is to have it made (together.py)."""
+
+
 def iteration_columns(monitored: list[str]) -> list[str]:
     """The columns of iterations.csv; ``monitored``: those that the agent's own ideas add (monitors.py)."""
     return [

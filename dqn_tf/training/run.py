@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import gc
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,8 @@ from dqn_tf.training.divergence import advice, check_weights
 from dqn_tf.training.loop import Loop, make_loop
 from dqn_tf.training.options import Options as Options
 from dqn_tf.training.progress import Progress, iteration_line, nothing_learned
-from dqn_tf.training.records import EPISODE_COLUMNS, EpisodeRecord, IterationRecord, iteration_columns
+from dqn_tf.training.records import EPISODE_COLUMNS, Awaiting, EpisodeRecord, IterationRecord, iteration_columns
+from dqn_tf.training.request import check_request, located
 from dqn_tf.training.run_dir import RunDir, Table, read_manifest, read_summary, write_json
 from dqn_tf.training.stop import Interrupted, StopRequests
 
@@ -74,12 +74,12 @@ def train(
         OSError: the disk fails.
         Interrupted: after SIGTERM or Ctrl-C, when a checkpoint has been written.
     """
-    folder, options = Path(run_dir).absolute(), _located(options or Options())
+    folder, options = Path(run_dir).absolute(), located(options or Options())
     finished = folder / "summary.json"
     if environment is not None:
         exactness.check_environment(environment, config)
     if not os.path.exists(finished):  # os.path says False to a name that is too long; Path.exists raises an OSError
-        _check_request(config, folder, options)
+        check_request(config, folder, options)
     is_new = not os.path.exists(folder / "config.json")
     trial = exactness.trial_of(config) if options.try_environment and is_new else None
     run = RunDir(folder, config)
@@ -91,26 +91,21 @@ def train(
         run.close()
 
 
-def _located(options: Options) -> Options:
-    """With an absolute path of the run that is extended: an environment may change the working directory."""
-    return dataclasses.replace(options, extend=options.extend.absolute()) if options.extend else options
-
-
-def _check_request(config: RunConfig, run_dir: Path, options: Options) -> None:
-    """Raises ConfigError if this machine or the options do not allow the run."""
-    gc.collect()  # what an earlier run in this process has left
-    memory.check_replay(config)
-    profile.check(options.profile, options.profile_frames, config.frames)
-    if options.tensorboard:
-        tensorboard.require()
-    if options.extend and not (run_dir / "checkpoints").exists():
-        extension.check(options.extend, config)
-
-
 class _Session:
     """One process working on a run, from opening its directory to closing it."""
 
-    def __init__(self, run: RunDir, config: RunConfig, options: Options, callbacks: Callbacks) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        config: RunConfig,
+        options: Options,
+        callbacks: Callbacks,
+        make: Callable[[RunConfig], Loop] | None = None,
+    ) -> None:
+        """make: makes the run's loop, whose steps are made elsewhere; None: an ordinary one."""
+        self._make = make
+        self.loop: Loop | None = None
+        self.summary: dict[str, Any] = {}
         self.run_dir, self.config, self.options, self.callbacks = run, config, options, callbacks
         self.store = Store(run.path / "checkpoints", config.hash)
         self.manifest = run.path / "manifest.json"
@@ -128,6 +123,14 @@ class _Session:
         self._clock = timing.IterationClock()
 
     def run(self, trial: dict[str, Any] | None) -> dict[str, Any]:
+        """Work alone, to the end; the summary."""
+        with StopRequests() as stop:  # a signal while starting waits for the first step
+            for _ in self.work(trial, stop):
+                raise RunError("Expected a loop that makes its own steps, got one that awaits them.")
+        return self.summary
+
+    def work(self, trial: dict[str, Any] | None, stop: StopRequests) -> Iterator[None]:
+        """Work to the end; yields where the loop awaits a step (``Awaiting``)."""
         config, options = self.config, self.options
         determinism.enable(config.agent.execution.threads)
         scope = determinism.scope(config.agent.execution.xla)
@@ -147,25 +150,25 @@ class _Session:
             self._in_manifest(lambda manifest: exactness.note_trial(trial, manifest))
             self._how = " with --resume inexact" if trial["broken"] and self.options.resume == "exact" else ""
         try:
-            with StopRequests() as stop:  # a signal while starting waits for the first step
-                if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
-                    self.warn(text)  # before they are started, which may take long
-                if not config.updates:
-                    self.warn(nothing_learned(config))
-                loop = self._make_loop()
-                loop.run.say = self.log
-                columns = iteration_columns(loop.run.monitors.columns)
-                self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
-                try:
-                    with extension.held(None if self.store.found() else options.extend):
-                        self._resume(loop)
-                    self.progress = Progress(config.frames, loop.run.counters.frames, self.label, options.progress)
-                    if options.tensorboard:
-                        self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
-                    with profile.recorded(options.profile, options.profile_frames, loop, self.log, store=self.store):
-                        return self._train(loop, stop)
-                finally:
-                    self._close(loop)
+            if text := vector.advice(getattr(config.agent.execution, "workers", 0)):
+                self.warn(text)  # before they are started, which may take long
+            if not config.updates:
+                self.warn(nothing_learned(config))
+            loop = self.loop = self._make_loop()
+            loop.run.say = self.log
+            columns = iteration_columns(loop.run.monitors.columns)
+            self.iterations = Table(self.run_dir.path / "iterations.csv", columns)
+            try:
+                with extension.held(None if self.store.found() else options.extend):
+                    self._resume(loop)
+                done, alone = loop.run.counters.frames, self._make is None
+                self.progress = Progress(config.frames, done, self.label, options.progress, bar=alone)
+                if options.tensorboard:
+                    self._writer = tensorboard.Writer(self.run_dir.path / "tensorboard")
+                with profile.recorded(options.profile, options.profile_frames, loop, self.log, store=self.store):
+                    yield from self._train(loop, stop)
+            finally:
+                self._close(loop)
         finally:
             # Where the disk is full, an error that says so is being raised: another one must not replace it.
             with contextlib.suppress(OSError) if self.status == "failed" else contextlib.nullcontext():
@@ -176,7 +179,7 @@ class _Session:
         """Raises ConfigError or MemoryError if environments, replay or networks cannot be made; a new run directory is
         then removed."""
         try:
-            return make_loop(self.config)
+            return (self._make or make_loop)(self.config)
         except (ConfigError, MemoryError):
             self._withdraw()
             raise
@@ -186,10 +189,10 @@ class _Session:
             self.run_dir.withdraw()
             self.status = "withdrawn"
 
-    def _train(self, loop: Loop, stop: StopRequests) -> dict[str, Any]:
+    def _train(self, loop: Loop, stop: StopRequests) -> Iterator[None]:
         gc.freeze()  # start-up objects need no scanning during the run
         try:
-            return self._train_to_the_end(loop, stop)
+            yield from self._train_to_the_end(loop, stop)
         except (memory.Shortage, CallbackError):
             self._save(loop, stop)
             raise
@@ -210,13 +213,16 @@ class _Session:
         finally:
             gc.unfreeze()  # or this run's replay would stay in memory for good
 
-    def _train_to_the_end(self, loop: Loop, stop: StopRequests) -> dict[str, Any]:
+    def _train_to_the_end(self, loop: Loop, stop: StopRequests) -> Iterator[None]:
         frames = self._saved_frames = loop.run.counters.frames
         watch = memory.Watch(self.config, self.warn)
         self._saved_at = time.monotonic()
         self._clock.start(frames)
         each_step = functools.partial(self._each_step, loop, stop)
         for record in loop.records(each_step):
+            if isinstance(record, Awaiting):
+                yield
+                continue
             if record is not None:
                 self._write(record)
                 self.callbacks.notify(record)
@@ -231,9 +237,8 @@ class _Session:
         # ``stop.check``, not ``each_step``: the learner holds the best network now, so nothing may be saved.
         best_scores = iterations.best_scores(loop.run, stop.check) if loop.run.best else None
         self._save(loop, stop)
-        found = self._finish(loop, scores, best_scores)
+        self.summary = self._finish(loop, scores, best_scores)
         self.status = "complete"
-        return found
 
     def _each_step(self, loop: Loop, stop: StopRequests) -> None:
         """Called where the run's state is whole: stops or saves the run if that is due."""

@@ -120,7 +120,7 @@ def _begin(config: RunConfig, place: Path, frames: int) -> None:
     from dqn_tf import determinism, memory
     from dqn_tf.training import sessions
     from dqn_tf.training.loop import make_loop
-    from dqn_tf.training.records import EPISODE_COLUMNS, EpisodeRecord, iteration_columns
+    from dqn_tf.training.records import EPISODE_COLUMNS, EpisodeRecord, IterationRecord, iteration_columns
     from dqn_tf.training.run_dir import Table, write_json
 
     memory.check_replay(config)
@@ -139,7 +139,7 @@ def _begin(config: RunConfig, place: Path, frames: int) -> None:
         for record in loop.records(lambda: None):
             if isinstance(record, EpisodeRecord):
                 episodes.write(record._asdict())
-            elif record is not None:
+            elif isinstance(record, IterationRecord):
                 iterations.write(record.row)
                 closed += 1
             if loop.run.counters.frames >= frames and closed >= frames // config.iteration_frames:

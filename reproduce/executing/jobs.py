@@ -13,13 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from dqn_tf.checks import ConfigError, RunError
+from reproduce.executing import seeds_together
 from reproduce.executing.fork_server import ForkServer
 from reproduce.places import python_path
 from reproduce.planning.job import Job
@@ -107,38 +108,64 @@ def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE
     return outcome
 
 
-def start(outcome: Outcome, fork_server: ForkServer | None = None) -> None:
+def start(outcome: Outcome, fork_server: ForkServer | None = None, others: Sequence[Outcome] = ()) -> None:
     """Start a job that waits: it is "running" then, or "complete", "failed" or "elsewhere" if it cannot be started.
 
     Args:
         outcome: of the job; changed in place.
         fork_server: makes the process, if it can; otherwise, or for None, a new process is started.
+        others: of jobs that differ in the seed only, for the same process (``seeds_together``).
     """
+    due = [each for each in (outcome, *others) if _open(each)]
+    if not due:
+        return
+    first = due[0]
+    words = first.job.arguments if len(due) == 1 else seeds_together.arguments([each.job for each in due])
+    try:
+        forked = fork_server and fork_server.start(words, str(first.job.log), environment(first.job))
+        assert first.log is not None
+        process = forked or _popen(words, environment(first.job), first.log)
+    except OSError as error:
+        for each in due:
+            _fail(each, error)
+        return
+    for each in due:
+        each.process = process if len(due) == 1 else seeds_together.Shared(process, each.job)
+        each.attempts += 1
+        each.began, each.frames, each.state = time.monotonic(), each.job.frames_done(), "running"
+        each.first_seen = None
+        if each is not first and each.log is not None:
+            each.log.write(f"-- together with {first.job.label}: see {first.job.log.name} --\n".encode())
+            each.log.flush()
+
+
+def _open(outcome: Outcome) -> bool:
+    """Open the log of a job that waits, if it is to be started; else its state is another one then."""
     job = outcome.job
     try:
         if job.is_complete():
             outcome.state, outcome.already, outcome.frames = "complete", not outcome.attempts, job.frames
-            return
+            return False
         if owner := job.owner():
             outcome.state, outcome.message = "elsewhere", f"in use by {owner}"
-            return
+            return False
         job.run_dir.parent.mkdir(parents=True, exist_ok=True)
         outcome.log = open(job.log, "ab")  # noqa: SIM115 - open as long as the process
         if outcome.attempts:
             outcome.log.write(f"-- attempt {outcome.attempts + 1} --\n".encode())
             outcome.log.flush()
-        forked = fork_server and fork_server.start(job.arguments, str(job.log), environment(job))
-        outcome.process = forked or _popen(job, outcome.log)
     except (ConfigError, RunError, OSError) as error:
-        _close_log(outcome)
-        outcome.state, outcome.message = "failed", str(error)
-        return
-    outcome.attempts += 1
-    outcome.began, outcome.frames, outcome.state = time.monotonic(), job.frames_done(), "running"
-    outcome.first_seen = None
+        _fail(outcome, error)
+        return False
+    return True
 
 
-def _popen(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _fail(outcome: Outcome, error: Exception) -> None:
+    _close_log(outcome)
+    outcome.state, outcome.message = "failed", str(error)
+
+
+def _popen(words: Sequence[str], variables: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def end_with_parent() -> None:  # in the child, before Python starts there
@@ -148,8 +175,8 @@ def _popen(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
             os._exit(128 + signal.SIGTERM)
 
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "dqn_tf", *job.arguments],
-        env=environment(job),
+        [sys.executable, "-P", "-m", "dqn_tf", *words],
+        env=variables,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -71,7 +71,9 @@ def reproduce(arguments: argparse.Namespace) -> int:
     folder = arguments.runs.absolute()  # an executor may start runs elsewhere
     planned = plan.make(protocol, folder, selection)
     home = folder / protocol.id
-    options = Options(parallel=arguments.jobs, retries=arguments.retries, folder=home)
+    options = Options(
+        parallel=arguments.jobs, retries=arguments.retries, folder=home, seeds_together=arguments.seeds_together
+    )
     if arguments.dry_run:
         check(home, planned)
         print(cost.describe(planned, folder, arguments.jobs, arguments.frames_per_second))

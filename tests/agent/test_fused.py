@@ -22,6 +22,7 @@ from dqn_tf.agent.networks.torsos import CNN, MLP
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.munchausen import Munchausen
+from dqn_tf.agent.together import UpdatesTogether
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.fqf import FQF
@@ -215,6 +216,49 @@ def test_a_pass_by_hand() -> None:
     """Two layers: relu(1 * 2 + 0 * -1 + 1) = 3 and relu(1 * -5 + 0 * 4) = 0; 3 * 10 + 0 * 7 - 1 = 29."""
     weights = [np.float32([[2, -5], [-1, 4]]), np.float32([1, 0]), np.float32([[10], [7]]), np.float32([-1])]
     assert host.q_values(weights, np.float32([1, 0])).tolist() == [29.0]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 8])
+def test_passes_of_many_networks_are_those_of_each(number: int) -> None:
+    """To the last bit, whatever K is."""
+    random, shapes = np.random.default_rng(number), [(4, 128), (128,), (128, 37), (37,), (37, 3), (3,)]
+    for _ in range(20):
+        weights = [random.normal(size=(number, *shape)).astype(np.float32) for shape in shapes]
+        observations = random.normal(size=(number, 4)).astype(np.float32)
+        together = host.q_values_of_many(weights, observations)
+        for k in range(number):
+            assert together[k].tobytes() == host.q_values([w[k] for w in weights], observations[k]).tobytes()
+
+
+@pytest.mark.parametrize("xla", ["none", "update"])
+def test_updates_of_several_learners_in_one_call_are_those_of_each(
+    xla: str, tiny_agent: Callable[..., Any], vectors: Callable[..., Any]
+) -> None:
+    """Every bit of their states, and what is reported; compiled once.  A smaller group goes on from there."""
+    agent = tiny_agent(batch_size=BATCH, network=MLP(hidden=(8, 7)), execution=Fused(xla=xla), max_grad_norm=0.5)
+    alone, ours = ([FusedLearner(agent, vectors(), seed) for seed in range(3)] for _ in range(2))
+    for learner in alone[1:]:
+        learner.share(alone[0])
+    for first, members in ((0, (0, 1, 2)), (3, (1, 2))):
+        together = UpdatesTogether([ours[k] for k in members])
+        for number in range(first, first + 3):
+            batches = {k: batch(10 * number + k) for k in members}
+            packed = np.stack([together.packing.pack(batches[k])[0] for k in members])
+            reported, weights = together.update(packed)
+            for i, k in enumerate(members):
+                ours[k].parameters.note_update(None, [w[i] for w in weights])
+                expected = alone[k].update(batches[k], number)
+                for name, value in together.packing.outputs(reported[i])._asdict().items():
+                    assert value.tobytes() == np.asarray(getattr(expected, name)).tobytes(), name
+            if number == 1:
+                for learner in (*alone, *ours):
+                    learner.parameters.sync_target()
+        for k in members:
+            one, other = alone[k].parameters.state(), ours[k].parameters.state()
+            assert [one[name].tobytes() for name in one] == [other[name].tobytes() for name in one]
+            host_weights = alone[k].parameters.weights_on_host(), ours[k].parameters.weights_on_host()
+            assert [w.tobytes() for w in host_weights[0]] == [w.tobytes() for w in host_weights[1]]
+    assert [learner.traces for learner in (*alone, *ours)] == [1, 0, 0] * 2
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_every_step_is_stored(trainer: Callable[..., InterleavedLoop]) -> None:
     one = trainer(agent={"min_replay_steps": 8})
     run(one, steps=40)
     episodes = one.run.counters.episodes
-    assert one.run.replay.ring.head == 40 + episodes + (0 if one._timestep.step_type == 2 else 1)
+    assert one.run.replay.ring.head == 40 + episodes + (0 if one.timestep.step_type == 2 else 1)
 
 
 # -- records -----------------------------------------------------------------------------------------------------------
@@ -283,8 +283,8 @@ def test_the_digest_is_of_everything(trainer: Callable[..., InterleavedLoop]) ->
         lambda: one.run.replay._accumulator.add(0, 1.0, 1.0, False),
         lambda: one.run.stats.loss.add(1.0),
         lambda: one.environment.step(0),
-        lambda: increase("_return"),
-        lambda: increase("_length"),
+        lambda: increase("episode_return"),
+        lambda: increase("episode_length"),
         lambda: increase("heldout"),
         lambda: setattr(one.run, "counters", one.run.counters._replace(updates=99)),
     ):

@@ -21,12 +21,14 @@ from reproduce.planning.job import Job
 class Options:
     """What every executor understands.
 
-    parallel: runs at a time, None for as many as there is room for.  retries: how often a failed run is started again.
+    parallel: processes at a time, None for as many as there is room for.  seeds_together: runs that differ in the seed
+    only in one process, at most (only the executor ``local``).  retries: how often a failed run is started again.
     folder: of the sweep, for files of the executor (its own logs go below folder / ".<its name>").
     """
 
     parallel: int | None = None
     retries: int = RETRIES
+    seeds_together: int = 1
     folder: Path = Path()
 
 
@@ -76,6 +78,11 @@ def make(name: str, options: Options) -> Executor:
     """
     if name not in EXECUTORS:
         raise unknown("executor", name, EXECUTORS)
+    if options.seeds_together > 1 and name != "local":
+        raise ConfigError(
+            f"Expected --executor local for --seeds-together {options.seeds_together}, got {name!r}, which starts "
+            "every run by itself. Leave one of the two out."
+        )
     place, needs, how = EXECUTORS[name]
     module, _, cls = place.partition(":")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from reproduce.executing import jobs
 from reproduce.executing.executors import Options
 from reproduce.executing.fork_server import ForkServer
 from reproduce.executing.jobs import Outcome
+from reproduce.executing.seeds_together import can_share
 from reproduce.planning.cost import cores
 from reproduce.planning.job import Job
 
@@ -32,6 +34,7 @@ class Local:
             patience_seconds: how long to wait, at the end, for runs that another process holds.
         """
         self.parallel, self.retries, self.patience_seconds = options.parallel, options.retries, patience_seconds
+        self.seeds_together = options.seeds_together
         self._looked = 0.0
         self._fork_server: ForkServer | None = None
 
@@ -94,22 +97,34 @@ class Local:
         """Start the jobs that fit, in order; failed ones after all that have not been tried."""
         running = [o for o in outcomes if o.state == "running"]
         room: int | None = None
-        for outcome in sorted((o for o in outcomes if o.state == "waiting"), key=lambda o: o.attempts):
+        waiting = sorted((o for o in outcomes if o.state == "waiting"), key=lambda o: o.attempts)
+        for outcome in waiting:
+            if outcome.state != "waiting":  # started with another one
+                continue
             if not self._has_core(outcome.job, running):
                 return
             if running:  # the only one is started in any case: if it is too large, it refuses by itself, with numbers
                 room = _room_bytes(running) if room is None else room
                 if outcome.job.memory_bytes > room:
                     continue
-            jobs.start(outcome, self._fork_server)
-            if outcome.state == "running":
-                running.append(outcome)
+            others = self._others(outcome, waiting)
+            jobs.start(outcome, self._fork_server, others)
+            if started := [o for o in (outcome, *others) if o.state == "running"]:
+                running += started
                 room = None
 
+    def _others(self, outcome: Outcome, waiting: Sequence[Outcome]) -> list[Outcome]:
+        """Those that the process of this one carries out too."""
+        if self.seeds_together == 1:
+            return []
+        alike = (o for o in waiting if o.state == "waiting" and can_share(outcome.job, o.job))
+        return list(itertools.islice(alike, self.seeds_together - 1))
+
     def _has_core(self, job: Job, running: list[Outcome]) -> bool:
+        threads = {o.process.pid: o.job.threads for o in running}  # of each process
         if self.parallel is not None:
-            return len(running) < self.parallel
-        return not running or sum(o.job.threads for o in running) + job.threads <= cores()
+            return len(threads) < self.parallel
+        return not running or sum(threads.values()) + job.threads <= cores()
 
 
 def _room_bytes(running: list[Outcome]) -> int:

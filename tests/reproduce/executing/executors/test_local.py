@@ -10,7 +10,7 @@ import time
 import pytest
 
 from dqn_tf import memory
-from reproduce.executing import jobs
+from reproduce.executing import executors, jobs
 from reproduce.executing.executors import Options, local
 from reproduce.executing.executors.local import Local
 from reproduce.planning import cost
@@ -179,3 +179,40 @@ def test_a_run_that_is_given_back_is_carried_out(job, instead, held, finish):
 
     outcomes = carry_out([job(1)], watch, patience_seconds=20.0)
     assert outcomes[0].state == "complete" and outcomes[0].attempts == 1
+
+
+# -- seeds together ----------------------------------------------------------------------------------------------------
+TOGETHER = """
+import json, pathlib, sys
+words = sys.argv
+seeds = words[words.index("--seeds") + 1].split(",") if "--seeds" in words else [words[words.index("--seed") + 1]]
+print("trained", seeds, flush=True)
+for seed in seeds:
+    folder = pathlib.Path(words[words.index("--run-dir") + 1].replace("{seed}", seed))
+    folder.mkdir(parents=True, exist_ok=True)
+    again = folder / "again"
+    if seed != "2" or again.exists():
+        (folder / "summary.json").write_text("{}")
+    again.touch()
+sys.exit(any(not (folder.parent / f"seed_{seed}" / "summary.json").exists() for seed in seeds))
+"""
+
+
+def test_seeds_of_one_configuration_share_a_process(job, instead):
+    """Three at a time; of others none; one that failed is started again and stops nobody."""
+    instead(TOGETHER)
+    planned = [job(seed) for seed in (1, 2, 3, 4)] + [job(5, settings=["batch_size=8"])]
+    planned.append(job(6, settings=["execution=interleaved"]))
+    outcomes = carry_out(planned, parallel=1, retries=1, seeds_together=3)
+    assert [o.state for o in outcomes] == ["complete"] * 6
+    assert [o.attempts for o in outcomes] == [1, 2, 1, 1, 1, 1]
+    said = [planned[i].log.read_text().splitlines() for i in range(6)]
+    assert said[0][0] == "trained ['1', '2', '3']"
+    first, then = ("-- together with seed 1: see seed_1.log --", "-- together with seed 4: see seed_4.log --")
+    assert said[1] == [first, "-- attempt 2 --", then]
+    assert [lines[-1] for lines in said[3:]] == ["trained ['4', '2']", "trained ['5']", "trained ['6']"]
+
+
+def test_other_executors_start_every_run_by_itself(outcome):
+    said = outcome(executors.make, "ray", Options(seeds_together=2))
+    assert "Expected --executor local for --seeds-together 2, got 'ray'" in said

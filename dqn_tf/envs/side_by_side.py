@@ -1,0 +1,101 @@
+"""Environments of several runs, stepped at the same time: one by one, or in array form where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from dqn_tf.envs import Environment
+from dqn_tf.types import StepType, TimeStep
+
+
+class Stepped(NamedTuple):
+    """The answers of K environments to a step of each.
+
+    Attributes:
+        observations: [K, D] float32.
+        rewards: [K] float64, raw.
+        discounts: [K] float64, 1 or 0.
+        last: [K] bool, whether the agent's episode is over.
+        over: [K] bool, whether the game is.
+        errors: what some of them raised, by number; their other entries mean nothing, and their state is that of
+            before.
+    """
+
+    observations: np.ndarray
+    rewards: np.ndarray
+    discounts: np.ndarray
+    last: np.ndarray
+    over: np.ndarray
+    errors: dict[int, Exception]
+
+
+class Stepper(Protocol):
+    """Steps K environments.  What is saved of one, and whatever else is asked of it, is its object's affair."""
+
+    def step(self, actions: np.ndarray) -> Stepped:
+        """An action [K] int64 for each; none of their episodes is over."""
+
+    def settle(self, k: int) -> TimeStep | None:
+        """Bring object ``k`` up to date; its latest answer, None before the first."""
+
+    def adopt(self, k: int) -> None:
+        """Object ``k`` has been reset, or used by somebody else: go on from where it is."""
+
+
+class OneByOne:
+    """A ``Stepper`` of any environments: each object makes its own steps."""
+
+    def __init__(self, environments: Sequence[Environment], steps: Sequence[Callable[[int], TimeStep]]) -> None:
+        """
+        Args:
+            environments: K objects.
+            steps: how each of them makes a step; what is raised is told as it is.
+        """
+        self._environments, self._steps = environments, steps
+        self._latest: list[TimeStep | None] = [None] * len(environments)
+        spec = environments[0].spec.observation
+        self._seen = np.zeros((len(environments), *spec.shape), spec.dtype)
+
+    def step(self, actions: np.ndarray) -> Stepped:
+        """See ``Stepper``."""
+        errors: dict[int, Exception] = {}
+        seen, numbers = np.empty_like(self._seen), np.zeros((4, len(self._steps)))
+        for k, (step, action) in enumerate(zip(self._steps, actions.tolist(), strict=True)):
+            try:
+                answer = self._latest[k] = step(action)
+            except Exception as error:
+                errors[k] = error
+                continue
+            seen[k] = answer.observation
+            over = answer.step_type == StepType.LAST, answer.episode_over
+            numbers[:, k] = answer.reward, answer.discount, *over
+        rewards, discounts, last, over_now = numbers
+        return Stepped(seen, rewards, discounts, last > 0, over_now > 0, errors)
+
+    def settle(self, k: int) -> TimeStep | None:
+        """See ``Stepper``: the object is up to date."""
+        return self._latest[k]
+
+    def adopt(self, k: int) -> None:
+        """See ``Stepper``: nothing is kept of it but its latest answer, which is asked of whoever used it."""
+        self._latest[k] = None
+
+
+def make(environments: Sequence[Environment], steps: Sequence[Callable[[int], TimeStep]]) -> Stepper:
+    """The fastest stepper there is.
+
+    Args:
+        environments: K objects with the same settings, whose episodes are over or have begun.
+        steps: how each of them makes a step, where it makes it itself.
+
+    Returns:
+        It, which has adopted them all.
+    """
+    from dqn_tf.envs import cartpoles  # which imports Gymnasium's CartPole
+
+    if cartpoles.can_play(environments):
+        return cartpoles.CartPoles(environments)  # type: ignore[arg-type]
+    return OneByOne(environments, steps)
