@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from dqn_tf import fields
+from dqn_tf import determinism, fields
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
@@ -55,6 +55,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "preset_of_ideas" in metafunc.fixturenames:
         first = {ideas(preset): preset for preset in reversed(PRESETS)}
         metafunc.parametrize("preset_of_ideas", [preset for preset in PRESETS if preset in first.values()])
+
+
+@pytest.fixture(scope="module")
+def threads_left_alone() -> Iterator[None]:
+    """For tests that train in their own process: TensorFlow's threads can only be pinned before its first operation,
+    which an earlier test may have made.  Pinning itself has its tests in tests/determinism."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(determinism, "enable", lambda threads, required=True: None)
+        yield
 
 
 @pytest.fixture

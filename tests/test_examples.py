@@ -85,6 +85,7 @@ def test_results_are_read_and_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "returns.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("threads_left_alone")
 def test_an_episode_of_minatar_is_drawn(tmp_path: Path) -> None:
     """And is not black: minatar's own pictures hold numbers between 0 and 1.  The curve of the run is drawn, too."""
     settings = ["min_replay_steps=100", "execution=interleaved", "execution.xla=none", "evaluation.final_episodes=1"]

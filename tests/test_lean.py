@@ -14,6 +14,8 @@ import pytest
 from dqn_tf import lean
 from dqn_tf.config import RunConfig
 
+pytestmark = pytest.mark.usefixtures("threads_left_alone")
+
 ROOT = Path(__file__).parents[1]
 ALONE = """
 import dataclasses, sys

@@ -5,7 +5,7 @@ Paper: Gallici et al. 2024, "Simplifying Deep Temporal Difference Learning" (arX
 
     loss = mean over a minibatch of 1/2 (Q(s, a; theta) - G)^2,   a gradient step on it, with respect to theta.
 
-Symbols: s = observations, a = actions, G = ``targets`` (lambda_returns.py); 1/2 delta^2 is `value.loss=half_squared`,
+Symbols: s = observations, a = actions, G = targets (lambda_returns.py); 1/2 delta^2 is `value.loss=half_squared`,
 CleanRL's is delta^2 (squared).  theta is the only network: its gradient does not go through G, which is a number.
 """
 

@@ -70,7 +70,11 @@ def summary(rows: pd.DataFrame) -> str:
     found = scoreboard.counts(rows)
     shown = found.pop(NOT_JUDGED, 0)
     total = sum(found.values())
-    words = {CANNOT_TELL: "{} cannot be decided with the runs so far", NOT_RUN: "{} not run yet", scoreboard.REFUSED: "{} refused"}
+    words = {
+        CANNOT_TELL: "{} cannot be decided with the runs so far",
+        NOT_RUN: "{} not run yet",
+        scoreboard.REFUSED: "{} refused",
+    }
     rest = [words.get(status, "{} " + status).format(n) for status, n in found.items() if status != REPRODUCED]
     more = f" {shown} more, of low confidence, are shown without being judged." if shown else ""
     return (

@@ -74,7 +74,9 @@ def test_every_alternative_of_the_configuration_is_compared() -> None:
         "noisy": "noisy",
         "prioritized": "prioritized",
     }
-    assert kinds - trivial - set(where) == {"prioritized_rank"} and "rank-based" in independent_page.page().lower()
+    page = independent_page.page().lower()
+    assert kinds - trivial - set(where) == {"prioritized_rank", "layer_norm"}  # layer_norm: in PQN's networks, below
+    assert "rank-based" in page and "pqn_minatar" in page
     assert set(where.values()) <= set(IDEAS)
 
 

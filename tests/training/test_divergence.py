@@ -20,6 +20,8 @@ from dqn_tf.training.options import Options
 from dqn_tf.training.run import train
 from dqn_tf.types import ObservationSpec
 
+pytestmark = pytest.mark.usefixtures("threads_left_alone")
+
 
 def ring(observation: float = 1.0, reward: float = 1.0, capacity: int = 8, rows: int = 3) -> Ring:
     """Vectors of two numbers; the newest has these."""

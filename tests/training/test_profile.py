@@ -26,6 +26,8 @@ from dqn_tf.training.profile import POINTS, Profile
 from dqn_tf.training.run import train
 from dqn_tf.training.verify import differences
 
+pytestmark = pytest.mark.usefixtures("threads_left_alone")
+
 ROOT = Path(__file__).parents[2]
 MODES: dict[str, dict[str, Any]] = {
     "one thread": {"execution": Interleaved(xla="none", threads=1)},

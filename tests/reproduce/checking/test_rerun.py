@@ -15,6 +15,8 @@ from reproduce.places import RESULTS
 from reproduce.planning import reading
 from reproduce.records import export, runs
 
+pytestmark = pytest.mark.usefixtures("threads_left_alone")
+
 SETTINGS = """
     network.hidden=16 replay.capacity=500 min_replay_steps=100 exploration.decay_steps=200 iteration_frames=200
     evaluation.episodes=1 evaluation.final_episodes=1 evaluation.max_steps_per_episode=50 execution.threads=1
