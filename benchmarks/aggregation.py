@@ -26,7 +26,7 @@ from dqn_tf.envs import games
 from dqn_tf.rng import Stream
 from dqn_tf.training.records import EPISODE_COLUMNS, iteration_columns
 from dqn_tf.training.run_dir import write_json
-from reproduce.analysis import collecting, score_aggregates, scores
+from reproduce.analysis import collecting, run_scores, score_aggregates
 
 FRAMES = 1_000_000  # of one iteration
 
@@ -65,8 +65,8 @@ def made_up(names: list[str], seeds: int, iterations: int) -> collecting.Collect
             )
             rows += _scores(common, walk[1, -1] + g, int(frames[-1]))
     return collecting.Collected(
-        pd.DataFrame(rows)[list(scores.SCORE_COLUMNS)],
-        pd.concat(curves, ignore_index=True)[list(scores.CURVE_COLUMNS)],
+        pd.DataFrame(rows)[list(run_scores.SCORE_COLUMNS)],
+        pd.concat(curves, ignore_index=True)[list(run_scores.CURVE_COLUMNS)],
         [],
     )
 
@@ -76,7 +76,7 @@ def _scores(common: dict[str, Any], score: float, frames: int) -> list[dict[str,
     same: dict[str, Any] = {"score": score, "episodes": 100, "window": 5, "window_frames": 5 * FRAMES, "complete": True}
     same |= {"frames": frames, "budget_frames": frames, "start": "none", "sticky_actions": 0.25}
     same |= dict.fromkeys(("config_hash", "settings_hash", "code_sha256"), "")
-    return [{**common, **same, "convention": name} for name in scores.CONVENTIONS]
+    return [{**common, **same, "convention": name} for name in run_scores.CONVENTIONS]
 
 
 def write_runs(folder: Path, names: list[str], seeds: int, iterations: int) -> None:

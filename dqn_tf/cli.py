@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _commands() -> dict[str, tuple[Call, Add]]:
     """What carries each command out, and what adds its options."""
-    from reproduce import options
+    from reproduce import command_options
 
     return {
         "train": (_train, cli_options.add_train),
@@ -132,10 +132,10 @@ def _commands() -> dict[str, tuple[Call, Add]]:
         "check-env": (_check_env, cli_options.add_check_env),
         "verify": (_verify, cli_options.add_verify),
         "bench": (_bench, cli_options.add_bench),
-        "reproduce": (_reproduce, lambda parser: options.add_reproduce(parser, cli_options.count)),
-        "rerun": (_rerun, lambda parser: options.add_rerun(parser, cli_options.count)),
-        "status": (_status, options.add_status),
-        "results": (_results, lambda parser: options.add_results(parser, cli_options.count)),
+        "reproduce": (_reproduce, lambda parser: command_options.add_reproduce(parser, cli_options.count)),
+        "rerun": (_rerun, lambda parser: command_options.add_rerun(parser, cli_options.count)),
+        "status": (_status, command_options.add_status),
+        "results": (_results, lambda parser: command_options.add_results(parser, cli_options.count)),
         "report": (_report, cli_options.add_report),
     }
 
@@ -362,6 +362,6 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _results(arguments: argparse.Namespace) -> int:
-    from reproduce import results
+    from reproduce import results_command
 
-    return results.results(arguments)
+    return results_command.results(arguments)

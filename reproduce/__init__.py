@@ -10,5 +10,6 @@ The folders follow the data:
     presenting/   from these to tables, figures, pages of docs/ and reports
     checking/     equations beside other libraries' answers, and Atari's exact restores; run by hand
 
-``dqn-tf reproduce``, ``status``, ``report`` and ``results`` (results.py) and the scripts beside this file call them.
+``dqn-tf reproduce``, ``status``, ``report`` and ``results`` call them (command_options.py: their options;
+results_command.py: the parts of ``results``; formatting.py: numbers and tables as text; places.py: where files lie).
 """

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dqn_tf import fields
 from dqn_tf.checks import ConfigError, RunError
-from reproduce.analysis.scores import (
+from reproduce.analysis.run_scores import (
     CURVE_COLUMNS,
     SCORE_COLUMNS,
     WINDOW,
@@ -32,8 +32,8 @@ class Collected(NamedTuple):
     """Scores and curves of runs.
 
     Attributes:
-        scores: rows of ``scores.SCORE_COLUMNS``.
-        curves: rows of ``scores.CURVE_COLUMNS``.
+        scores: rows of ``run_scores.SCORE_COLUMNS``.
+        curves: rows of ``run_scores.CURVE_COLUMNS``.
         problems: a sentence for each run that was left out: which, and why.
     """
 

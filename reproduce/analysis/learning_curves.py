@@ -45,7 +45,8 @@ def of_dopamine(games: Iterable[str], agents: Sequence[str] = DOPAMINE_AGENTS) -
 def of_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Training returns of our runs, a curve per agent and environment over its seeds.  Columns: COLUMNS.
 
-    table: rows of ``scores.CURVE_COLUMNS``, a point per iteration; an agent in several collections is several curves.
+    table: rows of ``run_scores.CURVE_COLUMNS``, a point per iteration; an agent in several collections is several
+        curves.
     """
     parts = []
     known = table.dropna(subset=["train_return"])

@@ -49,7 +49,7 @@ def at_frames(curves: pd.DataFrame, convention: str, frames: int, window_frames:
     """The score of each run at one place in training.
 
     Args:
-        curves: rows of ``scores.CURVE_COLUMNS``.
+        curves: rows of ``run_scores.CURVE_COLUMNS``.
         convention: "training_return": mean over the episodes that ended in the last ``window_frames``; "final_window":
             mean of the evaluation phases in them; "best_phase": the highest phase so far.
         frames: the place; runs without an iteration that ends exactly there are left out.
@@ -83,7 +83,7 @@ def per_game(scores: pd.DataFrame, normalization: str = NORMALIZATION) -> pd.Dat
     """Scores per game over the seeds of complete runs.
 
     Args:
-        scores: rows of ``scores.SCORE_COLUMNS``.
+        scores: rows of ``run_scores.SCORE_COLUMNS``.
         normalization: a key of ``published.NORMALIZATIONS``: the random and human scores.
 
     Returns:
@@ -131,7 +131,7 @@ def normalized_groups(scores: pd.DataFrame, normalization: str = NORMALIZATION) 
     """Human-normalized scores of one agent by one convention, of complete runs.
 
     Args:
-        scores: rows of ``scores.SCORE_COLUMNS`` of that agent and convention.
+        scores: rows of ``run_scores.SCORE_COLUMNS`` of that agent and convention.
         normalization: a key of ``published.NORMALIZATIONS``.
 
     Returns:
@@ -155,7 +155,7 @@ def over_games(
     """Median, mean, IQM and optimality gap over games of human-normalized scores, with bootstrap intervals.
 
     Args:
-        scores: rows of ``scores.SCORE_COLUMNS``; complete runs count.
+        scores: rows of ``run_scores.SCORE_COLUMNS``; complete runs count.
         normalization: a key of ``published.NORMALIZATIONS`` with which means can be compared.
         resamples: of the bootstrap.
         seed: of the bootstrap's random streams. Each group of runs has its own, so one group does not change another's
@@ -206,7 +206,7 @@ def over_frames(
     Only at iterations for which all of its runs have a value: games never come and go along a curve.
 
     Args:
-        curves: rows of ``scores.CURVE_COLUMNS``.
+        curves: rows of ``run_scores.CURVE_COLUMNS``.
         normalization: as for ``over_games``.
         resamples: of the bootstrap.
         seed: of the bootstrap's random streams, one for each agent and kind of return.

@@ -88,39 +88,39 @@ def table(found: Collected, seen: Mapping[Key, Seen], comparable: Sequence[Run])
 
 
 # -- protocols ---------------------------------------------------------------------------------------------------------
-def _of_protocol(asked: Protocol, found: Collected, seen: Mapping[Key, Seen]) -> list[dict[str, Any]]:
-    mine = {(agent, environment): some for (name, agent, environment), some in seen.items() if name == asked.id}
+def _of_protocol(protocol: Protocol, found: Collected, seen: Mapping[Key, Seen]) -> list[dict[str, Any]]:
+    mine = {(agent, environment): some for (name, agent, environment), some in seen.items() if name == protocol.id}
     agents = {agent for agent, _ in mine}
-    wrong = _other_settings(asked, mine) | _mixed(asked, found, mine)
-    usable = _without(asked, found, wrong)
-    told = verdicts.of_protocol(asked, usable)
-    entries: list[Claim | Order | Rank] = [*asked.claims, *asked.orders, *asked.ranks]
+    wrong = _other_settings(protocol, mine) | _mixed(protocol, found, mine)
+    usable = _without(protocol, found, wrong)
+    told = verdicts.of_protocol(protocol, usable)
+    entries: list[Claim | Order | Rank] = [*protocol.claims, *protocol.orders, *protocol.ranks]
     rows = []
     for entry in entries:
-        pairs = _pairs(asked, entry)
+        pairs = _pairs(protocol, entry)
         if not {agent for agent, _ in pairs} <= agents:
             continue  # not attempted
         refused = [wrong[pair] for pair in pairs if pair in wrong]
-        rows.append(_row(asked, entry, told[entry.id], [mine[p] for p in pairs if p in mine], refused))
+        rows.append(_row(protocol, entry, told[entry.id], [mine[p] for p in pairs if p in mine], refused))
     return rows
 
 
-def _pairs(asked: Protocol, entry: Claim | Order | Rank) -> list[tuple[str, str]]:
+def _pairs(protocol: Protocol, entry: Claim | Order | Rank) -> list[tuple[str, str]]:
     """The agents and environments whose runs an entry is about."""
     if isinstance(entry, Order):
         return [(agent, folder_name(entry.environment)) for agent in (entry.better, entry.worse)]
     if entry.environment:
         return [(entry.agent, folder_name(entry.environment))]
-    return [(entry.agent, name) for name in claims.needed(asked, entry).environments]  # type: ignore[arg-type]
+    return [(entry.agent, name) for name in claims.needed(protocol, entry).environments]  # type: ignore[arg-type]
 
 
 def _row(
-    asked: Protocol, entry: Claim | Order | Rank, verdict: Verdict, some: Sequence[Seen], refused: Sequence[str]
+    protocol: Protocol, entry: Claim | Order | Rank, verdict: Verdict, some: Sequence[Seen], refused: Sequence[str]
 ) -> dict[str, Any]:
     what, agent, told = _published(entry)
-    notes = [*refused, *_notes(asked, entry)]
+    notes = [*refused, *_notes(protocol, entry)]
     return {
-        "set": asked.id,
+        "set": protocol.id,
         "kind": type(entry).__name__.lower(),
         "id": entry.id,
         "agent": agent,
@@ -139,7 +139,7 @@ def _row(
         "sentence": verdict.sentence,
         "notes": " ".join(notes),
         "place": entry.place,
-        "repeat": _command(asked, entry),
+        "repeat": _command(protocol, entry),
     }
 
 
@@ -153,12 +153,12 @@ def _published(entry: Claim | Order | Rank) -> tuple[str, str, dict[str, Any]]:
     return entry.metric.replace("_", " "), entry.agent, {"published": entry.published, "published_spread": spread}
 
 
-def _notes(asked: Protocol, entry: Claim | Order | Rank) -> list[str]:
+def _notes(protocol: Protocol, entry: Claim | Order | Rank) -> list[str]:
     """What has to be known beside the verdict: a doubtful published number, seeds that were seen before."""
     doubtful = isinstance(entry, Claim) and entry.low_confidence
     notes = ["The published number is marked as of low confidence."] if doubtful else []
-    pairs = _pairs(asked, entry)
-    return [*notes, *(_seen_before(tried) for tried in asked.tried if _concerns(tried, pairs))]
+    pairs = _pairs(protocol, entry)
+    return [*notes, *(_seen_before(tried) for tried in protocol.tried if _concerns(tried, pairs))]
 
 
 def _concerns(tried: Tried, pairs: Sequence[tuple[str, str]]) -> bool:
@@ -172,16 +172,16 @@ def _seen_before(tried: Tried) -> str:
     return f"{seeds} had been tried before: {tried.what}.{counts}"
 
 
-def _command(asked: Protocol, entry: Claim | Order | Rank) -> str:
-    pairs = _pairs(asked, entry)
+def _command(protocol: Protocol, entry: Claim | Order | Rank) -> str:
+    pairs = _pairs(protocol, entry)
     agents = ",".join(dict.fromkeys(agent for agent, _ in pairs))
     games_ = f" --games {entry.environment}" if entry.environment else ""
-    return f"dqn-tf reproduce {asked.id} --agent {agents}{games_}"
+    return f"dqn-tf reproduce {protocol.id} --agent {agents}{games_}"
 
 
-def _other_settings(asked: Protocol, mine: Mapping[tuple[str, str], Seen]) -> dict[tuple[str, str], str]:
+def _other_settings(protocol: Protocol, mine: Mapping[tuple[str, str], Seen]) -> dict[tuple[str, str], str]:
     """The agents and environments whose runs have other settings than the protocol has now: which."""
-    jobs = plan.make(asked, Path(), Selection(seeds=1)).jobs
+    jobs = plan.make(protocol, Path(), Selection(seeds=1)).jobs
     wanted = {tuple(job.run_dir.parts[-3:-1]): job for job in jobs}
     wrong = {}
     for pair, some in mine.items():
@@ -200,9 +200,9 @@ def _other_settings(asked: Protocol, mine: Mapping[tuple[str, str], Seen]) -> di
     return wrong
 
 
-def _mixed(asked: Protocol, found: Collected, mine: Mapping[tuple[str, str], Seen]) -> dict[tuple[str, str], str]:
+def _mixed(protocol: Protocol, found: Collected, mine: Mapping[tuple[str, str], Seen]) -> dict[tuple[str, str], str]:
     """Those whose runs are there and were left out while they were collected."""
-    scores = found.scores[found.scores["collection"] == asked.id]
+    scores = found.scores[found.scores["collection"] == protocol.id]
     counted = scores.groupby(["agent", "environment"])["seed"].nunique().to_dict()
     lost = {pair: len(some.seeds) - int(counted.get(pair, 0)) for pair, some in mine.items()}
     return {pair: _left_out(pair, n) for pair, n in lost.items() if n > 0}
@@ -213,11 +213,11 @@ def _left_out(pair: tuple[str, str], runs: int) -> str:
     return f"{runs} runs of {'/'.join(pair)} are left out: {why}."
 
 
-def _without(asked: Protocol, found: Collected, pairs: Mapping[tuple[str, str], str]) -> Collected:
+def _without(protocol: Protocol, found: Collected, pairs: Mapping[tuple[str, str], str]) -> Collected:
     scores, curves = found.scores, found.curves
     for agent, environment in pairs:
         scores, curves = (
-            t[(t["collection"] != asked.id) | (t["agent"] != agent) | (t["environment"] != environment)]
+            t[(t["collection"] != protocol.id) | (t["agent"] != agent) | (t["environment"] != environment)]
             for t in (scores, curves)
         )
     return Collected(scores, curves, found.problems)

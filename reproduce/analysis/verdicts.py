@@ -24,8 +24,7 @@ from reproduce.analysis.collecting import Collected
 from reproduce.analysis.intervals import Interval, Sample
 from reproduce.formatting import number
 from reproduce.places import folder_name
-from reproduce.planning import protocol
-from reproduce.planning.protocol import Claim, Order, Protocol, Rank, Tried
+from reproduce.planning.protocol import Claim, Order, Protocol, Rank, Tried, environments
 from reproduce.records import published
 
 REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_RUN = "reproduced", "not reproduced", "cannot tell", "not run"
@@ -59,76 +58,76 @@ class Verdict(NamedTuple):
     sentence: str
 
 
-def of_protocol(asked: Protocol, found: Collected) -> dict[str, Verdict]:
+def of_protocol(protocol: Protocol, found: Collected) -> dict[str, Verdict]:
     """The verdict of every claim, order and rank of a protocol.
 
     Args:
-        asked: the protocol.
-        found: scores and curves of all runs; those of the collection ``asked.id`` count.
+        protocol: the protocol.
+        found: scores and curves of all runs; those of the collection ``protocol.id`` count.
 
     Returns:
         id -> verdict.
     """
-    found = without_tuned(asked, found)
-    heights = {claim.id: of_claim(asked, claim, found) for claim in asked.claims}
-    families = [_family(asked, name, found) for name in dict.fromkeys(order.family for order in asked.orders)]
+    found = without_tuned(protocol, found)
+    numbers = {claim.id: of_claim(protocol, claim, found) for claim in protocol.claims}
+    families = [_family(protocol, name, found) for name in dict.fromkeys(order.family for order in protocol.orders)]
     orders = {name: verdict for family in families for name, verdict in family.items()}
-    return heights | orders | {rank.id: of_rank(asked, rank, found) for rank in asked.ranks}
+    return numbers | orders | {rank.id: of_rank(protocol, rank, found) for rank in protocol.ranks}
 
 
-def _family(asked: Protocol, name: str, found: Collected) -> dict[str, Verdict]:
+def _family(protocol: Protocol, name: str, found: Collected) -> dict[str, Verdict]:
     """The verdicts of the statements of one family, by id."""
-    same = [order for order in asked.orders if order.family == name]
-    return dict(zip((o.id for o in same), of_orders(asked, same, found), strict=True))
+    same = [order for order in protocol.orders if order.family == name]
+    return dict(zip((o.id for o in same), of_orders(protocol, same, found), strict=True))
 
 
-def without_tuned(asked: Protocol, found: Collected) -> Collected:
+def without_tuned(protocol: Protocol, found: Collected) -> Collected:
     """Leave out the runs by which a setting was chosen.
 
     Args:
-        asked: the protocol; ``tried`` says which runs these are.
+        protocol: the protocol; ``tried`` says which runs these are.
         found: scores and curves of all runs.
 
     Returns:
         The rest.
     """
     scores, curves = found.scores, found.curves
-    for tried in asked.tried:
+    for tried in protocol.tried:
         if tried.tuned:
-            scores, curves = (table[~_is_of(table, asked, tried)] for table in (scores, curves))
+            scores, curves = (table[~_is_of(table, protocol, tried)] for table in (scores, curves))
     return Collected(scores, curves, found.problems)
 
 
-def _is_of(table: pd.DataFrame, asked: Protocol, tried: Tried) -> pd.Series:
+def _is_of(table: pd.DataFrame, protocol: Protocol, tried: Tried) -> pd.Series:
     """Which rows are of runs that were tried."""
     names = [folder_name(environment) for environment in tried.environments]
-    mine = (table["collection"] == asked.id) & table["agent"].isin(tried.agents)
+    mine = (table["collection"] == protocol.id) & table["agent"].isin(tried.agents)
     return mine & table["environment"].isin(names) & table["seed"].isin(tried.seeds)
 
 
 # -- a number ----------------------------------------------------------------------------------------------------------
-def of_claim(asked: Protocol, claim: Claim, found: Collected) -> Verdict:
-    """The verdict of a claim of height.  A published number of low confidence is shown, and nothing is said of it.
+def of_claim(protocol: Protocol, claim: Claim, found: Collected) -> Verdict:
+    """The verdict of a claim about a number.  A published one of low confidence is shown, and nothing is said of it.
 
     Args:
-        asked: the protocol that makes the claim.
+        protocol: the protocol that makes the claim.
         claim: one of its claims.
         found: scores and curves of all runs.
 
     Returns:
         The verdict; ``CANNOT_TELL`` or ``NOT_RUN`` where runs are missing.
     """
-    need = claims.needed(asked, claim)
-    usable, _ = claims.usable_runs(asked, claim.agent, need, found)
+    need = claims.needed(protocol, claim)
+    usable, _ = claims.usable_runs(protocol, claim.agent, need, found)
     runs = [int((usable["environment"] == name).sum()) for name in need.environments]
     if not sum(runs):
         return Verdict(NOT_RUN, math.nan, NOTHING, math.nan, 0, need.seeds, "No complete run.")
     if lacking := _missing(need, runs) if not min(runs) else "":
         return Verdict(CANNOT_TELL, math.nan, NOTHING, math.nan, 0, need.seeds, lacking)
-    ours, low, high = claims.estimate(asked, claim, usable)
+    ours, low, high = claims.estimate(protocol, claim, usable)
     spread = float(usable["score"].std()) if claim.metric == "score" and len(usable) > 1 else math.nan
     interval = difference(claim, Sample(ours, spread, len(usable)), Interval(low, high))
-    status, why = _height(claim, ours, interval)
+    status, why = _by_rule(claim, ours, interval)
     if min(runs) < need.seeds:
         status, why = CANNOT_TELL, f"{_missing(need, runs)} So far: {why}"
     if claim.low_confidence:
@@ -161,7 +160,7 @@ def difference(claim: Claim, ours: Sample, own: Interval) -> Interval:
     return Interval(own.low - claim.published, own.high - claim.published)
 
 
-def _height(claim: Claim, ours: float, interval: Interval) -> tuple[str, str]:
+def _by_rule(claim: Claim, ours: float, interval: Interval) -> tuple[str, str]:
     """By the rule and the width of the interval: status, and why."""
     held, half = claims.holds(claim, ours), (interval.high - interval.low) / 2
     said = f"{number(ours)} beside {number(claim.published)}: the rule, {claims.rule_in_words(claim)}, is "
@@ -194,39 +193,39 @@ def _few(need: Needed, runs: Sequence[int]) -> str:
 
 
 # -- an order ----------------------------------------------------------------------------------------------------------
-def of_orders(asked: Protocol, family: Sequence[Order], found: Collected) -> list[Verdict]:
+def of_orders(protocol: Protocol, family: Sequence[Order], found: Collected) -> list[Verdict]:
     """The verdicts of statements that share an error of ``ERROR``.
 
     Mann and Whitney's exact two-sided test between the runs of the two agents, Holm's correction over all statements of
     the family: one whose runs are not all there counts as p = 1.
 
     Args:
-        asked: the protocol that makes the statements.
+        protocol: the protocol that makes the statements.
         family: statements that are corrected together.
         found: scores and curves of all runs.
 
     Returns:
         A verdict per statement, in the same order.
     """
-    pairs = [[_scores(asked, agent, o.environment, found) for agent in (o.better, o.worse)] for o in family]
-    needs = [[need_of(asked, agent, o.environment).seeds for agent in (o.better, o.worse)] for o in family]
+    pairs = [[_scores(protocol, agent, o.environment, found) for agent in (o.better, o.worse)] for o in family]
+    needs = [[need_of(protocol, agent, o.environment).seeds for agent in (o.better, o.worse)] for o in family]
     whole = [all(len(s) >= n for s, n in zip(both, need, strict=True)) for both, need in zip(pairs, needs, strict=True)]
     p = [order_tests.mann_whitney(*both) if all_there else 1.0 for both, all_there in zip(pairs, whole, strict=True)]
     corrected = order_tests.holm(p)
     return [
-        _of_order(asked, order, both, p_of_it if all_there else math.nan, min(need))
+        _of_order(protocol, order, both, p_of_it if all_there else math.nan, min(need))
         for order, both, p_of_it, all_there, need in zip(family, pairs, corrected, whole, needs, strict=True)
     ]
 
 
-def _of_order(asked: Protocol, order: Order, both: Sequence[np.ndarray], p: float, seeds: int) -> Verdict:
+def _of_order(protocol: Protocol, order: Order, both: Sequence[np.ndarray], p: float, seeds: int) -> Verdict:
     """p: corrected; nan where runs are missing."""
     runs = min(map(len, both))
     if not runs:
         none = " and ".join(a for a, s in zip((order.better, order.worse), both, strict=True) if not len(s))
         status = CANNOT_TELL if any(map(len, both)) else NOT_RUN
         return Verdict(status, math.nan, NOTHING, math.nan, 0, seeds, f"No complete run of {none}.")
-    generator = Stream(0, f"statistics/orders/{asked.id}/{order.id}").at(0)
+    generator = Stream(0, f"statistics/orders/{protocol.id}/{order.id}").at(0)
     better = statistics.probability_of_improvement([both[0]], [both[1]], generator=generator)
     ours, interval = better.value.item(), Interval(better.low.item(), better.high.item())
     means = f"{order.better} {number(both[0].mean())}, {order.worse} {number(both[1].mean())}"
@@ -245,11 +244,11 @@ def _words(interval: Interval) -> str:
     return "no interval" if math.isnan(interval.low) else f"95 % interval {low} to {high}"
 
 
-def need_of(asked: Protocol, agent: str, environment: str) -> Needed:
+def need_of(protocol: Protocol, agent: str, environment: str) -> Needed:
     """As ``claims.needed``, of one agent on one environment.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         agent: one of its agents.
         environment: one that the agent plays there.
 
@@ -257,19 +256,19 @@ def need_of(asked: Protocol, agent: str, environment: str) -> Needed:
         The environment, the fewest seeds, and the budget.
     """
     name = folder_name(environment)
-    grids = [g for g in asked.grids_of(agent) if name in protocol.environments(g)]
+    grids = [g for g in protocol.grids_of(agent) if name in environments(g)]
     budget = max(g.budget_frames for g in grids)
     return Needed((name,), min(len(g.seeds) for g in grids), budget, budget)
 
 
-def _scores(asked: Protocol, agent: str, environment: str, found: Collected) -> np.ndarray:
+def _scores(protocol: Protocol, agent: str, environment: str, found: Collected) -> np.ndarray:
     """The scores of the complete runs of one agent on one environment, by seed: float64 [runs]."""
-    usable, _ = claims.usable_runs(asked, agent, need_of(asked, agent, environment), found)
+    usable, _ = claims.usable_runs(protocol, agent, need_of(protocol, agent, environment), found)
     return usable.sort_values("seed")["score"].to_numpy(np.float64)
 
 
 # -- a rank ------------------------------------------------------------------------------------------------------------
-def of_rank(asked: Protocol, rank: Rank, found: Collected) -> Verdict:
+def of_rank(protocol: Protocol, rank: Rank, found: Collected) -> Verdict:
     """The verdict of a place among published runs, at the last of ``rank.steps``.
 
     Up to ``RANKED_TOGETHER`` - 1 runs: the mean rank is shown, and the first seed is judged by ``order_tests.rank_p``;
@@ -277,15 +276,15 @@ def of_rank(asked: Protocol, rank: Rank, found: Collected) -> Verdict:
     never that they are like them.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         rank: one of its ranks.
         found: scores and curves of all runs.
 
     Returns:
         The verdict; never ``REPRODUCED``.
     """
-    table = checkpoints(asked, rank, found)
-    need = need_of(asked, rank.agent, rank.environment)
+    table = checkpoints(protocol, rank, found)
+    need = need_of(protocol, rank.agent, rank.environment)
     last = table[table["steps"] == rank.steps[-1]].sort_values("seed")
     if last.empty:
         return Verdict(NOT_RUN, math.nan, NOTHING, math.nan, 0, need.seeds, "No complete run.")
@@ -305,20 +304,20 @@ def of_rank(asked: Protocol, rank: Rank, found: Collected) -> Verdict:
     return Verdict(status, mean, NOTHING, p, runs, need.seeds, told)
 
 
-def checkpoints(asked: Protocol, rank: Rank, found: Collected) -> pd.DataFrame:
+def checkpoints(protocol: Protocol, rank: Rank, found: Collected) -> pd.DataFrame:
     """Our evaluations among the published ones, of complete runs of the right length.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         rank: one of its ranks.
         found: scores and curves of all runs.
 
     Returns:
         Columns seed, steps (agent steps, int64), score (float64), rank (from 1).
     """
-    need, rows = need_of(asked, rank.agent, rank.environment), []
+    need, rows = need_of(protocol, rank.agent, rank.environment), []
     scores = found.scores
-    mine = (scores["collection"] == asked.id) & (scores["agent"] == rank.agent) & scores["complete"].astype(bool)
+    mine = (scores["collection"] == protocol.id) & (scores["agent"] == rank.agent) & scores["complete"].astype(bool)
     mine &= scores["environment"].isin(need.environments) & (scores["budget_frames"] == need.budget_frames)
     keys = ["collection", "agent", "environment", "seed"]
     curves = found.curves.merge(scores.loc[mine, keys].drop_duplicates(), on=keys)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reproduce.analysis import evidence, learning_curves, verdicts
+from reproduce.analysis import learning_curves, protocol_cells, verdicts
 from reproduce.analysis.collecting import Collected
 from reproduce.planning import reading
 from reproduce.planning.protocol import Protocol
@@ -37,51 +37,55 @@ def files(found: Collected, folder: Path) -> Iterator[Path]:
         Each file once it is written.
     """
     for name in sorted(set(found.scores["collection"]) & set(reading.names())):
-        asked = reading.load(name)
-        if not (asked.claims or asked.orders or asked.ranks):
+        protocol = reading.load(name)
+        if not (protocol.claims or protocol.orders or protocol.ranks):
             continue
-        draw = _suite if asked.id == SUITE else _environments
-        yield from draw(asked, found, folder / name)
+        draw = _suite if protocol.id == SUITE else _environments
+        yield from draw(protocol, found, folder / name)
 
 
-def _environments(asked: Protocol, found: Collected, folder: Path) -> Iterator[Path]:
+def _environments(protocol: Protocol, found: Collected, folder: Path) -> Iterator[Path]:
     """All heights in one figure, and the curves of each environment with the published ends."""
-    cells, scores = evidence.cells(asked, found, {}), evidence.scores(asked, found)
+    cells, scores = protocol_cells.cells(protocol, found, {}), protocol_cells.scores(protocol, found)
     if scores.empty:
         return
-    title = f"{asked.title}\n{asked.paper.reference}; ours beside the published numbers"
+    title = f"{protocol.title}\n{protocol.paper.reference}; ours beside the published numbers"
     yield plots.save_one(drawing.heights(cells, scores, title), folder / "evidence_heights")
-    curves = found.curves[(found.curves["collection"] == asked.id) & found.curves["complete"].astype(bool)]
+    curves = found.curves[(found.curves["collection"] == protocol.id) & found.curves["complete"].astype(bool)]
     for environment in dict.fromkeys(cells["environment"].astype(str)):
         ends = cells[(cells["environment"] == environment) & cells["agent"].isin(set(scores["agent"]))]
         ours = learning_curves.of_runs(curves[curves["environment"] == environment])
         if len(ours):
-            frames = verdicts.need_of(asked, ends["agent"].iloc[0], environment).budget_frames
-            drawn = drawing.curves_to_ends(ours, ends, _panels(asked, list(ends["agent"])), environment, frames)
+            frames = verdicts.need_of(protocol, ends["agent"].iloc[0], environment).budget_frames
+            drawn = drawing.curves_to_ends(ours, ends, _panels(protocol, list(ends["agent"])), environment, frames)
             yield plots.save_one(drawn, folder / f"evidence_{environment}")
 
 
-def _panels(asked: Protocol, agents: Sequence[str]) -> dict[str, list[str]]:
+def _panels(protocol: Protocol, agents: Sequence[str]) -> dict[str, list[str]]:
     """Heading -> agents; a panel without agents is left out."""
-    if asked.id not in PANELS:
+    if protocol.id not in PANELS:
         return {"": list(agents)}
     panels = {
         heading: [a for a in agents if a.startswith(begin)] + [a for a in agents if a == other]
-        for heading, (begin, other) in PANELS[asked.id].items()
+        for heading, (begin, other) in PANELS[protocol.id].items()
     }
     return {heading: some for heading, some in panels.items() if some}
 
 
-def _suite(asked: Protocol, found: Collected, folder: Path) -> Iterator[Path]:
+def _suite(protocol: Protocol, found: Collected, folder: Path) -> Iterator[Path]:
     """Summaries over all games beside the published ones, and ours among the single published runs."""
-    agents = evidence.on_a_suite(asked, found)
-    table = evidence.summaries(asked, agents, found, evidence.normalization(asked)) if agents else pd.DataFrame()
+    agents = protocol_cells.on_a_suite(protocol, found)
+    table = (
+        protocol_cells.summaries(protocol, agents, found, protocol_cells.normalization(protocol))
+        if agents
+        else pd.DataFrame()
+    )
     if len(table) and not table["published"].all():
         yield plots.save_one(
-            aggregates.intervals(table, f"{asked.title}; ours and published"), folder / "evidence_summaries"
+            aggregates.intervals(table, f"{protocol.title}; ours and published"), folder / "evidence_summaries"
         )
-    for rank in asked.ranks:
-        ours = verdicts.checkpoints(asked, rank, found)
+    for rank in protocol.ranks:
+        ours = verdicts.checkpoints(protocol, rank, found)
         if len(ours):
             theirs = pd.concat([published.runs_100k(rank.published, s).assign(steps=s) for s in rank.steps])
             theirs = theirs[theirs["game"] == rank.environment]

@@ -15,7 +15,7 @@ from reproduce.analysis.verdicts import CANNOT_TELL, NOT_JUDGED, NOT_REPRODUCED,
 from reproduce.formatting import number
 from reproduce.places import RESULTS, ROOT
 from reproduce.planning import reading
-from reproduce.presenting.table_files import SCOREBOARD
+from reproduce.presenting.tables_folder import SCOREBOARD
 
 PAGE = "evidence/README.md"
 BEGIN, END = "<!-- evidence: written by `dqn-tf results docs` -->", "<!-- end of evidence -->"  # in README.md

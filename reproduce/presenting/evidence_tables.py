@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reproduce import formatting
-from reproduce.analysis import evidence, verdicts
+from reproduce.analysis import protocol_cells, verdicts
 from reproduce.analysis.collecting import Collected
 from reproduce.formatting import number
 from reproduce.planning import reading
@@ -42,20 +42,20 @@ def files(board: pd.DataFrame, found: Collected, folder: Path) -> Iterator[Path]
     for name in board["set"].unique():
         if name not in reading.names():
             continue
-        asked = reading.load(str(name))
+        protocol = reading.load(str(name))
         mine = board[board["set"] == name]
-        table = evidence.cells(asked, found, dict(zip(mine["id"], mine["verdict"], strict=True)))
+        table = protocol_cells.cells(protocol, found, dict(zip(mine["id"], mine["verdict"], strict=True)))
         formatting.write_csv(table, folder / f"evidence_{name}.csv")
-        formatting.write_text(page(asked, table, mine, found), folder / f"evidence_{name}.md")
+        formatting.write_text(page(protocol, table, mine, found), folder / f"evidence_{name}.md")
         yield from (folder / f"evidence_{name}.csv", folder / f"evidence_{name}.md")
 
 
-def page(asked: Protocol, table: pd.DataFrame, board: pd.DataFrame, found: Collected) -> str:
+def page(protocol: Protocol, table: pd.DataFrame, board: pd.DataFrame, found: Collected) -> str:
     """The page of one protocol.
 
     Args:
-        asked: the protocol.
-        table: its rows of ``evidence.CELL_COLUMNS``.
+        protocol: the protocol.
+        table: its rows of ``protocol_cells.CELL_COLUMNS``.
         board: its rows of the scoreboard.
         found: scores and curves of all runs.
 
@@ -64,61 +64,63 @@ def page(asked: Protocol, table: pd.DataFrame, board: pd.DataFrame, found: Colle
     """
     whole = ~(table["runs"] < table["asked"])
     parts = [
-        f"# {asked.title}",
-        f"Written by `dqn-tf results tables`; do not edit. {_paper(asked)}",
-        f"{_spelled(asked.score.note)} {whole.sum()} of {len(table)} cells have all their runs.{_gaps(table[~whole])}",
+        f"# {protocol.title}",
+        f"Written by `dqn-tf results tables`; do not edit. {_paper(protocol)}",
+        f"{_spelled(protocol.score.note)} {whole.sum()} of {len(table)} cells have all their runs."
+        f"{_gaps(table[~whole])}",
     ]
-    if asked.id == SUITE:
-        parts += list(_suite(asked, found))
+    if protocol.id == SUITE:
+        parts += list(_suite(protocol, found))
     else:
         parts.append(formatting.markdown([_cell(row) for row in formatting.records(table)], COLUMNS))
-    if asked.orders:
-        parts += ["## Statements of order", _orders(asked, board)]
-    if asked.ranks:
-        parts += ["## Among the published runs", *_ranks(asked, found)]
-    parts += ["## Figures", _pictures(asked, found), "## Known differences", _differences(asked)]
+    if protocol.orders:
+        parts += ["## Statements of order", _orders(protocol, board)]
+    if protocol.ranks:
+        parts += ["## Among the published runs", *_ranks(protocol, found)]
+    parts += ["## Figures", _pictures(protocol, found), "## Known differences", _differences(protocol)]
     return "\n\n".join(parts)
 
 
-def figures(asked: Protocol, found: Collected) -> list[str]:
+def figures(protocol: Protocol, found: Collected) -> list[str]:
     """The figures of a protocol that there are runs for.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         found: scores and curves of all runs.
 
     Returns:
         Names of files in results/plots/<protocol>/, without their ending.
     """
-    if asked.id != SUITE:
-        played = list(dict.fromkeys(evidence.scores(asked, found)["environment"]))
+    if protocol.id != SUITE:
+        played = list(dict.fromkeys(protocol_cells.scores(protocol, found)["environment"]))
         return ["evidence_heights", *(f"evidence_{name}" for name in played)] if played else []
-    ranked = [r for r in asked.ranks if len(verdicts.checkpoints(asked, r, found))]
-    whole = ["evidence_summaries"] if _whole_agents(asked, found) else []
+    ranked = [r for r in protocol.ranks if len(verdicts.checkpoints(protocol, r, found))]
+    whole = ["evidence_summaries"] if _whole_agents(protocol, found) else []
     return [*whole, *(f"evidence_rank_{r.environment}" for r in ranked)]
 
 
-def _whole_agents(asked: Protocol, found: Collected) -> list[str]:
+def _whole_agents(protocol: Protocol, found: Collected) -> list[str]:
     """The agents that have a run on every game of the suite."""
-    normalization = evidence.normalization(asked)
-    agents = evidence.on_a_suite(asked, found)
-    return [a for a in agents if (evidence.games(asked, a, found, normalization)["runs"] > 0).all()]
+    normalization = protocol_cells.normalization(protocol)
+    agents = protocol_cells.on_a_suite(protocol, found)
+    return [a for a in agents if (protocol_cells.games(protocol, a, found, normalization)["runs"] > 0).all()]
 
 
-def _pictures(asked: Protocol, found: Collected) -> str:
-    names = figures(asked, found)
-    return "\n".join(f"![{name}](../plots/{asked.id}/{name}.svg)" for name in names) or "None yet."
+def _pictures(protocol: Protocol, found: Collected) -> str:
+    names = figures(protocol, found)
+    return "\n".join(f"![{name}](../plots/{protocol.id}/{name}.svg)" for name in names) or "None yet."
 
 
-def _differences(asked: Protocol) -> str:
+def _differences(protocol: Protocol) -> str:
     """How ours differs from what was published, as the protocol declares it."""
     return (
-        "\n".join(f"- {d.what} Why: {d.why} Expected effect: {d.expected_effect}" for d in asked.deviations) or "None."
+        "\n".join(f"- {d.what} Why: {d.why} Expected effect: {d.expected_effect}" for d in protocol.deviations)
+        or "None."
     )
 
 
-def _paper(asked: Protocol) -> str:
-    return f"{asked.paper.title}, {asked.paper.reference}; {asked.paper.place}."
+def _paper(protocol: Protocol) -> str:
+    return f"{protocol.paper.title}, {protocol.paper.reference}; {protocol.paper.place}."
 
 
 def _spelled(note: str) -> str:
@@ -145,10 +147,10 @@ def _cell(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _orders(asked: Protocol, board: pd.DataFrame) -> str:
+def _orders(protocol: Protocol, board: pd.DataFrame) -> str:
     """The statements, family by family."""
     known = {row["id"]: row for row in formatting.records(board)}
-    rows = [_order(order, known[order.id]) for order in asked.orders if order.id in known]
+    rows = [_order(order, known[order.id]) for order in protocol.orders if order.id in known]
     return formatting.markdown(rows)
 
 
@@ -165,19 +167,19 @@ def _order(order: Order, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _suite(asked: Protocol, found: Collected) -> Iterator[str]:
+def _suite(protocol: Protocol, found: Collected) -> Iterator[str]:
     """The games of every agent that was attempted on a whole suite, and the summaries over them."""
-    normalization = evidence.normalization(asked)
-    agents = evidence.on_a_suite(asked, found)
+    normalization = protocol_cells.normalization(protocol)
+    agents = protocol_cells.on_a_suite(protocol, found)
     for agent in agents:
-        table = evidence.games(asked, agent, found, normalization)
+        table = protocol_cells.games(protocol, agent, found, normalization)
         missing = table.loc[table["runs"] == 0, "game"]
         told = f" Missing: {', '.join(missing)}." if len(missing) else ""
         yield f"## {agent}"
         yield f"{len(table) - len(missing)} of {len(table)} games.{told}"
         yield formatting.markdown(formatting.records(table), _GAMES)
     if agents:
-        rows = evidence.summaries(asked, agents, found, normalization)
+        rows = protocol_cells.summaries(protocol, agents, found, normalization)
         yield "## Over the games"
         yield (
             f'Human-normalized scores ("{normalization}"), percent, 26 games; intervals: stratified bootstrap over '
@@ -213,15 +215,15 @@ def _with_interval(row: dict[str, Any]) -> str:
     return number(row["value"]) + (f" ({formatting.interval(row['low'], row['high'])})" if known else "")
 
 
-def _ranks(asked: Protocol, found: Collected) -> Iterator[str]:
+def _ranks(protocol: Protocol, found: Collected) -> Iterator[str]:
     """Our evaluations among the published ones, a row per run, a column per checkpoint."""
     yield (
         "Rank of each run among the published ones and itself (1 is the lowest) after so many agent steps. That those "
         "are runs of this code is likely, not stated (results/published/PROVENANCE.md, section 8)."
     )
     rows = []
-    for rank in asked.ranks:
-        table = verdicts.checkpoints(asked, rank, found)
+    for rank in protocol.ranks:
+        table = verdicts.checkpoints(protocol, rank, found)
         for seed, same in table.groupby("seed", sort=True):
             places = {f"{steps // 1000}k": int(r) for steps, r in zip(same["steps"], same["rank"], strict=True)}
             rows.append({"agent": rank.agent, "game": rank.environment, "seed": int(str(seed)), **places})

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from dqn_tf.checks import RunError, expect
 from reproduce import places
-from reproduce.analysis import collecting, curve_comparison, score_aggregates, scoreboard, scores, statistics
+from reproduce.analysis import collecting, curve_comparison, run_scores, score_aggregates, scoreboard, statistics
 from reproduce.analysis.collecting import Collected
-from reproduce.presenting import docs_pages, evidence_figures, evidence_tables, figure_files, table_files
+from reproduce.presenting import docs_pages, evidence_figures, evidence_tables, plots_folder, tables_folder
 from reproduce.records import published
 from reproduce.records.runs import Run
 
@@ -32,7 +32,7 @@ DRAWN_BY = ("matplotlib", "numpy", "pandas", "contourpy", "kiwisolver", "pillow"
 class Settings:
     """Settings of the score tables.  window: iterations that final_window and training_return are means over."""
 
-    window: int = scores.WINDOW
+    window: int = run_scores.WINDOW
     normalization: str = score_aggregates.NORMALIZATION
     resamples: int = statistics.RESAMPLES
 
@@ -56,7 +56,7 @@ class Records:
     seen: dict[scoreboard.Key, scoreboard.Seen] = field(default_factory=dict)
 
 
-def read(results: Path, folders: Sequence[Path] = (), window: int = scores.WINDOW) -> Records:
+def read(results: Path, folders: Sequence[Path] = (), window: int = run_scores.WINDOW) -> Records:
     """Read the runs that tables and figures are made from, each once.
 
     Args:
@@ -126,15 +126,15 @@ def tables(records: Records, folder: Path, settings: Settings | None = None) -> 
         RunError: published summaries differ from those of the published scores.
     """
     settings = settings or Settings()
-    written = table_files.score_files(records.found, folder, settings.normalization, settings.resamples)
+    written = tables_folder.score_files(records.found, folder, settings.normalization, settings.resamples)
     for stale in set(folder.glob("scores_*")) - set(written):
         stale.unlink()
-    yield from table_files.published_tables(folder)
+    yield from tables_folder.published_tables(folder)
     yield from written
-    yield from table_files.comparison_files(records.comparable, records.results, folder)
+    yield from tables_folder.comparison_files(records.comparable, records.results, folder)
     board = scoreboard.table(records.found, records.seen, records.comparable)
     if len(board):
-        yield table_files.scoreboard_file(board, folder)
+        yield tables_folder.scoreboard_file(board, folder)
         yield from evidence_tables.files(board, records.found, folder)
 
 
@@ -148,10 +148,10 @@ def figures(records: Records, folder: Path) -> Iterator[Path]:
     Yields:
         Each file once it is written.
     """
-    yield from figure_files.comparison(records.comparable, folder)
-    yield from figure_files.of_runs(records.found, folder)
+    yield from plots_folder.comparison(records.comparable, folder)
+    yield from plots_folder.of_runs(records.found, folder)
     yield from evidence_figures.files(records.found, folder)
-    yield from figure_files.published(folder / "published")
+    yield from plots_folder.published(folder / "published")
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# The DQN family's columns of atari57_published_scores.csv: (agent, start) -> (convention as in analysis/scores.py, and
-# how that is known).
+# The DQN family's columns of atari57_published_scores.csv: (agent, start) -> (convention as in analysis/run_scores.py,
+# and how that is known).
 _STATED, _TRAP3, _DATA, _STYLE = (
     "stated in the column's protocol",
     "a paper of 2015 to 2018: PROVENANCE.md, trap 3",

@@ -25,8 +25,8 @@ def heights(cells: pd.DataFrame, scores: pd.DataFrame, title: str) -> Figure:
     """Every agent on every environment: our runs, their mean with its 95 % interval, and the published mean.
 
     Args:
-        cells: rows of ``evidence.CELL_COLUMNS``.
-        scores: rows of ``evidence.SCORE_COLUMNS``, a point each.
+        cells: rows of ``protocol_cells.CELL_COLUMNS``.
+        scores: rows of ``protocol_cells.SCORE_COLUMNS``, a point each.
         title: of the figure.
 
     Returns:
@@ -92,7 +92,7 @@ def curves_to_ends(
 
     Args:
         curves: rows of ``learning_curves.COLUMNS`` of ours on one environment; the line is the mean over runs.
-        ends: rows of ``evidence.CELL_COLUMNS`` of that environment.
+        ends: rows of ``protocol_cells.CELL_COLUMNS`` of that environment.
         panels: heading -> its agents.
         environment: for the title.
         frames: the budget of the runs.

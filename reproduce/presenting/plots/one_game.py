@@ -251,7 +251,7 @@ def value_and_return(table: pd.DataFrame, width: float = 7.6) -> Figure:
     iteration where the paper's is over an epoch, and training returns where a run has no evaluations.
 
     Args:
-        table: rows of ``scores.CURVE_COLUMNS`` of one agent on one environment.
+        table: rows of ``run_scores.CURVE_COLUMNS`` of one agent on one environment.
         width: of the figure, in inches.
 
     Returns:

@@ -35,7 +35,7 @@ class Entry:
     """One run in the report.
 
     state: one of STATES.
-    lost: why it could not be read.
+    unreadable: why it could not be read; "" where it was.
     differs: settings that differ from its preset.
     """
 
@@ -57,7 +57,7 @@ class Entry:
     rom_md5: str = ""
     scope: Mapping[str, Any] = field(default_factory=dict)
     differs: tuple[str, ...] = ()
-    lost: str = ""
+    unreadable: str = ""
 
 
 def entry(path: Path, folder: Path, run: Run | str) -> Entry:
@@ -72,9 +72,13 @@ def entry(path: Path, folder: Path, run: Run | str) -> Entry:
         An entry, whatever the files contain.
     """
     try:
-        return Entry(**_place(path, folder), state="damaged", lost=run) if isinstance(run, str) else _entry(run, folder)
+        return (
+            Entry(**_place(path, folder), state="damaged", unreadable=run)
+            if isinstance(run, str)
+            else _entry(run, folder)
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Entry(**_place(path, folder), state="damaged", lost=f"{type(error).__name__}: {error}")
+        return Entry(**_place(path, folder), state="damaged", unreadable=f"{type(error).__name__}: {error}")
 
 
 def _place(path: Path, folder: Path) -> dict[str, Any]:

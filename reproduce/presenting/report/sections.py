@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from reproduce import formatting
-from reproduce.analysis import score_aggregates, scores
+from reproduce.analysis import run_scores, score_aggregates
 from reproduce.analysis.collecting import Collected
 from reproduce.presenting import plots, run_figures
 from reproduce.presenting.report import blocks
@@ -161,7 +161,7 @@ def score_tables(found: Collected) -> list[Block]:
     """Scores per environment, over games and of each run."""
     per_game = formatting.records(score_aggregates.per_game(found.scores))
     over = formatting.records(score_aggregates.over_games(found.scores))
-    names = ("agent", "environment", "seed", *scores.CONVENTIONS, "frames", "complete")
+    names = ("agent", "environment", "seed", *run_scores.CONVENTIONS, "frames", "complete")
     each = {"collection": "folder", **{name: name for name in names}}
     several = [blocks.table(over, OVER_GAMES_COLUMNS, "Human-normalized, over games", "collection")]
     return [
@@ -180,7 +180,7 @@ def _each_run(table: pd.DataFrame) -> list[dict[str, Any]]:
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in formatting.records(table):
         key = tuple(row[name] for name in ("collection", "agent", "environment", "seed"))
-        rows.setdefault(key, {**row, **dict.fromkeys(scores.CONVENTIONS)})[row["convention"]] = row["score"]
+        rows.setdefault(key, {**row, **dict.fromkeys(run_scores.CONVENTIONS)})[row["convention"]] = row["score"]
     return list(rows.values())
 
 
@@ -292,14 +292,14 @@ def missing(entries: Sequence[Entry], problems: Sequence[str], folder: Path) -> 
             **vars(e),
             "state": Status(e.state),
             "collection": e.collection or NOTHING,
-            "lost": Words(_relative(e.lost, folder)),
+            "unreadable": Words(_relative(e.unreadable, folder)),
         }
         for e in entries
         if e.state != "complete"
     ]
     names = "agent environment seed frames".split()
     columns = {"state": "state", "collection": "protocol or folder", **{name: name for name in names}}
-    columns |= {"budget_frames": "of", "lost": "what is wrong"}
+    columns |= {"budget_frames": "of", "unreadable": "what is wrong"}
     said: list[Block] = [Paragraph("Every run is complete.")]
     if rows:
         said = [blocks.table(rows, columns, "Runs that are not complete", "collection", "state")]

@@ -11,7 +11,7 @@ import pytest
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.envs import games
-from reproduce.analysis import claims, collecting, scores
+from reproduce.analysis import claims, collecting, run_scores
 from reproduce.analysis.claims import HELD, NOT_HELD, NOT_RUN, judge
 from reproduce.analysis.collecting import Collected
 from reproduce.analysis.score_aggregates import at_frames
@@ -66,8 +66,8 @@ def point(frames, environment="breakout", seed=0, train=(math.nan, 0), evaluatio
 
 def found(*rows, curves=()):
     return Collected(
-        pd.DataFrame(list(rows), columns=list(scores.SCORE_COLUMNS)),
-        pd.DataFrame(list(curves), columns=list(scores.CURVE_COLUMNS)),
+        pd.DataFrame(list(rows), columns=list(run_scores.SCORE_COLUMNS)),
+        pd.DataFrame(list(curves), columns=list(run_scores.CURVE_COLUMNS)),
         [],
     )
 

@@ -9,10 +9,10 @@ import shutil
 import pandas as pd
 
 from dqn_tf.training.run_dir import write_json
-from reproduce.analysis import scores
+from reproduce.analysis import run_scores
 from reproduce.analysis.collecting import collect
+from reproduce.analysis.run_scores import score_rows
 from reproduce.analysis.score_aggregates import over_frames, over_games, per_game
-from reproduce.analysis.scores import score_rows
 from reproduce.records import runs
 
 SHORT = ("iteration_frames=100_000",)  # as in conftest.py: 2,000,000 frames are twenty iterations
@@ -133,7 +133,7 @@ def test_monitors_move_no_number(write):
     monitored = ["heldout_return_std_mean", "priority_q50", "sigma_w_abs_mean_value_output"]
     other = runs.load(write(seed=1, collection="watched", episodes=episodes, monitored=monitored))
     assert math.isnan(other.iterations[monitored[0]].iloc[0]) and other.iterations[monitored[0]].iloc[1] == 0
-    keep = [c for c in scores.CURVE_COLUMNS if c != "collection"]
-    pd.testing.assert_frame_equal(scores.curve_rows(other)[keep], scores.curve_rows(plain[1])[keep])
+    keep = [c for c in run_scores.CURVE_COLUMNS if c != "collection"]
+    pd.testing.assert_frame_equal(run_scores.curve_rows(other)[keep], run_scores.curve_rows(plain[1])[keep])
     without = [{k: v for k, v in row.items() if k not in ("collection", "run")} for row in score_rows(plain[1], 5)]
     assert [{k: v for k, v in row.items() if k not in ("collection", "run")} for row in score_rows(other, 5)] == without

@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduce.analysis import learning_curves, score_aggregates, scores
+from reproduce.analysis import learning_curves, run_scores, score_aggregates
 from reproduce.records import published
 
 ROW = {"collection": "c", "agent": "a", "environment": "breakout", "game": "breakout"}
 
 
 def rows(*values, **fields):
-    """Rows of scores.CURVE_COLUMNS.  values: (seed, iteration, frames, train_return)."""
+    """Rows of run_scores.CURVE_COLUMNS.  values: (seed, iteration, frames, train_return)."""
     names = ("seed", "iteration", "frames", "train_return")
     table = pd.DataFrame([{**ROW, **dict(zip(names, v, strict=True)), **fields} for v in values])
-    return table.reindex(columns=list(scores.CURVE_COLUMNS))
+    return table.reindex(columns=list(run_scores.CURVE_COLUMNS))
 
 
 def test_a_point_is_the_middle_of_an_iteration_with_the_spread_of_its_seeds():

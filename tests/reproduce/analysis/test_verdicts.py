@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduce.analysis import scores, verdicts
+from reproduce.analysis import run_scores, verdicts
 from reproduce.analysis.collecting import Collected
 from reproduce.analysis.intervals import Interval, Sample
 from reproduce.analysis.verdicts import CANNOT_TELL, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
@@ -45,8 +45,8 @@ def rows(values, agent="dqn_cleanrl", environment=ENV, game="", **more):
 
 def found(*runs, curves=()):
     return Collected(
-        pd.DataFrame([r for some in runs for r in some], columns=list(scores.SCORE_COLUMNS)),
-        pd.DataFrame(list(curves), columns=list(scores.CURVE_COLUMNS)),
+        pd.DataFrame([r for some in runs for r in some], columns=list(run_scores.SCORE_COLUMNS)),
+        pd.DataFrame(list(curves), columns=list(run_scores.CURVE_COLUMNS)),
         [],
     )
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from dqn_tf.checks import ConfigError
-from reproduce.analysis import evidence, scoreboard
+from reproduce.analysis import protocol_cells, scoreboard
 from reproduce.planning import reading
 from reproduce.planning.plan import Selection
-from reproduce.presenting import evidence_figures, evidence_page, evidence_tables, results_folder, table_files
+from reproduce.presenting import evidence_figures, evidence_page, evidence_tables, results_folder, tables_folder
 from reproduce.records import export, runs
 
 found = importlib.util.spec_from_file_location("made_up", Path(__file__).parents[1] / "made_up.py")
@@ -45,7 +45,7 @@ def results(whole, tmp_path):
 def board(results):
     records = results_folder.read(results)
     table = scoreboard.table(records.found, records.seen, records.comparable)
-    table_files.scoreboard_file(table, results / "tables")
+    tables_folder.scoreboard_file(table, results / "tables")
     return table, records
 
 
@@ -131,7 +131,7 @@ def test_runs_of_other_settings_than_the_protocols_are_refused(results, tmp_path
 
 def test_every_cell_has_its_place(results):
     _, records = board(results)
-    table = evidence.cells(reading.load("cleanrl_classic"), records.found, {"dqn_acrobot": "reproduced"})
+    table = protocol_cells.cells(reading.load("cleanrl_classic"), records.found, {"dqn_acrobot": "reproduced"})
     assert list(table["environment"]) == list(HEIGHTS) and list(table["spread"]) == [16.11, 7.2, 8.48]
     assert list(table["verdict"]) == ["", "reproduced", ""] and (table["low"] < table["ours"]).all()
 

@@ -8,7 +8,7 @@ import pytest
 from dqn_tf import cli
 from reproduce.analysis import collecting, learning_curves
 from reproduce.places import ROOT
-from reproduce.presenting import figure_files, plots, published_figures, run_figures
+from reproduce.presenting import plots, plots_folder, published_figures, run_figures
 from reproduce.presenting.plots import aggregates, bars, suite
 from reproduce.records import published
 
@@ -70,14 +70,14 @@ def test_every_published_figure_says_that_it_is_published_data_only():
 
 def test_the_same_bytes_twice_whatever_the_users_style(tmp_path):
     names = ["nature2015_figure3", "curves_breakout"]
-    first = [p.read_bytes() for p in figure_files.published(tmp_path / "a", names)]
+    first = [p.read_bytes() for p in plots_folder.published(tmp_path / "a", names)]
     with mpl.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.facecolor": "red"}):
-        second = [p.read_bytes() for p in figure_files.published(tmp_path / "b", names)]
+        second = [p.read_bytes() for p in plots_folder.published(tmp_path / "b", names)]
     assert first == second and all(b"<svg" in data for data in first)
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_drawn(tmp_path, outcome):
-    assert "Did you mean 'curves_pong'" in outcome(lambda: list(figure_files.published(tmp_path / "a", ["curve_pong"])))
+    assert "Did you mean 'curves_pong'" in outcome(lambda: list(plots_folder.published(tmp_path / "a", ["curve_pong"])))
     assert not (tmp_path / "a").exists()
     assert cli.main(["results", "figures", "--out", str(tmp_path / "a"), "nothing"]) == 2
 

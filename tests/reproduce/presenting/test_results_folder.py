@@ -6,7 +6,7 @@ import pytest
 
 from dqn_tf import cli
 from reproduce.analysis import curve_comparison
-from reproduce.presenting import docs_pages, figure_files, results_folder
+from reproduce.presenting import docs_pages, plots_folder, results_folder
 from reproduce.records import runs
 
 FILES = 23  # of which 4 are pictures
@@ -22,7 +22,7 @@ def kept(tmp_path_factory):
 @pytest.fixture
 def results(run_dir, tmp_path, monkeypatch, kept):
     """A results folder with two runs, and what is made of them.  The published figures are left to .ci/run."""
-    monkeypatch.setattr(figure_files, "published", lambda folder: iter(()))
+    monkeypatch.setattr(plots_folder, "published", lambda folder: iter(()))
     if kept.exists():
         return shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     ends = [(4000 * (i + 1), float(i % 5)) for i in range(300)]

@@ -6,7 +6,7 @@ import pytest
 
 from dqn_tf.checks import ConfigError, RunError
 from reproduce.analysis import curve_comparison
-from reproduce.presenting import comparison_tables
+from reproduce.presenting import curve_tables
 from reproduce.records import peer_reruns, runs
 
 ABOUT = {
@@ -69,8 +69,8 @@ def test_it_stands_beside_ours_and_the_published_curve(rerun, run_dir, tmp_path)
     found = peer_reruns.find(tmp_path, "dqn_dopamine")
     assert [r.about["seed"] for r in found] == [3, 4] and peer_reruns.find(tmp_path, "dqn_nature") == []
     group = [runs.load(run_dir("a", ((400_000, 1.6), (1_000_000, 1.7))))]
-    page = comparison_tables.page(group, curve_comparison.table_of(group), found)
+    page = curve_tables.page(group, curve_comparison.table_of(group), found)
     assert "| google/dopamine@420b147 | Python 3.6.15, gym 0.10.5, tensorflow 1.10.1 | breakout | 3 |" in page
     assert "seed 3: 1.65 is between the lowest (1.571)" in page and "seed 4: 2 is above where" in page
     assert page.count("Ours: 1.65.") == 2
-    assert "own code" not in comparison_tables.page(group, curve_comparison.table_of(group))
+    assert "own code" not in curve_tables.page(group, curve_comparison.table_of(group))

@@ -60,14 +60,14 @@ def _tables(arguments: argparse.Namespace) -> int:
 
 
 def _figures(arguments: argparse.Namespace) -> int:
-    from reproduce.presenting import figure_files, results_folder
+    from reproduce.presenting import plots_folder, results_folder
 
     folder = _folder(arguments)
     if arguments.check:
         return _check(folder, ["figures"])
     plots = (arguments.out or folder) / "plots"
     if arguments.names:
-        return _told(figure_files.published(plots / "published", arguments.names))
+        return _told(plots_folder.published(plots / "published", arguments.names))
     records = results_folder.read(folder, _runs(arguments))
     _told(results_folder.figures(records, plots))
     return _left_out(records.found.problems)

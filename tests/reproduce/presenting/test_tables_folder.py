@@ -10,8 +10,8 @@ import pytest
 
 from dqn_tf import cli
 from reproduce import formatting, places
-from reproduce.analysis import collecting, published_summaries, score_aggregates, scores
-from reproduce.presenting import results_folder, score_tables, table_files
+from reproduce.analysis import collecting, published_summaries, run_scores, score_aggregates
+from reproduce.presenting import results_folder, score_tables, tables_folder
 from reproduce.records import published, published_conventions
 
 TABLES = places.RESULTS / "tables"
@@ -36,7 +36,7 @@ def write(run_dir):
 
 
 def test_the_published_tables_in_results_are_what_the_code_makes(tmp_path):
-    written = table_files.published_tables(tmp_path)
+    written = tables_folder.published_tables(tmp_path)
     assert sorted(p.name for p in written) == sorted(f"{name}{end}" for name in PUBLISHED for end in (".csv", ".md"))
     for path in written:
         assert path.read_bytes() == (TABLES / path.name).read_bytes(), f"run dqn-tf results tables ({path.name})"
@@ -44,14 +44,14 @@ def test_the_published_tables_in_results_are_what_the_code_makes(tmp_path):
 
 def test_published_numbers_that_were_changed_are_not_used(tmp_path, monkeypatch, outcome):
     monkeypatch.setattr(published, "verify", lambda: ["x.csv: changed"])
-    assert "x.csv: changed. Restore them." in outcome(table_files.published_tables, tmp_path)
+    assert "x.csv: changed. Restore them." in outcome(tables_folder.published_tables, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_summary_that_does_not_come_out_stops_everything(tmp_path, monkeypatch, outcome):
     monkeypatch.delitem(published_summaries.MISMATCHES, ("Dabney et al. 2018b (IQN)", "IQN", "noop", "median HNS"))
     assert "differ from those of the published scores: Dabney et al. 2018b (IQN), IQN: median HNS" in outcome(
-        table_files.published_tables, tmp_path
+        tables_folder.published_tables, tmp_path
     )
 
 
@@ -71,7 +71,9 @@ def test_published_scores(kind):
 
 def test_family_columns_are_published_ones_with_their_flags():
     columns = published.family_columns().set_index(["agent", "start"])
-    assert len(columns) == len(published_conventions.FAMILY) and set(columns["convention"]) <= set(scores.CONVENTIONS)
+    assert len(columns) == len(published_conventions.FAMILY) and set(columns["convention"]) <= set(
+        run_scores.CONVENTIONS
+    )
     assert "breakout" not in columns.loc[("IQN", "noop"), "flags"] and "4342" in columns.loc[("IQN", "noop"), "flags"]
     assert columns.loc[("M-DQN", "none"), "flags"] == "partial: 5 games"
     assert columns.loc[("C51", "noop"), "flags"] == "" and columns.loc[("C51", "noop"), "games"] == 57
@@ -125,7 +127,7 @@ def test_other_environments_have_nothing_beside_them(write, tmp_path):
     write("CartPole-v1", preset="dqn_classic", settings=(), frames=100, episodes=((100, 1.0),), evaluations=(1.0,))
     table, sources = beside(tmp_path, "best_checkpoint")
     assert len(table) == 1 and sources.empty
-    page = score_tables.page(table, score_aggregates.over_games(pd.DataFrame(columns=list(scores.SCORE_COLUMNS))))
+    page = score_tables.page(table, score_aggregates.over_games(pd.DataFrame(columns=list(run_scores.SCORE_COLUMNS))))
     assert "No published column is of this convention" in page and "(no rows)" in page
 
 
@@ -138,7 +140,7 @@ def write_tables(folder, out):
 @pytest.fixture
 def ours_alone(monkeypatch):
     """Without the published tables, which a test above compares with those in results/: they take seconds."""
-    monkeypatch.setattr(table_files, "published_tables", lambda folder: [])
+    monkeypatch.setattr(tables_folder, "published_tables", lambda folder: [])
 
 
 def test_everything_is_written_and_the_same_bytes_come_back(write, tmp_path, ours_alone):

@@ -10,9 +10,9 @@ import pytest
 from dqn_tf.api import make_config
 from dqn_tf.checks import RunError
 from dqn_tf.training.run_dir import write_json
-from reproduce.analysis import scores
+from reproduce.analysis import run_scores
 from reproduce.analysis.collecting import collect
-from reproduce.analysis.scores import score_rows
+from reproduce.analysis.run_scores import score_rows
 from reproduce.records import export, runs
 
 SHORT = ("iteration_frames=100_000",)  # as in conftest.py: 2,000,000 frames are twenty iterations
@@ -27,7 +27,7 @@ def test_conventions_by_hand(write):
     episodes = ((400_000, 100.0), (1_500_000, 50.0), (1_500_004, 1.0), (1_800_000, 3.0), (2_000_000, 8.0))
     run = runs.load(write(episodes=episodes, evaluations=(1, 99, 2, 3, 4, 5, 6), final=(10.0, 30.0)))
     found = by_convention(run)
-    assert set(found) == set(scores.CONVENTIONS) - {"best_checkpoint"}  # no best network played after training
+    assert set(found) == set(run_scores.CONVENTIONS) - {"best_checkpoint"}  # no best network played after training
     assert {k: (r["score"], r["episodes"], r["window"], r["window_frames"]) for k, r in found.items()} == {
         "training_return": (4.0, 3, 5, 500_000),
         "best_phase": (99.0, 10, 0, 0),
@@ -35,7 +35,7 @@ def test_conventions_by_hand(write):
         "final_evaluation": (20.0, 2, 0, 0),
     }
     row = found["training_return"]
-    assert list(row) == list(scores.SCORE_COLUMNS)
+    assert list(row) == list(run_scores.SCORE_COLUMNS)
     assert (row["collection"], row["agent"], row["game"], row["seed"]) == ("set", "dqn_dopamine", "breakout", 0)
     assert (row["frames"], row["complete"], row["start"], row["sticky_actions"]) == (2_000_000, True, "none", 0.25)
 
@@ -75,9 +75,9 @@ def test_start_and_stickiness(write):
     nature = by_convention(runs.load(write(preset="dqn_nature")))["final_evaluation"]
     assert (nature["start"], nature["sticky_actions"]) == ("noop", 0.0)
     quiet = runs.load(write(preset="dqn_nature", seed=1, settings=(*SHORT, "evaluation.noops_max=0")))
-    assert scores.start_of(quiet) == "none"
+    assert run_scores.start_of(quiet) == "none"
     vector = runs.load(write(preset="dqn_classic", environment="CartPole-v1"))
-    assert (scores.start_of(vector), scores.sticky_of(vector), vector.game) == ("none", 0.0, None)
+    assert (run_scores.start_of(vector), run_scores.sticky_of(vector), vector.game) == ("none", 0.0, None)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_protocols_of_other_environments_have_no_no_ops(preset, environment, sti
     """MinAtar's has sticky actions; that of a Gymnasium environment has neither."""
     settings = make_config(preset, environment, frames=1_000).to_json()
     run = runs.Run(Path(), settings, {}, None, None, None)
-    assert settings["protocol"] and (scores.start_of(run), scores.sticky_of(run)) == ("none", sticky)
+    assert settings["protocol"] and (run_scores.start_of(run), run_scores.sticky_of(run)) == ("none", sticky)
 
 
 def test_runs_elsewhere_have_no_collection(run_dir):

@@ -11,7 +11,7 @@ from dqn_tf.checks import RunError
 from reproduce import formatting
 from reproduce.analysis import curve_comparison, published_summaries, score_aggregates, statistics
 from reproduce.analysis.collecting import Collected
-from reproduce.presenting import comparison_tables, score_tables
+from reproduce.presenting import curve_tables, score_tables
 from reproduce.records import peer_reruns, published
 from reproduce.records.runs import Run
 
@@ -113,7 +113,7 @@ def comparison_files(comparable: Sequence[Run], results: Path, folder: Path) -> 
     written = []
     for preset, group in curve_comparison.by_preset(comparable).items():
         table = curve_comparison.table_of(group)
-        page = comparison_tables.page(group, table, peer_reruns.find(results, preset))
+        page = curve_tables.page(group, table, peer_reruns.find(results, preset))
         written += [_csv(table, folder / f"{preset}.csv"), _text(page, folder / f"{preset}.md")]
     return written
 

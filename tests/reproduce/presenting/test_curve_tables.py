@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from reproduce import places
-from reproduce.presenting import figure_files, results_folder, table_files
+from reproduce.presenting import plots_folder, results_folder, tables_folder
 
 
 def test_tables_and_figures_are_the_same_bytes_twice(run_dir, tmp_path):
@@ -18,8 +18,8 @@ def test_tables_and_figures_are_the_same_bytes_twice(run_dir, tmp_path):
 
     def written(to):
         return [
-            *table_files.comparison_files(comparable, tmp_path, to / "tables"),
-            *figure_files.comparison(comparable, to / "plots"),
+            *tables_folder.comparison_files(comparable, tmp_path, to / "tables"),
+            *plots_folder.comparison(comparable, to / "plots"),
         ]
 
     first, second = written(tmp_path / "a"), written(tmp_path / "b")
@@ -40,5 +40,5 @@ def test_the_committed_tables_are_what_the_committed_runs_give(tmp_path):
     """Figures may differ between font libraries; .ci/run compares them where the versions are the locked ones."""
     comparable = results_folder.read(places.RESULTS).comparable
     assert len(comparable) >= 5
-    for path in table_files.comparison_files(comparable, places.RESULTS, tmp_path):
+    for path in tables_folder.comparison_files(comparable, places.RESULTS, tmp_path):
         assert path.read_bytes() == (places.RESULTS / "tables" / path.name).read_bytes(), path.name

@@ -12,8 +12,8 @@ import pandas as pd
 from dqn_tf.rng import Stream
 from reproduce.analysis import claims, intervals, score_aggregates, statistics, verdicts
 from reproduce.analysis.collecting import Collected
-from reproduce.planning import protocol
-from reproduce.planning.protocol import Claim, Protocol
+from reproduce.places import folder_name
+from reproduce.planning.protocol import Claim, Protocol, environments
 from reproduce.records import published
 
 # One row per agent and environment.  low, high: the 95 % interval of our mean; missing: of the seeds asked for.
@@ -27,80 +27,80 @@ RLIABLE = ("DER", "OTRainbow", "DrQ", "DrQ(eps)", "SPR")  # 100 runs a game
 RESAMPLES = 500
 
 
-def attempted(asked: Protocol, found: Collected) -> list[str]:
+def attempted(protocol: Protocol, found: Collected) -> list[str]:
     """The protocol's agents of which there is a run.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         found: scores and curves of all runs.
 
     Returns:
         Their names, in the protocol's order.
     """
-    there = set(found.scores.loc[found.scores["collection"] == asked.id, "agent"])
-    return [agent for agent in asked.named if agent in there]
+    there = set(found.scores.loc[found.scores["collection"] == protocol.id, "agent"])
+    return [agent for agent in protocol.named if agent in there]
 
 
-def on_a_suite(asked: Protocol, found: Collected) -> list[str]:
+def on_a_suite(protocol: Protocol, found: Collected) -> list[str]:
     """The agents of which there is a run and that are asked to play a whole suite.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         found: scores and curves of all runs.
 
     Returns:
         Their names, in the protocol's order.
     """
-    return [agent for agent in attempted(asked, found) if any(g.suite for g in asked.grids_of(agent))]
+    return [agent for agent in attempted(protocol, found) if any(g.suite for g in protocol.grids_of(agent))]
 
 
-def scores(asked: Protocol, found: Collected) -> pd.DataFrame:
+def scores(protocol: Protocol, found: Collected) -> pd.DataFrame:
     """The score of every run that counts, by the protocol's convention.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         found: scores and curves of all runs.
 
     Returns:
         Rows of SCORE_COLUMNS.
     """
-    parts = [_of_cell(asked, agent, environment, found) for agent, environment in _cells(asked, found)]
+    parts = [_of_cell(protocol, agent, environment, found) for agent, environment in _cells(protocol, found)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCORE_COLUMNS))
 
 
-def _of_cell(asked: Protocol, agent: str, environment: str, found: Collected) -> pd.DataFrame:
-    usable, _ = claims.usable_runs(asked, agent, verdicts.need_of(asked, agent, environment), found)
+def _of_cell(protocol: Protocol, agent: str, environment: str, found: Collected) -> pd.DataFrame:
+    usable, _ = claims.usable_runs(protocol, agent, verdicts.need_of(protocol, agent, environment), found)
     return usable.sort_values("seed").reindex(columns=list(SCORE_COLUMNS))
 
 
-def _cells(asked: Protocol, found: Collected) -> list[tuple[str, str]]:
+def _cells(protocol: Protocol, found: Collected) -> list[tuple[str, str]]:
     """Every agent that was attempted with every environment that the protocol gives it."""
     return [
         (agent, environment)
-        for agent in attempted(asked, found)
-        for grid in asked.grids_of(agent)
-        for environment in protocol.environments(grid)
+        for agent in attempted(protocol, found)
+        for grid in protocol.grids_of(agent)
+        for environment in environments(grid)
     ]
 
 
-def cells(asked: Protocol, found: Collected, verdict: dict[str, str]) -> pd.DataFrame:
+def cells(protocol: Protocol, found: Collected, verdict: dict[str, str]) -> pd.DataFrame:
     """Every cell of the protocol's table.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         found: scores and curves of all runs.
         verdict: of the claims that have one, by id.
 
     Returns:
         Rows of CELL_COLUMNS.
     """
-    known, rows = scores(asked, found), []
-    heights = {(c.agent, protocol.folder_name(c.environment)): c for c in asked.claims if c.metric == "score"}
-    for agent, environment in _cells(asked, found):
+    known, rows = scores(protocol, found), []
+    claimed = {(c.agent, folder_name(c.environment)): c for c in protocol.claims if c.metric == "score"}
+    for agent, environment in _cells(protocol, found):
         same = known[(known["agent"] == agent) & (known["environment"] == environment)]["score"]
-        claim = heights.get((agent, environment))
+        claim = claimed.get((agent, environment))
         rows.append({"agent": agent, "environment": environment, **_theirs(claim, verdict), **_ours(same)})
-        rows[-1]["asked"] = verdicts.need_of(asked, agent, environment).seeds
+        rows[-1]["asked"] = verdicts.need_of(protocol, agent, environment).seeds
     return pd.DataFrame(rows, columns=list(CELL_COLUMNS))
 
 
@@ -123,11 +123,11 @@ def _ours(values: pd.Series) -> dict[str, Any]:
 
 
 # -- Atari 100k --------------------------------------------------------------------------------------------------------
-def games(asked: Protocol, agent: str, found: Collected, normalization: str) -> pd.DataFrame:
+def games(protocol: Protocol, agent: str, found: Collected, normalization: str) -> pd.DataFrame:
     """All games that an agent is asked to play.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         agent: one of its agents.
         found: scores and curves of all runs.
         normalization: a key of ``published.NORMALIZATIONS``.
@@ -136,12 +136,12 @@ def games(asked: Protocol, agent: str, found: Collected, normalization: str) -> 
         Rows of GAME_COLUMNS; nan where the agent has no run.  DER: the paper's column, as reprinted
         (published.per_game_100k); rliable_DER: the mean of its 100 runs.
     """
-    known, references = scores(asked, found), published.references(normalization)
+    known, references = scores(protocol, found), published.references(normalization)
     table, single = published.per_game_100k(), published.runs_100k("DER")
     paper = table[table["agent"] == "DER"].set_index("game")["score"]
     rliable = single.groupby("game")["eval_average_return"].mean()
     rows = []
-    for environment in dict.fromkeys(e for g in asked.grids_of(agent) for e in protocol.environments(g)):
+    for environment in dict.fromkeys(e for g in protocol.grids_of(agent) for e in environments(g)):
         same = known[(known["agent"] == agent) & (known["environment"] == environment)]["score"]
         mean = float(same.mean()) if len(same) else math.nan
         reference = references[environment]
@@ -160,14 +160,14 @@ def games(asked: Protocol, agent: str, found: Collected, normalization: str) -> 
     return pd.DataFrame(rows, columns=list(GAME_COLUMNS))
 
 
-def summaries(asked: Protocol, agents: Sequence[str], found: Collected, normalization: str) -> pd.DataFrame:
+def summaries(protocol: Protocol, agents: Sequence[str], found: Collected, normalization: str) -> pd.DataFrame:
     """Median, mean, IQM and optimality gap of ours, the paper's column and rliable's agents.
 
     Of ours only those with a run on every game: a summary of some games is not that of all.  Intervals are stratified
     bootstrap ones over runs; none where a game has one.
 
     Args:
-        asked: the protocol.
+        protocol: the protocol.
         agents: ours.
         found: scores and curves of all runs.
         normalization: a key of ``published.NORMALIZATIONS``.
@@ -175,10 +175,10 @@ def summaries(asked: Protocol, agents: Sequence[str], found: Collected, normaliz
     Returns:
         Rows of SUMMARY_COLUMNS.
     """
-    known, references = scores(asked, found), published.references(normalization)
+    known, references = scores(protocol, found), published.references(normalization)
     groups: dict[tuple[str, bool], dict[str, np.ndarray]] = {}
     for agent in agents:
-        table = games(asked, agent, found, normalization)
+        table = games(protocol, agent, found, normalization)
         if len(table) and (table["runs"] > 0).all():
             mine = known[known["agent"] == agent].groupby("environment")["score"]
             groups[agent, False] = {str(name): values.to_numpy() for name, values in mine}
@@ -200,6 +200,6 @@ def summaries(asked: Protocol, agents: Sequence[str], found: Collected, normaliz
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
-def normalization(asked: Protocol) -> str:
+def normalization(protocol: Protocol) -> str:
     """That of the protocol's claims over games."""
-    return next((c.normalization for c in asked.claims if c.normalization), score_aggregates.NORMALIZATION)
+    return next((c.normalization for c in protocol.claims if c.normalization), score_aggregates.NORMALIZATION)
