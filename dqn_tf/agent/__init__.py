@@ -5,4 +5,11 @@ targets/: the policy at s' that the target is computed with.  values/: how a ret
 networks/: Q(s, a; theta).  optimizers.py, exploration.py, n_step.py: the gradient step, epsilon-greedy, n-step returns.
 parameters.py: theta, theta^- and the optimizer's slots.  learner.py: the compiled functions on them.
 contracts.py: what a part of your own must offer.
+
+Ideas that only some agents use: lambda_returns.py and rollout_update.py (PQN's returns, and its loss and gradients),
+radam.py (its optimizer).
+
+How the same arithmetic is compiled, and nothing about what is learned: compiled.py calls a compiled function of one
+signature quickly; fused.py makes a small network's whole update one such call, on the parameters laid in one vector
+(flat.py), chooses actions by NumPy (host.py), and together.py makes the updates of several seeds in one call.
 """

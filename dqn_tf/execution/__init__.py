@@ -12,6 +12,8 @@ pipelined.py carries out the same functions of agent/learner.py, on its thread.
 
 Threads: in this package only pipelined.py and background.py start one.  Updates run on it, and in background.py what
 belongs to them: sampling, priority updates, and the iteration's statistics of losses, TD errors and Q-values.  Acting,
-environments, storing, evaluation and saving stay on the main thread.
-(Environments may have processes of their own, envs/vector.py.)  Which thread is faster never shows in the results.
+environments, storing, evaluation and saving stay on the main thread.  Which is faster never shows in the results.
+Elsewhere in dqn_tf there are two more kinds, and neither touches a run's state: training/stop.py has a watcher, which
+ends a process that does not stop after a signal (and, as that happens, a thread that says so); envs/worker.py, in a
+process of its own that plays environments (envs/vector.py), has one that ends it when its owner is gone.
 """
