@@ -89,18 +89,18 @@ class ThreadUpdater:
     # -- in the thread -----------------------------------------------------------------------------------------------
     def _update_until(self, until: int) -> None:
         while self.made < until and not self._stop.is_set():
-            number = self._updates_per_call if self._updates_per_call <= until - self.made else 1
+            count = self._updates_per_call if self._updates_per_call <= until - self.made else 1
             clock = time.perf_counter()
-            reported = self._update(number)
-            seconds = (time.perf_counter() - clock) / number
+            reported = self._update(count)
+            seconds = (time.perf_counter() - clock) / count
             self._slowest_update = max(self._slowest_update or 0.0, seconds)
             for outputs in reported:
                 self._note(outputs, self.made)
                 self.made += 1
 
-    def _update(self, number: int) -> list[UpdateOutputs]:
-        """What the next ``number`` updates report; more than one are one call."""
-        if number == 1:
+    def _update(self, count: int) -> list[UpdateOutputs]:
+        """What the next ``count`` updates report; more than one are one call."""
+        if count == 1:
             return [self._one.update(self.made, step=0, last=True)]
         batch_size = self._learner.config.batch_size
-        return self._scan.run(self._replay.sample_indices_ahead(batch_size, self.made, number), self.made)
+        return self._scan.run(self._replay.sample_indices_ahead(batch_size, self.made, count), self.made)

@@ -63,14 +63,14 @@ class RolloutUpdater:
         kind = spec.observation
         all_at_once = [tf.TensorSpec([shape.environments, *kind.shape], kind.dtype)]
         self._q_values = DirectCall(self._values, all_at_once, whole)
-        floats, number = tf.TensorSpec([n], tf.float32), tf.TensorSpec([], tf.int32)
+        floats, index = tf.TensorSpec([n], tf.float32), tf.TensorSpec([], tf.int32)
         experience = Experience(
             observations=tf.TensorSpec([n, *kind.shape], kind.dtype),
             actions=tf.TensorSpec([n], tf.int32),
             targets=floats,
         )
         order = tf.TensorSpec([shape.updates, shape.batch], tf.int32)
-        self._updates = Compiled(self._updates_in_graph, [experience, order, number, number], whole)
+        self._updates = Compiled(self._updates_in_graph, [experience, order, index, index], whole)
         self._seconds: float | None = None  # of an update
         self._calls = 0
         self._held: tuple[int, Experience, Any] | None = None  # number of the rollout, and its tensors
@@ -99,18 +99,19 @@ class RolloutUpdater:
             order = tf.constant(self.order(rollout))
             self._held = rollout, Experience(*map(tf.convert_to_tensor, experience)), order
         _, tensors, order = self._held
-        number = self._number(self._shape.updates - first)
+        count = self._count(self._shape.updates - first)
         clock = time.perf_counter()
-        reported = self._updates(tensors, order, np.int32(first), np.int32(first + number))
+        reported = self._updates(tensors, order, np.int32(first), np.int32(first + count))
         outputs = UpdateOutputs(*(part.numpy() for part in reported))
         self._calls += 1
         if self._calls > 1:  # the first one compiles
-            self._seconds = max(self._seconds or 0.0, (time.perf_counter() - clock) / number)
-        if first + number == self._shape.updates:
+            self._seconds = max(self._seconds or 0.0, (time.perf_counter() - clock) / count)
+        if first + count == self._shape.updates:
             self._held = None
-        return [UpdateOutputs(*(part[k] for part in outputs)) for k in range(first, first + number)]
+        return [UpdateOutputs(*(part[k] for part in outputs)) for k in range(first, first + count)]
 
-    def _number(self, left: int) -> int:
+    def _count(self, left: int) -> int:
+        """How many of the updates that are left the next call makes."""
         if self._seconds is None:
             return 1
         return max(1, min(left, int(CALL_SECONDS / self._seconds)))
@@ -124,11 +125,11 @@ class RolloutUpdater:
 
     def _updates_in_graph(self, experience: Experience, order: Tensor, first: Tensor, end: Tensor) -> UpdateOutputs:
         """Updates first, ..., end - 1; each reports in its own row, [updates, ...], the other rows are zeros."""
-        number, batch = self._shape.updates, self._shape.batch
+        count, batch = self._shape.updates, self._shape.batch
         shapes: UpdateOutputs = UpdateOutputs((), (batch,), (batch,), (), (batch, self._actions))
 
         def array(shape: tuple[int, ...]) -> Any:
-            return tf.TensorArray(tf.float32, number, element_shape=shape, clear_after_read=False)
+            return tf.TensorArray(tf.float32, count, element_shape=shape, clear_after_read=False)
 
         def one(k: Tensor, reported: list[Any]) -> tuple[Tensor, list[Any]]:
             outputs = self._one(*(tf.gather(part, order[k]) for part in experience))

@@ -280,8 +280,8 @@ def words(final: dict[str, Any], updates: int) -> str:
 
 def cut_off_words(found: dict[str, Any]) -> str:
     """How many episodes of a ``summary`` were cut off; "" if none was."""
-    number = int(found.get("cut_off", 0))
-    return f" ({number} of them cut off by `evaluation.max_steps_per_episode`)" if number else ""
+    count = int(found.get("cut_off", 0))
+    return f" ({count} of them cut off by `evaluation.max_steps_per_episode`)" if count else ""
 
 
 def summary(scores: list[Score]) -> dict[str, float]:

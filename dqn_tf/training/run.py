@@ -82,21 +82,24 @@ def train(
         check_request(config, folder, options)
     is_new = not os.path.exists(folder / "config.json")
     trial = exactness.trial_of(config) if options.try_environment and is_new else None
-    run = RunDir(folder, config)
+    directory = RunDir(folder, config)
     try:
         if finished.exists():
             return read_summary(finished)
-        return _Session(run, config, options, Callbacks(on_episode, on_iteration)).run(trial)
+        return _Session(directory, config, options, Callbacks(on_episode, on_iteration)).work_alone(trial)
     finally:
-        run.close()
+        directory.close()
 
 
 class _Session:
-    """One process working on a run, from opening its directory to closing it."""
+    """One process working on a run, from opening its directory to closing it.
+
+    ``run_dir`` is the run on disk; ``loop.run`` is the same run in memory (``RunState``).
+    """
 
     def __init__(
         self,
-        run: RunDir,
+        run_dir: RunDir,
         config: RunConfig,
         options: Options,
         callbacks: Callbacks,
@@ -106,12 +109,12 @@ class _Session:
         self._make = make
         self.loop: Loop | None = None
         self.summary: dict[str, Any] = {}
-        self.run_dir, self.config, self.options, self.callbacks = run, config, options, callbacks
-        self.store = Store(run.path / "checkpoints", config.hash)
-        self.manifest = run.path / "manifest.json"
-        self.episodes = Table(run.path / "episodes.csv", EPISODE_COLUMNS)
+        self.run_dir, self.config, self.options, self.callbacks = run_dir, config, options, callbacks
+        self.store = Store(run_dir.path / "checkpoints", config.hash)
+        self.manifest = run_dir.path / "manifest.json"
+        self.episodes = Table(run_dir.path / "episodes.csv", EPISODE_COLUMNS)
         self.iterations: Table  # its columns depend on the agent
-        self.timing = Table(run.path / "timing.csv", timing.COLUMNS)
+        self.timing = Table(run_dir.path / "timing.csv", timing.COLUMNS)
         self.label = f"{config.preset} {config.environment} seed {config.seed}"
         self.progress = Progress(config.frames, 0, self.label, options.progress, bar=False)
         self.status = "failed"  # until something better is known
@@ -122,8 +125,8 @@ class _Session:
         self._last_step = extension.last_step(config)
         self._clock = timing.IterationClock()
 
-    def run(self, trial: dict[str, Any] | None) -> dict[str, Any]:
-        """Work alone, to the end; the summary."""
+    def work_alone(self, trial: dict[str, Any] | None) -> dict[str, Any]:
+        """Work to the end, with a loop that makes its own steps; the summary."""
         with StopRequests() as stop:  # a signal while starting waits for the first step
             for _ in self.work(trial, stop):
                 raise RunError("Expected a loop that makes its own steps, got one that awaits them.")
