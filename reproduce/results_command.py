@@ -39,7 +39,7 @@ def _everything(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(folder, results_folder.PARTS)
     records = results_folder.read(folder)
-    _told(results_folder.write(records, folder))
+    _print_paths(results_folder.write(records, folder))
     return _left_out(records.found.problems)
 
 
@@ -53,7 +53,7 @@ def _tables(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(folder, ["tables"])
     records = results_folder.read(folder, _runs(arguments), settings.window)
-    _told(results_folder.tables(records, (arguments.out or folder) / "tables", settings))
+    _print_paths(results_folder.tables(records, (arguments.out or folder) / "tables", settings))
     if records.found.scores.empty:
         print("No run that can be counted: published numbers only.")
     return _left_out(records.found.problems)
@@ -67,9 +67,9 @@ def _figures(arguments: argparse.Namespace) -> int:
         return _check(folder, ["figures"])
     plots = (arguments.out or folder) / "plots"
     if arguments.names:
-        return _told(plots_folder.published(plots / "published", arguments.names))
+        return _print_paths(plots_folder.published(plots / "published", arguments.names))
     records = results_folder.read(folder, _runs(arguments))
-    _told(results_folder.figures(records, plots))
+    _print_paths(results_folder.figures(records, plots))
     return _left_out(records.found.problems)
 
 
@@ -77,7 +77,7 @@ def _docs(arguments: argparse.Namespace) -> int:
     from reproduce.presenting import docs_pages
 
     folder = places.checkout("the pages of docs/") / "docs"
-    return _check(_folder(arguments), ["docs"]) if arguments.check else _told(docs_pages.write(folder))
+    return _check(_folder(arguments), ["docs"]) if arguments.check else _print_paths(docs_pages.write(folder))
 
 
 def _check(folder: Path, parts: list[str] | tuple[str, ...]) -> int:
@@ -100,7 +100,7 @@ def _runs(arguments: argparse.Namespace) -> list[Path]:
     return folders
 
 
-def _told(paths: object) -> int:
+def _print_paths(paths: object) -> int:
     """Print each path once it is written."""
     for path in paths:  # type: ignore[attr-defined]
         print(path, flush=True)
@@ -124,8 +124,8 @@ def _export(arguments: argparse.Namespace) -> int:
         complete = [path for path in paths if (path / "summary.json").exists()]
         if unfinished := [str(path) for path in paths if path not in complete]:
             print(f"Not packed, as they are not complete: {', '.join(unfinished)}.", file=sys.stderr)
-        return _told(export.pack(complete, arguments.name, _folder(arguments)))
-    return _told(export.export(path, arguments.name, _folder(arguments)) for path in paths)
+        return _print_paths(export.pack(complete, arguments.name, _folder(arguments)))
+    return _print_paths(export.export(path, arguments.name, _folder(arguments)) for path in paths)
 
 
 def _classic(arguments: argparse.Namespace) -> int:
@@ -150,7 +150,7 @@ def _independent(arguments: argparse.Namespace) -> int:
 
     places.checkout("tests/independent/, the scripts that ask both libraries,")
     library_comparison.measure(arguments.rlax.absolute(), arguments.tianshou.absolute())
-    return _told(docs_pages.write(places.ROOT / "docs"))
+    return _print_paths(docs_pages.write(places.ROOT / "docs"))
 
 
 def _programs(arguments: argparse.Namespace) -> int:
@@ -159,7 +159,7 @@ def _programs(arguments: argparse.Namespace) -> int:
 
     places.checkout("tests/independent/, the programs' answers,")
     program_comparison.measure()
-    return _told(docs_pages.write(places.ROOT / "docs"))
+    return _print_paths(docs_pages.write(places.ROOT / "docs"))
 
 
 def _env_restore(arguments: argparse.Namespace) -> int:

@@ -109,8 +109,8 @@ class CartPoles:
             errors={},
         )
         kinds = over + np.uint8(StepType.MID)  # LAST is the next
-        told = (stepped.observations, stepped.rewards, stepped.discounts, kinds, over, truncated & ~terminated)
-        for field, values in zip(self._fields, told, strict=True):
+        columns = (stepped.observations, stepped.rewards, stepped.discounts, kinds, over, truncated & ~terminated)
+        for field, values in zip(self._fields, columns, strict=True):
             field[self._now] = values
         self._actions[self._now] = actions
         self._now += 1

@@ -36,8 +36,8 @@ def advice(ring: Ring) -> str:
     if len(rows) and ring.spec.dtype.startswith("float"):
         found.append(("Observations", _size(ring.observations(rows)), "scale them in the environment, or by a wrapper"))
     found.append(("Rewards", _size(ring.columns["reward"][rows % ring.capacity]), "scale or clip them there"))
-    said = [_sentence(*each) for each in found if not each[1] < LARGE]
-    return " ".join(said) or "Try a smaller learning rate."
+    sentences = [_sentence(*each) for each in found if not each[1] < LARGE]
+    return " ".join(sentences) or "Try a smaller learning rate."
 
 
 def _size(values: np.ndarray) -> float:

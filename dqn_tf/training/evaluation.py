@@ -21,7 +21,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.envs import AnyProtocol, vector
 from dqn_tf.envs.protocols import AtariProtocol
 from dqn_tf.rng import Stream
-from dqn_tf.training.turns import Borrow, Turn, guarded, in_turns
+from dqn_tf.training.lane_groups import Borrow, LaneGroup, guarded, lane_groups
 from dqn_tf.types import StepType, TensorLike, TimeStep
 
 LANES = 8  # games at a time, which share each forward pass
@@ -108,12 +108,12 @@ def scoring_protocol(config: RunConfig) -> AnyProtocol | None:
     return dataclasses.replace(config.protocol, noops_max=noops, noops_min=min(config.protocol.noops_min, noops))
 
 
-class _Teller:
+class _ProgressMessages:
     """A progress message every half minute, about a phase that takes long."""
 
-    def __init__(self, config: RunConfig, phase: str, lanes: Sequence[_Lane], asked: str, say: Say) -> None:
-        self._phase, self._lanes, self._asked, self._say = phase, lanes, asked, say
-        self._said = time.monotonic()
+    def __init__(self, config: RunConfig, phase: str, lanes: Sequence[_Lane], length: str, say: Say) -> None:
+        self._phase, self._lanes, self._length, self._say = phase, lanes, length, say
+        self._latest = time.monotonic()  # when the latest message was sent
         protocol, most = config.protocol, config.evaluation.max_steps_per_episode
         self._rule = (
             f"after {protocol.max_frames_per_evaluation_episode:,} frames "
@@ -122,27 +122,31 @@ class _Teller:
             else f"after {most:,} steps (`evaluation.max_steps_per_episode`)"
         )
 
-    def look(self) -> None:
+    def send_if_due(self) -> None:
         """Called after every step."""
         now = time.monotonic()
-        if now - self._said < LINE_SECONDS:
+        if now - self._latest < LINE_SECONDS:
             return
-        self._said = now
+        self._latest = now
         over, longest = sum(len(lane.scores) for lane in self._lanes), max(lane.length_steps for lane in self._lanes)
         self._say(
-            f"Playing {self._phase}, {self._asked}: {over:,} episodes are over, the longest of the others has "
+            f"Playing {self._phase}, {self._length}: {over:,} episodes are over, the longest of the others has "
             f"{longest:,} steps. An episode is cut off {self._rule}."
         )
 
 
 class _Games:
-    """The lanes of a turn and their environments, side by side."""
+    """A group of lanes and their environments, side by side."""
 
     def __init__(
-        self, lanes: Sequence[_Lane], turn: Turn, plan: vector.Plan, watch: Callable[[envs.Environment], None] | None
+        self,
+        lanes: Sequence[_Lane],
+        group: LaneGroup,
+        plan: vector.Plan,
+        watch: Callable[[envs.Environment], None] | None,
     ) -> None:
-        self._lanes, self._turn, self._watch = lanes[turn.part], turn, watch
-        self._step = guarded(turn.environments.step, plan)
+        self._lanes, self._group, self._watch = lanes[group.part], group, watch
+        self._step = guarded(group.environments.step, plan)
 
     @property
     def done(self) -> bool:
@@ -159,12 +163,12 @@ class _Games:
 
     def step(self, q_values: Callable[[np.ndarray], TensorLike], epsilon: float, ties: bool) -> None:
         """One epsilon-greedy step of every lane that still plays."""
-        q = self._turn.ask(q_values)
-        asked = zip(self._lanes, q, self._turn.environments.masks, strict=True)
-        answers = self._step([lane.action(row, epsilon, ties, mask) for lane, row, mask in asked])
+        q = self._group.q_values(q_values)
+        choices = zip(self._lanes, q, self._group.environments.masks, strict=True)
+        answers = self._step([lane.action(row, epsilon, ties, mask) for lane, row, mask in choices])
         if self._watch and not self._lanes[0].scores:
-            assert isinstance(self._turn.environments, vector.InProcess)
-            self._watch(self._turn.environments.environments[0])
+            assert isinstance(self._group.environments, vector.InProcess)
+            self._watch(self._group.environments.environments[0])
         for lane, answer in zip(self._lanes, answers, strict=True):
             if answer is not None:
                 lane.stepped(answer)
@@ -194,19 +198,19 @@ def _plan(config: RunConfig, phase: str, lanes: int, drawing: bool) -> vector.Pl
     )
 
 
-def _play_turn(
+def _play_group(
     games: _Games,
     q_values: Callable[[np.ndarray], TensorLike],
     epsilon: float,
     ties: bool,
     each_step: Callable[[], None],
-    teller: _Teller,
+    messages: _ProgressMessages,
 ) -> None:
     while not games.done:
         games.begin_episodes()
         each_step()
         games.step(q_values, epsilon, ties)
-        teller.look()
+        messages.send_if_due()
 
 
 def play(
@@ -253,11 +257,12 @@ def play(
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
     plan = _plan(config, phase, len(lanes), drawing=bool(watch))
     workers = 0 if watch else getattr(config.agent.execution, "workers", 0)
-    teller = _Teller(config, phase, lanes, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
-    with contextlib.closing(in_turns(plan, workers, borrow)) as turns:
-        for turn in turns:
-            turn.begin(q_values)
-            _play_turn(_Games(lanes, turn, plan, watch), q_values, epsilon, ties, each_step, teller)
+    length = f"{episodes:,} episodes" if episodes else f"{frames:,} frames"
+    messages = _ProgressMessages(config, phase, lanes, length, say)
+    with contextlib.closing(lane_groups(plan, workers, borrow)) as groups:
+        for group in groups:
+            group.begin(q_values)
+            _play_group(_Games(lanes, group, plan, watch), q_values, epsilon, ties, each_step, messages)
     return [score for lane in lanes for score in lane.scores]
 
 

@@ -248,11 +248,11 @@ class _Rounds:
             turn, steps = self._those_behind(waiting)
             end = self._end(waiting, steps.steps)
             happened = steps.advance(end - steps.steps)
-            told = {*happened.records, *happened.errors}
+            ended = {*happened.records, *happened.errors}
             if self._stop.number is not None or steps.steps >= end:
                 steps.settle_all()
-                told = set(range(len(turn)))
-            for k in sorted(told):
+                ended = set(range(len(turn)))
+            for k in sorted(ended):
                 turn[k].loop.happened = happened.errors.get(k) or happened.records.get(k)
                 turn[k].go_on()
                 if turn[k].result is None:

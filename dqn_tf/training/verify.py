@@ -245,12 +245,12 @@ def _digest(run_dir: Path, problems: list[str]) -> str:
     """The state's hash, from the bytes on disk; "" if they are damaged.  Adds to ``problems`` what is wrong with it."""
     try:
         digest = digest_of(run_dir, lambda text: problems.append(f"{run_dir.name}: {text}"))
-        said = str(read_json(run_dir / "summary.json")["state_digest"])
+        recorded = str(read_json(run_dir / "summary.json")["state_digest"])
     except (ConfigError, RunError, OSError) as error:
         problems.append(f"{run_dir.name}: {error}")
         return ""
-    if digest != said:
-        problems.append(f"{run_dir.name}: the checkpoint's state is {digest[:16]}, summary.json says {said[:16]}")
+    if digest != recorded:
+        problems.append(f"{run_dir.name}: the checkpoint's state is {digest[:16]}, summary.json says {recorded[:16]}")
     return digest
 
 

@@ -215,7 +215,7 @@ def row(protocol: Protocol, claim: Claim, found: Collected) -> dict[str, Any]:
     judgment = judge(protocol, claim, found)
     at = f"at {claim.frames:,} frames" if claim.frames else ""
     tolerance = f"The tolerance: {claim.why_tolerance}." if claim.tolerance else ""
-    said = (judgment.explanation, at and f"Judged {at}.", tolerance, claim.note)
+    sentences = (judgment.explanation, at and f"Judged {at}.", tolerance, claim.note)
     return {
         "name": claim.id,
         "status": judgment.status,
@@ -225,6 +225,6 @@ def row(protocol: Protocol, claim: Claim, found: Collected) -> dict[str, Any]:
         "ours": None if judgment.status == NOT_RUN else judgment.ours,
         "unit": claim.unit,
         "rule": rule_in_words(claim),
-        "explanation": " ".join(filter(None, said)),
+        "explanation": " ".join(filter(None, sentences)),
         "place": claim.place,
     }

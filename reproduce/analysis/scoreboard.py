@@ -93,7 +93,7 @@ def _of_protocol(protocol: Protocol, found: Collected, seen: Mapping[Key, Seen])
     agents = {agent for agent, _ in mine}
     wrong = _other_settings(protocol, mine) | _mixed(protocol, found, mine)
     usable = _without(protocol, found, wrong)
-    told = verdicts.of_protocol(protocol, usable)
+    judged = verdicts.of_protocol(protocol, usable)
     entries: list[Claim | Order | Rank] = [*protocol.claims, *protocol.orders, *protocol.ranks]
     rows = []
     for entry in entries:
@@ -101,7 +101,7 @@ def _of_protocol(protocol: Protocol, found: Collected, seen: Mapping[Key, Seen])
         if not {agent for agent, _ in pairs} <= agents:
             continue  # not attempted
         refused = [wrong[pair] for pair in pairs if pair in wrong]
-        rows.append(_row(protocol, entry, told[entry.id], [mine[p] for p in pairs if p in mine], refused))
+        rows.append(_row(protocol, entry, judged[entry.id], [mine[p] for p in pairs if p in mine], refused))
     return rows
 
 
@@ -117,7 +117,7 @@ def _pairs(protocol: Protocol, entry: Claim | Order | Rank) -> list[tuple[str, s
 def _row(
     protocol: Protocol, entry: Claim | Order | Rank, verdict: Verdict, some: Sequence[Seen], refused: Sequence[str]
 ) -> dict[str, Any]:
-    what, agent, told = _published(entry)
+    what, agent, number_columns = _published(entry)
     notes = [*refused, *_notes(protocol, entry)]
     return {
         "set": protocol.id,
@@ -127,7 +127,7 @@ def _row(
         "beside": entry.worse if isinstance(entry, Order) else "",
         "environment": folder_name(entry.environment),
         "what": what,
-        **told,
+        **number_columns,
         "ours": verdict.ours,
         "low": verdict.interval.low,
         "high": verdict.interval.high,
@@ -274,13 +274,13 @@ def _curve_verdict(one: dict[str, Any], theirs: Sample, low: float, high: float)
     """By docs/evidence/plan.md, "Dopamine's curves"."""
     if math.isnan(low):  # one run of ours
         return (NOT_REPRODUCED if one["verdict"] == OUTSIDE else CANNOT_TELL), str(one["explanation"])
-    told = f"The 95 % interval of the difference is {number(low)} to {number(high)} (Welch)"
+    interval = f"The 95 % interval of the difference is {number(low)} to {number(high)} (Welch)"
     margin = CURVE_MARGIN * abs(theirs.mean)
     if low > 0 or high < 0:
-        return NOT_REPRODUCED, f"{told}: more than chance."
+        return NOT_REPRODUCED, f"{interval}: more than chance."
     if (high - low) / 2 <= margin:
-        return REPRODUCED, f"{told}, and reaches no further than {number(margin)} to either side."
-    return CANNOT_TELL, f"{told}: wider than {number(margin)} to either side."
+        return REPRODUCED, f"{interval}, and reaches no further than {number(margin)} to either side."
+    return CANNOT_TELL, f"{interval}: wider than {number(margin)} to either side."
 
 
 def counts(board: pd.DataFrame) -> dict[str, int]:

@@ -163,11 +163,11 @@ def difference(claim: Claim, ours: Sample, own: Interval) -> Interval:
 def _by_rule(claim: Claim, ours: float, interval: Interval) -> tuple[str, str]:
     """By the rule and the width of the interval: status, and why."""
     held, half = claims.holds(claim, ours), (interval.high - interval.low) / 2
-    said = f"{number(ours)} beside {number(claim.published)}: the rule, {claims.rule_in_words(claim)}, is "
+    rule = f"{number(ours)} beside {number(claim.published)}: the rule, {claims.rule_in_words(claim)}, is "
     if not held:
-        return NOT_REPRODUCED, f"{said}not met."
+        return NOT_REPRODUCED, f"{rule}not met."
     if math.isnan(half):
-        return CANNOT_TELL, f"{said}met, but the spread of one run is not known."
+        return CANNOT_TELL, f"{rule}met, but the spread of one run is not known."
     reach = f"the 95 % interval of the difference, {number(interval.low)} to {number(interval.high)},"
     margin = claim.allowed if claim.margin is None else claim.margin
     if not margin:  # at_least a threshold
@@ -175,7 +175,7 @@ def _by_rule(claim: Claim, ours: float, interval: Interval) -> tuple[str, str]:
     else:
         narrow = half <= margin
         bound = f"{reach} reaches {number(half)} to either side, and {number(margin)} is what it may"
-    return (REPRODUCED if narrow else CANNOT_TELL), f"{said}met; {bound}."
+    return (REPRODUCED if narrow else CANNOT_TELL), f"{rule}met; {bound}."
 
 
 def _missing(need: Needed, runs: Sequence[int]) -> str:
@@ -231,12 +231,12 @@ def _of_order(protocol: Protocol, order: Order, both: Sequence[np.ndarray], p: f
     means = f"{order.better} {number(both[0].mean())}, {order.worse} {number(both[1].mean())}"
     chance = f"a run of the first is better with probability {number(ours, 2)} ({_words(interval)})"
     if math.isnan(p):
-        told = f"{means}; {chance}; {runs} of {seeds} runs, so not tested."
-        return Verdict(CANNOT_TELL, ours, interval, p, runs, seeds, told)
+        sentence = f"{means}; {chance}; {runs} of {seeds} runs, so not tested."
+        return Verdict(CANNOT_TELL, ours, interval, p, runs, seeds, sentence)
     significant = p <= ERROR
     status = CANNOT_TELL if not significant else REPRODUCED if ours > 0.5 else NOT_REPRODUCED
-    told = f"{means}; {chance}; p = {number(p, 2)} after Holm's correction."
-    return Verdict(status, ours, interval, p, runs, seeds, told)
+    sentence = f"{means}; {chance}; p = {number(p, 2)} after Holm's correction."
+    return Verdict(status, ours, interval, p, runs, seeds, sentence)
 
 
 def _words(interval: Interval) -> str:
@@ -296,12 +296,12 @@ def of_rank(protocol: Protocol, rank: Rank, found: Collected) -> Verdict:
         p, how = order_tests.rank_p(int(last["rank"].iloc[0]), len(theirs)), "the first seed"
     status = NOT_REPRODUCED if p <= rank.error and runs >= need.seeds else CANNOT_TELL
     along = table.groupby("steps")["rank"].mean()
-    told = (
+    sentence = (
         f"Rank {number(mean)} of {len(theirs) + 1} after {rank.steps[-1]:,} steps; p = {number(p, 2)} ({how}), and "
         f"{number(rank.error)} is where runs would be unlike the published ones. "
         f"Along training: {', '.join(number(r) for r in along)}."
     )
-    return Verdict(status, mean, NOTHING, p, runs, need.seeds, told)
+    return Verdict(status, mean, NOTHING, p, runs, need.seeds, sentence)
 
 
 def checkpoints(protocol: Protocol, rank: Rank, found: Collected) -> pd.DataFrame:

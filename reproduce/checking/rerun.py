@@ -229,15 +229,15 @@ def reasons(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     Returns:
         Each difference in words; the code comes last.
     """
-    told = [
+    differences = [
         f"{name}: {a!r} there, {b!r} here"
         for entry in ("scope", "rom_md5")
         for name, a, b in fields.differences({entry: there.get(entry)}, {entry: here.get(entry)})
     ]
     codes = [{str(s.get("code_sha256")) for s in m["sessions"]} for m in (there, here)]
     if codes[0] != codes[1]:
-        told.append(f"code of dqn_tf: {' and '.join(sorted(c[:12] for c in codes[0]))} there, another here")
-    return told
+        differences.append(f"code of dqn_tf: {' and '.join(sorted(c[:12] for c in codes[0]))} there, another here")
+    return differences
 
 
 def _tell(found: Comparison, say: Say) -> None:

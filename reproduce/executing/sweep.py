@@ -113,8 +113,10 @@ def tell(outcomes: Sequence[Outcome]) -> int:
             print(f"\n{outcome.job.label} {name}: {outcome.message}", file=sys.stderr, flush=True)
     counts = Counter(o.state for o in outcomes)
     before = sum(o.already for o in outcomes)
-    said = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
-    print(f"\n{formatting.runs(len(outcomes))}: {said}{f' ({before:,} of them before)' if before else ''}.", flush=True)
+    states = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
+    print(
+        f"\n{formatting.runs(len(outcomes))}: {states}{f' ({before:,} of them before)' if before else ''}.", flush=True
+    )
     if counts["complete"] == len(outcomes):
         return 0
     print("The same command does what is missing, from the last checkpoints.", file=sys.stderr, flush=True)
@@ -221,13 +223,13 @@ def _evidence(job: Job) -> tuple[str, ...]:
     summary, manifest = read_json(job.run_dir / "summary.json"), read_json(job.run_dir / "manifest.json")
     hashes = [hashlib.sha256((job.run_dir / name).read_bytes()).hexdigest() for name in HASHED]
     try:
-        told = summary["config_hash"], manifest["sessions"][-1]["code_sha256"], summary["state_digest"]
+        identity = summary["config_hash"], manifest["sessions"][-1]["code_sha256"], summary["state_digest"]
     except (KeyError, IndexError, TypeError) as error:
         raise RunError(
             f"Expected summary.json and manifest.json as training writes them in {job.run_dir}: {error!r}. A summary "
             "that is removed is written again, from the last checkpoint."
         ) from error
-    return (*_key(job), *map(str, told), *hashes)
+    return (*_key(job), *map(str, identity), *hashes)
 
 
 def _key(job: Job) -> tuple[str, str, str]:

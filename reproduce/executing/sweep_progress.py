@@ -52,9 +52,9 @@ class Board:
     def _tell(self, outcomes: list[Outcome], changed: list[Outcome], timely: bool) -> None:
         """Write a line for each outcome that changed and, every ``plain_seconds``, for each that runs."""
         few = len(outcomes) <= MOST_LINES
-        told = {id(o) for o in changed if o.state != "waiting" and (few or not o.already)}
-        told |= {id(o) for o in outcomes if timely and o.state == "running"}
-        self._write([o for o in outcomes if id(o) in told])
+        shown = {id(o) for o in changed if o.state != "waiting" and (few or not o.already)}
+        shown |= {id(o) for o in outcomes if timely and o.state == "running"}
+        self._write([o for o in outcomes if id(o) in shown])
         if timely and not few:
             self.stream.write(f"{counted(outcomes)}\n")
             self.stream.flush()

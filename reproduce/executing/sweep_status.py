@@ -77,18 +77,18 @@ def _state(path: Path, frames: int) -> tuple[str, int]:
     if job.owner(path):
         return "running", done
     try:
-        told = read_json(path / "manifest.json").get("status")
+        status = read_json(path / "manifest.json").get("status")
     except (RunError, AttributeError):
-        told = None
-    return ("failed" if told == "failed" else "stopped"), done
+        status = None
+    return ("failed" if status == "failed" else "stopped"), done
 
 
 def _describe(home: Path, runs: list[RunStatus]) -> str:
     frames, done = sum(r.frames for r in runs), sum(r.done for r in runs)
     counts = Counter(r.state for r in runs)
-    said = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
+    states = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
     lines = [
-        f"{home}: {formatting.runs(len(runs))}, {said}; {done:,} of {frames:,} frames ({done / max(1, frames):.1%})",
+        f"{home}: {formatting.runs(len(runs))}, {states}; {done:,} of {frames:,} frames ({done / max(1, frames):.1%})",
         "",
     ]
     rows: list[tuple[str, ...]] = [("agent", "runs", *STATES, "frames")]

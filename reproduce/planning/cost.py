@@ -42,9 +42,9 @@ def measured_speed(config: RunConfig, results: Path = DATA) -> Speed | None:
     """
     try:
         if config.protocol is not None:
-            told = json.loads((results / "speed" / "versus_peers.json").read_text())["work"]["dqn"]["dqn_tf"]
-            value = statistics.median(told["frames_per_s"])
-            return Speed(value, f"results/speed/versus_peers.json: {told['preset']}, one run alone on a CPU")
+            measured = json.loads((results / "speed" / "versus_peers.json").read_text())["work"]["dqn"]["dqn_tf"]
+            value = statistics.median(measured["frames_per_s"])
+            return Speed(value, f"results/speed/versus_peers.json: {measured['preset']}, one run alone on a CPU")
         with open(results / "quickstart" / "times.csv", newline="") as file:
             rows = [r for r in csv.DictReader(file) if f"gym:{r['environment']}" == config.environment]
         pace = [int(r["frames"]) / float(r["wall_seconds"]) for r in rows]

@@ -48,8 +48,8 @@ def _claim(claim: Claim, key: str, wrong: Wrong) -> None:
         there, missing = ("std", "std_runs") if claim.std_runs is None else ("std_runs", "std")
         raise wrong(f"{key}.{there}", f"Expected `{missing}` with it, got none.")
     if claim.std is not None and not (0 <= claim.std < math.inf and (claim.std_runs or 0) >= 2):
-        told = f"Expected a standard deviation of at least 0 over at least 2 runs, got {claim.std} over"
-        raise wrong(f"{key}.std", f"{told} {claim.std_runs}.")
+        expected = f"Expected a standard deviation of at least 0 over at least 2 runs, got {claim.std} over"
+        raise wrong(f"{key}.std", f"{expected} {claim.std_runs}.")
     if claim.data:
         _confidence(claim, key, wrong)
     if claim.std is not None and (claim.run_std is not None or claim.metric != "score"):
@@ -75,8 +75,8 @@ def _order(p: Protocol, order: Order, key: str, wrong: Wrong) -> None:
         if not getattr(order, name).strip():
             raise wrong(f"{key}.{name}", "Expected words, got none.")
     if not 0 < order.published < math.inf:
-        told = "Expected a difference above 0: where it is below, the agents change places"
-        raise wrong(f"{key}.published", f"{told}; got {order.published}.")
+        expected = "Expected a difference above 0: where it is below, the agents change places"
+        raise wrong(f"{key}.published", f"{expected}; got {order.published}.")
 
 
 def _rank(p: Protocol, rank: Rank, key: str, wrong: Wrong) -> None:

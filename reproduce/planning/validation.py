@@ -43,8 +43,8 @@ def check(p: Protocol, wrong: Wrong) -> None:
                 if runs.setdefault(pair, i) != i:
                     raise wrong(f"{table}[{i}]", f"{pair[0]} on {pair[1]} is in {table}[{runs[pair]}] too.")
     if (p.score.convention in WINDOWED) != bool(p.score.window_frames):
-        told = f"Expected it for {' and '.join(WINDOWED)}, and for them only; the convention is"
-        raise wrong("score.window_frames", f"{told} {p.score.convention}.")
+        expected = f"Expected it for {' and '.join(WINDOWED)}, and for them only; the convention is"
+        raise wrong("score.window_frames", f"{expected} {p.score.convention}.")
     _claims(p, wrong)
     evidence_checks.check(p, wrong)
 

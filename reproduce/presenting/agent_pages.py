@@ -214,11 +214,11 @@ def _columns(preset: presets.Preset) -> str:
 
 
 def _differences(names: list[str]) -> Iterator[str]:
-    told = {name: presets.load(name).deviations for name in names}
-    for name, deviations in told.items():
+    differences = {name: presets.load(name).deviations for name in names}
+    for name, deviations in differences.items():
         if deviations:
             yield "\n".join([f"`{name}`:", "", *(f"- {text}" for text in deviations)])
-    if not any(told.values()):
+    if not any(differences.values()):
         yield "None is known."
 
 

@@ -182,9 +182,9 @@ def readme(text: str, results: Path = RESULTS) -> str:
     if not begin or not end:
         raise ConfigError(f"Expected the lines {BEGIN} and {END} in README.md, to write between them.")
     rows = board(results)
-    told = summary(rows) if len(rows) else "Nothing was attempted yet."
+    words = summary(rows) if len(rows) else "Nothing was attempted yet."
     where = "[The scoreboard](docs/evidence/README.md): every number, ours, its interval and its runs."
-    return f"{before}{BEGIN}\n{told}\n{where}\n{END}{after}"
+    return f"{before}{BEGIN}\n{words}\n{where}\n{END}{after}"
 
 
 def readme_now() -> str:

@@ -174,9 +174,9 @@ def _suite(protocol: Protocol, found: Collected) -> Iterator[str]:
     for agent in agents:
         table = protocol_cells.games(protocol, agent, found, normalization)
         missing = table.loc[table["runs"] == 0, "game"]
-        told = f" Missing: {', '.join(missing)}." if len(missing) else ""
+        gaps = f" Missing: {', '.join(missing)}." if len(missing) else ""
         yield f"## {agent}"
-        yield f"{len(table) - len(missing)} of {len(table)} games.{told}"
+        yield f"{len(table) - len(missing)} of {len(table)} games.{gaps}"
         yield formatting.markdown(formatting.records(table), _GAMES)
     if agents:
         rows = protocol_cells.summaries(protocol, agents, found, normalization)

@@ -207,7 +207,7 @@ def deviations(entries: Sequence[Entry], asked: Protocols) -> list[Block]:
     """
     declared = [{"collection": name, **d} for name, p in asked.items() for d in p.deviations]
     columns = {"collection": "protocol", "what": "what", "why": "why", "expected_effect": "expected effect"}
-    said = [blocks.table(declared, columns, "Declared by the protocol")] if declared else []
+    content = [blocks.table(declared, columns, "Declared by the protocol")] if declared else []
     groups = _grouped([e for e in entries if e.differs], lambda e: (e.collection, e.agent, e.differs))
     rows = [
         {
@@ -220,7 +220,7 @@ def deviations(entries: Sequence[Entry], asked: Protocols) -> list[Block]:
         for (collection, agent, differs), same in sorted(groups.items())
     ]
     if not rows:
-        return [*said, Paragraph("No setting differs from its preset's.")]
+        return [*content, Paragraph("No setting differs from its preset's.")]
     columns = {
         "collection": "folder",
         "agent": "agent",
@@ -228,7 +228,7 @@ def deviations(entries: Sequence[Entry], asked: Protocols) -> list[Block]:
         "environments": "environments",
         "runs": "runs",
     }
-    return [*said, blocks.table(rows, columns, "Settings", "collection")]
+    return [*content, blocks.table(rows, columns, "Settings", "collection")]
 
 
 MANIFEST_COLUMNS = {
@@ -266,10 +266,10 @@ def manifests(entries: Sequence[Entry]) -> list[Block]:
         for e in entries
     ]
     words = "Runs agree in every byte where configuration, code and scope are the same. Hashes can be copied whole."
-    said: list[Block] = [Paragraph(words), blocks.table(rows, MANIFEST_COLUMNS, "Each run", folded_by="agent")]
+    content: list[Block] = [Paragraph(words), blocks.table(rows, MANIFEST_COLUMNS, "Each run", folded_by="agent")]
     for scope, number in numbers.items():
-        said += [Heading(f"Scope {number}"), Preformatted("\n".join(f"{name}: {value}" for name, value in scope))]
-    return said
+        content += [Heading(f"Scope {number}"), Preformatted("\n".join(f"{name}: {value}" for name, value in scope))]
+    return content
 
 
 def _scope(e: Entry) -> tuple[tuple[str, str], ...]:
@@ -300,12 +300,12 @@ def missing(entries: Sequence[Entry], problems: Sequence[str], folder: Path) -> 
     names = "agent environment seed frames".split()
     columns = {"state": "state", "collection": "protocol or folder", **{name: name for name in names}}
     columns |= {"budget_frames": "of", "unreadable": "what is wrong"}
-    said: list[Block] = [Paragraph("Every run is complete.")]
+    content: list[Block] = [Paragraph("Every run is complete.")]
     if rows:
-        said = [blocks.table(rows, columns, "Runs that are not complete", "collection", "state")]
+        content = [blocks.table(rows, columns, "Runs that are not complete", "collection", "state")]
     if problems:
-        said += [Heading("Left out of the tables"), *(Preformatted(_relative(p, folder)) for p in problems)]
-    return said
+        content += [Heading("Left out of the tables"), *(Preformatted(_relative(p, folder)) for p in problems)]
+    return content
 
 
 def _relative(text: str, folder: Path) -> str:

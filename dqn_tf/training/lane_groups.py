@@ -48,8 +48,8 @@ def guarded(call: Callable[..., Answers], plan: vector.Plan) -> Callable[..., An
     return call_it
 
 
-class Turn:
-    """The environments of some of the lanes, which are ``part`` of all."""
+class LaneGroup:
+    """Some of the lanes, which are ``part`` of all, and their environments."""
 
     def __init__(self, environments: vector.Environments, first: int, count: int) -> None:
         """
@@ -62,22 +62,22 @@ class Turn:
         self.environments, self.part = environments, slice(first, first + len(shown))
         self._batch = None if len(shown) == count else np.zeros((count, *shown.shape[1:]), shown.dtype)
 
-    def begin(self, q_values: Callable[[np.ndarray], TensorLike]) -> None:
+    def begin(self, network: Callable[[np.ndarray], TensorLike]) -> None:
         """Let a network with random draws make those of the first group again."""
-        if self.part.start and hasattr(q_values, "begin"):
-            q_values.begin()
+        if self.part.start and hasattr(network, "begin"):
+            network.begin()
 
-    def ask(self, q_values: Callable[[np.ndarray], TensorLike]) -> np.ndarray:
-        """Q-values [lanes of the turn, A].  The batch keeps its size to the end and in every turn, so that a lane's
+    def q_values(self, network: Callable[[np.ndarray], TensorLike]) -> np.ndarray:
+        """Q-values [lanes of the group, A].  The batch keeps its size to the end and in every group, so that a lane's
         last bits depend neither on when others finish nor on how many play."""
         if self._batch is None:
-            return np.asarray(q_values(self.environments.observations))
+            return np.asarray(network(self.environments.observations))
         self._batch[self.part] = self.environments.observations
-        return np.asarray(q_values(self._batch))[self.part]
+        return np.asarray(network(self._batch))[self.part]
 
 
-def in_turns(plan: vector.Plan, workers: int, borrow: Borrow | None) -> Generator[Turn]:
-    """Turn after turn, until every lane has had one; environments are closed when the next one is asked for.
+def lane_groups(plan: vector.Plan, workers: int, borrow: Borrow | None) -> Generator[LaneGroup]:
+    """One group after the other, until every lane was in one; its environments are closed when the next is asked for.
 
     Args:
         plan: of all lanes' environments.
@@ -85,7 +85,7 @@ def in_turns(plan: vector.Plan, workers: int, borrow: Borrow | None) -> Generato
         borrow: gives the environment of training, for a stream, where no other can be made; None: nothing does.
 
     Yields:
-        The environments of some of the lanes.
+        Some of the lanes, and their environments.
 
     Raises:
         EnvironmentFault: there is no environment at all.
@@ -94,12 +94,12 @@ def in_turns(plan: vector.Plan, workers: int, borrow: Borrow | None) -> Generato
     while first < count:
         environments, ours = guarded(_some, plan)(plan._replace(streams=plan.streams[first:]), workers, borrow)
         try:
-            turn = Turn(environments, first, count)
-            yield turn
+            group = LaneGroup(environments, first, count)
+            yield group
         finally:
             if ours:
                 environments.close()
-        first = turn.part.stop
+        first = group.part.stop
 
 
 def _some(plan: vector.Plan, workers: int, borrow: Borrow | None) -> tuple[vector.Environments, bool]:
