@@ -35,7 +35,7 @@ from dqn_tf import envs, plain_json
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.determinism import cpu_model
-from dqn_tf.replay.frames import expected_bytes
+from dqn_tf.replay.frame_store import expected_bytes
 from dqn_tf.replay.ring import COLUMN_BYTES
 from dqn_tf.training.run_dir import read_json
 

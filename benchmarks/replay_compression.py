@@ -4,7 +4,7 @@
     python benchmarks/replay_compression.py [GAME ...] [--frames 1500] [--run-dir DIR] [--out FILE]
 
 Frames come from a random policy in each GAME (default: all 57, protocol dopamine), or from the newest checkpoint of a
-run: what its learning policy saw.  Measured: `dqn_tf/replay/frames.py` against the raw ring, and, one frame at a time,
+run: what its learning policy saw.  Measured: `dqn_tf/replay/frame_store.py` against the raw ring, and, frame by frame,
 zlib and, where they are installed, lz4 and zstandard.  Times are of this thread's processor time, so that other work on
 the machine counts as little as it can; a batch is 32 transitions, 160 frames, as one update of DQN reads them.
 """
@@ -26,7 +26,7 @@ from dqn_tf import envs, plain_json
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import games
 from dqn_tf.envs.protocols import PROTOCOLS
-from dqn_tf.replay.frames import STORES
+from dqn_tf.replay.frame_store import STORES
 from dqn_tf.replay.ring import Ring
 from dqn_tf.training.checkpoint import Store
 from dqn_tf.training.run_dir import read_json

@@ -21,7 +21,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.envs import ImageProtocol
 from dqn_tf.modes import Concurrent, Rollouts
 from dqn_tf.replay.device_ring import device_column_bytes
-from dqn_tf.replay.frames import GROUP, DeltaFrames, expected_bytes
+from dqn_tf.replay.frame_store import GROUP, DeltaFrames, expected_bytes
 from dqn_tf.replay.ring import Ring, column_bytes
 from dqn_tf.types import StepType
 

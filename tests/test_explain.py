@@ -92,7 +92,7 @@ def test_what_is_only_remembered_is_listed() -> None:
 
 
 def test_the_protocols_mark_of_memory_is_spelled_out() -> None:
-    """In envs/sources.py it is short; a reader of explain does not know the short form."""
+    """In envs/protocol_sources.py it is short; a reader of explain does not know the short form."""
     (row,) = (row for row in rows("dqn_nature") if row.field == "protocol.max_frames_per_evaluation_episode")
     assert row.remembered and MEMORY in row.source and "[mem]" not in row.source
 

@@ -11,5 +11,5 @@ radam.py (its optimizer).
 
 How the same arithmetic is compiled, and nothing about what is learned: compiled.py calls a compiled function of one
 signature quickly; fused.py makes a small network's whole update one such call, on the parameters laid in one vector
-(flat.py), chooses actions by NumPy (host.py), and together.py makes the updates of several seeds in one call.
+(flat.py), chooses actions by NumPy (host.py), and updates_together.py makes those of several seeds in one call.
 """

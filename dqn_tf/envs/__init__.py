@@ -317,10 +317,10 @@ def portable(environment: str) -> tuple[bytes | None, Any]:
     """What a worker process needs beside the id, see ``registered.portable``; and what is known of its masks."""
     if not environment.startswith("gym:"):
         return None, None
-    from dqn_tf.envs import legal, registered
+    from dqn_tf.envs import action_masks, registered
 
     env_id = environment.removeprefix("gym:")
-    return registered.portable(env_id), legal.known_source(env_id)
+    return registered.portable(env_id), action_masks.known_source(env_id)
 
 
 def adopt(environment: str, found: tuple[bytes | None, Any]) -> None:
@@ -332,11 +332,11 @@ def adopt(environment: str, found: tuple[bytes | None, Any]) -> None:
     """
     if not environment.startswith("gym:"):
         return
-    from dqn_tf.envs import legal, registered
+    from dqn_tf.envs import action_masks, registered
 
     registered.adopt(found[0])
     if found[1]:
-        legal.know_source(environment.removeprefix("gym:"), found[1])
+        action_masks.know_source(environment.removeprefix("gym:"), found[1])
 
 
 def rom_md5(environment: str) -> str | None:

@@ -20,7 +20,7 @@ from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
 from dqn_tf.envs.classic import GymnasiumEnvironment
-from dqn_tf.envs.side_by_side import Stepped
+from dqn_tf.envs.steppers import Stepped
 from dqn_tf.types import StepType, TimeStep
 
 # ``sources`` of the releases whose lines these are: Gymnasium 1.4.
@@ -74,7 +74,7 @@ def _chain(simulator: object) -> list[object]:
 
 
 class CartPoles:
-    """A ``side_by_side.Stepper`` of K CartPoles with the same settings."""
+    """A ``steppers.Stepper`` of K CartPoles with the same settings."""
 
     def __init__(self, environments: Sequence[GymnasiumEnvironment]) -> None:
         """environments: K, of which ``can_play`` is true."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from dqn_tf import checks, rng
 from dqn_tf.checks import EnvironmentFault, InexactRestore
-from dqn_tf.envs import legal, making, registered
+from dqn_tf.envs import action_masks, making, registered
 from dqn_tf.envs.answers import Answers, InvalidAnswer, unpacked_wrongly
 from dqn_tf.envs.frame_skip import repeat
 from dqn_tf.envs.image_protocol import ImageProtocol
@@ -104,31 +104,31 @@ class GymnasiumEnvironment:
         self._answers = Answers(observations, self._view.stored)
         self._seeds = rng.Stream(seed, f"{stream}/reset")
         self._forget(-1)
-        self._legal = legal.LegalActions(env, self._source_of_masks(), self._num_actions)
+        self._legal = action_masks.LegalActions(env, self._source_of_masks(), self._num_actions)
         size = self._num_actions if self.masks_from else 0
         self.spec = EnvironmentSpec(self._view.spec._replace(mask_size=size), names, self._view.repeats["skip"])
 
-    def _source_of_masks(self) -> legal.Source:
+    def _source_of_masks(self) -> action_masks.Source:
         """Where its masks are, which only the answer to a reset shows.
 
         So episode 0 is reset here, and the answer is kept until that episode begins.  Further objects of the same id
         take what was found.
         """
-        if (known := legal.known_source(self.env_id)) is not None:
+        if (known := action_masks.known_source(self.env_id)) is not None:
             return known
         try:
             self._early = self._env.reset(seed=self._seeds.integer(0))
-            source = legal.find(self._env, self._early[1])
+            source = action_masks.find(self._env, self._early[1])
         except (Exception, SystemExit):  # reset() is called again, and raises there
             self._early = None
             return "none"
-        legal.know_source(self.env_id, source)
+        action_masks.know_source(self.env_id, source)
         return source
 
     @property
     def masks_from(self) -> str | None:
         """Where its masks of legal actions are, in words; None if it has none."""
-        return legal.WORDS.get(self._legal.source)
+        return action_masks.WORDS.get(self._legal.source)
 
     def _forget(self, episode: int) -> None:
         """Nothing has been played; ``episode`` was the last one begun."""

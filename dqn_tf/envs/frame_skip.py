@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dqn_tf.envs.action_masks import LegalActions
 from dqn_tf.envs.answers import LARGEST, Answer, Answers, InvalidAnswer
-from dqn_tf.envs.legal import LegalActions
 
 
 class Step(NamedTuple):

@@ -1,7 +1,7 @@
 """From the images of a Gymnasium environment to the frames that the replay keeps and the observations an agent sees.
 
-Frames are kept in the smallest form that is exact: bytes as bytes, bools as bits (replay/frames.py), floats as float32.
-Nothing is scaled here: networks divide by the range that the observation space, or the protocol, declares.
+Frames are kept in the smallest form that is exact: bytes as bytes, bools as bits (replay/frame_store.py), floats as
+float32.  Nothing is scaled here: networks divide by the range that the observation space, or the protocol, declares.
 """
 
 from __future__ import annotations

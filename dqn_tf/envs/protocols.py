@@ -10,7 +10,7 @@ import dataclasses
 from typing import Literal
 
 from dqn_tf.checks import ConfigError, expect
-from dqn_tf.envs.sources import SOURCES
+from dqn_tf.envs.protocol_sources import SOURCES
 from dqn_tf.fields import check_types, setting
 
 __all__ = ["PROTOCOLS", "SOURCES", "AtariProtocol", "LifeLoss"]

@@ -11,7 +11,7 @@ import numpy as np
 from dqn_tf import rng
 from dqn_tf.agent.exploration import random_action
 from dqn_tf.checks import InexactRestore
-from dqn_tf.envs import legal
+from dqn_tf.envs import action_masks
 from dqn_tf.envs.classic import GymnasiumEnvironment
 from dqn_tf.types import StepType, TimeStep
 
@@ -133,7 +133,7 @@ def _difference(
             return episode, step, _shown(got.observation, expected.observation)
         if got.reward != expected.reward:
             return episode, step, f"it paid {got.reward} and {expected.reward}"
-        if not legal.same(got, expected):
+        if not action_masks.same(got, expected):
             return episode, step, f"it allowed {got.mask} and {expected.mask}"
         if got._replace(mask=None)[3:] != expected._replace(mask=None)[3:]:
             return episode, step, "one ended, the other went on or ended otherwise"

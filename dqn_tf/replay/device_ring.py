@@ -27,7 +27,10 @@ def device_column_bytes(spec: ObservationSpec) -> int:
 
 @functools.cache
 def _interleaved() -> Any:
-    """[N, stack, pixels] -> [N, pixels, stack].  XLA's kernel takes a fifth of the time of TensorFlow's own."""
+    """Stacks [N, stack, pixels] with their frames last, [N, pixels, stack].
+
+    XLA's kernel takes a fifth of the time of TensorFlow's own.
+    """
     return tf.function(tf.linalg.matrix_transpose, autograph=False, jit_compile=True)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dqn_tf.checks import ConfigError
 from dqn_tf.replay.device_frames import DeviceFrames
-from dqn_tf.replay.frames import Frames, RawFrames, make_store
+from dqn_tf.replay.frame_store import Frames, RawFrames, make_store
 from dqn_tf.types import Masks, NoMasks, ObservationSpec, Transition
 
 SEGMENT_BYTES = 32 * 2**20  # about the size of a segment: consecutive rows, which a checkpoint writes as one piece

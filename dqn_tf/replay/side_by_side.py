@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dqn_tf.replay.frames import RawFrames
+from dqn_tf.replay.frame_store import RawFrames
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import newest_in
 from dqn_tf.replay.uniform import Uniform, slots_to_draw

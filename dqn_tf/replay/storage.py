@@ -20,7 +20,9 @@ class Storage:
     capacity: int = setting(
         1_000_000, unit="transitions", doc="rows of the ring (the last frame of an episode takes one too)"
     )
-    compression: Literal["none", "delta"] = setting("none", doc="how frames are kept (replay/frames.py)", later=True)
+    compression: Literal["none", "delta"] = setting(
+        "none", doc="how frames are kept (replay/frame_store.py)", later=True
+    )
     placement: Literal["host", "device"] = setting("host", doc="where (replay/device_ring.py)", later=True)
 
     def __post_init__(self) -> None:

@@ -108,7 +108,7 @@ def scoring_protocol(config: RunConfig) -> AnyProtocol | None:
     return dataclasses.replace(config.protocol, noops_max=noops, noops_min=min(config.protocol.noops_min, noops))
 
 
-class _ProgressMessages:
+class _Messages:
     """A progress message every half minute, about a phase that takes long."""
 
     def __init__(self, config: RunConfig, phase: str, lanes: Sequence[_Lane], length: str, say: Say) -> None:
@@ -204,7 +204,7 @@ def _play_group(
     epsilon: float,
     ties: bool,
     each_step: Callable[[], None],
-    messages: _ProgressMessages,
+    messages: _Messages,
 ) -> None:
     while not games.done:
         games.begin_episodes()
@@ -257,8 +257,7 @@ def play(
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
     plan = _plan(config, phase, len(lanes), drawing=bool(watch))
     workers = 0 if watch else getattr(config.agent.execution, "workers", 0)
-    length = f"{episodes:,} episodes" if episodes else f"{frames:,} frames"
-    messages = _ProgressMessages(config, phase, lanes, length, say)
+    messages = _Messages(config, phase, lanes, f"{episodes:,} episodes" if episodes else f"{frames:,} frames", say)
     with contextlib.closing(lane_groups(plan, workers, borrow)) as groups:
         for group in groups:
             group.begin(q_values)

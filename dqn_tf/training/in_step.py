@@ -19,9 +19,9 @@ import numpy as np
 
 from dqn_tf.agent import host
 from dqn_tf.agent.fused import FusedLearner
-from dqn_tf.agent.together import UpdatesTogether
-from dqn_tf.envs import side_by_side as environments_side_by_side
-from dqn_tf.envs.side_by_side import Stepped
+from dqn_tf.agent.updates_together import UpdatesTogether
+from dqn_tf.envs import steppers
+from dqn_tf.envs.steppers import Stepped
 from dqn_tf.replay import side_by_side
 from dqn_tf.rng import uniforms
 from dqn_tf.training.interleaved_loop import InterleavedLoop
@@ -57,7 +57,7 @@ class InStep:
         self._weights = [np.stack(w) for w in zip(*(x.parameters.weights_on_host() for x in learners), strict=True)]
         self._replays = side_by_side.SideBySide([loop.run.replay for loop in loops], self._agent.discount)
         environments = [loop.environment for loop in loops]
-        self._environments = environments_side_by_side.make(environments, [loop.environment_step for loop in loops])
+        self._environments = steppers.make(environments, [loop.environment_step for loop in loops])
         self._seen = np.zeros((len(loops), *first.learner.spec.observation.shape), np.float32)
         self._last = np.ones(len(loops), bool)  # whose agent's episode is over, or has not begun
         self._returns, self._lengths = np.zeros(len(loops)), np.zeros(len(loops), np.int64)

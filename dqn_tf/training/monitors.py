@@ -74,9 +74,9 @@ class Monitors:
         numbers = dict.fromkeys(self.columns, math.nan)
         histograms: dict[str, tuple[Any, Any]] = {}
         if self._value.monitored and heldout is not None:
-            asked = [heldout] if masks is None else [heldout, masks]
+            inputs = [heldout] if masks is None else [heldout, masks]
             found = [
-                self._predicted(*(a[i : i + STATES_AT_ONCE] for a in asked))
+                self._predicted(*(a[i : i + STATES_AT_ONCE] for a in inputs))
                 for i in range(0, len(heldout), STATES_AT_ONCE)
             ]
             whole = tf.nest.map_structure(lambda *parts: np.concatenate([p.numpy() for p in parts]), *found)

@@ -47,7 +47,7 @@ class Rollout:
 
     @property
     def observations(self) -> np.ndarray:
-        """[T E, ...], those of one step after the other."""
+        """What was seen, [T E, ...]: the environments of one step after the other, then the next step."""
         observations = self._arrays["observations"]
         return observations.reshape(-1, *observations.shape[2:])
 
@@ -59,7 +59,7 @@ class Rollout:
 
     @property
     def actions(self) -> np.ndarray:
-        """[T E] int32, in the same order."""
+        """What was done there: [T E] int32, in the same order."""
         return self._arrays["actions"].reshape(-1)
 
     def add(self, **row: Any) -> None:

@@ -31,9 +31,9 @@ from dqn_tf.execution.rollouts import Experience, RolloutUpdater
 from dqn_tf.modes import Rollouts
 from dqn_tf.rng import Stream
 from dqn_tf.training import iterations
-from dqn_tf.training.games import Games
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.rollout import Rollout
+from dqn_tf.training.rollout_games import Games
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.training.shared_environment import SharedEnvironment
 from dqn_tf.types import StepType, TimeStep

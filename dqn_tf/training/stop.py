@@ -73,22 +73,22 @@ class StopRequests:
         self.number = self.number or number
 
     def _watch(self) -> None:
-        asked = None  # the first signal; ``number`` may not know of it yet
+        first = None  # the first signal; ``number`` may not know of it yet
         pressed = None  # when Ctrl-C first came
         while True:
             try:
-                self._wakeup_read.settimeout(None if asked is None else max(0.01, self._left()))
+                self._wakeup_read.settimeout(None if first is None else max(0.01, self._left()))
                 received = self._wakeup_read.recv(1)
             except TimeoutError:
-                if asked is not None and self._left() <= 0:
-                    _end(asked, f"nothing has moved for {GRACE_SECONDS:g} seconds")
+                if first is not None and self._left() <= 0:
+                    _end(first, f"nothing has moved for {GRACE_SECONDS:g} seconds")
                     return
                 continue
             if not received:
                 return
             number, now = received[0], time.monotonic()
-            if asked is None and number in self.SIGNALS:
-                asked = number
+            if first is None and number in self.SIGNALS:
+                first = number
                 self._moved = max(self._moved, now)
             if number == signal.SIGINT:
                 pressed = now if pressed is None else pressed

@@ -31,7 +31,7 @@ def attempted(protocol: Protocol, found: Collected) -> list[str]:
     """The protocol's agents of which there is a run.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         found: scores and curves of all runs.
 
     Returns:
@@ -45,7 +45,7 @@ def on_a_suite(protocol: Protocol, found: Collected) -> list[str]:
     """The agents of which there is a run and that are asked to play a whole suite.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         found: scores and curves of all runs.
 
     Returns:
@@ -58,7 +58,7 @@ def scores(protocol: Protocol, found: Collected) -> pd.DataFrame:
     """The score of every run that counts, by the protocol's convention.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         found: scores and curves of all runs.
 
     Returns:
@@ -87,7 +87,7 @@ def cells(protocol: Protocol, found: Collected, verdict: dict[str, str]) -> pd.D
     """Every cell of the protocol's table.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         found: scores and curves of all runs.
         verdict: of the claims that have one, by id.
 
@@ -127,7 +127,7 @@ def games(protocol: Protocol, agent: str, found: Collected, normalization: str) 
     """All games that an agent is asked to play.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         agent: one of its agents.
         found: scores and curves of all runs.
         normalization: a key of ``published.NORMALIZATIONS``.
@@ -167,7 +167,7 @@ def summaries(protocol: Protocol, agents: Sequence[str], found: Collected, norma
     bootstrap ones over runs; none where a game has one.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         agents: ours.
         found: scores and curves of all runs.
         normalization: a key of ``published.NORMALIZATIONS``.

@@ -62,7 +62,7 @@ def of_protocol(protocol: Protocol, found: Collected) -> dict[str, Verdict]:
     """The verdict of every claim, order and rank of a protocol.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         found: scores and curves of all runs; those of the collection ``protocol.id`` count.
 
     Returns:
@@ -248,7 +248,7 @@ def need_of(protocol: Protocol, agent: str, environment: str) -> Needed:
     """As ``claims.needed``, of one agent on one environment.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         agent: one of its agents.
         environment: one that the agent plays there.
 
@@ -276,7 +276,7 @@ def of_rank(protocol: Protocol, rank: Rank, found: Collected) -> Verdict:
     never that they are like them.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         rank: one of its ranks.
         found: scores and curves of all runs.
 
@@ -308,7 +308,7 @@ def checkpoints(protocol: Protocol, rank: Rank, found: Collected) -> pd.DataFram
     """Our evaluations among the published ones, of complete runs of the right length.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         rank: one of its ranks.
         found: scores and curves of all runs.
 

@@ -91,11 +91,11 @@ def run_one(job: Job, retries: int = RETRIES, patience_seconds: float = PATIENCE
     Raises:
         StopAll: on SIGTERM or Ctrl-C, after the run has stopped.
     """
-    outcome, asked = Outcome(job), time.monotonic()
+    outcome, began = Outcome(job), time.monotonic()
     with signals_raise():
         try:
             while outcome.state in ("waiting", "running", "elsewhere"):
-                if outcome.state == "elsewhere" and time.monotonic() - asked > patience_seconds:
+                if outcome.state == "elsewhere" and time.monotonic() - began > patience_seconds:
                     break
                 if outcome.state == "running":
                     poll(outcome, retries)

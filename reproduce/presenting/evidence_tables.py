@@ -54,7 +54,7 @@ def page(protocol: Protocol, table: pd.DataFrame, board: pd.DataFrame, found: Co
     """The page of one protocol.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         table: its rows of ``protocol_cells.CELL_COLUMNS``.
         board: its rows of the scoreboard.
         found: scores and curves of all runs.
@@ -85,7 +85,7 @@ def figures(protocol: Protocol, found: Collected) -> list[str]:
     """The figures of a protocol that there are runs for.
 
     Args:
-        protocol: the protocol.
+        protocol: what was published, and which runs are asked for.
         found: scores and curves of all runs.
 
     Returns:

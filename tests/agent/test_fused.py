@@ -22,7 +22,7 @@ from dqn_tf.agent.networks.torsos import CNN, MLP
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.munchausen import Munchausen
-from dqn_tf.agent.together import UpdatesTogether
+from dqn_tf.agent.updates_together import UpdatesTogether
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.fqf import FQF

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf.envs import cartpoles, side_by_side
+from dqn_tf.envs import cartpoles, steppers
 from dqn_tf.envs.cartpoles import CartPoles
 from dqn_tf.envs.classic import GymnasiumEnvironment
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
@@ -75,7 +75,7 @@ def test_other_simulators_are_stepped_one_by_one(monkeypatch: pytest.MonkeyPatch
     changed[1]._env.unwrapped.kinematics_integrator = "semi-implicit"
     assert not cartpoles.can_play(changed)
     acrobots = objects(2, "Acrobot-v1")
-    assert isinstance(side_by_side.make(acrobots, [e.step for e in acrobots]), side_by_side.OneByOne)
+    assert isinstance(steppers.make(acrobots, [e.step for e in acrobots]), steppers.OneByOne)
     monkeypatch.setattr(cartpoles, "KNOWN", ("another release's",))
     cartpoles._known.cache_clear()
     assert not cartpoles.can_play(objects(2))
@@ -91,7 +91,7 @@ def test_one_that_raises_is_told_and_stops_no_other() -> None:
         raise RuntimeError("the solver did not converge")
 
     steps = [environments[0].step, broken, environments[2].step]
-    together = side_by_side.OneByOne(environments, steps)
+    together = steppers.OneByOne(environments, steps)
     stepped = together.step(np.array([0, 1, 2]))
     assert list(stepped.errors) == [1] and together.settle(1) is None
     for k in (0, 2):

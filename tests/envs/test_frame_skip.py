@@ -8,9 +8,9 @@ import gymnasium
 import numpy as np
 import pytest
 
+from dqn_tf.envs.action_masks import LegalActions
 from dqn_tf.envs.answers import Answers, InvalidAnswer
 from dqn_tf.envs.frame_skip import Step, repeat
-from dqn_tf.envs.legal import LegalActions
 
 
 class Scripted(gymnasium.Env[Any, Any]):

@@ -52,7 +52,7 @@ def resized(kernel: str, image: np.ndarray, target: tuple[int, int], **more: obj
 
 
 def exactly(image: np.ndarray, rows: Weights, columns: Weights, unit: int, rounding: str) -> np.ndarray:
-    """The slow twin: whole numbers without limit, then one rounding of a fraction."""
+    """The naive twin: whole numbers without limit, then one rounding of a fraction."""
     sums = rows.matrix.astype(object) @ image.astype(int).astype(object) @ columns.matrix.T.astype(object)
     number = round if rounding == "round" else int  # Python rounds halves of fractions to even
     return np.array([[number(Fraction(s, rows.total * columns.total * unit)) for s in row] for row in sums], np.uint8)

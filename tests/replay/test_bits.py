@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dqn_tf.replay.frames import BitFrames, RawFrames, expected_bytes, make_store
+from dqn_tf.replay.frame_store import BitFrames, RawFrames, expected_bytes, make_store
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform

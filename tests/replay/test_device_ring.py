@@ -18,7 +18,7 @@ from dqn_tf.replay import device_frames as module
 from dqn_tf.replay import ring as ring_module
 from dqn_tf.replay.device_frames import DeviceFrames
 from dqn_tf.replay.device_ring import DEVICE_COLUMN_BYTES, DeviceRing
-from dqn_tf.replay.frames import RawFrames
+from dqn_tf.replay.frame_store import RawFrames
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.replay import Replay

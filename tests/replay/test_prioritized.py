@@ -310,10 +310,10 @@ def test_state_and_restore_give_the_same_future(sampler: Any) -> None:
     for index in range(len(state["segments"])):
         other.ring.restore_segment(index, one.ring.segment(index))
     other.restore(state)
-    twin = copy.deepcopy(player)
-    twin.replay = other
+    follower = copy.deepcopy(player)
+    follower.replay = other
     for update in range(5, 40):
-        for each in (player, twin):
+        for each in (player, follower):
             each.play(3)
         (rows, weights), (rows_too, weights_too) = one.sample_indices(8, update), other.sample_indices(8, update)
         assert np.array_equal(rows, rows_too) and np.array_equal(weights, weights_too)

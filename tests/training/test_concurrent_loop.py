@@ -90,7 +90,7 @@ def trainer(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., Concur
         one.close()
 
 
-class Twin:
+class NaiveTwin:
     """One thread, no cleverness: the steps of a period, then its updates, then the replay, then the copy."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -163,7 +163,7 @@ def same_learner(one: Learner, other: Learner) -> bool:
 def test_the_bytes_of_a_naive_twin(trainer: Callable[..., Any], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While now the actors and now the learner is delayed: it makes no difference which is faster."""
     one = trainer(**CASES[case])
-    twin = Twin(one.run.config)
+    twin = NaiveTwin(one.run.config)
     twin.run()
     random, update = np.random.default_rng(0), one.run.learner.update
 

@@ -36,7 +36,7 @@ def config(cartpole: Callable[..., RunConfig]) -> RunConfig:
 
 
 def test_the_highest_evaluation_is_kept_and_of_equals_the_latest(config: RunConfig) -> None:
-    """A twin: theta is copied at every iteration, and the best is looked up afterwards."""
+    """The naive twin: theta is copied at every iteration, and the best is looked up afterwards."""
     trainer = InterleavedLoop(config)
     seen: list[tuple[float, int, dict[str, np.ndarray]]] = []
     for record in trainer.records(lambda: None):

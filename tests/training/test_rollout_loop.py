@@ -94,7 +94,7 @@ def learned(loop: RolloutLoop) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in loop.run.learner.parameters.state().items()}
 
 
-class Twin:
+class NaiveTwin:
     """No rows, no compiled loop: lists of transitions of each environment, and an update like any other."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -160,7 +160,7 @@ class Twin:
 def test_the_weights_of_a_naive_twin(loop: Callable[..., RolloutLoop]) -> None:
     one = loop()
     records = [r for r in one.records(lambda: None) if r is not None]
-    twin = Twin(one.run.config)
+    twin = NaiveTwin(one.run.config)
     twin.run()
     assert one.run.counters.updates == twin.updates == 36 and one.run.counters.steps == 150
     for variable, other in zip(one.run.learner.online.variables, twin.network.variables, strict=True):

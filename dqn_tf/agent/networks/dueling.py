@@ -84,7 +84,7 @@ class Dueling:
 
 
 class DuelingHead:
-    """[B, features] -> [B, A, N]."""
+    """A value and an advantage stream, joined: features [B, F] to values [B, A, N], N numbers an action."""
 
     def __init__(
         self, common: list[Layer], value: list[Layer], advantage: list[Layer], shape: tuple[int, int], scale: float

@@ -93,7 +93,7 @@ class Single:
 
 
 class SingleHead:
-    """[B, features] -> [B, A, N]."""
+    """One stack of layers for all actions: features [B, F] to values [B, A, N], N numbers an action."""
 
     def __init__(self, layers: list[Layer], shape: tuple[int, int]) -> None:
         """

@@ -100,9 +100,9 @@ class _Tasks:
         free = self._most() - len(there)
         waiting = [o for o in outcomes if o.state == "waiting" and id(o) not in there] if free > 0 else []
         for outcome in sorted(waiting, key=lambda o: bool(o.message))[:free]:
-            asked = {**self._needs(outcome.job), **self.executor.requests}
+            needs = {**self._needs(outcome.job), **self.executor.requests}
             try:
-                task = self._run.options(name=outcome.job.label, **asked)
+                task = self._run.options(name=outcome.job.label, **needs)
                 reference = task.remote(outcome.job, self.executor.retries, self._environment)
             except (TypeError, ValueError) as error:
                 raise ConfigError(f"Expected requests that Ray understands in {REQUESTS}: {error}") from error

@@ -96,8 +96,8 @@ def _raises(number: int) -> Iterator[None]:
 def _state() -> str:
     """What Slurm calls the state of this very task; empty if it does not say."""
     task = submitit.JobEnvironment().job_id  # of this task alone, not of its array
-    asked = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={task}"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    command = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={task}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
@@ -259,9 +259,16 @@ def _needs(job: Job) -> tuple[int, int]:
 
 def _states(arrays: set[str]) -> dict[str, str] | None:
     """Task -> state, for all tasks in Slurm's queue; None if Slurm does not answer."""
-    asked = ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T", "--jobs=" + ",".join(sorted(arrays))]
+    command = [
+        "squeue",
+        "--noheader",
+        "--array",
+        "--states=all",
+        "--format=%i %T",
+        "--jobs=" + ",".join(sorted(arrays)),
+    ]
     try:
-        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except subprocess.TimeoutExpired:
         return None
     if done.returncode and "Invalid job id" not in done.stderr:

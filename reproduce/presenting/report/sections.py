@@ -33,14 +33,14 @@ NOTHING = "–"  # a run that lies in no collection
 
 
 def sections(
-    found: Sequence[Entry], entries: Sequence[Entry], asked: Protocols, collected: Collected, folder: Path
+    found: Sequence[Entry], entries: Sequence[Entry], protocols: Protocols, collected: Collected, folder: Path
 ) -> list[blocks.Section]:
     """All sections of the page, in order.
 
     Args:
         found: entries of the runs that are there.
         entries: the same, and those of runs that are asked for.
-        asked: name of the folder -> its protocol.
+        protocols: name of the folder -> its protocol.
         collected: scores and curves of the runs.
         folder: the folder that the report is about; its path on this machine is left out of texts.
 
@@ -48,27 +48,29 @@ def sections(
         Seven sections, also where there is nothing to say.
     """
     return [
-        blocks.Section("overview", "Overview", overview(entries, asked)),
-        blocks.Section("claims", "Claims", claims(asked)),
+        blocks.Section("overview", "Overview", overview(entries, protocols)),
+        blocks.Section("claims", "Claims", claims(protocols)),
         blocks.Section("scores", "Scores", score_tables(collected)),
         blocks.Section("plots", "Plots", figures(collected)),
-        blocks.Section("deviations", "Deviations", deviations(entries, asked)),
+        blocks.Section("deviations", "Deviations", deviations(entries, protocols)),
         blocks.Section("runs", "Runs and manifests", manifests(found)),
         blocks.Section("missing", "Not run, failed, left out", missing(entries, collected.problems, folder)),
     ]
 
 
-def overview(entries: Sequence[Entry], asked: Protocols) -> list[Block]:
+def overview(entries: Sequence[Entry], protocols: Protocols) -> list[Block]:
     """The protocols, and how many runs of each agent are in each state.
 
     Args:
         entries: of all runs, also those that are only asked for.
-        asked: name of the folder -> its protocol.
+        protocols: name of the folder -> its protocol.
 
     Returns:
         The blocks of the section.
     """
-    titles = [(name, f"{p.title}.{f' Paper: {p.paper}.' if p.paper else ''}") for name, p in asked.items() if p.title]
+    titles = [
+        (name, f"{p.title}.{f' Paper: {p.paper}.' if p.paper else ''}") for name, p in protocols.items() if p.title
+    ]
     present = [state for state in STATES if any(e.state == state for e in entries)]
     groups = _grouped(entries, lambda e: (e.collection, e.agent))
     rows = [_counts(collection, agent, same, present) for (collection, agent), same in sorted(groups.items())]
@@ -107,7 +109,7 @@ def _grouped(entries: Sequence[Entry], key: Callable[[Entry], Key]) -> dict[Key,
     return groups
 
 
-def claims(asked: Protocols) -> list[Block]:
+def claims(protocols: Protocols) -> list[Block]:
     """Published numbers, and whether they held."""
     rows = [
         {
@@ -116,7 +118,7 @@ def claims(asked: Protocols) -> list[Block]:
             "status": Status(claim["status"]),
             "explanation": Words(claim.get("explanation", "")),
         }
-        for name, p in asked.items()
+        for name, p in protocols.items()
         for claim in p.claims
     ]
     if not rows:
@@ -195,17 +197,17 @@ def figures(found: Collected) -> list[Block]:
     return [Pictures(pictures[True]), Pictures(pictures[False], large=True)]
 
 
-def deviations(entries: Sequence[Entry], asked: Protocols) -> list[Block]:
+def deviations(entries: Sequence[Entry], protocols: Protocols) -> list[Block]:
     """What the protocols declare, and settings that are not the presets'.
 
     Args:
         entries: of all runs.
-        asked: name of the folder -> its protocol.
+        protocols: name of the folder -> its protocol.
 
     Returns:
         The blocks of the section.
     """
-    declared = [{"collection": name, **d} for name, p in asked.items() for d in p.deviations]
+    declared = [{"collection": name, **d} for name, p in protocols.items() for d in p.deviations]
     columns = {"collection": "protocol", "what": "what", "why": "why", "expected_effect": "expected effect"}
     content = [blocks.table(declared, columns, "Declared by the protocol")] if declared else []
     groups = _grouped([e for e in entries if e.differs], lambda e: (e.collection, e.agent, e.differs))

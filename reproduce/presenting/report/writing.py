@@ -57,13 +57,13 @@ def make(folder: Path, known: Known = requested.of_folder) -> str:
     """
     paths, found, collected = _read(folder)
     homes = sorted({home for path in paths if (home := path.absolute().parents[2]).is_relative_to(folder.absolute())})
-    asked = {home.name: p for home in homes if (p := known(home, collected)) is not None}
-    entries = [*found, *not_run(asked, found)]
+    protocols = {home.name: p for home in homes if (p := known(home, collected)) is not None}
+    entries = [*found, *not_run(protocols, found)]
     counts = Counter(e.state for e in entries)
     words = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     return blocks.page(
         f"Runs in {folder.resolve().name}",
-        sections.sections(found, entries, asked, collected, folder),
+        sections.sections(found, entries, protocols, collected, folder),
         f"{len(entries):,} run{'s' if len(entries) > 1 else ''}: {words}.",
     )
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dqn_tf.replay import frames as module
-from dqn_tf.replay.frames import GROUP, DeltaFrames, RawFrames, expected_bytes
+from dqn_tf.replay import frame_store as module
+from dqn_tf.replay.frame_store import GROUP, DeltaFrames, RawFrames, expected_bytes
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.storage import Storage

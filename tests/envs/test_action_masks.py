@@ -113,9 +113,9 @@ def test_a_mask_that_appears_later_is_an_error() -> None:
 
 def test_finding_out_takes_no_reset_that_would_not_have_been(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first object's early reset is that of its first episode; further ones are not reset early."""
-    from dqn_tf.envs import legal
+    from dqn_tf.envs import action_masks
 
-    monkeypatch.setattr(legal, "_sources", {})
+    monkeypatch.setattr(action_masks, "_sources", {})
     for early in (0, -1):
         environment = made(by="none", every=True)
         assert environment._env.unwrapped.episode == early
