@@ -114,7 +114,7 @@ def _pqn() -> str:
 The lines of CleanRL's `pqn.py` from the targets to the last epoch were cut out of its file and run, in PyTorch
 {versions["torch"]}, and so were the authors' function of the targets and their networks, in JAX {versions["jax"]}
 and Flax {versions["flax"]}. Their optimizer is that of Optax {versions["optax"]}, with 64-bit numbers allowed: without,
-its rho is float32, and the first rectified steps are up to 2 % shorter.
+its rho is float32, and the first rectified step is 1.2 % shorter.
 
 {lines}
 Their answers are kept in `tests/independent/pqn.npz`, `tests/independent/pqn_answers.py` is what was run, and
