@@ -58,7 +58,9 @@ def make_config(
         frames=frames,
         iteration_frames=loaded.iteration_frames,
     ).with_settings(list(settings))
-    config.agent.network.check_observation(envs.observation_spec(name, config.protocol))
+    shown = envs.observation_spec(name, config.protocol)
+    config.agent.network.check_observation(shown)
+    config.agent.augmentation.check_observation(shown)
     return config
 
 

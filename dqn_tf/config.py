@@ -9,6 +9,8 @@ import functools
 from typing import Any, Literal
 
 from dqn_tf import fields, rollouts
+from dqn_tf.agent import refused
+from dqn_tf.agent.augmentation import PadAndCrop
 from dqn_tf.agent.contracts import Head, Layers, Optimizer, TargetRule, Torso, ValueFamily
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.lambda_returns import LambdaReturns
@@ -24,6 +26,7 @@ from dqn_tf.agent.radam import RAdam
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.targets.munchausen import Munchausen
+from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.fqf import FQF
@@ -76,6 +79,7 @@ class AgentConfig:
     steps_per_update: int = setting(
         4, unit="agent steps", doc="one update every so many steps", at="training/interleaved_loop"
     )
+    augmentation: Unaugmented | PadAndCrop = setting(Unaugmented(), doc="views of an update's images", later=True)
     updates_at_once: int = setting(
         1, unit="updates", doc="updates whenever updates are due", later=True, at="training/interleaved_loop"
     )
@@ -100,53 +104,7 @@ class AgentConfig:
         norm = self.max_grad_norm
         expect(norm is None or norm > 0, "a number > 0 or none", "max_grad_norm", norm)
         rollouts.check(self)
-        self._check_head()
-        self._check_replay()
-        self._check_calls()
-
-    def _check_head(self) -> None:
-        if isinstance(self.head, Single) and self.head.bias == "shared" and isinstance(self.layers, Noisy):
-            raise ConfigError(
-                "Expected `head.bias`=per_output with layers=noisy, got shared: a bias that all outputs share has no "
-                "noisy form in any paper. Set the one or layers=dense."
-            )
-        widths = getattr(self.network, "hidden", True)  # a torso of one's own need not name them
-        if isinstance(self.head, Dueling) and self.head.hidden == "shared" and not widths:
-            raise ConfigError(
-                "Expected `head.hidden`=separate for a network with no hidden layer, got shared: there is nothing that "
-                "the two streams could share. Give the network hidden layers (--set network.hidden=128)."
-            )
-
-    def _check_calls(self) -> None:
-        number = getattr(self.execution, "updates_per_call", 1)
-        if number > 1 and not (isinstance(self.replay, Uniform) and self.storage.placement == "device"):
-            raise ConfigError(
-                f"Expected `execution.updates_per_call`=1, got {number}: updates of one call need their batches drawn "
-                "before the first of them, and made on the device. Set replay=uniform and replay.placement=device."
-            )
-        if isinstance(self.execution, Fused) and self.storage.placement == "device":
-            raise ConfigError(
-                "Expected `replay.placement`=host with execution=fused, got device: a fused update is given its batch. "
-                "Set the one or execution=interleaved."
-            )
-
-    def _check_replay(self) -> None:
-        capacity = self.storage.capacity
-        if capacity < self.batch_size:
-            raise ConfigError(
-                f"Expected a replay of at least one batch, got `replay.capacity`={capacity} and "
-                f"`batch_size`={self.batch_size}. Raise the one or lower the other."
-            )
-        if self.min_replay_steps < self.n_step:
-            raise ConfigError(
-                f"Expected at least n_step={self.n_step} steps before learning, got "
-                f"`min_replay_steps`={self.min_replay_steps}: there would be no transition to learn from."
-            )
-        if capacity < 2 * self.n_step or self.min_replay_steps > capacity:
-            raise ConfigError(
-                f"Expected `replay.capacity` to hold min_replay_steps={self.min_replay_steps} steps and twice "
-                f"n_step={self.n_step}, got {capacity}."
-            )
+        refused.check(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -43,9 +43,9 @@ class Scorer:
 class Learner:
     """The compiled functions of an agent.
 
-    Draws: initial weights from stream "weights" of ``seed``; noise and fractions inside the networks, where they have
-    any, from "network/update" (counter: update), "network/act" (counter: step) and "<phase>/network" (counter: call),
-    as seeds that the compiled functions get as an argument.
+    Draws: initial weights from stream "weights" of ``seed``; views of an update's images, and noise and fractions
+    inside the networks, where there are any, from "network/update" (counter: update), "network/act" (counter: step) and
+    "<phase>/network" (counter: call), as seeds that the compiled functions get as an argument.
     """
 
     def __init__(
@@ -68,12 +68,13 @@ class Learner:
         """
         if spec.masked:
             check_rule(config.bootstrap)
+        config.augmentation.check_observation(spec.observation)
         self.config, self.spec, self._seed = config, spec, seed
         self.parameters = Parameters(config, spec, seed)
         self.online, self.target = self.parameters.online, self.parameters.target
         self.optimizer = self.parameters.optimizer
         self.traces = 0  # of the gradients; more than one would be a defect
-        self.random = config.value.random or config.layers.random
+        self.random = config.value.random or config.layers.random or config.augmentation.random
         self._update_stream, self._act_stream = Stream(seed, "network/update"), Stream(seed, "network/act")
         self._compile_update(gather)
         self._compile_q_values()

@@ -89,13 +89,14 @@ def compute_gradients(
         online_network: Q, whose parameters are theta.
         target_network: Q^, whose parameters are theta^-.
         sample: transitions [B, ...], their importance weights [B] and, where actions are masked, the legal ones [B, A].
-        draws: random numbers for noise and sampled fractions; None where the agent has neither.
+        draws: random numbers for noise, sampled fractions and views of images; None where the agent has none of them.
         theta: tensors that the online network reads instead of its variables, in their order (flat.py); None: none.
 
     Returns:
         One gradient for each variable, and what is reported of the batch.
     """
-    networks, transitions = {"online": online_network, "target": target_network}, sample.transitions
+    networks = {"online": online_network, "target": target_network}
+    transitions = agent.augmentation.views(sample.transitions, draws)
     next_outputs = target_network(transitions.s_t, "target", draws)
     others = {
         (network, state): networks[network](getattr(transitions, state), "act", draws)

@@ -20,6 +20,7 @@ DQN = {
     "layers": "DQN: no noise",
     "exploration.decay_from": "DQN: epsilon decays from the start of learning, as in the released code",
     "updates_at_once": "DQN: one update when one is due",
+    "augmentation": "DQN: an update learns from transitions as they were stored",
     "returns": "DQN: n-step returns, of one step where n_step says so",
     "evaluation.max_steps_per_episode": "ours: the 108,000 frames of the Atari suites, whose protocols count frames",
     "value.priority": "Schaul et al. 2016, section 3.3, where the replay asks for it: the TD error's size",

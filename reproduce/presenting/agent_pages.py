@@ -32,7 +32,7 @@ FRAMES = {"atari100k": 400_000}  # budgets of Atari protocols; the others have 2
 
 @functools.cache
 def agents() -> dict[str, dict[str, Any]]:
-    """Page -> title, text, presets, published, figures."""
+    """Page -> title, text, presets, published, figures, equations_of."""
     return tomllib.loads((Path(__file__).parent / "agents.toml").read_text())
 
 
@@ -62,7 +62,7 @@ def page(name: str) -> str:
         "\n".join(map(_preset_line, agent["presets"])),
         "\n".join(["```sh", _command(main), "```"]),
         "## Equations",
-        *_equations(main),
+        *_equations(list(map(presets.load, agent.get("equations_of", agent["presets"][:1])))),
         "## Results",
         *_results(agent),
         "## What a run records",
@@ -117,8 +117,9 @@ def _module_of_n_step() -> str:
     )
 
 
-def _equations(preset: presets.Preset) -> Iterator[str]:
-    found = [e for e in map(equations.entry, own_modules(preset)) if e.paper and e.equations]
+def _equations(shown: list[presets.Preset]) -> Iterator[str]:
+    used = dict.fromkeys(module for preset in shown for module in own_modules(preset))
+    found = [e for e in map(equations.entry, used) if e.paper and e.equations]
     for e in found:
         yield f"**{e.title.rstrip('.')}.** {e.paper}."
         yield f"```text\n{e.equations}\n```"

@@ -58,6 +58,8 @@ def page() -> str:
     refused = [
         ("layers=noisy", "head.bias=shared", "a bias that all outputs share has no noisy form in any paper"),
         ("head=dueling, head.hidden=shared", "network.hidden=()", "there is no hidden layer to share"),
+        ("augmentation=pad_and_crop", "network=mlp", "a vector has no neighbors to shift to"),
+        ("augmentation=pad_and_crop", "execution=rollouts", "targets are computed before, from states as they were"),
     ]
     lines += ["", "Refused, as settings of these:", "", "| with | not | because |", "|---|---|---|"]
     lines += [f"| `{a}` | `{b}` | {why} |" for a, b, why in refused]

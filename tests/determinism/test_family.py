@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.config import RunConfig
 from dqn_tf.modes import Fused, Interleaved
 from dqn_tf.presets import load
@@ -45,6 +46,7 @@ def small(config: RunConfig, preset: str, threads: int, execution: Any = Interle
         storage=dataclasses.replace(agent.storage, capacity=70),
         exploration=dataclasses.replace(agent.exploration, decay_steps=40),
         optimizer=dataclasses.replace(agent.optimizer, learning_rate=1e-3),
+        augmentation=Unaugmented(),
         batch_size=4,
         steps_per_update=2,
         target_update_steps=25,

@@ -18,6 +18,7 @@ import gymnasium
 import numpy as np
 
 from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.modes import Interleaved, Rollouts
 from dqn_tf.presets import PRESETS, load
@@ -86,6 +87,7 @@ def config(preset: str, seed: int = 1) -> RunConfig:
         "storage": dataclasses.replace(agent.storage, capacity=2_000),
         "exploration": _exploration(agent.exploration),
         "optimizer": dataclasses.replace(agent.optimizer, learning_rate=LEARNING_RATE),
+        "augmentation": Unaugmented(),
         "batch_size": 32,
         "steps_per_update": 2 * agent.updates_at_once,
         "target_update_steps": 60,

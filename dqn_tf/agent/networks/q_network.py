@@ -10,7 +10,7 @@ from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.rng import Stream
-from dqn_tf.types import ObservationSpec, Role, TensorLike, ValueOutputs, Variable
+from dqn_tf.types import ObservationSpec, Role, Tensor, TensorLike, ValueOutputs, Variable
 
 
 class QNetwork:
@@ -44,7 +44,7 @@ class QNetwork:
         initializers = Initializers(network.initialization, stream)
         torso, features, hidden = network.layers(spec, initializers)
         self.torso = tf.keras.Sequential([tf.keras.Input(spec.shape, dtype=spec.dtype), *torso] if torso else [])
-        self._value = value
+        self._value, self._dtype = value, spec.dtype
         self._parts = value.parts(features, initializers)
         self.head = head.build(layers, features, hidden, (num_actions, value.outputs_per_action), initializers)
 
@@ -59,8 +59,17 @@ class QNetwork:
         Returns:
             q_values [B, A] float32, and whatever the value family's losses need.
         """
-        features = self.torso(observations) if self.torso.layers else observations
+        features = self._features(observations) if self.torso.layers else observations
         return self._value.outputs(features, self.head, self._parts, role, draws)
+
+    def _features(self, observations: TensorLike) -> Tensor:
+        """Of views that are float32 where observations are bytes (augmentation.py) Keras would make bytes again, to fit
+        the torso's input; its layers by themselves take them as they are."""
+        if not tf.is_tensor(observations) or observations.dtype.name == self._dtype:
+            return self.torso(observations)
+        for layer in self.torso.layers:
+            observations = layer(observations)
+        return observations
 
     def compile_normalization(self) -> None:
         """Let XLA compile the layers that normalize, each by itself (layer_norm.py)."""

@@ -1,0 +1,92 @@
+"""Combinations of an agent's parts that have no meaning, refused with a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.noisy import Noisy
+from dqn_tf.agent.networks.single import Single
+from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.unaugmented import Unaugmented
+from dqn_tf.checks import ConfigError
+from dqn_tf.modes import Fused, Rollouts
+from dqn_tf.replay.uniform import Uniform
+
+if TYPE_CHECKING:
+    from dqn_tf.config import AgentConfig
+
+
+def check(agent: AgentConfig) -> None:
+    """Check what no single field can: that the parts fit one another.
+
+    Raises:
+        ConfigError: they do not; with what would.
+    """
+    _check_head(agent)
+    _check_replay(agent)
+    _check_calls(agent)
+    _check_augmentation(agent)
+
+
+def _check_head(agent: AgentConfig) -> None:
+    if isinstance(agent.head, Single) and agent.head.bias == "shared" and isinstance(agent.layers, Noisy):
+        raise ConfigError(
+            "Expected `head.bias`=per_output with layers=noisy, got shared: a bias that all outputs share has no "
+            "noisy form in any paper. Set the one or layers=dense."
+        )
+    widths = getattr(agent.network, "hidden", True)  # a torso of one's own need not name them
+    if isinstance(agent.head, Dueling) and agent.head.hidden == "shared" and not widths:
+        raise ConfigError(
+            "Expected `head.hidden`=separate for a network with no hidden layer, got shared: there is nothing that "
+            "the two streams could share. Give the network hidden layers (--set network.hidden=128)."
+        )
+
+
+def _check_calls(agent: AgentConfig) -> None:
+    number = getattr(agent.execution, "updates_per_call", 1)
+    if number > 1 and not (isinstance(agent.replay, Uniform) and agent.storage.placement == "device"):
+        raise ConfigError(
+            f"Expected `execution.updates_per_call`=1, got {number}: updates of one call need their batches drawn "
+            "before the first of them, and made on the device. Set replay=uniform and replay.placement=device."
+        )
+    if isinstance(agent.execution, Fused) and agent.storage.placement == "device":
+        raise ConfigError(
+            "Expected `replay.placement`=host with execution=fused, got device: a fused update is given its batch. "
+            "Set the one or execution=interleaved."
+        )
+
+
+def _check_replay(agent: AgentConfig) -> None:
+    capacity = agent.storage.capacity
+    if capacity < agent.batch_size:
+        raise ConfigError(
+            f"Expected a replay of at least one batch, got `replay.capacity`={capacity} and "
+            f"`batch_size`={agent.batch_size}. Raise the one or lower the other."
+        )
+    if agent.min_replay_steps < agent.n_step:
+        raise ConfigError(
+            f"Expected at least n_step={agent.n_step} steps before learning, got "
+            f"`min_replay_steps`={agent.min_replay_steps}: there would be no transition to learn from."
+        )
+    if capacity < 2 * agent.n_step or agent.min_replay_steps > capacity:
+        raise ConfigError(
+            f"Expected `replay.capacity` to hold min_replay_steps={agent.min_replay_steps} steps and twice "
+            f"n_step={agent.n_step}, got {capacity}."
+        )
+
+
+def _check_augmentation(agent: AgentConfig) -> None:
+    if isinstance(agent.augmentation, Unaugmented):
+        return
+    kind = agent.augmentation.KIND
+    if isinstance(agent.network, MLP):
+        raise ConfigError(
+            f"Expected a network of images with augmentation={kind}, got network=mlp: a vector has no neighbors to "
+            "shift to. Set augmentation=unaugmented, or network=nature_cnn for images."
+        )
+    if isinstance(agent.execution, Rollouts):
+        raise ConfigError(
+            f"Expected augmentation=unaugmented with execution=rollouts, got {kind}: the targets of a rollout are "
+            "computed before its updates, from states as they were. Set the one or execution=interleaved."
+        )
