@@ -26,6 +26,7 @@ PRESET = dopamine.preset(
     reference="van Hasselt et al. 2019, arXiv 1906.05243; google/dopamine@5873f54:dopamine/labs/atari_100k",
     gin=GIN,
     protocol="atari100k",
+    shared_deviations=dopamine.LABORATORY,
     agent={
         "network": NatureCNN(padding="same", hidden=512, initialization="glorot_uniform"),
         "head": Dueling(hidden="shared"),

@@ -32,6 +32,17 @@ PRIORITIZED_SOURCES = {
     "replay.stratified": "prioritized_replay_buffer.py: stratified_sample",
     "replay.uniform_share": "prioritized_replay_buffer.py: no uniform draws",
 }
+# Of the Atari-100k laboratory (labs/atari_100k), in the place of those of `dqn_dopamine`, most of which are others.
+LABORATORY = (
+    "A run has exactly 100,000 steps; the laboratory's iterations each end after one step more than 10,000.",
+    "min_replay_steps counts steps; the laboratory counts transitions, whose n-step returns are complete, so it learns "
+    "a few steps later.",
+    "Where the frame cap cuts an episode off, the target bootstraps from its last observation; the laboratory drops "
+    "the transitions that are not complete there.",
+    "An epsilon-greedy draw is random if u < epsilon; the laboratory writes u <= epsilon.",
+    "Epsilon at step t is the schedule's value at t; the laboratory has advanced its counter by one.",
+    "An evaluation phase plays its episodes in eight lanes; the laboratory gives each an environment of its own.",
+)
 INITIALIZATION = "legacy_networks.py: VarianceScaling(1/sqrt(3), fan_in, uniform), zero biases"
 
 
@@ -57,6 +68,7 @@ def preset(
     own: dict[str, str],
     deviations: tuple[str, ...] = (),
     protocol: str = "dopamine",
+    shared_deviations: tuple[str, ...] = DQN_DOPAMINE.deviations,
     **evaluation: Any,
 ) -> Preset:
     """A preset from one of Dopamine's gin files: what differs from its DQN, and the sources of that.
@@ -68,8 +80,9 @@ def preset(
         gin: the file's name.
         agent: values of fields of ``AgentConfig``.
         own: sources of these values, by path.
-        deviations: from the source, beside those of ``dqn_dopamine``.
+        deviations: from the source, beside ``shared_deviations``.
         protocol: id of the Atari protocol.
+        shared_deviations: from the code that it shares with others: those of ``dqn_dopamine``, or ``LABORATORY``.
         **evaluation: values of fields of ``Evaluation``.
 
     Returns:
@@ -90,5 +103,5 @@ def preset(
         evaluation=scoring,
         iteration_frames=DQN_DOPAMINE.iteration_frames,
         sources=sources.complete(changed, scoring, shared, own),
-        deviations=(*DQN_DOPAMINE.deviations, *deviations),
+        deviations=(*shared_deviations, *deviations),
     )

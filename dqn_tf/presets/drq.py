@@ -40,6 +40,7 @@ def preset(name: str, summary: str, reference: str, gin: str, epsilon: float, ep
         reference=reference,
         gin=gin,
         protocol="atari100k",
+        shared_deviations=dopamine.LABORATORY,
         agent={
             "network": NatureCNN(padding="same", hidden=512, initialization="glorot_uniform"),
             "head": Dueling(hidden="shared"),

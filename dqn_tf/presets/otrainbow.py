@@ -23,6 +23,7 @@ PRESET = dopamine.preset(
     reference="Kielak 2020, arXiv 2003.10181; google/dopamine@5873f54:dopamine/labs/atari_100k",
     gin=GIN,
     protocol="atari100k",
+    shared_deviations=dopamine.LABORATORY,
     agent={
         "network": NatureCNN(padding="same", hidden=512, initialization="glorot_uniform"),
         "value": Categorical(atoms=51, v_min=-10.0, v_max=10.0),

@@ -362,3 +362,11 @@ def test_values_of_the_sources(name: str, values: dict[str, object]) -> None:
     """Mnih et al. 2015, Extended Data Table 1; Dopamine's dqn.gin; DQN Zoo's flags; the issue's dqn_classic."""
     found = {path: value for path, value, _ in fields.leaves(load(name).agent)}
     assert {path: found[path] for path in values} == values
+
+
+@pytest.mark.parametrize("name", ["der", "otrainbow", "drq", "drq_eps"])
+def test_deviations_of_the_atari_100k_laboratory_are_its_own(name: str) -> None:
+    """Not those of Dopamine's DQN: two networks, a first sync at step 24,000, iterations of 250,000 steps."""
+    said = " ".join(load(name).deviations)
+    assert not any(text in said for text in load("dqn_dopamine").deviations)
+    assert "24,000" not in said and "250,000" not in said and "100,000 steps" in said
