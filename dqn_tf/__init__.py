@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dqn_tf.config import AgentConfig, Evaluation, RunConfig
     from dqn_tf.envs import PROTOCOLS
     from dqn_tf.fields import setting
+    from dqn_tf.interop.export import export
     from dqn_tf.presets import PRESETS
     from dqn_tf.trained import TrainedAgent, load
     from dqn_tf.training.options import Options
@@ -39,6 +40,7 @@ _HOMES = {
     "TrainedAgent": "trained",
     "digest_of": "training.rescore",
     "evaluate": "training.rescore",
+    "export": "interop.export",
     "load": "trained",
     "make_config": "api",
     "setting": "fields",
@@ -60,6 +62,7 @@ __all__ = [
     "TrainedAgent",
     "digest_of",
     "evaluate",
+    "export",
     "load",
     "make_config",
     "setting",

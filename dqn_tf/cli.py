@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "Train a preset on an environment; the same command on the same directory continues.",
     "evaluate": "Score the last or the best network in a run's newest checkpoint.",
     "digest": "SHA-256 of the state in the newest checkpoint of a run.",
+    "export": "Write a trained network for other programs: SavedModel, Keras, ONNX or LiteRT.",
     "explain": "Every field of a preset: value, unit, source, and the file, equation and test behind it.",
     "presets": "The presets and where they come from.",
     "games": "The Atari games and their names; of one game, its modes and difficulties.",
@@ -120,12 +121,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _commands() -> dict[str, tuple[Call, Add]]:
     """What carries each command out, and what adds its options."""
+    from dqn_tf.interop import commands
     from reproduce import command_options
 
     return {
         "train": (_train, cli_options.add_train),
         "evaluate": (_evaluate, cli_options.add_evaluate),
         "digest": (_digest, cli_options.add_digest),
+        "export": (commands.export, commands.add_export),
         "explain": (_explain, cli_options.add_explain),
         "presets": (_presets, cli_options.add_nothing),
         "games": (_games, cli_options.add_games),

@@ -188,6 +188,11 @@ class TrainedAgent:
             return "none"
         return "off" if self.config.agent.layers.noiseless_when_scored else "on"
 
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """The network's weights by name, as copies: "torso/conv2d_0/kernel" and so on."""
+        return {name: np.asarray(variable).copy() for name, variable in self._q_network.named_variables.items()}
+
     def q_values(self, observations: np.ndarray) -> np.ndarray:
         """Q(s, .) of a batch.
 
@@ -205,6 +210,21 @@ class TrainedAgent:
         seeds = (self._draws.seed_of(self._calls),) if self._random else ()
         self._calls += 1
         return np.array(self._q_values(batch, *seeds))
+
+    def q_values_without_draws(self, observations: np.ndarray) -> np.ndarray:
+        """Q(s, .) of a batch by the mean network, as it is exported: no noise, implicit quantiles at even fractions.
+
+        Args:
+            observations: as for ``q_values``.
+
+        Returns:
+            [B, A] float32.
+
+        Raises:
+            ConfigError: observations of another shape or kind.
+        """
+        batch = self._checked(observations, ("B", *self.spec.observation.shape))
+        return np.array(self._q_network(tf.convert_to_tensor(batch), "act").q_values)
 
     def act(self, observation: np.ndarray, epsilon: float = 0.0, mask: np.ndarray | None = None) -> int:
         """The action of largest Q, or with probability ``epsilon`` a random one.

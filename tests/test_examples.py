@@ -6,8 +6,10 @@ import gzip
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 from PIL import Image
@@ -83,6 +85,21 @@ def test_results_are_read_and_drawn(tmp_path: Path) -> None:
     packed = [gzip.decompress(p.read_bytes()) for p in published.rglob("iterations.csv.gz")]
     assert len(said) - 2 == sum(len(table.splitlines()) - 1 for table in (*plain, *packed))
     assert (tmp_path / "returns.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("threads_left_alone")
+def test_an_exported_network_plays(tmp_path: Path, cartpole: Callable[..., dqn_tf.RunConfig]) -> None:
+    """Without this package: the episode that the agent itself would play."""
+    pytest.importorskip("onnxruntime")
+    dqn_tf.train(cartpole(), tmp_path / "run", dqn_tf.Options(progress=False))
+    dqn_tf.export(tmp_path / "run", "onnx", tmp_path / "exported")
+    said = run("exported.py", tmp_path / "exported")
+    agent, environment, total = dqn_tf.load(tmp_path / "run"), gymnasium.make("CartPole-v1"), 0
+    observation, over = environment.reset(seed=0)[0], False
+    while not over:
+        observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
+        total, over = total + 1, terminated or truncated
+    assert said.startswith(f"return {total};")
 
 
 @pytest.mark.usefixtures("threads_left_alone")

@@ -3,6 +3,8 @@ value family says what these numbers mean."""
 
 from __future__ import annotations
 
+import collections
+
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.contracts import Head, Layers, Optimizer, Torso, ValueFamily
 from dqn_tf.agent.networks.dense import Dense
@@ -83,6 +85,29 @@ class QNetwork:
         """theta, in the order of the layers."""
         layers = [*self._parts, *self.head.layers]
         return [*self.torso.trainable_variables, *(v for layer in layers for v in layer.variables)]
+
+    @property
+    def named_variables(self) -> dict[str, Variable]:
+        """theta by name, in the order of ``variables``: "torso/conv2d_0/kernel", "head/value_output/bias".
+
+        A layer of the torso is named by its class and number, one of the head as in iterations.csv, and one of the
+        value family by its number.  Two layers of equal shape have different names.
+        """
+        layers: list[tuple[str, list[Variable]]] = []
+        counts: collections.Counter[str] = collections.Counter()
+        for layer in self.torso.layers:
+            if layer.trainable_variables:
+                kind = type(layer).__name__.lower()
+                layers.append((f"torso/{kind}_{counts[kind]}", layer.trainable_variables))
+                counts[kind] += 1
+        layers += [(f"value/{i}", part.variables) for i, part in enumerate(self._parts)]
+        layers += [(f"head/{n}", layer.variables) for n, layer in zip(self.head.names, self.head.layers, strict=True)]
+        named: dict[str, Variable] = {}
+        for layer_name, variables in layers:
+            for variable in variables:
+                name = f"{layer_name}/{variable.name}"
+                named[f"{name}_{len(named)}" if name in named else name] = variable
+        return named
 
     @property
     def own_optimizers(self) -> list[tuple[Optimizer, list[Variable]]]:
