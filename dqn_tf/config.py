@@ -21,8 +21,11 @@ from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
+from dqn_tf.agent.no_auxiliary import NoAuxiliary
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.radam import RAdam
+from dqn_tf.agent.spr import SPR
+from dqn_tf.agent.target_tracking import Averaged, Copied
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.targets.munchausen import Munchausen
@@ -80,12 +83,14 @@ class AgentConfig:
         4, unit="agent steps", doc="one update every so many steps", at="training/interleaved_loop"
     )
     augmentation: Unaugmented | PadAndCrop = setting(Unaugmented(), doc="views of an update's images", later=True)
+    auxiliary: NoAuxiliary | SPR = setting(NoAuxiliary(), doc="a loss beside the value family's", later=True)
     updates_at_once: int = setting(
         1, unit="updates", doc="updates whenever updates are due", later=True, at="training/interleaved_loop"
     )
     target_update_steps: int = setting(
         10_000, unit="agent steps", doc="theta^- <- theta every so many steps", at="training/interleaved_loop"
     )
+    target_tracking: Copied | Averaged = setting(Copied(), doc="how theta^- follows theta", later=True)
     min_replay_steps: int = setting(
         50_000,
         unit="agent steps",
@@ -193,6 +198,7 @@ class RunConfig:
         self._check_stack()
         if isinstance(self.protocol, AtariProtocol):
             settled(self.environment.removeprefix("ale:"), self.protocol)
+            self._check_future(self.protocol.max_frames_per_episode)
         expect(
             not isinstance(self.protocol, AtariProtocol)
             or self.evaluation.max_steps_per_episode == MAX_STEPS_PER_EPISODE,
@@ -214,6 +220,12 @@ class RunConfig:
                 f"Expected at least {stack + n + 1} for `replay.capacity`, got {capacity}: with a stack of {stack} and "
                 f"n_step={n} there would be times at which no transition has all its frames in the replay."
             )
+
+    def _check_future(self, most: int) -> None:
+        """Of no episode could so many steps be predicted as it has at most."""
+        steps = self.agent.auxiliary.future_steps
+        fits = f"fewer steps than an episode has at most (`protocol.max_frames_per_episode`={most})"
+        expect(steps < max(1, most // self.frame_skip), fits, "auxiliary.steps", steps)
 
     def _check_rounds(self, environments: int) -> None:
         """Environments side by side make a round of steps at a time: every period must be a number of whole rounds."""

@@ -18,6 +18,7 @@ FOLDERS = ("agent/values", "agent/targets", "agent/networks", "agent", "replay")
 _TESTED_IN = {  # modules that are tested together with another one
     "agent/networks/single": "agent/networks/noisy",
     "agent/networks/dense": "agent/networks/noisy",
+    "agent/no_auxiliary": "agent/spr",
     "agent/unaugmented": "agent/augmentation",
     "replay/importance": "replay/prioritized",
     "replay/prioritized_rank": "replay/prioritized",

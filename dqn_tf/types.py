@@ -160,6 +160,23 @@ class Masks(NamedTuple):
     s_t: TensorLike
 
 
+class Future(NamedTuple):
+    """What followed the first states of a batch, as it was played: K steps of the same episode, or fewer.
+
+    Attributes:
+        states: s_{t+1} to s_{t+K} [B, K, ...]; after the last state of the episode that one again.
+        actions: a_t to a_{t+K-1} [B, K] int32; the action at place k leads to the state at place k.
+        mask: [B, K] float32: 1 where the state at place k belongs to the same episode, and the step to it is complete;
+            0 from the first place on where it does not.
+    """
+
+    states: TensorLike
+    actions: TensorLike
+    mask: TensorLike
+
+
+NoFuture: TypeAlias = tuple[()]
+"In the place of ``Future`` where no part of the agent asks for one."
 NoMasks: TypeAlias = tuple[()]
 "In the place of ``Masks`` where every action is legal: an empty structure, which no compiled function has to be given."
 
@@ -172,12 +189,14 @@ class Sample(NamedTuple):
         indices: their rows [B] int64.
         weights: importance weights [B] float32; ones for uniform sampling.
         masks: legal actions, where the environment tells them; else ().
+        future: what followed s_tm1, where a part of the agent predicts it; else ().
     """
 
     transitions: Transition
     indices: TensorLike
     weights: TensorLike
     masks: Masks | NoMasks = ()
+    future: Future | NoFuture = ()
 
 
 class SampleIndices(NamedTuple):

@@ -108,10 +108,21 @@ class PadAndCrop:
         """
         if draws is None:
             return transitions
-        s_tm1, s_t = (self._view(s, draws) for s in (transitions.s_tm1, transitions.s_t))
+        s_tm1, s_t = (self.view(s, draws) for s in (transitions.s_tm1, transitions.s_t))
         return transitions._replace(s_tm1=s_tm1, s_t=s_t)
 
-    def _view(self, images: TensorLike, draws: Draws) -> Tensor:
+    def view(self, images: TensorLike, draws: Draws | None) -> Tensor:
+        """Graph code: a view of each image, by draws of its own.
+
+        Args:
+            images: [B, H, W, C].
+            draws: as for ``views``.
+
+        Returns:
+            [B, H, W, C]: float32 where there is an intensity, else of their own dtype.
+        """
+        if draws is None:
+            return images
         batch = images.shape[0]
         if self.pad:
             offsets = tf.random.stateless_uniform([batch, 2], draws.next(), 0, 2 * self.pad, tf.int32)

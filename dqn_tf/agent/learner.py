@@ -17,11 +17,22 @@ from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import Parameters
+from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.targets.legal import check_rule
 from dqn_tf.agent.update import Gradients, UpdateOutputs, apply_gradients, compute_gradients
 from dqn_tf.config import AgentConfig
 from dqn_tf.rng import Stream
-from dqn_tf.types import EnvironmentSpec, GraphInput, Masks, Sample, SampleIndices, Tensor, TensorLike, Transition
+from dqn_tf.types import (
+    EnvironmentSpec,
+    Future,
+    GraphInput,
+    Masks,
+    Sample,
+    SampleIndices,
+    Tensor,
+    TensorLike,
+    Transition,
+)
 
 
 class Scorer:
@@ -173,7 +184,11 @@ class Learner:
         return found
 
     def _apply_gradients(self, gradients: list[Any]) -> Any:
-        return apply_gradients(self.optimizer, gradients, self.config.max_grad_norm)
+        auxiliary = self.config.auxiliary
+        apart = self.online.clipped_apart if isinstance(auxiliary, SPR) and auxiliary.clip_apart else None
+        norm = apply_gradients(self.optimizer, gradients, self.config.max_grad_norm, apart)
+        self.config.target_tracking.follow(self.online.variables, self.target.variables)
+        return norm
 
     # -- Q-values ----------------------------------------------------------------------------------------------------
     def _compile_q_values(self) -> None:
@@ -271,11 +286,18 @@ def _batch_signature(agent: AgentConfig, spec: EnvironmentSpec) -> Sample:
     actions = tf.TensorSpec([agent.batch_size], tf.int32)
     transitions = Transition(s_tm1=states, a_tm1=actions, r_t=floats, discount_t=floats, s_t=states)
     legal = tf.TensorSpec([agent.batch_size, spec.num_actions], tf.bool)
+    ahead = [agent.batch_size, agent.auxiliary.future_steps]
+    future = Future(
+        states=tf.TensorSpec([*ahead, *spec.observation.shape], spec.observation.dtype),
+        actions=tf.TensorSpec(ahead, tf.int32),
+        mask=tf.TensorSpec(ahead, tf.float32),
+    )
     return Sample(
         transitions=transitions,
         indices=tf.TensorSpec([agent.batch_size], tf.int64),
         weights=floats,
         masks=Masks(s_tm1=legal, s_t=legal) if spec.masked else (),
+        future=future if agent.auxiliary.future_steps else (),
     )
 
 

@@ -33,6 +33,7 @@ def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> QNetw
         Stream(seed, "weights"),
         head=agent.head,
         layers=agent.layers,
+        auxiliary=agent.auxiliary,
     )
     if agent.execution.xla == "optimizer":
         network.compile_normalization()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.checks import ConfigError
-from dqn_tf.modes import Fused, Rollouts
+from dqn_tf.modes import Concurrent, Fused, Rollouts
 from dqn_tf.replay.uniform import Uniform
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ def check(agent: AgentConfig) -> None:
     _check_replay(agent)
     _check_calls(agent)
     _check_augmentation(agent)
+    _check_auxiliary(agent)
+    _check_target_tracking(agent)
 
 
 def _check_head(agent: AgentConfig) -> None:
@@ -89,4 +93,65 @@ def _check_augmentation(agent: AgentConfig) -> None:
         raise ConfigError(
             f"Expected augmentation=unaugmented with execution=rollouts, got {kind}: the targets of a rollout are "
             "computed before its updates, from states as they were. Set the one or execution=interleaved."
+        )
+
+
+def _check_auxiliary(agent: AgentConfig) -> None:
+    spr = agent.auxiliary
+    if not isinstance(spr, SPR) or not spr.steps:
+        return
+    _check_latents(agent)
+    if isinstance(agent.execution, Fused | Rollouts):
+        fused = isinstance(agent.execution, Fused)
+        what = "is given its batch without it" if fused else "has no replay to draw it from"
+        raise ConfigError(
+            f"Expected auxiliary=no_auxiliary with execution={agent.execution.KIND}, got spr: it learns from what "
+            f"followed each transition, and an update there {what}. Set execution=interleaved."
+        )
+    if agent.storage.capacity < (least := 2 * max(spr.steps, agent.n_step)):
+        raise ConfigError(
+            f"Expected at least {least} for `replay.capacity`, got {agent.storage.capacity}: it has to hold episodes "
+            f"longer than `auxiliary.steps`={spr.steps}. Raise the one or lower the other."
+        )
+    if spr.clip_apart and agent.max_grad_norm is None:
+        raise ConfigError(
+            "Expected a number for `max_grad_norm` with auxiliary.clip_apart=true, got none: nothing is clipped. Set "
+            "the one, or auxiliary.clip_apart=false."
+        )
+
+
+def _check_latents(agent: AgentConfig) -> None:
+    """SPR predicts images [H, W, C] in 0..1, and projects them with a hidden layer."""
+    network: Any = agent.network
+    if not hasattr(network, "latent_shape"):
+        kind = getattr(network, "KIND", type(network).__name__)
+        raise ConfigError(
+            f"Expected a network of images with auxiliary=spr, got network={kind}: its transition model is made of "
+            "convolutions. Set auxiliary=no_auxiliary, or network=nature_cnn for images."
+        )
+    if network.latent != "min_max":
+        raise ConfigError(
+            "Expected network.latent=min_max with auxiliary=spr, got as_it_is: what the transition model predicts is "
+            "scaled to 0..1. Set network.latent=min_max."
+        )
+    if network.hidden is None or isinstance(agent.layers, LayerNorm):
+        got = "network.hidden=none" if network.hidden is None else "layers=layer_norm"
+        raise ConfigError(
+            f"Expected a hidden layer without normalization with auxiliary=spr, got {got}: it is what projects the "
+            "latents that are compared. Set network.hidden=512, and layers=dense or layers=noisy."
+        )
+
+
+def _check_target_tracking(agent: AgentConfig) -> None:
+    if agent.target_tracking.copies:
+        return
+    if isinstance(agent.execution, Concurrent | Rollouts | Fused):
+        reasons = {
+            "concurrent": "actions are chosen by theta^- beside the updates, so it must rest between two copies",
+            "rollouts": "there is no target network",
+            "fused": "theta^- is a part of one vector, which is copied whole",
+        }
+        raise ConfigError(
+            f"Expected target_tracking=copied with execution={agent.execution.KIND}, got averaged: there, "
+            f"{reasons[agent.execution.KIND]}. Set the one or execution=interleaved."
         )

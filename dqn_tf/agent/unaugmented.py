@@ -9,7 +9,7 @@ from dqn_tf.fields import check_types
 
 if TYPE_CHECKING:
     from dqn_tf.agent.networks.draws import Draws
-    from dqn_tf.types import ObservationSpec, Transition
+    from dqn_tf.types import ObservationSpec, TensorLike, Transition
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,3 +36,15 @@ class Unaugmented:
             ``transitions``.
         """
         return transitions
+
+    def view(self, images: TensorLike, draws: Draws | None) -> TensorLike:
+        """Graph code: the images themselves; nothing is drawn.
+
+        Args:
+            images: [B, ...].
+            draws: are left alone.
+
+        Returns:
+            ``images``.
+        """
+        return images

@@ -27,6 +27,7 @@ loss of each transition.  With the rule ``Greedy`` and the family ``Expected`` i
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from dqn_tf import lazy_tf as tf
@@ -34,6 +35,7 @@ from dqn_tf.agent.flat import Flat
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.optimizers import Optimizers
+from dqn_tf.agent.spr import SPR
 from dqn_tf.config import AgentConfig
 from dqn_tf.types import Sample, Tensor, TensorLike
 
@@ -88,7 +90,8 @@ def compute_gradients(
         agent: the target rule (``bootstrap``) and the value family (``value``).
         online_network: Q, whose parameters are theta.
         target_network: Q^, whose parameters are theta^-.
-        sample: transitions [B, ...], their importance weights [B] and, where actions are masked, the legal ones [B, A].
+        sample: transitions [B, ...], their importance weights [B], where actions are masked the legal ones [B, A], and
+            what followed where an auxiliary loss predicts it.
         draws: random numbers for noise, sampled fractions and views of images; None where the agent has none of them.
         theta: tensors that the online network reads instead of its variables, in their order (flat.py); None: none.
 
@@ -106,9 +109,14 @@ def compute_gradients(
     terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1, *masks)
     with tf.GradientTape() as tape:
         tape.watch(theta or [])
-        outputs = online_network(transitions.s_tm1, "predict", draws)
+        features = online_network.features(transitions.s_tm1)
+        outputs = online_network.outputs(features, "predict", draws)
         losses = agent.value.losses(outputs, transitions, next_outputs, terms)
-        loss = tf.reduce_mean(sample.weights * losses.loss)
+        each = losses.loss
+        if sample.future and isinstance(agent.auxiliary, SPR):
+            view = functools.partial(agent.augmentation.view, draws=draws)
+            each += agent.auxiliary.loss(online_network, target_network, features, sample.future, view)
+        loss = tf.reduce_mean(sample.weights * each)
     gradients = tape.gradient(loss, theta or online_network.variables)
     return Gradients(
         gradients=gradients,
@@ -119,19 +127,31 @@ def compute_gradients(
     )
 
 
-def apply_gradients(optimizer: Optimizers | Flat, gradients: list[Tensor], max_grad_norm: float | None) -> Tensor:
+def apply_gradients(
+    optimizer: Optimizers | Flat,
+    gradients: list[Tensor],
+    max_grad_norm: float | None,
+    apart: list[list[int]] | None = None,
+) -> Tensor:
     """One step of the optimizer on theta, by clipped gradients.
 
     Args:
         optimizer: of the online network's variables.
         gradients: one for each variable, or for each vector (flat.py).
         max_grad_norm: the global norm that they are clipped to; None: they are not clipped.
+        apart: places of gradients that are clipped to it group by group, the others not at all; None: all as one.
 
     Returns:
         The global norm [] before clipping.
     """
     grad_norm = optimizer.global_norm(gradients)
-    if max_grad_norm is not None:
+    if max_grad_norm is not None and apart is not None:
+        gradients = list(gradients)
+        for group in apart:
+            norm = optimizer.global_norm([gradients[i] for i in group])
+            for i in group:
+                gradients[i] *= max_grad_norm / tf.maximum(norm, max_grad_norm)
+    elif max_grad_norm is not None:
         scale = max_grad_norm / tf.maximum(grad_norm, max_grad_norm)
         gradients = [gradient * scale for gradient in gradients]
     optimizer.apply(gradients)

@@ -32,7 +32,8 @@ def rows_until_next_update(config: RunConfig, replay: Replay, step: int) -> int 
     """
     agent = config.agent
     due = step + agent.steps_per_update
-    target_rests = (due - 1) // agent.target_update_steps == step // agent.target_update_steps
+    copies = agent.target_tracking.copies
+    target_rests = not copies or (due - 1) // agent.target_update_steps == step // agent.target_update_steps
     if not target_rests or due > config.steps:
         return None
     return agent.steps_per_update + replay.episode_over  # a new episode's first frame takes a row
@@ -59,7 +60,8 @@ def predict_indices(replay: Replay, batch_size: int, number: int, new_rows: int)
             predicted = replay.sample_indices_of(future, batch_size, number)
     except (Unpredictable, RunError):  # RunError: too few rows by then, if no episode ends
         return None
-    return None if (predicted.indices >= first_open).any() else predicted
+    reach = max(1, replay.future_steps)  # of what follows a row, the rows before its last state must be complete, too
+    return None if (predicted.indices + reach > first_open).any() else predicted
 
 
 class Unpredictable(Exception):

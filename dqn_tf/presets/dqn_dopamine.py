@@ -51,6 +51,7 @@ PRESET = Preset(
         "network.padding": f"{NETWORK}: padding='same' in all three convolutions (7744 features)",
         "network.hidden": f"{NETWORK}: dense1, 512 units",
         "network.initialization": f"{NETWORK}: no initializer given, so Keras's Glorot uniform and zero biases",
+        "network.latent": sources.CONVOLUTIONS["network.latent"],
         "value.loss": f"{AGENT}: huber_loss, then the mean over the batch",
         "value.huber_threshold": f"{AGENT}: default delta of tf.compat.v1.losses.huber_loss",
         "replay.capacity": f"{GIN}: WrappedReplayBuffer.replay_capacity",

@@ -53,6 +53,7 @@ PRESET = Preset(
         "network.padding": f'{METHODS}, "Model architecture": 3136 features (the code pads its first layer)',
         "network.hidden": f'{METHODS}, "Model architecture": 512 rectifier units',
         "network.initialization": "Torch 7 default of the layers in dqn/convnet.lua: U(+-1/sqrt(fan_in)), biases too",
+        "network.latent": sources.CONVOLUTIONS["network.latent"],
         "value.loss": f'{METHODS}, "Training details": error term clipped to [-1, 1], the gradient of the Huber loss',
         "value.huber_threshold": f"{RUN}: clip_delta=1",
         "replay.capacity": f"{TABLE}: replay memory size (experiences = agent steps)",

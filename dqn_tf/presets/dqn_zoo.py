@@ -51,6 +51,7 @@ PRESET = Preset(
         "network.padding": f"{NETWORKS}: padding VALID",
         "network.hidden": f"{NETWORKS}: 512",
         "network.initialization": f"{NETWORKS}: uniform in +-1/sqrt(fan_in), weights and biases",
+        "network.latent": sources.CONVOLUTIONS["network.latent"],
         "value.loss": f"{AGENT}: half squared error, gradient of each error clipped",
         "value.huber_threshold": f"{FLAGS}: grad_error_bound = 1/32 on the batch mean, 1 on each error",
         "replay.capacity": f"{FLAGS}: replay_capacity",

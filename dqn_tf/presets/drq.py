@@ -66,6 +66,22 @@ def preset(name: str, summary: str, reference: str, gin: str, epsilon: float, ep
     return dataclasses.replace(made, iteration_frames=40_000)
 
 
+def augmentation_sources(gin: str) -> dict[str, str]:
+    """The sources of the laboratory's augmentation.
+
+    Args:
+        gin: the name of the agent's gin file.
+
+    Returns:
+        Sources by path.
+    """
+    return {
+        "augmentation": f"{gin}: data_augmentation = True",
+        "augmentation.pad": f"{LABORATORY}: drq_image_augmentation, img_pad=4; offsets from 0 to 7, so shifts -4 to 3",
+        "augmentation.intensity": f"{LABORATORY}: _intensity_aug, scale=0.05",
+    }
+
+
 def _own(gin: str) -> dict[str, str]:
     return {
         **zoo.OPTAX,
@@ -86,9 +102,7 @@ def _own(gin: str) -> dict[str, str]:
         "optimizer.learning_rate": f"{gin}: learning_rate = 0.0001, there said to be DER's",
         "optimizer.epsilon": f"{gin}: eps = 0.00015, there said to be DER's",
         "n_step": f"{gin}: update_horizon = 10",
-        "augmentation": f"{gin}: data_augmentation = True",
-        "augmentation.pad": f"{LABORATORY}: drq_image_augmentation, img_pad=4; offsets from 0 to 7, so shifts -4 to 3",
-        "augmentation.intensity": f"{LABORATORY}: _intensity_aug, scale=0.05",
+        **augmentation_sources(gin),
         "updates_at_once": f"{gin}: num_updates_per_train_step = 1",
         "target_update_steps": f"{gin}: target_update_period = 1: theta^- is theta before each update",
         "evaluation.episodes": f"{gin}: MaxEpisodeEvalRunner.num_eval_episodes",

@@ -73,6 +73,7 @@ PRESET = Preset(
         "network.padding": f"{FILE}: VALID (3136 features)",
         "network.hidden": f"{FILE}: Dense(512)",
         "network.initialization": f"{FILE}: he_normal, Flax's default for the output layer",
+        "network.latent": sources.CONVOLUTIONS["network.latent"],
         "network.layer_norm": f"{FILE}: nn.LayerNorm(), over the last axis",
         "network.layer_norm_epsilon": "default of Flax's LayerNorm",
         "network.input_scale": f"{FILE}: x / 255",

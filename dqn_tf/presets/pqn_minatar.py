@@ -72,6 +72,7 @@ PRESET = Preset(
         "network.padding": f"{FILE}: VALID (1024 features)",
         "network.hidden": f"{FILE}: Dense(128)",
         "network.initialization": f"{FILE}: he_normal, Flax's default for the output layer",
+        "network.latent": sources.CONVOLUTIONS["network.latent"],
         "network.layer_norm": f"{FILE}: nn.LayerNorm(), over the last axis",
         "network.layer_norm_epsilon": "default of Flax's LayerNorm",
         "network.input_scale": f"{FILE}: x / 255, of zeros and ones too",

@@ -21,6 +21,8 @@ DQN = {
     "exploration.decay_from": "DQN: epsilon decays from the start of learning, as in the released code",
     "updates_at_once": "DQN: one update when one is due",
     "augmentation": "DQN: an update learns from transitions as they were stored",
+    "auxiliary": "DQN: the loss of the values alone",
+    "target_tracking": "DQN: copies of the online network",
     "returns": "DQN: n-step returns, of one step where n_step says so",
     "evaluation.max_steps_per_episode": "ours: the 108,000 frames of the Atari suites, whose protocols count frames",
     "value.priority": "Schaul et al. 2016, section 3.3, where the replay asks for it: the TD error's size",
@@ -41,6 +43,7 @@ RMSPROP = {"optimizer.epsilon_place": "inside the root, as the optimizer's own s
 CONVOLUTIONS = {
     "network.layer_norm": "no normalization",
     "network.layer_norm_epsilon": "not used: no normalization",
+    "network.latent": "features as the convolutions give them",
     "network.input_scale": "bytes are divided by 255, other inputs taken as they are",
 }
 
@@ -63,6 +66,7 @@ ROLLOUTS = {
 # Fields of the other ideas that came later, where a preset does not say otherwise: what the code did before.
 IDEAS = {
     "layers.redraw": "Fortunato et al. 2018, section 3: noise is drawn anew",
+    "value.divergence_priority": "priorities are the loss itself",
     "value.log_clip": "the logarithm of the softmax, as in Bellemare et al. 2017, algorithm 1",
 }
 

@@ -15,7 +15,19 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf.replay.device_frames import DeviceFrames, device_variable, write_rows
 from dqn_tf.replay.ring import Ring
-from dqn_tf.types import Masks, NoMasks, ObservationSpec, Sample, SampleIndices, Tensor, TensorLike, Transition
+from dqn_tf.replay.trajectories import chain_in_graph
+from dqn_tf.types import (
+    Future,
+    Masks,
+    NoFuture,
+    NoMasks,
+    ObservationSpec,
+    Sample,
+    SampleIndices,
+    Tensor,
+    TensorLike,
+    Transition,
+)
 
 DEVICE_COLUMN_BYTES = 3 * 8 + 2 * 4  # of a row beside its frame, on the device
 
@@ -41,9 +53,14 @@ class DeviceRing:
     ``gather_in_graph`` may run in another thread, if no row that it reads is written meanwhile.
     """
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: Ring, future_steps: int = 0) -> None:
+        """
+        Args:
+            ring: with ``DeviceFrames``.
+            future_steps: K: what followed within so many steps is part of a batch (trajectories.py).
+        """
         assert isinstance(ring.frames, DeviceFrames)
-        self._ring, self._frames, self.spec = ring, ring.frames, ring.spec
+        self._ring, self._frames, self.spec, self._future_steps = ring, ring.frames, ring.spec, future_steps
         self._integers = device_variable(ring.capacity, 3, np.dtype(np.int64))  # action, ahead, age
         self._floats = device_variable(ring.capacity, 2, np.dtype(np.float32))  # reward, discount
         size = self.spec.mask_size
@@ -52,7 +69,8 @@ class DeviceRing:
     def upload(self, rows: np.ndarray) -> None:
         """Write the transitions that start at ``rows`` [B] to the device, if they are not there yet."""
         ring = self._ring
-        if (rows + ring.columns["ahead"][rows % ring.capacity]).max(initial=-1) >= ring.touched:
+        reach = np.maximum(ring.columns["ahead"][rows % ring.capacity], self._future_steps)
+        if (rows + reach).max(initial=-1) >= ring.touched:
             self.flush()
 
     def flush(self) -> None:
@@ -83,7 +101,25 @@ class DeviceRing:
         s_tm1, s_t = tf.split(self.observations(tf.concat([sampled.indices, sampled.indices + ahead], 0)), 2)
         transitions = Transition(s_tm1=s_tm1, a_tm1=tf.cast(action, tf.int32), r_t=reward, discount_t=discount, s_t=s_t)
         masks = self._masks(sampled.indices, sampled.indices + ahead)
-        return Sample(transitions=transitions, indices=sampled.indices, weights=sampled.weights, masks=masks)
+        future = self._future(sampled.indices)
+        return Sample(
+            transitions=transitions, indices=sampled.indices, weights=sampled.weights, masks=masks, future=future
+        )
+
+    def _future(self, rows: TensorLike) -> Future | NoFuture:
+        """As ``Ring.future``."""
+        steps, capacity = self._future_steps, self._ring.capacity
+        if not steps:
+            return ()
+        places = (rows[:, None] + tf.range(steps, dtype=tf.int64)) % capacity
+        mask, following = chain_in_graph(self._integers.sparse_read(places)[..., 1], rows)
+        states = self.observations(tf.reshape(following, [-1]))
+        actions = self._integers.sparse_read((following - 1) % capacity)[..., 0]
+        return Future(
+            states=tf.reshape(states, [*following.shape, *self.spec.shape]),
+            actions=tf.cast(actions, tf.int32),
+            mask=tf.cast(mask, tf.float32),
+        )
 
     def _masks(self, *rows: TensorLike) -> Masks | NoMasks:
         if self._mask is None:

@@ -23,7 +23,14 @@ class Replay:
     """
 
     def __init__(
-        self, rule: SamplingRule, storage: Storage, spec: ObservationSpec, n_step: int, gamma: float, seed: int
+        self,
+        rule: SamplingRule,
+        storage: Storage,
+        spec: ObservationSpec,
+        n_step: int,
+        gamma: float,
+        seed: int,
+        future_steps: int = 0,
     ) -> None:
         """
         Args:
@@ -33,15 +40,16 @@ class Replay:
             n_step: rewards of one transition.
             gamma: discount of one step.
             seed: of the run.
+            future_steps: K: what followed within so many steps is part of a batch (trajectories.py); 0: nothing is.
 
         Raises:
             ConfigError: the machine or the device does not grant the memory.
         """
-        self.n_step = n_step
+        self.n_step, self.future_steps = n_step, future_steps
         self.sampler: Sampler = rule.build(storage.capacity)
         self.priorities = with_priorities(self.sampler)  # the same object, if it remembers priorities
         self.ring = Ring(spec, storage.capacity, storage.compression, storage.placement)
-        self.on_device = DeviceRing(self.ring) if storage.placement == "device" else None
+        self.on_device = DeviceRing(self.ring, future_steps) if storage.placement == "device" else None
         self._accumulator = Accumulator(n_step, gamma)
         self._stream = Stream(seed, "replay")
         self.episode_over = False  # of the agent; what is stored next begins another one
@@ -204,7 +212,11 @@ class Replay:
             return sampled
         rows = sampled.indices
         return Sample(
-            transitions=self.ring.transitions(rows), indices=rows, weights=sampled.weights, masks=self.ring.masks(rows)
+            transitions=self.ring.transitions(rows),
+            indices=rows,
+            weights=sampled.weights,
+            masks=self.ring.masks(rows),
+            future=self.ring.future(rows, self.future_steps),
         )
 
     @property

@@ -17,7 +17,8 @@ import numpy as np
 from dqn_tf.checks import ConfigError
 from dqn_tf.replay.device_frames import DeviceFrames
 from dqn_tf.replay.frame_store import Frames, RawFrames, make_store
-from dqn_tf.types import Masks, NoMasks, ObservationSpec, Transition
+from dqn_tf.replay.trajectories import chain
+from dqn_tf.types import Future, Masks, NoFuture, NoMasks, ObservationSpec, Transition
 
 SEGMENT_BYTES = 32 * 2**20  # about the size of a segment: consecutive rows, which a checkpoint writes as one piece
 COLUMN_BYTES = 2 + 4 + 4 + 2 + 1  # of a row beside its frame: action, reward, discount, ahead, age
@@ -178,6 +179,24 @@ class Ring:
             return ()
         following = rows + self.columns["ahead"][rows % self.capacity]
         return Masks(self.legal(rows), self.legal(following))
+
+    def future(self, rows: np.ndarray, steps: int) -> Future | NoFuture:
+        """What followed some rows, see trajectories.py.
+
+        Args:
+            rows: [B] int64, all usable.
+            steps: K.
+
+        Returns:
+            States [B, K, ...], actions and mask [B, K]; () for 0 steps.
+        """
+        if not steps:
+            return ()
+        places = rows[:, None] + np.arange(steps)
+        mask, following = chain(self.columns["ahead"].take(places % self.capacity), rows)
+        states = self.observations(following.reshape(-1)).reshape(*following.shape, *self.spec.shape)
+        actions = self.columns["action"].take((following - 1) % self.capacity).astype(np.int32)
+        return Future(states=states, actions=actions, mask=mask.astype(np.float32))
 
     def legal(self, rows: np.ndarray) -> np.ndarray:
         """The masks [B, A] bool of ``rows`` [B]."""

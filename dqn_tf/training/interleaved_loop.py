@@ -123,7 +123,7 @@ class InterleavedLoop:
             for _ in range(agent.updates_at_once - 1):
                 self._note_update(self._update(last=False))
             outputs = self._update(last=True)
-        if steps % agent.target_update_steps == 0:
+        if agent.target_tracking.copies and steps % agent.target_update_steps == 0:
             run.learner.parameters.sync_target()
         if update_is_due:
             self.updater.prefetch()  # before the outputs are waited for

@@ -82,6 +82,7 @@ class RunState:
             n_step=agent.n_step,
             gamma=agent.discount,
             seed=config.seed,
+            future_steps=agent.auxiliary.future_steps,
         )
         self.learner = make_learner(agent, spec, config.seed, self.replay.gather_in_graph)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)

@@ -60,6 +60,11 @@ def page() -> str:
         ("head=dueling, head.hidden=shared", "network.hidden=()", "there is no hidden layer to share"),
         ("augmentation=pad_and_crop", "network=mlp", "a vector has no neighbors to shift to"),
         ("augmentation=pad_and_crop", "execution=rollouts", "targets are computed before, from states as they were"),
+        ("auxiliary=spr", "network=mlp", "the transition model is made of convolutions"),
+        ("auxiliary=spr", "layers=layer_norm", "the hidden layer that projects latents is linear before its ReLU"),
+        ("auxiliary=spr", "execution=fused, rollouts", "an update there is not given what followed"),
+        ("target_tracking=averaged", "execution=concurrent", "theta^- chooses actions meanwhile: it must rest"),
+        ("target_tracking=averaged", "execution=fused, rollouts", "theta^- is copied whole, or there is none"),
     ]
     lines += ["", "Refused, as settings of these:", "", "| with | not | because |", "|---|---|---|"]
     lines += [f"| `{a}` | `{b}` | {why} |" for a, b, why in refused]

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.no_auxiliary import NoAuxiliary
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.config import RunConfig
 from dqn_tf.modes import Fused, Interleaved
@@ -47,6 +48,7 @@ def small(config: RunConfig, preset: str, threads: int, execution: Any = Interle
         exploration=dataclasses.replace(agent.exploration, decay_steps=40),
         optimizer=dataclasses.replace(agent.optimizer, learning_rate=1e-3),
         augmentation=Unaugmented(),
+        auxiliary=NoAuxiliary(),
         batch_size=4,
         steps_per_update=2,
         target_update_steps=25,

@@ -17,14 +17,16 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.networks.torsos import CNN, MLP
+from dqn_tf.agent.no_auxiliary import NoAuxiliary
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.config import Evaluation, RunConfig
+from dqn_tf.envs import ImageProtocol
 from dqn_tf.modes import Interleaved, Rollouts
 from dqn_tf.presets import PRESETS, load
 from dqn_tf.replay.storage import Storage
 
-ENV_ID = "Catch-v0"
+ENV_ID, SCREENS_ID = "Catch-v0", "CatchScreens-v0"
 COLUMNS, STEPS = 5, 5
 SOLVED, HOPELESS = 0.6, 0.0  # mean return of 100 greedy episodes
 
@@ -54,6 +56,15 @@ class Catch(gymnasium.Env[np.ndarray, int]):
             board[self.age, self.ball] = 1
         board[-1, self.paddle] = 1
         return board.ravel()
+
+
+class CatchScreens(Catch):
+    """The same game on screens [6, 5, 1] of bytes: the board, and below it the paddle's row."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (STEPS + 1, COLUMNS, 1), np.uint8)
+
+    def observation(self) -> np.ndarray:
+        return (255 * super().observation()).astype(np.uint8).reshape(STEPS + 1, COLUMNS, 1)
 
 
 SMALLER: dict[str, dict[str, Any]] = {
@@ -88,6 +99,7 @@ def config(preset: str, seed: int = 1) -> RunConfig:
         "exploration": _exploration(agent.exploration),
         "optimizer": dataclasses.replace(agent.optimizer, learning_rate=LEARNING_RATE),
         "augmentation": Unaugmented(),
+        "auxiliary": NoAuxiliary(),
         "batch_size": 32,
         "steps_per_update": 2 * agent.updates_at_once,
         "target_update_steps": 60,
@@ -105,6 +117,19 @@ def config(preset: str, seed: int = 1) -> RunConfig:
         iteration_frames=FRAMES,
         heldout_states=10,
     )
+
+
+def on_screens(preset: str, seed: int = 1) -> RunConfig:
+    """``config`` on screens: a convolution for a torso, and the auxiliary loss of the preset, three steps ahead."""
+    run, agent = config(preset, seed), load(preset).agent
+    torso = CNN(channels=(8,), kernels=(3,), strides=(1,), padding="same", hidden=32, latent="min_max")
+    changed = dataclasses.replace(
+        run.agent,
+        network=dataclasses.replace(torso, initialization=agent.network.initialization),
+        auxiliary=dataclasses.replace(agent.auxiliary, steps=3),
+    )
+    protocol = ImageProtocol(stack=1)
+    return dataclasses.replace(run, environment=f"gym:{SCREENS_ID}", protocol=protocol, agent=changed)
 
 
 def _exploration(rule: Any) -> Any:

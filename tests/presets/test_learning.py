@@ -32,8 +32,10 @@ catch = _load_catch()
 @pytest.fixture(scope="module", autouse=True)
 def _registered() -> Iterator[None]:
     gymnasium.register(catch.ENV_ID, entry_point=catch.Catch)
+    gymnasium.register(catch.SCREENS_ID, entry_point=catch.CatchScreens)
     yield
-    del gymnasium.registry[catch.ENV_ID]
+    for name in (catch.ENV_ID, catch.SCREENS_ID):
+        del gymnasium.registry[name]
 
 
 @pytest.mark.slow
@@ -46,6 +48,12 @@ def test_it_learns(preset_of_ideas: str) -> None:
     before, after = catch.scores(catch.config(preset_of_ideas))
     assert before <= catch.HOPELESS, "the untrained agent must fail"
     assert after >= catch.SOLVED
+
+
+@pytest.mark.slow
+def test_it_learns_from_screens_with_self_prediction() -> None:
+    before, after = catch.scores(catch.on_screens("spr_dopamine"))
+    assert before <= catch.HOPELESS and after >= catch.SOLVED
 
 
 @pytest.mark.slow
@@ -83,12 +91,13 @@ def test_the_observation_says_where_ball_and_paddle_are() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_is_trained_here_is_the_preset(preset: str) -> None:
-    """Sizes, clocks, the learning rate and the torso are the toy's; vectors have no views; all else is the preset's."""
+    """Sizes, clocks, the learning rate and the torso are the toy's; vectors have neither views nor latents; all else is
+    the preset's."""
     ours, small = load(preset).agent, catch.config(preset).agent
     differing = {
         path
         for path, here, there in fields.differences(fields.to_json(small), fields.to_json(ours))
-        if here != there and path.partition(".")[0] not in ("network", "execution", "augmentation")
+        if here != there and path.partition(".")[0] not in ("network", "execution", "augmentation", "auxiliary")
     }
     assert differing <= {
         *("batch_size", "steps_per_update", "target_update_steps", "min_replay_steps", "optimizer.learning_rate"),

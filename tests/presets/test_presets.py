@@ -91,6 +91,7 @@ def test_what_is_only_remembered_says_so() -> None:
         "otrainbow",
         "drq",
         "drq_eps",
+        "spr_dopamine",
         "dqn_cleanrl",
         "c51_cleanrl",
     }
@@ -288,6 +289,52 @@ def test_an_unknown_preset_names_the_nearest(outcome) -> None:
                 "max_grad_norm": None,
             },
         ),
+        (
+            "spr",
+            {
+                "network.padding": "valid",
+                "network.hidden": 256,
+                "network.latent": "min_max",
+                "head.hidden": "separate",
+                "head.torso_gradient": 0.5**0.5,
+                "layers.sigma_0": 0.5,
+                "value.divergence_priority": True,
+                "replay.importance.beta": 0.4,
+                "replay.importance.beta_final": 1.0,
+                "replay.importance.end": 100_000,
+                "auxiliary.steps": 5,
+                "auxiliary.weight": 5.0,
+                "auxiliary.batch_norm": True,
+                "auxiliary.norm_floor": 1e-3,
+                "target_tracking": "averaged",
+                "target_tracking.tau": 1.0,
+                "updates_at_once": 2,
+                "steps_per_update": 1,
+                "n_step": 10,
+                "max_grad_norm": 10.0,
+                "min_replay_steps": 2_000,
+            },
+        ),
+        (
+            "spr_dopamine",
+            {
+                "network.padding": "same",
+                "network.hidden": 512,
+                "network.latent": "min_max",
+                "head.hidden": "shared",
+                "layers.sigma_0": 0.5,
+                "replay.alpha": 0.5,
+                "auxiliary.steps": 5,
+                "auxiliary.batch_norm": False,
+                "augmentation": "pad_and_crop",
+                "exploration.decay_steps": 2_001,
+                "target_tracking": "copied",
+                "target_update_steps": 1,
+                "updates_at_once": 2,
+                "max_grad_norm": None,
+                "min_replay_steps": 2_000,
+            },
+        ),
         ("drq_eps", {"exploration.final_epsilon": 0.01, "n_step": 10, "augmentation": "pad_and_crop"}),
         ("otrainbow", {"updates_at_once": 8, "steps_per_update": 1, "target_update_steps": 500, "layers": "dense"}),
         (
@@ -364,7 +411,7 @@ def test_values_of_the_sources(name: str, values: dict[str, object]) -> None:
     assert {path: found[path] for path in values} == values
 
 
-@pytest.mark.parametrize("name", ["der", "otrainbow", "drq", "drq_eps"])
+@pytest.mark.parametrize("name", ["der", "otrainbow", "drq", "drq_eps", "spr_dopamine"])
 def test_deviations_of_the_atari_100k_laboratory_are_its_own(name: str) -> None:
     """Not those of Dopamine's DQN: two networks, a first sync at step 24,000, iterations of 250,000 steps."""
     said = " ".join(load(name).deviations)

@@ -53,6 +53,11 @@ class DenseLayer:
         y = self.keras(x)
         return y if self._bias is None else y + self._bias
 
+    def linear(self, x: TensorLike) -> Tensor:
+        """Graph code: the layer [B, P] -> [B, Q] without its ReLU."""
+        y = tf.linalg.matmul(x, tf.convert_to_tensor(self.keras.kernel))
+        return y + tf.convert_to_tensor(self.keras.bias if self._bias is None else self._bias)
+
     def monitors(self) -> Monitored:
         """None."""
         return Monitored({}, {})

@@ -102,6 +102,11 @@ class DuelingHead:
         self.names = [*shared, *names("value_", value), *names("advantage_", advantage)]
         self._common, self._value, self._advantage, self._shape, self._scale = common, value, advantage, shape, scale
 
+    @property
+    def first_hidden(self) -> list[Layer]:
+        """The hidden layers that read the features: the shared one, or that of the value and that of the advantages."""
+        return self._common[:1] or [stream[0] for stream in (self._value, self._advantage) if len(stream) > 1]
+
     def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
         """See ``BuiltHead``."""
         x = run(self._common, scale_gradient(features, self._scale), draws)

@@ -131,6 +131,11 @@ class NoisyLayer:
         """The mean of |sigma^w|: how much noise is left."""
         return Monitored({"sigma_w_abs_mean": float(tf.reduce_mean(tf.abs(self.variables[2])))}, {})
 
+    def linear(self, x: TensorLike) -> Tensor:
+        """Graph code: the layer [B, P] -> [B, Q] without noise and without its ReLU."""
+        mu_w, mu_b, *_ = (tf.convert_to_tensor(v) for v in self.variables)
+        return tf.linalg.matmul(x, mu_w) + mu_b
+
     def __call__(self, x: TensorLike, draws: Draws | None) -> Tensor:
         """See ``Layer``."""
         mu_w, mu_b, sigma_w, sigma_b = (tf.convert_to_tensor(v) for v in self.variables)

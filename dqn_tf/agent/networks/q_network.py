@@ -11,6 +11,8 @@ from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.networks.single import Single
+from dqn_tf.agent.no_auxiliary import NoAuxiliary
+from dqn_tf.agent.spr import SPR, SelfPrediction
 from dqn_tf.rng import Stream
 from dqn_tf.types import ObservationSpec, Role, Tensor, TensorLike, ValueOutputs, Variable
 
@@ -28,6 +30,7 @@ class QNetwork:
         *,
         head: Head = Single(),  # noqa: B008  frozen
         layers: Layers = Dense(),  # noqa: B008
+        auxiliary: NoAuxiliary | SPR = NoAuxiliary(),  # noqa: B008
     ) -> None:
         """
         Args:
@@ -38,6 +41,7 @@ class QNetwork:
             stream: where the initial weights come from.
             head: configuration of the head.
             layers: configuration of the head's layers.
+            auxiliary: configuration of the auxiliary loss, which may have a part of theta.
 
         Raises:
             ConfigError: the torso cannot read such observations.
@@ -49,6 +53,10 @@ class QNetwork:
         self._value, self._dtype = value, spec.dtype
         self._parts = value.parts(features, initializers)
         self.head = head.build(layers, features, hidden, (num_actions, value.outputs_per_action), initializers)
+        self._prediction = None
+        if isinstance(auxiliary, SPR) and auxiliary.steps:
+            latent = network.latent_shape(spec)  # type: ignore[attr-defined]  # agent/refused.py has checked
+            self._prediction = auxiliary.build(latent, self.head, num_actions, initializers)
 
     def __call__(self, observations: TensorLike, role: Role = "act", draws: Draws | None = None) -> ValueOutputs:
         """Graph code: what the network predicts for B states.
@@ -61,12 +69,29 @@ class QNetwork:
         Returns:
             q_values [B, A] float32, and whatever the value family's losses need.
         """
-        features = self._features(observations) if self.torso.layers else observations
+        return self.outputs(self.features(observations), role, draws)
+
+    def outputs(self, features: TensorLike, role: Role, draws: Draws | None) -> ValueOutputs:
+        """Graph code: as ``__call__``, from the torso's features on.
+
+        Args:
+            features: [B, F] float32.
+            role: as there.
+            draws: as there.
+
+        Returns:
+            As there.
+        """
         return self._value.outputs(features, self.head, self._parts, role, draws)
 
-    def _features(self, observations: TensorLike) -> Tensor:
-        """Of views that are float32 where observations are bytes (augmentation.py) Keras would make bytes again, to fit
-        the torso's input; its layers by themselves take them as they are."""
+    def features(self, observations: TensorLike) -> Tensor:
+        """Graph code: what the torso gives for B states, [B, F] float32.
+
+        Of views that are float32 where observations are bytes (augmentation.py) Keras would make bytes again, to fit
+        the torso's input; its layers by themselves take them as they are.
+        """
+        if not self.torso.layers:
+            return observations
         if not tf.is_tensor(observations) or observations.dtype.name == self._dtype:
             return self.torso(observations)
         for layer in self.torso.layers:
@@ -84,11 +109,28 @@ class QNetwork:
     def variables(self) -> list[Variable]:
         """theta, in the order of the layers."""
         layers = [*self._parts, *self.head.layers]
-        return [*self.torso.trainable_variables, *(v for layer in layers for v in layer.variables)]
+        own = [*self.torso.trainable_variables, *(v for layer in layers for v in layer.variables)]
+        return own if self._prediction is None else [*own, *self._prediction.variables]
+
+    @property
+    def prediction(self) -> SelfPrediction:
+        """The auxiliary loss's part; only where there is one."""
+        assert self._prediction is not None
+        return self._prediction
+
+    @property
+    def clipped_apart(self) -> list[list[int]]:
+        """Places in ``variables`` whose gradients are clipped by the norm of each group, where SPR asks for it."""
+        if self._prediction is None:
+            return [list(range(len(self.variables)))]
+        first = len(self.variables) - len(self._prediction.variables)
+        transition = len(self._prediction.transition_variables)
+        return [list(range(first)), list(range(first, first + transition))]
 
     @property
     def named_variables(self) -> dict[str, Variable]:
-        """theta by name, in the order of ``variables``: "torso/conv2d_0/kernel", "head/value_output/bias".
+        """theta by name, in the order of ``variables``: "torso/conv2d_0/kernel", "head/value_output/bias"; without the
+        auxiliary loss's part, on which no Q-value depends.
 
         A layer of the torso is named by its class and number, one of the head as in iterations.csv, and one of the
         value family by its number.  Two layers of equal shape have different names.

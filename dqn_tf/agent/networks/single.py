@@ -104,6 +104,11 @@ class SingleHead:
         self.layers, self._shape = layers, shape
         self.names = names("", layers)
 
+    @property
+    def first_hidden(self) -> list[Layer]:
+        """The hidden layer that reads the features, if there is one."""
+        return self.layers[:-1][:1]
+
     def __call__(self, features: TensorLike, draws: Draws | None) -> Tensor:
         """See ``BuiltHead``."""
         return tf.reshape(run(self.layers, features, draws), [-1, *self._shape])

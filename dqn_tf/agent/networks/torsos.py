@@ -13,6 +13,7 @@ import numpy as np
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.initializers import Initialization, Initializers
+from dqn_tf.agent.networks.latents import Latent, latent_layers
 from dqn_tf.agent.networks.layer_norm import Over, normalized_relu
 from dqn_tf.checks import ConfigError, expect
 from dqn_tf.fields import check_types, setting
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # (filters, kernel, stride) of the three convolutions: Mnih et al. 2015, Methods, "Model architecture".
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
+LATENT = "the last convolution's output: as it is, or each state's scaled to 0..1"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,7 @@ class NatureCNN:
     padding: Literal["valid", "same"] = setting("valid", doc="padding of the convolutions")
     hidden: int = setting(512, unit="units", doc="width of the hidden layer")
     initialization: Initialization = setting("fan_in_uniform", doc="distribution of the initial weights")
+    latent: Latent = setting("as_it_is", doc=LATENT, later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -70,13 +73,19 @@ class NatureCNN:
     ) -> tuple[list[KerasLayer], int, tuple[int, ...]]:
         """See ``Torso.layers``."""
         layers: list[KerasLayer] = [tf.keras.layers.Rescaling(*spec.scaling)]
-        (height, width, channels) = spec.shape
+        channels = spec.shape[2]
         for filters, kernel, stride in CONVOLUTIONS:
             fans = initializers.layer(kernel * kernel * channels, kernel * kernel * filters)
             layers.append(tf.keras.layers.Conv2D(filters, kernel, stride, self.padding, activation="relu", **fans))
-            height, width = (_size(x, kernel, stride, self.padding) for x in (height, width))
             channels = filters
-        return [*layers, tf.keras.layers.Flatten()], height * width * channels, (self.hidden,)
+        return [*layers, *latent_layers(self.latent)], prod(self.latent_shape(spec)), (self.hidden,)
+
+    def latent_shape(self, spec: ObservationSpec) -> tuple[int, int, int]:
+        """[H, W, C] of what the last convolution gives of such an observation; flat, they are the features."""
+        height, width = spec.shape[:2]
+        for _, kernel, stride in CONVOLUTIONS:
+            height, width = (_size(x, kernel, stride, self.padding) for x in (height, width))
+        return height, width, CONVOLUTIONS[-1][0]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,6 +113,7 @@ class CNN:
     input_scale: float | None = setting(
         None, doc="factor on the input; none: 1/255 of bytes, 1 of other numbers", later=True
     )
+    latent: Latent = setting("as_it_is", doc=LATENT, later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -160,9 +170,12 @@ class CNN:
             if normalized:
                 layers.append(normalized_relu(1 if self.layer_norm == "channels" else 3, self.layer_norm_epsilon))
             channels = filters
-        height, width = self.sizes(spec)[-1]
         hidden = () if self.hidden is None else (self.hidden,)
-        return [*layers, tf.keras.layers.Flatten()], height * width * channels, hidden
+        return [*layers, *latent_layers(self.latent)], prod(self.latent_shape(spec)), hidden
+
+    def latent_shape(self, spec: ObservationSpec) -> tuple[int, int, int]:
+        """[H, W, C] of what the last convolution gives of such an observation; flat, they are the features."""
+        return (*self.sizes(spec)[-1], self.channels[-1])
 
 
 def _size(x: int, kernel: int, stride: int, padding: str) -> int:

@@ -95,6 +95,19 @@ def cross_entropy(m: TensorLike, logits: TensorLike, clip: float = 0.0) -> Tenso
     return -tf.reduce_sum(m * tf.math.log(p), axis=-1)
 
 
+def divergence(m: TensorLike, logits: TensorLike) -> Tensor:
+    """KL(m, p) = sum_i m_i (log m_i - log p_i) with p = softmax(logits): the cross-entropy without the entropy of m.
+
+    Args:
+        m: [B, N].
+        logits: [B, N].
+
+    Returns:
+        [B] >= 0: what float32 rounds to less is 0.
+    """
+    return tf.maximum(cross_entropy(m, logits) + tf.reduce_sum(tf.math.xlogy(m, m), axis=-1), 0.0)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Categorical:
     """The probabilities of ``atoms`` evenly spaced returns from ``v_min`` to ``v_max``, for each action."""
@@ -107,6 +120,10 @@ class Categorical:
     v_max: float = setting(10.0, unit="return", doc="return of the highest atom")
     log_clip: float = setting(
         0.0, doc="probabilities are clipped to [x, 1 - x] before the logarithm of the loss; 0: not", later=True
+    )
+
+    divergence_priority: bool = setting(
+        False, doc="priorities are the loss without the target's own entropy, KL(m, p)", later=True
     )
 
     def __post_init__(self) -> None:
@@ -171,7 +188,7 @@ class Categorical:
     def losses(
         self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
-        """See ``ValueFamily.losses``: td_error is the difference of the means, priority the loss."""
+        """See ``ValueFamily.losses``: td_error is the difference of the means, priority the loss, or KL(m, p)."""
         bonus = tf.reduce_sum(terms.policy * terms.value_bonus, axis=-1, keepdims=True)
         r_t = (transitions.r_t + terms.reward_bonus)[:, None]
         discount_t = transitions.discount_t[:, None]
@@ -183,4 +200,5 @@ class Categorical:
         logits = select_dist(outputs.dist, transitions.a_tm1)
         loss = cross_entropy(m, logits, self.log_clip)
         td_error = tf.reduce_sum((m - tf.nn.softmax(logits)) * self._distances, axis=-1)
-        return LossOutputs(loss=loss, td_error=td_error, priority=loss)
+        priority = divergence(m, logits) if self.divergence_priority else loss
+        return LossOutputs(loss=loss, td_error=td_error, priority=priority)
