@@ -24,6 +24,7 @@ from dqn_tf.agent.networks.torsos import CNN, MLP, NatureCNN
 from dqn_tf.agent.no_auxiliary import NoAuxiliary
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.radam import RAdam
+from dqn_tf.agent.resets import NoResets, ShrinkPerturb
 from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.target_tracking import Averaged, Copied
 from dqn_tf.agent.targets.double import Double
@@ -90,6 +91,10 @@ class AgentConfig:
     target_update_steps: int = setting(
         10_000, unit="agent steps", doc="theta^- <- theta every so many steps", at="training/interleaved_loop"
     )
+    acts_with: Literal["online", "target"] = setting(
+        "online", doc="the network that chooses actions, and is scored", later=True, at="agent/learner"
+    )
+    resets: NoResets | ShrinkPerturb = setting(NoResets(), doc="weights that are drawn again", later=True)
     target_tracking: Copied | Averaged = setting(Copied(), doc="how theta^- follows theta", later=True)
     min_replay_steps: int = setting(
         50_000,
@@ -196,6 +201,7 @@ class RunConfig:
             value = getattr(self, name)
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
         self._check_stack()
+        self._check_resets()
         if isinstance(self.protocol, AtariProtocol):
             settled(self.environment.removeprefix("ale:"), self.protocol)
             self._check_future(self.protocol.max_frames_per_episode)
@@ -226,6 +232,22 @@ class RunConfig:
         steps = self.agent.auxiliary.future_steps
         fits = f"fewer steps than an episode has at most (`protocol.max_frames_per_episode`={most})"
         expect(steps < max(1, most // self.frame_skip), fits, "auxiliary.steps", steps)
+
+    def _check_resets(self) -> None:
+        """Resets are within the budget, and fall on steps of updates."""
+        resets, every = self.agent.resets, self.agent.steps_per_update
+        if not isinstance(resets, ShrinkPerturb):
+            return
+        period = resets.period_steps
+        within = f"fewer steps than the budget of {self.steps:,}"
+        expect(period < self.steps, within, "resets.period_steps", period, "There would be no reset.")
+        expect(
+            period % every == 0,
+            f"a multiple of steps_per_update={every}",
+            "resets.period_steps",
+            period,
+            "Updates come first.",
+        )
 
     def _check_rounds(self, environments: int) -> None:
         """Environments side by side make a round of steps at a time: every period must be a number of whole rounds."""

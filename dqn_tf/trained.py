@@ -123,7 +123,8 @@ def load(
             return TrainedAgent(
                 saved.config, network="best", frames=int(best["frames"]), theta=best["theta"], seed=seed
             )
-        theta = {name: array for name, array in saved.state["learner"].items() if name.startswith("online/")}
+        part = f"{saved.config.agent.acts_with}/"
+        theta = {name: array for name, array in saved.state["learner"].items() if name.startswith(part)}
         frames = int(saved.state["counters"]["frames"])
         return TrainedAgent(saved.config, network="last", frames=frames, theta=theta, seed=seed)
     except (KeyError, TypeError, ValueError) as error:

@@ -195,13 +195,12 @@ class Learner:
         shape, dtype = self.spec.observation.shape, self.spec.observation.dtype
         one, many = (tf.TensorSpec([n, *shape], dtype) for n in (1, None))
         noiseless, xla = self.config.layers.noiseless_when_scored, self.config.execution.xla != "none"
-        of_online = functools.partial(q_values_in_graph, self.online, False)
-        self._act = Compiled(of_online, [one, *self._seed_signature], xla)
+        actor = self.target if self.config.acts_with == "target" else self.online
+        of_actor = functools.partial(q_values_in_graph, actor, False)
+        self._act = Compiled(of_actor, [one, *self._seed_signature], xla)
         of_target = functools.partial(q_values_in_graph, self.target, False)
         self._act_target = Compiled(of_target, [many, *self._seed_signature], xla)
-        self.q_values = Compiled(
-            functools.partial(q_values_in_graph, self.online, noiseless), [many, *self._seed_signature]
-        )
+        self.q_values = Compiled(functools.partial(q_values_in_graph, actor, noiseless), [many, *self._seed_signature])
 
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
         """Q-values of one observation, to choose an action by.
@@ -211,7 +210,7 @@ class Learner:
             step: agent steps made so far: the counter of the network's random draws.
 
         Returns:
-            Q(s, .; theta), [A] float32.
+            Q(s, .; theta), [A] float32; by theta^- where ``acts_with`` says so.
         """
         return np.asarray(_called(self._act, observation[None], self._seeds(self._act_stream, step)).numpy()[0])
 

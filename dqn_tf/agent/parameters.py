@@ -8,19 +8,21 @@ import numpy as np
 
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.optimizers import Optimizers
+from dqn_tf.agent.resets import ShrinkPerturb, apply
 from dqn_tf.config import AgentConfig
 from dqn_tf.modes import Rollouts
 from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec
 
 
-def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> QNetwork:
+def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int, stream: str = "weights") -> QNetwork:
     """A Q-network with its initial weights.
 
     Args:
         agent: torso, head, layers and value family.
         spec: what its environment shows, and its actions.
-        seed: of the run; weights come from its stream "weights".
+        seed: of the run.
+        stream: the name of the stream of the weights.
 
     Returns:
         The network; equal seeds give equal weights.
@@ -30,7 +32,7 @@ def build_network(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> QNetw
         agent.value,
         spec.observation,
         spec.num_actions,
-        Stream(seed, "weights"),
+        Stream(seed, stream),
         head=agent.head,
         layers=agent.layers,
         auxiliary=agent.auxiliary,
@@ -50,6 +52,7 @@ class Parameters:
             spec: what its environment shows, and its actions.
             seed: of the run.
         """
+        self._agent, self._spec, self._seed = agent, spec, seed
         self.online = build_network(agent, spec, seed)
         one = isinstance(agent.execution, Rollouts)
         self.target = self.online if one else build_network(agent, spec, seed)
@@ -60,6 +63,17 @@ class Parameters:
         """theta^- <- theta."""
         for to, source in zip(self.target.variables, self.online.variables, strict=True):
             to.assign(source)
+
+    def reset(self, step: int) -> None:
+        """What is due after the updates of an agent step by ``AgentConfig.resets``: nothing, or a reset."""
+        rule, agent = self._agent.resets, self._agent
+        if not isinstance(rule, ShrinkPerturb) or not rule.due(step):
+            return
+        online, target = (
+            build_network(agent, self._spec, self._seed, rule.stream(step, name)) for name in ("online", "target")
+        )
+        fresh = Optimizers(agent.optimizer, online.variables, online.own_optimizers, agent.execution.xla)
+        apply(rule, [(self.online, online), (self.target, target)], self.optimizer, fresh)
 
     # -- saving ----------------------------------------------------------------------------------------------------
     def _named(self) -> dict[str, Any]:
@@ -75,11 +89,12 @@ class Parameters:
         return {name: np.asarray(v) for name, v in self._named().items()}
 
     def theta(self) -> dict[str, np.ndarray]:
-        """The online network's part of ``state``, as a copy."""
-        return {name: np.asarray(v).copy() for name, v in self._named().items() if name.startswith("online/")}
+        """The part of ``state`` that is the network by which actions are chosen (``acts_with``), as a copy."""
+        part = f"{self._agent.acts_with}/"
+        return {name: np.asarray(v).copy() for name, v in self._named().items() if name.startswith(part)}
 
     def set_theta(self, theta: dict[str, np.ndarray]) -> None:
-        """Replace the online network's weights alone; target network and optimizer stay unchanged."""
+        """Replace that network's weights alone; the other network and the optimizer stay unchanged."""
         self.restore({**self.state(), **theta})
 
     def restore(self, state: dict[str, np.ndarray]) -> None:

@@ -9,6 +9,7 @@ from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.agent.networks.torsos import MLP
+from dqn_tf.agent.resets import ShrinkPerturb
 from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.checks import ConfigError
@@ -31,6 +32,7 @@ def check(agent: AgentConfig) -> None:
     _check_augmentation(agent)
     _check_auxiliary(agent)
     _check_target_tracking(agent)
+    _check_resets(agent)
 
 
 def _check_head(agent: AgentConfig) -> None:
@@ -154,4 +156,17 @@ def _check_target_tracking(agent: AgentConfig) -> None:
         raise ConfigError(
             f"Expected target_tracking=copied with execution={agent.execution.KIND}, got averaged: there, "
             f"{reasons[agent.execution.KIND]}. Set the one or execution=interleaved."
+        )
+
+
+def _check_resets(agent: AgentConfig) -> None:
+    if isinstance(agent.resets, ShrinkPerturb) and isinstance(agent.execution, Concurrent | Rollouts | Fused):
+        raise ConfigError(
+            f"Expected resets=no_resets with execution={agent.execution.KIND}, got shrink_perturb: a reset comes "
+            "between two agent steps, with no update under way and theta in variables. Set execution=interleaved."
+        )
+    if agent.acts_with == "target" and isinstance(agent.execution, Rollouts | Fused):
+        raise ConfigError(
+            f"Expected acts_with=online with execution={agent.execution.KIND}, got target: there, the weights at hand "
+            "are theta. Set the one or execution=interleaved."
         )

@@ -22,6 +22,8 @@ DQN = {
     "updates_at_once": "DQN: one update when one is due",
     "augmentation": "DQN: an update learns from transitions as they were stored",
     "auxiliary": "DQN: the loss of the values alone",
+    "acts_with": "DQN: the online network",
+    "resets": "DQN: weights are drawn once",
     "target_tracking": "DQN: copies of the online network",
     "returns": "DQN: n-step returns, of one step where n_step says so",
     "evaluation.max_steps_per_episode": "ours: the 108,000 frames of the Atari suites, whose protocols count frames",

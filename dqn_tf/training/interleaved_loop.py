@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from dqn_tf import determinism, envs
+from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault
 from dqn_tf.config import RunConfig
@@ -125,6 +126,9 @@ class InterleavedLoop:
             outputs = self._update(last=True)
         if agent.target_tracking.copies and steps % agent.target_update_steps == 0:
             run.learner.parameters.sync_target()
+        if agent.resets.due(steps):
+            assert isinstance(run.learner, Learner)  # agent/refused.py
+            run.learner.parameters.reset(steps)
         if update_is_due:
             self.updater.prefetch()  # before the outputs are waited for
             self._note_update(outputs)

@@ -62,9 +62,14 @@ def page() -> str:
         ("augmentation=pad_and_crop", "execution=rollouts", "targets are computed before, from states as they were"),
         ("auxiliary=spr", "network=mlp", "the transition model is made of convolutions"),
         ("auxiliary=spr", "layers=layer_norm", "the hidden layer that projects latents is linear before its ReLU"),
-        ("auxiliary=spr", "execution=fused, rollouts", "an update there is not given what followed"),
+        ("auxiliary=spr", "execution=fused", "an update there is not given what followed"),
+        ("auxiliary=spr", "execution=rollouts", "there is no replay to draw what followed from"),
+        ("resets=shrink_perturb", "execution=concurrent", "a reset needs a moment with no update under way"),
+        ("resets=shrink_perturb", "execution=fused", "theta lies in a vector"),
+        ("acts_with=target", "execution=fused", "the weights at hand are theta"),
         ("target_tracking=averaged", "execution=concurrent", "theta^- chooses actions meanwhile: it must rest"),
-        ("target_tracking=averaged", "execution=fused, rollouts", "theta^- is copied whole, or there is none"),
+        ("target_tracking=averaged", "execution=fused", "theta^- is a part of one vector, which is copied whole"),
+        ("target_tracking=averaged", "execution=rollouts", "there is no target network"),
     ]
     lines += ["", "Refused, as settings of these:", "", "| with | not | because |", "|---|---|---|"]
     lines += [f"| `{a}` | `{b}` | {why} |" for a, b, why in refused]

@@ -17,6 +17,7 @@ import pytest
 
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.no_auxiliary import NoAuxiliary
+from dqn_tf.agent.resets import NoResets
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.config import RunConfig
 from dqn_tf.modes import Fused, Interleaved
@@ -49,6 +50,7 @@ def small(config: RunConfig, preset: str, threads: int, execution: Any = Interle
         optimizer=dataclasses.replace(agent.optimizer, learning_rate=1e-3),
         augmentation=Unaugmented(),
         auxiliary=NoAuxiliary(),
+        resets=NoResets(),
         batch_size=4,
         steps_per_update=2,
         target_update_steps=25,

@@ -19,6 +19,7 @@ import numpy as np
 
 from dqn_tf.agent.networks.torsos import CNN, MLP
 from dqn_tf.agent.no_auxiliary import NoAuxiliary
+from dqn_tf.agent.resets import NoResets
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.envs import ImageProtocol
@@ -100,6 +101,7 @@ def config(preset: str, seed: int = 1) -> RunConfig:
         "optimizer": dataclasses.replace(agent.optimizer, learning_rate=LEARNING_RATE),
         "augmentation": Unaugmented(),
         "auxiliary": NoAuxiliary(),
+        "resets": NoResets(),
         "batch_size": 32,
         "steps_per_update": 2 * agent.updates_at_once,
         "target_update_steps": 60,
@@ -120,16 +122,17 @@ def config(preset: str, seed: int = 1) -> RunConfig:
 
 
 def on_screens(preset: str, seed: int = 1) -> RunConfig:
-    """``config`` on screens: a convolution for a torso, and the auxiliary loss of the preset, three steps ahead."""
+    """``config`` on screens: a convolution for a torso, and the auxiliary loss of the preset, two steps ahead."""
     run, agent = config(preset, seed), load(preset).agent
-    torso = CNN(channels=(8,), kernels=(3,), strides=(1,), padding="same", hidden=32, latent="min_max")
+    torso = CNN(channels=(4,), kernels=(3,), strides=(1,), padding="same", hidden=32, latent="min_max")
     changed = dataclasses.replace(
         run.agent,
         network=dataclasses.replace(torso, initialization=agent.network.initialization),
-        auxiliary=dataclasses.replace(agent.auxiliary, steps=3),
+        auxiliary=dataclasses.replace(agent.auxiliary, steps=2),
     )
     protocol = ImageProtocol(stack=1)
-    return dataclasses.replace(run, environment=f"gym:{SCREENS_ID}", protocol=protocol, agent=changed)
+    length = {"frames": 1_500, "iteration_frames": 1_500}
+    return dataclasses.replace(run, environment=f"gym:{SCREENS_ID}", protocol=protocol, agent=changed, **length)
 
 
 def _exploration(rule: Any) -> Any:

@@ -92,6 +92,7 @@ def test_what_is_only_remembered_says_so() -> None:
         "drq",
         "drq_eps",
         "spr_dopamine",
+        "sr_spr",
         "dqn_cleanrl",
         "c51_cleanrl",
     }
@@ -335,6 +336,23 @@ def test_an_unknown_preset_names_the_nearest(outcome) -> None:
                 "min_replay_steps": 2_000,
             },
         ),
+        (
+            "sr_spr",
+            {
+                "layers": "dense",
+                "replay.capacity": 200_000,
+                "updates_at_once": 8,
+                "target_tracking.tau": 0.005,
+                "acts_with": "target",
+                "resets": "shrink_perturb",
+                "resets.period_steps": 5_000,
+                "resets.until_steps": 95_000,
+                "resets.shrink": 0.8,
+                "resets.perturb": 0.2,
+                "auxiliary.steps": 5,
+                "n_step": 10,
+            },
+        ),
         ("drq_eps", {"exploration.final_epsilon": 0.01, "n_step": 10, "augmentation": "pad_and_crop"}),
         ("otrainbow", {"updates_at_once": 8, "steps_per_update": 1, "target_update_steps": 500, "layers": "dense"}),
         (
@@ -411,7 +429,7 @@ def test_values_of_the_sources(name: str, values: dict[str, object]) -> None:
     assert {path: found[path] for path in values} == values
 
 
-@pytest.mark.parametrize("name", ["der", "otrainbow", "drq", "drq_eps", "spr_dopamine"])
+@pytest.mark.parametrize("name", ["der", "otrainbow", "drq", "drq_eps", "spr_dopamine", "sr_spr"])
 def test_deviations_of_the_atari_100k_laboratory_are_its_own(name: str) -> None:
     """Not those of Dopamine's DQN: two networks, a first sync at step 24,000, iterations of 250,000 steps."""
     said = " ".join(load(name).deviations)

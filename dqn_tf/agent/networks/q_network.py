@@ -119,6 +119,11 @@ class QNetwork:
         return self._prediction
 
     @property
+    def transition_variables(self) -> list[Variable]:
+        """Those of the auxiliary loss's transition model; none where there is no such loss."""
+        return [] if self._prediction is None else self._prediction.transition_variables
+
+    @property
     def clipped_apart(self) -> list[list[int]]:
         """Places in ``variables`` whose gradients are clipped by the norm of each group, where SPR asks for it."""
         if self._prediction is None:
