@@ -110,6 +110,7 @@ def test_the_same_bytes_of_a_large_network(request: pytest.FixtureRequest) -> No
         frames=720,
         iteration_frames=720,
     ).with_settings(["replay.capacity=150", "min_replay_steps=60", "max_grad_norm=0.05", "heldout_states=8"])
+    config = config.with_settings(["evaluation.frames=40"])  # instead of half a million
     ahead, plain = (InterleavedLoop(config.with_settings([f"execution.threads={n}"])) for n in (2, 1))
     for one in (ahead, plain):
         request.addfinalizer(one.close)
