@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dqn_tf.envs import PROTOCOLS
     from dqn_tf.fields import setting
     from dqn_tf.interop.export import export
+    from dqn_tf.interop.importing import import_network
+    from dqn_tf.interop.packing import pack, verify_archive
     from dqn_tf.presets import PRESETS
     from dqn_tf.trained import TrainedAgent, load
     from dqn_tf.training.options import Options
@@ -41,11 +43,14 @@ _HOMES = {
     "digest_of": "training.rescore",
     "evaluate": "training.rescore",
     "export": "interop.export",
+    "import_network": "interop.importing",
     "load": "trained",
+    "pack": "interop.packing",
     "make_config": "api",
     "setting": "fields",
     "train": "training.run",
     "train_together": "training.together",
+    "verify_archive": "interop.packing",
 }
 
 __all__ = [
@@ -63,11 +68,14 @@ __all__ = [
     "digest_of",
     "evaluate",
     "export",
+    "import_network",
     "load",
     "make_config",
+    "pack",
     "setting",
     "train",
     "train_together",
+    "verify_archive",
 ]
 
 

@@ -28,11 +28,13 @@ COMMANDS = {
     "evaluate": "Score the last or the best network in a run's newest checkpoint.",
     "digest": "SHA-256 of the state in the newest checkpoint of a run.",
     "export": "Write a trained network for other programs: SavedModel, Keras, ONNX or LiteRT.",
+    "pack": "One file of a finished run: weights, settings, scores, curves and a card; `dqn-tf verify FILE` checks it.",
+    "import": "Read a Q-network of Stable-Baselines3, CleanRL or Dopamine, to evaluate it under any protocol.",
     "explain": "Every field of a preset: value, unit, source, and the file, equation and test behind it.",
     "presets": "The presets and where they come from.",
     "games": "The Atari games and their names; of one game, its modes and difficulties.",
     "check-env": "Try an environment: what it shows, whether runs of it can be exact, and what is odd about it.",
-    "verify": "Prove on this machine: same seed, same bytes; killed and resumed, same bytes.",
+    "verify": "Prove on this machine: same seed, same bytes; killed and resumed, same bytes. Or check an archive.",
     "bench": "Speed and memory of an agent here, beside the floor that this machine sets.",
     "reproduce": "Carry out a protocol: all its runs, or what is missing of them (docs/reproduce.md).",
     "rerun": "Make a run of results/ anew from its manifest and compare, byte by byte.",
@@ -129,6 +131,8 @@ def _commands() -> dict[str, tuple[Call, Add]]:
         "evaluate": (_evaluate, cli_options.add_evaluate),
         "digest": (_digest, cli_options.add_digest),
         "export": (commands.export, commands.add_export),
+        "pack": (commands.pack, commands.add_pack),
+        "import": (commands.import_, commands.add_import),
         "explain": (_explain, cli_options.add_explain),
         "presets": (_presets, cli_options.add_nothing),
         "games": (_games, cli_options.add_games),
@@ -316,6 +320,10 @@ def _columns(names: list[str], width: int = 100) -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.archive is not None:
+        from dqn_tf.interop import commands
+
+        return commands.verify(arguments.archive, arguments.episodes)
     from dqn_tf.training.verify import verify
 
     return 0 if verify(arguments.work_dir, lambda text: print(text, flush=True)) else 1

@@ -113,6 +113,9 @@ def add_check_env(parser: argparse.ArgumentParser) -> None:
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Options of `dqn-tf verify`."""
+    text = "a file of `dqn-tf pack`: check its bytes, and play its final evaluation again"
+    parser.add_argument("archive", nargs="?", type=Path, metavar="ARCHIVE", help=text)
+    parser.add_argument("--episodes", type=count, metavar="N", help="of an archive: play only N episodes (at least 8)")
     parser.add_argument("--work-dir", type=Path, help="where to run (default: a temporary directory)")
 
 

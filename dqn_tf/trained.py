@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,6 +15,7 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.exploration import choose
 from dqn_tf.agent.learner import q_values_in_graph
+from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import build_network
 from dqn_tf.checks import ConfigError, RunError, expect
 from dqn_tf.config import RunConfig
@@ -73,6 +75,10 @@ def read_config(run_dir: str | Path) -> RunConfig:
         ConfigError: there is no run, or another version of dqn_tf wrote it.
     """
     path = Path(run_dir)
+    if path.is_file():
+        from dqn_tf.interop import archive
+
+        return archive.read(path).config
     if not (path / "config.json").exists():
         what = "it has no config.json" if path.exists() else "there is nothing of this name"
         raise ConfigError(f"Expected a run directory, got {path}: {what}.")
@@ -92,9 +98,9 @@ def load(
     Of the checkpoint only the weights are read: no replay is allocated, and nothing is written to the run.
 
     Args:
-        run_dir: the directory of the run.
-        network: "last", or the "best" of the evaluations so far; by default the one that the run's final evaluation
-            is of (`evaluation.final_network`), or the last where there is no best one yet.
+        run_dir: the directory of the run, or an archive: of a run (``pack``), or of an imported network.
+        network: "last", or the "best" of the evaluations so far; by default the one that the final evaluation is of
+            (`evaluation.final_network`), or the last where there is no best one yet.
         seed: of the agent's own draws (see ``TrainedAgent``); the run's own by default.
         environment: as for ``train``: what makes it, where only this program has it.
         say: called with a sentence about every checkpoint that is skipped.
@@ -107,6 +113,8 @@ def load(
         RunError: there is no checkpoint, or none that verifies.
     """
     expect(network in (None, "last", "best"), "last or best", "network", network)
+    if Path(run_dir).is_file():
+        return _packed(Path(run_dir), network, seed)
     saved = read(run_dir, say, check_pieces=False)
     if environment is not None:
         exactness.check_environment(environment, saved.config)
@@ -120,15 +128,26 @@ def load(
     seed = saved.config.seed if seed is None else seed
     try:
         if best and network != "last":
-            return TrainedAgent(
-                saved.config, network="best", frames=int(best["frames"]), theta=best["theta"], seed=seed
-            )
+            return TrainedAgent(saved.config, "best", int(best["frames"]), best["theta"], seed)
         part = f"{saved.config.agent.acts_with}/"
         theta = {name: array for name, array in saved.state["learner"].items() if name.startswith(part)}
         frames = int(saved.state["counters"]["frames"])
         return TrainedAgent(saved.config, network="last", frames=frames, theta=theta, seed=seed)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"The checkpoint in {run_dir} is whole but not of this kind of run: {error!r}.") from error
+
+
+def _packed(path: Path, network: str | None, seed: int | None) -> TrainedAgent:
+    """The agent of an archive."""
+    from dqn_tf.interop import archive, packing
+
+    found = archive.read(path)
+    if network not in (None, found.about.get("network")):
+        raise ConfigError(
+            f"Expected the network that {path} holds, the {found.about.get('network')} one, got {network}."
+        )
+    determinism.enable(found.config.agent.execution.threads, required=False)
+    return packing.agent_of(found, seed)
 
 
 class TrainedAgent:
@@ -155,7 +174,7 @@ class TrainedAgent:
             config: the run's configuration.
             network: "last" or "best".
             frames: of training that this network has seen.
-            theta: the weights by their places, as in ``Parameters.theta``.
+            theta: the weights by their places, as in ``Parameters.theta``, or by their names, as in ``weights``.
             seed: of the agent's own draws.
 
         Raises:
@@ -167,9 +186,8 @@ class TrainedAgent:
         self.config, self.network, self.frames, self.seed = config, network, frames, seed
         agent, observation = config.agent, self.spec.observation
         self._q_network = build_network(agent, self.spec, config.seed)
-        _assign(self._q_network.variables, theta)
+        _assign(self._q_network, theta)
         self._random = agent.value.random or agent.layers.random
-        self._draws, self._calls = Stream(seed, "evaluate/network"), 0
         self._exploration, self._acts = Stream(seed, "evaluate/exploration"), 0
         noiseless = agent.layers.noiseless_when_scored
         signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
@@ -177,6 +195,7 @@ class TrainedAgent:
             functools.partial(q_values_in_graph, self._q_network, noiseless),
             [*signature, tf.TensorSpec([2], tf.int64)] if self._random else signature,
         )
+        self._scorer = self.scorer("evaluate")
 
     @property
     def noise(self) -> Literal["none", "off", "on"]:
@@ -208,9 +227,24 @@ class TrainedAgent:
             ConfigError: observations of another shape or kind.
         """
         batch = self._checked(observations, ("B", *self.spec.observation.shape))
-        seeds = (self._draws.seed_of(self._calls),) if self._random else ()
-        self._calls += 1
-        return np.array(self._q_values(batch, *seeds))
+        return self._scorer(batch)
+
+    def scorer(self, phase: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Q-values as the run computes them in a phase of its evaluations: draws begin at counter 0.
+
+        Args:
+            phase: names the stream of the draws, "<phase>/network".
+
+        Returns:
+            A function from observations [B, ...] to Q [B, A] float32.
+        """
+        draws, calls = Stream(self.seed, f"{phase}/network"), itertools.count()
+
+        def q_values(observations: np.ndarray) -> np.ndarray:
+            seeds = (draws.seed_of(next(calls)),) if self._random else ()
+            return np.array(self._q_values(observations, *seeds))
+
+        return q_values
 
     def q_values_without_draws(self, observations: np.ndarray) -> np.ndarray:
         """Q(s, .) of a batch by the mean network, as it is exported: no noise, implicit quantiles at even fractions.
@@ -295,8 +329,33 @@ class TrainedAgent:
         )
 
 
-def _assign(variables: list[Any], theta: dict[str, np.ndarray]) -> None:
-    """Raises ValueError, before anything is assigned, if number or shapes differ."""
+def check_weights(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], whose: str) -> None:
+    """Check that weights are those of a network, by name and shape; never by their order.
+
+    Args:
+        wanted: shapes of the network's weights by name.
+        found: shapes of those given.
+        whose: where they come from, for the message.
+
+    Raises:
+        ConfigError: they differ; it names the first layer that does.
+    """
+    for name in [*wanted, *found]:
+        if wanted.get(name) != found.get(name):
+            here, there = (list(s[name]) if name in s else "no such weights" for s in (wanted, found))
+            raise ConfigError(
+                f"Expected {here} for {name} in {whose}, got {there}: it holds the weights of another network."
+            )
+
+
+def _assign(network: QNetwork, theta: dict[str, np.ndarray]) -> None:
+    """Raises ValueError, before anything is assigned, if names or shapes differ, or number or shapes of places."""
+    variables = network.variables
+    if not all(name.startswith(("online/", "target/")) for name in theta):
+        named = network.named_variables
+        shapes = {name: tuple(int(size) for size in variable.shape) for name, variable in named.items()}
+        check_weights(shapes, {name: array.shape for name, array in theta.items()}, "what was given")
+        theta = {f"{i:06d}": theta[name] for i, name in enumerate(named)}
     arrays = [theta[name] for name in sorted(theta)]
     if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
         raise ValueError("Expected the weights of this network, got others.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,6 +101,30 @@ def test_an_exported_network_plays(tmp_path: Path, cartpole: Callable[..., dqn_t
         observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
         total, over = total + 1, terminated or truncated
     assert said.startswith(f"return {total};")
+
+
+@pytest.mark.usefixtures("threads_left_alone")
+def test_agents_from_files(
+    tmp_path: Path,
+    cartpole: Callable[..., dqn_tf.RunConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A packed one and one of another program; in this process, which has TensorFlow already."""
+
+    def said(script: str, *words: object) -> list[str]:
+        monkeypatch.setattr(sys, "argv", [script, *map(str, words)])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    dqn_tf.train(cartpole(), tmp_path / "run", dqn_tf.Options(progress=False))
+    dqn_tf.pack(tmp_path / "run", tmp_path / "packed.zip")
+    lines = said("packed.py", tmp_path / "packed.zip")
+    assert lines[0].startswith("2 of 2 episodes come out") and lines[2].startswith("A new episode: ")
+    original = EXAMPLES.parent / "tests" / "interop" / "originals" / "sb3_vectors.zip"
+    assert said("imported.py", original, "CartPole-v1", "--source", "sb3", "--episodes", 2)[0].endswith(
+        "over 2 episodes"
+    )
 
 
 @pytest.mark.usefixtures("threads_left_alone")

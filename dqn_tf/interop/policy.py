@@ -14,9 +14,9 @@ import numpy as np
 from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.q_network import QNetwork
-from dqn_tf.checks import ConfigError
 from dqn_tf.config import AgentConfig
 from dqn_tf.rng import Stream
+from dqn_tf.trained import check_weights
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, Tensor, TensorLike
 
 OBSERVATIONS, MASK, ACTION, Q_VALUES = "observations", "mask", "action", "q_values"
@@ -41,25 +41,6 @@ def spec_from_json(data: dict[str, Any]) -> EnvironmentSpec:
         tuple(str(name) for name in data["action_names"]),
         int(data["frame_skip"]),
     )
-
-
-def check_weights(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], whose: str) -> None:
-    """Check that weights are those of a network, by name and shape; never by their order.
-
-    Args:
-        wanted: shapes of the network's weights by name.
-        found: shapes of those given.
-        whose: where they come from, for the message.
-
-    Raises:
-        ConfigError: they differ; it names the first layer that does.
-    """
-    for name in [*wanted, *found]:
-        if wanted.get(name) != found.get(name):
-            here, there = (list(s[name]) if name in s else "no such weights" for s in (wanted, found))
-            raise ConfigError(
-                f"Expected {here} for {name} in {whose}, got {there}: it holds the weights of another network."
-            )
 
 
 def build(agent: AgentConfig, spec: EnvironmentSpec, weights: dict[str, np.ndarray]) -> Any:

@@ -41,8 +41,8 @@ def test_a_guide_ends_in_the_file_that_it_shows(guide: Path) -> None:
     assert BLOCK.findall(guide.read_text())[-1] == (ROOT / "examples" / f"{name}.py").read_text()
 
 
-def test_there_are_seven_guides() -> None:
+def test_there_are_nine_guides() -> None:
     assert [guide.stem for guide in GUIDES] == [
-        *("exported", "minatar"),
-        *("own_environment", "own_network", "own_target_rule", "own_value_family", "read_results"),
+        *("exported", "imported", "minatar"),
+        *("own_environment", "own_network", "own_target_rule", "own_value_family", "packed", "read_results"),
     ]
