@@ -37,7 +37,7 @@ COMMANDS = {
     "verify": "Prove on this machine: same seed, same bytes; killed and resumed, same bytes. Or check an archive.",
     "bench": "Speed and memory of an agent here, beside the floor that this machine sets.",
     "reproduce": "Carry out a protocol: all its runs, or what is missing of them (docs/reproduce.md).",
-    "rerun": "Make a run of results/ anew from its manifest and compare, byte by byte.",
+    "rerun": "Carry out a run of results/ again, from its manifest, and compare byte by byte.",
     "status": "How far the runs of a sweep are; from another terminal too.",
     "results": "Write the tables, figures and pages of this repository again, or check them (docs/figures.md).",
     "report": "One HTML page about a folder of runs: scores, plots, claims, manifests.",

@@ -57,7 +57,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     text = "record only frames A to B of the run (default: the last 200,000 events)"
     add("--profile-frames", type=_window, metavar="A:B", help=text)
     add("--outside-scope", action="store_true", help="resume although versions or hardware changed")
-    text = "inexact: an episode that cannot be restored exactly begins anew, noted in manifest.json"
+    text = "inexact: an episode that cannot be restored exactly begins again, noted in manifest.json"
     add("--resume", choices=("exact", "inexact"), default="exact", help=text)
     text = "do not try an environment of your own before training (check-env)"
     add("--no-trial", action="store_true", help=text)

@@ -277,7 +277,7 @@ def parse(annotation: object, text: str, path: str) -> Any:
         A value that fits the annotation.
 
     Raises:
-        ConfigError: the text is no value of the field.
+        ConfigError: the text is not a value of the field.
     """
     if choices(annotation):
         return _with_defaults(_class_of(annotation, text, path), path)

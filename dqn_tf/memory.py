@@ -204,7 +204,7 @@ def largest_that_fits(config: RunConfig, memory: int, needed: Callable[[RunConfi
 
     Args:
         config: the run.
-        memory: bytes that there are.
+        memory: available bytes.
         needed: (run, capacity) -> bytes.
 
     Returns:
@@ -253,7 +253,7 @@ def describe(config: RunConfig) -> str:
 
 
 def check_replay(config: RunConfig) -> None:
-    """Check that there is memory for the replay.
+    """Check that there is enough memory for the replay.
 
     Raises:
         ConfigError: there is not; with the numbers, and with settings that would fit.

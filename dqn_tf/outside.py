@@ -100,7 +100,7 @@ def present_folder() -> Iterator[None]:
 
 
 def source(cls: type) -> Path:
-    """The file that a class stands in."""
+    """The file that defines a class."""
     return Path(inspect.getsourcefile(cls) or "")
 
 

@@ -188,7 +188,7 @@ class Sample(NamedTuple):
         transitions: [B, ...].
         indices: their rows [B] int64.
         weights: importance weights [B] float32; ones for uniform sampling.
-        masks: legal actions, where the environment tells them; else ().
+        masks: legal actions, where the environment gives masks; else ().
         future: what followed s_tm1, where a part of the agent predicts it; else ().
     """
 

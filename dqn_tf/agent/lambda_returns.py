@@ -6,7 +6,7 @@ code (mttga/purejaxql@47af6d7, pqn_atari.py, _compute_targets):
     G_t     = r_t + gamma_t ((1 - lambda) max_a' Q(s_t+1, a') + lambda G_t+1),
     G_T-1   = r_T-1 + gamma_T-1 max_a' Q(s_T, a'),
 
-backwards over the T steps of a rollout; the action at s_t+1 may have been a random one, and G goes on all the same.
+backwards over the T steps of a rollout; the action at s_t+1 may have been a random one, and G continues through it.
 
 Symbols: r_t = r_t, gamma_t (0 at termination) = discount_t, max_a' Q(s_t+1, a') = next_values, lambda =
 ``trace_decay``.  Q is the network that acted: its values are those that the actions were chosen by.

@@ -48,7 +48,7 @@ def compute_gradients(
         shards: parts of the batch, whose gradients are added; a divisor of B.
 
     Returns:
-        One gradient for each variable, and what is reported of the batch; priority is |delta|, which nobody asks for.
+        One gradient for each variable, and what is reported of the batch; priority is |delta|, which is not used.
     """
     with tf.GradientTape() as tape:
         q_values = values_in_shards(network, observations, shards)

@@ -268,7 +268,7 @@ def make(
 def observation_spec(environment: str, protocol: AnyProtocol | None) -> ObservationSpec:
     """The form of an environment's observations.
 
-    No emulator is started; an environment of Gymnasium's is made once, and asked.
+    No emulator is started; an environment of Gymnasium's is made once, to read its spaces.
 
     Args:
         environment: in any spelling of ``check_environment``.

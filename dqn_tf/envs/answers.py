@@ -146,7 +146,7 @@ def number(reward: Any) -> float:
     """A reward as a float: also of NumPy's types, and of an array of one number.
 
     Raises:
-        InvalidAnswer: it is no number.
+        InvalidAnswer: it is not a number.
     """
     kind = getattr(getattr(reward, "dtype", None), "kind", "")
     if isinstance(reward, bool | int | float) or (kind and kind in "buif" and np.size(reward) == 1):

@@ -39,7 +39,7 @@ _ANSWER = np.dtype(
 
 
 def sources() -> str:
-    """SHA-256 of Gymnasium's lines that the array form stands for."""
+    """SHA-256 of the lines of Gymnasium that the array form reproduces."""
     methods = (CartPoleEnv.step, OrderEnforcing.step, TimeLimit.step)
     return hashlib.sha256("".join(inspect.getsource(method) for method in methods).encode()).hexdigest()
 

@@ -154,7 +154,7 @@ class History:
         self._count = 0
 
     def repeat(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cut, and begin with the newest frame once more."""
+        """Cut the episode here; the newest frame begins the next one."""
         newest = self._planes[self._at - 1]
         self.cut()
         self.slot()[...] = newest

@@ -33,7 +33,7 @@ class Seen(NamedTuple):
 
 
 class Vectors:
-    """Observations that are no images: each is the frame and the observation, and a frame is a step."""
+    """Observations that are not images: each is the frame and the observation, and a frame is a step."""
 
     stored, identity = "float32", ""
 
@@ -54,8 +54,8 @@ class Images:
     """The image path of a protocol, and the stack of the episode under way.
 
     ``stored``: the type in which images are given and kept.  ``spec``: what comes out: frames [h, w] or [h, w, C],
-    observations [h, w, C * stack], where each channel has its ``stack`` frames beside one another, the newest last.
-    ``repeats``: what ``frame_skip.repeat`` is told.  ``identity``: whose states fit.
+    observations [h, w, C * stack], with the ``stack`` frames of each channel next to each other, the newest last.
+    ``repeats``: the argument of ``frame_skip.repeat``.  ``identity``: whose states fit.
 
     Arrays that were returned are never written again.
     """
@@ -152,7 +152,7 @@ def channels_first(space: gymnasium.spaces.Box, protocol: ImageProtocol, name: s
         True of [C, H, W]; False of [H, W, C], and of [H, W], which has none.
 
     Raises:
-        ConfigError: it is no image, or its channels could be either end.
+        ConfigError: it is not an image, or its channels could be either end.
     """
     shape = space.shape
     if len(shape) not in (2, 3):
@@ -224,7 +224,7 @@ def stored_as(space: gymnasium.spaces.Box, protocol: ImageProtocol, low: float, 
         "uint8", "bool", "float32", or "float16" where that is asked for.
 
     Raises:
-        ConfigError: whole numbers may be larger; or 16 bits are asked for of what are no floats.
+        ConfigError: whole numbers may be larger; or 16 bits are requested of numbers that are not floats.
     """
     kind = np.dtype(space.dtype).kind
     if protocol.float16 and kind != "f":

@@ -139,8 +139,8 @@ def check_spaces(
             )
     if 0 in (getattr(observations, "shape", None) or ()):
         raise checks.ConfigError(
-            f"Expected observations of one number at least for `{env_id}`, got {observations}: nothing can be told "
-            "apart by none. Of an environment without states make one that always shows the same number."
+            f"Expected observations of one number at least for `{env_id}`, got {observations}: without "
+            "a number, states cannot differ. Let an environment without states always show the same number."
         )
     if isinstance(observations, gymnasium.spaces.Dict | gymnasium.spaces.Tuple):
         image = isinstance(observations, gymnasium.spaces.Dict) and any(map(_is_image, observations.spaces.values()))

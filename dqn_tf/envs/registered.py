@@ -86,7 +86,7 @@ def known_ids() -> list[str]:
 
 
 def is_registered(name: str) -> bool:
-    """Whether exactly this id is registered, by somebody else than ale-py (whose games are played by envs/atari.py)."""
+    """Whether exactly this id is registered, but not by ale-py, whose games are played by envs/atari.py."""
     spec = gymnasium.registry.get(name)
     return spec is not None and not str(spec.entry_point).startswith("ale_py")
 
@@ -104,7 +104,7 @@ def find(env_id: str) -> str | None:
 
 
 def meaning(env_id: str) -> Any:
-    """What the id stands for: a specification of Gymnasium's, or a function; None if there is no such thing.
+    """What the id refers to: a specification of Gymnasium's, or a function; None if there is no such thing.
 
     Raises:
         ConfigError: as ``find``.

@@ -20,8 +20,8 @@ class Stepped(NamedTuple):
         discounts: [K] float64, 1 or 0.
         last: [K] bool, whether the agent's episode is over.
         over: [K] bool, whether the game is.
-        errors: what some of them raised, by number; their other entries mean nothing, and their state is that of
-            before.
+        errors: what some of them raised, by number; their other entries are meaningless, and their state is that
+            before the step.
     """
 
     observations: np.ndarray
@@ -33,7 +33,7 @@ class Stepped(NamedTuple):
 
 
 class Stepper(Protocol):
-    """Steps K environments.  What is saved of one, and whatever else is asked of it, is its object's affair."""
+    """Steps K environments; all else, saving included, is done by the environments' own objects."""
 
     def step(self, actions: np.ndarray) -> Stepped:
         """An action [K] int64 for each; none of their episodes is over."""
@@ -42,7 +42,7 @@ class Stepper(Protocol):
         """Bring object ``k`` up to date; its latest answer, None before the first."""
 
     def adopt(self, k: int) -> None:
-        """Object ``k`` has been reset, or used by somebody else: go on from where it is."""
+        """Object ``k`` has been reset, or stepped elsewhere: continue from its present state."""
 
 
 class OneByOne:
@@ -52,7 +52,7 @@ class OneByOne:
         """
         Args:
             environments: K objects.
-            steps: how each of them makes a step; what is raised is told as it is.
+            steps: how each of them makes a step; what it raises is among the errors.
         """
         self._environments, self._steps = environments, steps
         self._latest: list[TimeStep | None] = [None] * len(environments)
@@ -80,7 +80,7 @@ class OneByOne:
         return self._latest[k]
 
     def adopt(self, k: int) -> None:
-        """See ``Stepper``: nothing is kept of it but its latest answer, which is asked of whoever used it."""
+        """See ``Stepper``: all that is kept of it here is its latest answer, which is out of date now."""
         self._latest[k] = None
 
 

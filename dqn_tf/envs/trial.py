@@ -135,7 +135,7 @@ def words(trial: Trial) -> str:
     """A trial for people, a line for each finding."""
     exact = (
         f"NOT EXACT. {trial.broken} Runs train, but other runs with the same seed differ, and a run that was "
-        "stopped is continued only with --resume inexact, by an episode that begins anew."
+        "stopped is continued only with --resume inexact, where the episode under way begins again."
         if trial.broken
         else "Exact, as far as was seen: equal seeds and actions gave equal answers, in a second object and in one "
         "that was restored in mid-episode, to the end of the episode and beyond."
@@ -319,7 +319,7 @@ def _of_answers(environment: GymnasiumEnvironment) -> Iterator[str]:
     if environment.spec.num_actions == 1:
         yield "It has one action only: there is nothing to choose, and nothing to learn but values."
     if environment.masks_from:
-        yield f"Which actions are legal it tells by {environment.masks_from}: no other one is taken or learned from."
+        yield f"{environment.masks_from} has the legal actions: no other one is taken or learned from."
     try:
         before, after, reward = environment.unchecked_answers()
     except (Exception, SystemExit) as error:

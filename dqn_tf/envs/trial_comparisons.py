@@ -36,7 +36,7 @@ class Script(NamedTuple):
 
 
 def compare(first: Script, other: GymnasiumEnvironment, name: str) -> str | None:
-    """Play the script on another object, and say in which way it is no function of seed and actions, if it is none.
+    """Play the script on another object, and say in which way it is not a function of seed and actions, if it is not.
 
     Args:
         first: the script as the first object played it.

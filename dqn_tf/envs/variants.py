@@ -77,7 +77,7 @@ _difficulties = {game: _numbers(text) for text, names in _DIFFICULTIES.items() f
 
 
 def variants(game: str) -> Variants:
-    """What there is of ``game``, an id of ``games.ALL``.
+    """The modes and difficulties of ``game``, an id of ``games.ALL``.
 
     >>> variants("centipede")
     Variants(modes=(22, 86), difficulties=(0,), mode=22, difficulty=0)

@@ -44,18 +44,18 @@ class Updater(Protocol):
     def prefetch(self) -> None:
         """Begin the next update if that is possible.
 
-        The loop says by this call that theta and theta^- will not change until the next ``update``.
+        By this call the loop promises that theta and theta^- do not change until the next ``update``.
         """
 
     def discard(self) -> None:
-        """Drop what was begun early: theta, theta^- or the replay are about to be replaced."""
+        """Discard what was begun early: theta, theta^- or the replay are about to be replaced."""
 
     def close(self) -> None:
         """Discard what was begun, and end the threads."""
 
 
 class BackgroundUpdater(Protocol):
-    """Carries out updates beside a loop that goes on acting meanwhile.
+    """Carries out updates while a loop goes on acting.
 
     Between ``start`` and ``finish`` the loop changes neither theta^- nor the replay.
     """
@@ -91,7 +91,7 @@ class BackgroundUpdater(Protocol):
         """Go on from another state, after ``made`` updates."""
 
     def close(self) -> None:
-        """Drop what is left to do, and end the thread."""
+        """Discard the updates that are left to do, and end the thread."""
 
 
 def make_updater(config: RunConfig, learner: Learner | FusedLearner, replay: Replay) -> Updater:

@@ -133,12 +133,12 @@ class RawFrames:
         return self._frames[start:stop]
 
     def move_to(self, place: np.ndarray) -> None:
-        """Keep the frames in an array of somebody else's, [capacity, *frame], who may write there too."""
+        """Keep the frames in another object's array, [capacity, *frame], which that object may write to."""
         place[:] = self._frames
         self._frames = place
 
     def wrote(self, slots: int) -> None:
-        """Slots were written by somebody else: as many as these are filled by now."""
+        """Note that another object has written to the array: this many slots are filled by now."""
         self._filled = max(self._filled, slots)
 
 

@@ -223,7 +223,7 @@ class Proportional:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See ``PrioritySampler.restore``; it also raises if a number is no priority."""
+        """See ``PrioritySampler.restore``; it also raises if a number is not a valid priority."""
         leaves, present = np.asarray(state["leaves"]), np.asarray(state["present"])
         if leaves.shape != present.shape or len(leaves) > self.capacity or leaves.dtype != np.float64:
             raise ValueError(f"Expected priorities of at most {self.capacity} rows, got {leaves.shape} {leaves.dtype}.")

@@ -164,7 +164,7 @@ class Ranked:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See ``PrioritySampler.restore``; it also raises if a number is no priority."""
+        """See ``PrioritySampler.restore``; it also raises if a number is not a valid priority."""
         heap, priority = np.asarray(state["heap"]), np.asarray(state["priority"])
         known = (
             heap.dtype == np.int64

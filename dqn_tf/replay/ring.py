@@ -224,9 +224,9 @@ class Ring:
             out[b, ..., place] = 0
         return out.reshape(len(rows), *self.spec.shape)
 
-    # -- written by somebody else ------------------------------------------------------------------------------------
+    # -- written by another object ------------------------------------------------------------------------------------
     def move_to(self, columns: dict[str, np.ndarray], frames: np.ndarray) -> None:
-        """Keep everything in arrays of somebody else's, who may write there too.
+        """Keep everything in another object's arrays, which that object may write to.
 
         Args:
             columns: by name, [capacity, ...].

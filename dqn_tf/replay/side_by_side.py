@@ -1,7 +1,7 @@
 """The rings of K replays side by side: what all of them store or gather at a time is one operation of NumPy.
 
 Each ring keeps its columns and frames in a row of arrays [K, capacity, ...], so what is written here is in the ring;
-only how far it has been written is told to it afterwards (``note``).  For one-step transitions, single uncompressed
+only its head has to be set afterwards (``note``).  For one-step transitions, single uncompressed
 frames on the host, and no masks.
 """
 
@@ -72,14 +72,14 @@ class SideBySide:
         self.heads[who] += 1
 
     def note(self, k: int) -> None:
-        """Tell ring ``k`` how far it has been written."""
+        """Set the head of ring ``k``."""
         self._rings[k].wrote(int(self.heads[k]))
 
     def sample(self, k: int, batch: int, update: int) -> np.ndarray:
         """``Replay.sample_indices`` of replay ``k``, by fewer calls of NumPy: the same draws, the same rows.
 
         NumPy makes an integer below n of 32 bits x by Lemire's method: it is the upper half of x n, unless the lower
-        half is below 2^32 mod n, when it draws again (then it is asked).
+        half is below 2^32 mod n; then NumPy itself is called.
 
         Args:
             k: whose.

@@ -65,6 +65,6 @@ def _call(role: str, callback: Callable[[Any], None], record: EpisodeRecord | It
     except Exception as error:
         name = getattr(callback, "__qualname__", repr(callback))
         raise CallbackError(
-            f"The callback {name} ({role}) raised {type(error).__name__}: {error}. The run was saved after what it was "
-            "told of, and stopped; the same call continues it."
+            f"The callback {name} ({role}) raised {type(error).__name__}: {error}. The run was saved after that "
+            "record, and stopped; the same call continues it."
         ) from error

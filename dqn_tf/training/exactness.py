@@ -10,7 +10,7 @@ from dqn_tf.checks import ConfigError, InexactRestore, RunError
 from dqn_tf.config import RunConfig
 
 ADVICE = (
-    "To continue all the same, with an episode that begins anew where one was under way: --resume inexact "
+    "To continue nevertheless, where the episode under way begins again: --resume inexact "
     '(Options(resume="inexact")). manifest.json will say where.'
 )
 BROKEN = "The promise does not hold for this run: "

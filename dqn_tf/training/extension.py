@@ -121,10 +121,10 @@ def codes(manifest: dict[str, Any]) -> set[str]:
 
 @contextlib.contextmanager
 def held(parent: Path | None) -> Iterator[None]:
-    """A context in which nobody trains the parent.
+    """A context in which no process trains the parent.
 
     Raises:
-        RunError: somebody does.
+        RunError: one does.
     """
     if parent is None or not (parent / ".lock").exists():
         yield

@@ -5,8 +5,9 @@ that decide whether to explore are made ahead, the replays are written and read 
 and CartPoles are stepped as arrays.  Each of these computes for seed k the bits that its own object would compute, so
 ``InterleavedLoop`` is the naive twin that tests compare with, byte by byte (tests/training/test_in_step.py).
 
-The runs' objects stay what is saved and asked.  ``advance`` returns at the latest when something is to be told of a
-run, and brings those up to date of which there is (``settle``); between, the newest numbers are in arrays here.
+What is saved and read of a run are still its own objects.  ``advance`` returns at the latest when an episode of a run
+ends or a run raises, and brings the objects of such runs up to date (``settle``); until then the newest numbers are in
+arrays here.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ AHEAD = 256  # steps whose first draws are made at once
 
 
 class Happened(NamedTuple):
-    """What is to be told of runs, by their numbers: episodes that ended, and what they raised."""
+    """What happened to runs, by their numbers: episodes that ended, and errors that were raised."""
 
     records: dict[int, EpisodeRecord]
     errors: dict[int, Exception]
@@ -72,7 +73,7 @@ class InStep:
 
     # -- between the objects and the arrays ------------------------------------------------------------------------
     def adopt(self, k: int) -> None:
-        """Go on from where run ``k`` is: somebody may have used its environment."""
+        """Read the state of run ``k`` from its objects, whose environment may have been used by an evaluation."""
         loop = self._loops[k]
         self._environments.adopt(k)
         self._replays.heads[k] = loop.run.replay.ring.head
@@ -115,11 +116,11 @@ class InStep:
 
     # -- the loop ----------------------------------------------------------------------------------------------------
     def advance(self, most: int) -> Happened:
-        """Make up to ``most`` steps of each run, fewer if something is to be told.
+        """Make up to ``most`` steps of each run, fewer if an episode ends or a run raises.
 
         Returns:
-            What is to be told.  The runs that it is of are up to date; after ``most`` steps, and where a run raised,
-            all are.
+            What happened.  The objects of the runs concerned are up to date; after ``most`` steps, and where a run
+            raised, those of all runs are.
         """
         self._clock = time.perf_counter()
         happened, end = Happened({}, {}), self.steps + most
@@ -182,8 +183,8 @@ class InStep:
         self.adopt(k)
 
     def _act(self, happened: Happened) -> np.ndarray:
-        """The actions [K]: as ``exploration.choose`` chooses them, who is asked wherever there is more to it than a
-        largest Q-value."""
+        """The actions [K]: those of ``exploration.choose``, which is called wherever there is more to the choice than
+        a largest Q-value."""
         epsilon = self._rule.epsilon(self.steps, self._agent.min_replay_steps)
         q = host.q_values_of_many(self._weights, host.scaled(self._agent, self._seen))
         actions = q.argmax(axis=1)

@@ -34,7 +34,7 @@ class Loop(Protocol):
 
         Yields:
             An episode or an iteration that has ended; None after a step that ended neither; ``Awaiting`` of a loop
-            whose steps somebody else makes (together.py).
+            whose steps are made from outside (together.py).
         """
 
     def pause_seconds(self) -> float:

@@ -2,7 +2,7 @@
 
 ``POINTS`` names functions of a run.  While a run is recorded, each of them is wrapped, on the objects of this run
 alone: the wrapper notes when a call began and ended, and in which thread.  A run that is not recorded has no wrapper
-and asks no question, so it costs nothing.  A wrapper reads the clock and the number of frames and passes everything
+and checks no flag, so it costs nothing.  A wrapper reads the clock and the number of frames and passes everything
 on: no byte of a run depends on it (tests/training/test_profile.py).
 
 Format: "Trace Event Format" (Google), the JSON object form: complete events ("ph": "X"), ``ts`` and ``dur`` in
@@ -203,7 +203,7 @@ class Profile:
         return timed
 
     def _spending(self, spend: Callable[[str, float], float]) -> Callable[[str, float], float]:
-        """``RunState.spend``, by which evaluations are told."""
+        """``RunState.spend``, wrapped: it records evaluations."""
 
         def spending(phase: str, since: float) -> float:
             now = spend(phase, since)

@@ -50,7 +50,7 @@ class IterationRecord(NamedTuple):
 
 
 class Awaiting(NamedTuple):
-    """Told instead of making a step: whoever reads the records is to have it made (together.py)."""
+    """A step is due, and the reader of the records is to have it made (together.py)."""
 
 
 def iteration_columns(monitored: list[str]) -> list[str]:

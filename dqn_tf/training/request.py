@@ -1,4 +1,4 @@
-"""What is asked of a request to train before anything is touched."""
+"""The checks of a request to train, before any file is written."""
 
 from __future__ import annotations
 

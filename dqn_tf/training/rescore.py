@@ -1,4 +1,4 @@
-"""What can be asked of a run's newest checkpoint: its digest, and how well its agent plays."""
+"""What can be computed from a run's newest checkpoint: its digest, and how well its agent plays."""
 
 from __future__ import annotations
 

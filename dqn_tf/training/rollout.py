@@ -16,8 +16,8 @@ class Rollout:
     observations [T, E, ...], actions [T, E] int32, r_t, discount_t [T, E] float32 (gamma, or 0 where the value ends),
     values [T, E] float32: the largest Q of the observation, by the network that acted; over [T, E] bool: the episode
     ended or was cut off at this step; last_values [T, E] float32: where it was cut off, and in the last row, the
-    largest Q of the state that the step led to; masks [T, E, A] bool, the legal actions, where the environment tells
-    them.
+    largest Q of the state that the step led to; masks [T, E, A] bool, the legal actions, where the environment gives
+    masks.
     """
 
     def __init__(self, steps: int, environments: int, spec: ObservationSpec) -> None:

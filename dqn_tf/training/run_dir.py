@@ -195,7 +195,7 @@ def read_summary(path: Path) -> dict[str, Any]:
     Raises:
         RunError: something is wrong; it says what, and what to do.
     """
-    do = "Remove the file: the command that made the run writes it anew, from the last checkpoint."
+    do = "Remove the file: the command that made the run writes it again, from the last checkpoint."
     found = _checked(path, read_json(path), SUMMARY, "", do)
     for name in ("final_evaluation", "last_network_evaluation"):
         if name in found:

@@ -30,11 +30,11 @@ from dqn_tf.training.run import _Session
 from dqn_tf.training.run_dir import RunDir, read_summary
 from dqn_tf.training.stop import Interrupted, StopRequests
 
-AT_ONCE = 64  # steps until a session looks again whether it is to stop or to save
+AT_ONCE = 64  # steps after which a session checks again whether it is to stop or to save
 
 
 class Member(InterleavedLoop):
-    """A loop whose steps are made by somebody else, who then puts here what came of it."""
+    """A loop whose steps are made from outside; ``happened`` is then what the step ended, or what it raised."""
 
     happened: EpisodeRecord | Exception | None = None
 
@@ -53,11 +53,11 @@ class Member(InterleavedLoop):
             yield happened
 
     def make_step(self) -> EpisodeRecord | None:
-        """Make a step after all, as alone."""
+        """Make one step here, as a loop that trains alone does."""
         return self._step()
 
     def next_end(self, now: int) -> int:
-        """The step after ``now`` at which the session must be told, at the latest: something ends there."""
+        """The first step after ``now`` at which an iteration or the budget ends, so that the session has work to do."""
         config = self.run.config
         ends = (self.run.counters.iterations + 1) * config.iteration_steps, extension.last_step(config)
         return min([config.steps, *(end for end in ends if end > now)])
@@ -131,7 +131,7 @@ def check(configs: Sequence[RunConfig], run_dirs: Sequence[Path], options: Optio
 def train_together(
     configs: Sequence[RunConfig], run_dirs: Sequence[str | Path], options: Options | None = None
 ) -> list[dict[str, Any] | Exception]:
-    """Train runs that differ in their seeds only, together, in one process; each leaves the bytes that it leaves alone.
+    """Train runs that differ in their seeds only, together, in one process; each writes the bytes of a run alone.
 
     A run that is finished is left as it is.  One that fails stops alone.
 
@@ -173,7 +173,7 @@ class _Seed:
     """One of the runs.
 
     Attributes:
-        result: what has come of it: its summary, or what it raised; None until then.
+        result: its summary, or the error that it raised; None until it has ended.
     """
 
     result: Any = None
@@ -233,7 +233,7 @@ class _Seed:
 
 
 class _Rounds:
-    """Steps for those who await one, until nobody does."""
+    """Makes the steps that are due, until no run needs another."""
 
     def __init__(self, seeds: Sequence[_Seed], stop: StopRequests) -> None:
         self._seeds, self._stop = [seed for seed in seeds if seed.result is None], stop
@@ -279,6 +279,7 @@ class _Rounds:
         return self._steps.steps if self._steps is not None and in_turn else seed.loop.run.counters.steps
 
     def _end(self, waiting: Sequence[_Seed], now: int) -> int:
-        """The step at which sessions are to be told: something ends, others are no longer ahead, or it is time."""
+        """The step up to which these runs are stepped now: an iteration ends, other runs are no longer ahead, or
+        ``AT_ONCE`` steps are made."""
         ends = [seed.loop.next_end(now) for seed in self._turn]
         return min([now + AT_ONCE, *ends, *(self._at(seed) for seed in waiting if seed not in self._turn)])

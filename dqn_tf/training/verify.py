@@ -223,8 +223,8 @@ def _frames_done(run_dir: Path) -> int:
 def differences(a: Path, b: Path) -> list[str]:
     """What differs between two complete run directories of one configuration.
 
-    Compared: ``FILES`` byte by byte, and the state of the newest checkpoint, whose hash is computed anew from what is
-    on disk and compared with what summary.json says.  timing.csv, log.txt and manifest.json tell of the wall clock.
+    Compared: ``FILES`` byte by byte, and the state of the newest checkpoint, whose hash is computed from the files
+    and compared with that in summary.json.  timing.csv, log.txt and manifest.json contain wall clock times.
 
     Args:
         a: one run directory.

@@ -20,7 +20,7 @@ def mann_whitney(one: ArrayLike, other: ArrayLike) -> float:
     groups of these sizes be as far apart in rank?
 
     Twice the smaller tail of the rank sum, at most 1.  SciPy's exact test knows no ties; where scores are equal, equal
-    ranks are shared (midranks) and the same distribution is counted out over all splits.
+    ranks are shared (midranks) and the same distribution is computed over all splits.
 
     >>> mann_whitney([4.0, 5.0, 6.0], [1.0, 2.0, 3.0])      # 2 of the 20 splits are as far apart
     0.1

@@ -28,7 +28,7 @@ RESAMPLES = 500
 
 
 def attempted(protocol: Protocol, found: Collected) -> list[str]:
-    """The protocol's agents of which there is a run.
+    """The protocol's agents that have a run.
 
     Args:
         protocol: what was published, and which runs are asked for.
@@ -42,7 +42,7 @@ def attempted(protocol: Protocol, found: Collected) -> list[str]:
 
 
 def on_a_suite(protocol: Protocol, found: Collected) -> list[str]:
-    """The agents of which there is a run and that are asked to play a whole suite.
+    """The agents that have a run and are to play a whole suite.
 
     Args:
         protocol: what was published, and which runs are asked for.

@@ -284,7 +284,7 @@ def _curve_verdict(one: dict[str, Any], theirs: Sample, low: float, high: float)
 
 
 def counts(board: pd.DataFrame) -> dict[str, int]:
-    """How many rows have each verdict, of those that there are."""
+    """How many rows have each verdict; verdicts without rows are left out."""
     order = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, NOT_RUN, REFUSED, NOT_JUDGED)
     found = board["verdict"].value_counts()
     return {status: int(found[status]) for status in order if status in found}

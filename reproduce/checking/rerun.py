@@ -1,4 +1,4 @@
-"""``dqn-tf rerun``: a run made anew from its own configuration, and compared with what is kept of it, byte by byte.
+"""``dqn-tf rerun``: a run carried out again from its own configuration and compared, byte by byte, with what was kept.
 
 A whole run is compared by every row of episodes.csv and iterations.csv and by summary.json, whose state digest covers
 weights, optimizer, replay and counters.  The beginning of one (``--frames``) by the rows that end within it; the state
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 class Comparison(NamedTuple):
-    """What came out when a run was made anew.
+    """What came out when a run was carried out again.
 
     Attributes:
         equal: what was compared and is equal, in words.
@@ -40,13 +40,13 @@ class Comparison(NamedTuple):
 
 
 def rerun(path: Path, frames: int | None, run_dir: Path | None, say: Say) -> bool:
-    """Make a run anew and compare.
+    """Carry out a run again and compare.
 
     Args:
         path: a run directory, or the place of a packed run.
         frames: only the first so many; none: to the end of its budget.
         run_dir: where to make it, new or empty, kept; none: a temporary directory, removed if all is equal.
-        say: told what is done, what differs and why it may.
+        say: called with lines on what is done, what differs and why it may.
 
     Returns:
         Whether all that was compared is equal.
@@ -154,7 +154,7 @@ def _begin(config: RunConfig, place: Path, frames: int) -> None:
 def compare(
     there: Run, files: Mapping[str, bytes], place: Path, config: RunConfig, frames: int | None = None
 ) -> Comparison:
-    """What is equal and what differs between a run and the one that was made anew.
+    """What is equal and what differs between a run and its repetition.
 
     Args:
         there: the run.
@@ -224,7 +224,7 @@ def reasons(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
 
     Args:
         there: manifest.json of the run.
-        here: that of the run made anew.
+        here: that of its repetition.
 
     Returns:
         Each difference in words; the code comes last.

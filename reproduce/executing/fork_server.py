@@ -1,9 +1,9 @@
 """A fork server: a process that has imported what runs import, and forks one of them when asked: seconds sooner.
 
 Importing TensorFlow takes more core time than 10,000 steps of CartPole.  A fork of a process that has imported it, but
-not used it, is as good as a new one: it has its own memory, signals and end, and if it dies, nobody else does.  Its
+not used it, is as good as a new one: it has its own memory and signals, and if it dies, no other process does.  Its
 program is what is imported, so it is used only while the code on disk is that code; otherwise, or where it is not
-ready yet, runs are started as new processes, as always.  With a GPU it is not used: drivers do not survive a fork.
+ready yet, runs are started as new processes.  With a GPU it is not used: drivers do not survive a fork.
 
 Started as ``python -P fork_server.py``, it reads requests from stdin and writes answers to stdout, one JSON object a
 line:
@@ -104,7 +104,7 @@ class ForkServer:
                 return None
 
     def code(self, pid: int) -> int | None:
-        """The exit code of a run, None while it goes on; 128 + SIGTERM if the server died before it could tell."""
+        """The exit code of a run, None while it runs; 128 + SIGTERM if the server died before it could report one."""
         self.listen()
         if pid not in self._codes and self._process.poll() is not None and not Path(f"/proc/{pid}").exists():
             return 128 + signal.SIGTERM
@@ -166,7 +166,7 @@ class ForkedRun:
 
 
 def _end_with_parent(parent: int) -> Any:
-    """What a child does first: it is told to stop when its parent is gone."""
+    """What a child does first: it arranges to be stopped when its parent is gone."""
 
     def ask() -> None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -208,7 +208,7 @@ def _read_requests() -> bytes | None:
 
 
 def _fork(request: dict[str, Any]) -> int:
-    """Fork a run, and tell its process number."""
+    """Fork a run, and return its process number."""
     pid = os.fork()
     if pid == 0:
         _become(request)
@@ -217,7 +217,7 @@ def _fork(request: dict[str, Any]) -> int:
 
 
 def _tell_ended(running: set[int]) -> None:
-    """Tell the exit codes of runs that have ended, and take these out of ``running``."""
+    """Report the exit codes of runs that have ended, and take these out of ``running``."""
     for pid in list(running):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:

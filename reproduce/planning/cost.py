@@ -58,7 +58,7 @@ def describe(plan: Plan, folder: Path, parallel: int | None, frames_per_s: float
 
     Args:
         plan: the runs.
-        folder: where they will be; its free space is told.
+        folder: where they will be; its free space is shown.
         parallel: runs at a time; None: one per core.
         frames_per_s: training frames per second of one run; None: as measured in results/.
 

@@ -115,7 +115,7 @@ class _Reader:
         return found
 
     def read(self, cls: type[T], data: Any, key: str, made: set[str] | None = None, own: set[str] | None = None) -> T:
-        """A ``cls`` from one table.  made: fields that were read before; own: fields that stand in no file."""
+        """A ``cls`` from one table.  made: fields that were read before; own: fields that no file has."""
         if not isinstance(data, dict):
             raise self.wrong(key, f"Expected a table, got {_kind(data)}.")
         hints, dot = typing.get_type_hints(cls), f"{key}." if key else ""

@@ -98,7 +98,7 @@ def _command(preset: presets.Preset) -> str:
 
 # -- equations --------------------------------------------------------------------------------------------------------
 def modules(preset: presets.Preset) -> list[str]:
-    """The modules that a preset is made of, in the order of its fields: "values/expected" and the like."""
+    """The modules that a preset is made of, in the order of its fields: for example "values/expected"."""
     return list(dict.fromkeys(module for *_, module in fields.owned_leaves(preset.agent)))
 
 

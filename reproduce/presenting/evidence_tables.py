@@ -82,7 +82,7 @@ def page(protocol: Protocol, table: pd.DataFrame, board: pd.DataFrame, found: Co
 
 
 def figures(protocol: Protocol, found: Collected) -> list[str]:
-    """The figures of a protocol that there are runs for.
+    """The figures of those parts of a protocol that have runs.
 
     Args:
         protocol: what was published, and which runs are asked for.

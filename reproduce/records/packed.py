@@ -170,7 +170,7 @@ def _read(folder: Path) -> dict[int, dict[str, bytes]]:
 
 @lru_cache(maxsize=2)  # runs are read one after another, those of one folder together
 def _checked(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> dict[int, dict[str, bytes]]:
-    """All runs of a folder: seed -> files.  stamps: of its files; a folder that was written anew is read anew."""
+    """All runs of a folder: seed -> files.  stamps: of its files; a folder that was written again is read again."""
     data: dict[str, bytes] = {}
     for name, sha in _sums(folder).items():
         data[name] = (folder / name).read_bytes() if (folder / name).is_file() else b""

@@ -174,7 +174,7 @@ def test_workers_share_masks(workers: int) -> None:
 def test_the_trial_plays_legal_actions_and_compares_masks() -> None:
     found = trial.examine(doors().removeprefix("gym:"), steps=200)
     assert found.broken is None
-    assert any('it tells by info["action_mask"]' in remark for remark in found.remarks)
+    assert any('info["action_mask"] has the legal actions' in remark for remark in found.remarks)
     one = GymnasiumEnvironment(doors().removeprefix("gym:"), 0, "trial")
     played = trial._play_script(one, 40, 9.0)
     wrong = [(e, s, t._replace(mask=~t.mask if s == 2 else t.mask)) for e, s, t in played.answers]

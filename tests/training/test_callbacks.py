@@ -99,9 +99,7 @@ def test_an_exception_stops_the_run_with_a_checkpoint_and_the_callbacks_name(
     callback: dict[str, Any] = {role: give_up}
     with pytest.raises(RunError) as caught:
         train(config, tmp_path / "run", QUIET, **callback)
-    assert str(caught.value).endswith(
-        "The run was saved after what it was told of, and stopped; the same call continues it."
-    )
+    assert str(caught.value).endswith("The run was saved after that record, and stopped; the same call continues it.")
     assert f"give_up ({role}) raised ValueError: enough." in str(caught.value)
     assert isinstance(caught.value.__cause__, ValueError)
     assert read_json(tmp_path / "run" / "manifest.json")["status"] == "failed"

@@ -64,7 +64,7 @@ def test_a_run_that_cannot_be_exact_says_so_and_goes_on_when_asked_to(execution:
     assert manifest["environment_trial"]["broken"]
     before = read_json(tmp_path / "manifest.json")
     with pytest.raises(
-        RunError, match=r"Expected the replay of episode .* continue all the same, .*: --resume inexact"
+        RunError, match=r"Expected the replay of episode .* continue nevertheless, .*: --resume inexact"
     ):
         train(config, tmp_path, QUIET)
     assert "inexact_resumes" not in read_json(tmp_path / "manifest.json")

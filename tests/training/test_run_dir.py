@@ -370,7 +370,7 @@ def test_a_damaged_summary_says_what_to_do(outcome, tmp_path: Path, damage: Call
     assert read_summary(path)["final_evaluation"]["return_mean"] is None
     write_json(path, damage(SUMMARY))
     message = outcome(read_summary, path)
-    assert said in message and "Remove the file: the command that made the run writes it anew" in message
+    assert said in message and "Remove the file: the command that made the run writes it again" in message
 
 
 @pytest.mark.parametrize(

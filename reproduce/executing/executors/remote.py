@@ -24,7 +24,7 @@ def carry_out_here(job: Job, retries: int, environment: Mapping[str, str | None]
         environment: variables to set first; None: to remove.
 
     Returns:
-        The outcome; "stopped" if this process was told to stop, and the run is saved.
+        The outcome; "stopped" if this process received a signal to stop, and the run is saved.
     """
     for name, value in environment.items():
         os.environ.pop(name, None)

@@ -1,8 +1,8 @@
 """Runs as tasks of Slurm job arrays, through submitit; the nodes share the folder of the runs.
 
-A task is ``jobs.run_one`` on some node.  Told to go (SIGTERM at preemption, SIGUSR2 shortly before its time is up), it
-lets the run save and stop, and asks Slurm to queue it again; it then continues from the checkpoint.  A task that is
-cancelled saves and stays away.  Needs no accounting: what Slurm knows is asked of ``squeue``.
+A task is ``jobs.run_one`` on some node.  When it has to stop (SIGTERM at preemption, SIGUSR2 shortly before its time is
+up), it lets the run save and stop, and has Slurm queue it again; it then continues from the checkpoint.  A task that is
+cancelled saves and is not queued again.  Needs no accounting: the states of tasks come from ``squeue``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Task:
             The outcome, if the job has ended.
 
         Raises:
-            SystemExit: the task was told to go, and the run is saved; Slurm queues the task again, or it was cancelled.
+            SystemExit: the task had to stop, and the run is saved; Slurm queues the task again, or it was cancelled.
         """
         with _raises(signal.SIGUSR2):
             result = remote.carry_out_here(self.job, self.retries, devices())

@@ -65,7 +65,7 @@ def entry(path: Path, folder: Path, run: Run | str) -> Entry:
 
     Args:
         path: the run directory.
-        folder: the folder that the report is about; paths are told below it.
+        folder: the folder that the report is about; paths are shown relative to it.
         run: the run, or the reason why it cannot be read.
 
     Returns:

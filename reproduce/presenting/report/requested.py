@@ -21,7 +21,7 @@ def of_folder(home: Path, found: Collected) -> Requested | None:
         found: scores and curves of all runs; the claims are judged by them.
 
     Returns:
-        What the protocol requests; None if it is no sweep's folder. A protocol that cannot be read has the reason as
+        What the protocol requests; None if it is not a sweep's folder. A protocol that cannot be read has the reason as
             its title.
     """
     if not (home / "plan.csv").exists():

@@ -1,4 +1,4 @@
-"""A run made anew gives the same bytes; what differs is told, with what bytes may depend on."""
+"""A run that is carried out again gives the same bytes; what differs is shown, with what bytes may depend on."""
 
 from __future__ import annotations
 
