@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dqn_tf.training.rescore import digest_of, evaluate
     from dqn_tf.training.run import train
     from dqn_tf.training.together import train_together
+    from dqn_tf.watching.watch_command import watch
 
 _HOMES = {
     "AgentConfig": "config",
@@ -51,6 +52,7 @@ _HOMES = {
     "train": "training.run",
     "train_together": "training.together",
     "verify_archive": "interop.packing",
+    "watch": "watching.watch_command",
 }
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "train",
     "train_together",
     "verify_archive",
+    "watch",
 ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import os
 import shlex
 import shutil
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "Train a preset on an environment; the same command on the same directory continues.",
     "evaluate": "Score the last or the best network in a run's newest checkpoint.",
+    "watch": "Play an agent and write one HTML page: screen, what it sees, values, actions, TD errors, step by step.",
+    "pictures": "Draw what a run's agent sees and values: its states in the plane, a value trace, filters, saliency.",
     "digest": "SHA-256 of the state in the newest checkpoint of a run.",
     "export": "Write a trained network for other programs: SavedModel, Keras, ONNX or LiteRT.",
     "pack": "One file of a finished run: weights, settings, scores, curves and a card; `dqn-tf verify FILE` checks it.",
@@ -129,6 +132,8 @@ def _commands() -> dict[str, tuple[Call, Add]]:
     return {
         "train": (_train, cli_options.add_train),
         "evaluate": (_evaluate, cli_options.add_evaluate),
+        "watch": (_from("dqn_tf.watching.commands", "watch"), cli_options.add_watch),
+        "pictures": (_from("dqn_tf.watching.commands", "pictures"), cli_options.add_pictures),
         "digest": (_digest, cli_options.add_digest),
         "export": (commands.export, commands.add_export),
         "pack": (commands.pack, commands.add_pack),
@@ -145,6 +150,11 @@ def _commands() -> dict[str, tuple[Call, Add]]:
         "results": (_results, lambda parser: command_options.add_results(parser, cli_options.count)),
         "report": (_report, cli_options.add_report),
     }
+
+
+def _from(module: str, name: str) -> Call:
+    """What carries a command out, imported when it is called."""
+    return lambda arguments: int(getattr(importlib.import_module(module), name)(arguments))
 
 
 # -- commands: each imports what it needs, so that a wrong word is answered at once ------------------------------------
@@ -368,7 +378,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from reproduce.presenting.report import writing
 
-    print(writing.write(arguments.folder, arguments.out))
+    print(writing.write(arguments.folder, arguments.out, beside=arguments.beside))
     return 0
 
 

@@ -76,6 +76,27 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add("--video", type=Path, metavar="FILE.gif", help="also record the first episode (extra: video)")
 
 
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf watch`."""
+    add = parser.add_argument
+    add("run_dir", type=Path)
+    add("--out", type=Path, metavar="FILE", help="the page (default: watch.html in the run's directory)")
+    add("--mp4", type=Path, metavar="FILE.mp4", help="also write a video (extra: video)")
+    add("--episodes", type=count, default=1, metavar="N", help="episodes to play (default 1)")
+    text = "steps of an episode after which it is cut (default 2000)"
+    add("--steps", type=count, default=2000, metavar="N", help=text)
+    _add_player(parser)
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """Options of `dqn-tf pictures`."""
+    add = parser.add_argument
+    add("run_dir", type=Path)
+    add("--out", type=Path, metavar="DIR", help="where to write (default: pictures/ in the run's directory)")
+    add("--states", type=count, default=1000, metavar="N", help="states that are put into the plane (default 1000)")
+    _add_player(parser)
+
+
 def add_digest(parser: argparse.ArgumentParser) -> None:
     """Options of `dqn-tf digest`."""
     parser.add_argument("run_dir", type=Path)
@@ -136,9 +157,21 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help=text)
     text = "where to write it (default: DIR/report.html)"
     parser.add_argument("--out", type=Path, metavar="FILE", help=text)
+    text = "runs of other programs beside ours (dqn-tf results import)"
+    parser.add_argument("--beside", nargs="+", type=Path, default=[], metavar="FILE", help=text)
 
 
 # -- what several of them have -----------------------------------------------------------------------------------------
+def _add_player(parser: argparse.ArgumentParser) -> None:
+    """Which network plays, and how."""
+    add = parser.add_argument
+    add("--epsilon", type=float, help="probability of a random action (default: the run's evaluation)")
+    add("--seed", type=int, help="seed of the episodes (default: the run's)")
+    add("--network", choices=("last", "best"), help="which plays (default: the one of the run's final evaluation)")
+    text = "play with the checkpoint that was written at N frames (default: the newest)"
+    add("--checkpoint", type=count, metavar="N", help=text)
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", help="see `dqn-tf presets`")
     parser.add_argument(

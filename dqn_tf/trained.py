@@ -42,30 +42,43 @@ class Saved(NamedTuple):
     read_piece: Callable[[str], Columns]
 
 
-def read(run_dir: str | Path, say: Say = print, *, check_pieces: bool = True) -> Saved:
+def read(run_dir: str | Path, say: Say = print, *, check_pieces: bool = True, checkpoint: int | None = None) -> Saved:
     """The newest checkpoint of a run that verifies.
 
     Args:
         run_dir: the directory of a run, complete or not.
         say: called with a sentence about every checkpoint that is skipped.
         check_pieces: whether the replay's files are verified too.
+        checkpoint: frames of training at which it was written; by default the newest is read.
 
     Returns:
         The run's configuration, its state, and a function that reads a piece.
 
     Raises:
-        ConfigError: there is no run, or another version of dqn_tf wrote it.
+        ConfigError: there is no run, another version of dqn_tf wrote it, or it has no such checkpoint.
         RunError: there is no checkpoint, or none that verifies.
     """
     path = Path(run_dir)
     config = read_config(path)
-    loaded = Store(path / "checkpoints", config.hash).load(say, check_pieces=check_pieces)
+    store = Store(path / "checkpoints", config.hash)
+    loaded = store.load(say, check_pieces=check_pieces, suits=lambda state: checkpoint in (None, _frames(state)))
+    if loaded is None and checkpoint is not None and store.found():
+        there = ", ".join(f"{frames:,}" for frames in sorted({int(p.name.partition(".")[0]) for p in store.found()}))
+        raise ConfigError(
+            f"Expected a checkpoint of {checkpoint:,} frames in {store.folder}, found those of {there} frames (a run "
+            "keeps its last two). Ask for one of these."
+        )
     if loaded is None:
         raise RunError(
             f"Expected a checkpoint in {path / 'checkpoints'}, found none: the run has not saved anything yet. Train "
             "it on, or wait for its first checkpoint."
         )
     return Saved(config, loaded[1]["run"], loaded[2])
+
+
+def _frames(state: dict[str, Any]) -> int:
+    """The frames of training that a checkpoint has."""
+    return int(state["run"]["counters"]["frames"])
 
 
 def read_config(run_dir: str | Path) -> RunConfig:
@@ -91,6 +104,7 @@ def load(
     *,
     seed: int | None = None,
     environment: Callable[..., Any] | None = None,
+    checkpoint: int | None = None,
     say: Say = print,
 ) -> TrainedAgent:
     """The trained agent of a run, complete or not, from its newest checkpoint that verifies.
@@ -103,19 +117,20 @@ def load(
             (`evaluation.final_network`), or the last where there is no best one yet.
         seed: of the agent's own draws (see ``TrainedAgent``); the run's own by default.
         environment: as for ``train``: what makes it, where only this program has it.
+        checkpoint: frames of training at which it was written; by default the newest is read.
         say: called with a sentence about every checkpoint that is skipped.
 
     Returns:
         The agent.
 
     Raises:
-        ConfigError: there is no run, another version of dqn_tf wrote it, or it keeps no best network.
+        ConfigError: there is no run, another version wrote it, or it has no such checkpoint or no best network.
         RunError: there is no checkpoint, or none that verifies.
     """
     expect(network in (None, "last", "best"), "last or best", "network", network)
     if Path(run_dir).is_file():
         return _packed(Path(run_dir), network, seed)
-    saved = read(run_dir, say, check_pieces=False)
+    saved = read(run_dir, say, check_pieces=False, checkpoint=checkpoint)
     if environment is not None:
         exactness.check_environment(environment, saved.config)
     determinism.enable(saved.config.agent.execution.threads, required=False)
@@ -164,6 +179,7 @@ class TrainedAgent:
         network: "last" or "best".
         frames: of training that this network has seen.
         seed: of the agent's own draws.
+        q_network: the network itself, to be called in graph code.
     """
 
     def __init__(
@@ -185,14 +201,14 @@ class TrainedAgent:
         environment.close()
         self.config, self.network, self.frames, self.seed = config, network, frames, seed
         agent, observation = config.agent, self.spec.observation
-        self._q_network = build_network(agent, self.spec, config.seed)
-        _assign(self._q_network, theta)
+        self.q_network = build_network(agent, self.spec, config.seed)
+        _assign(self.q_network, theta)
         self._random = agent.value.random or agent.layers.random
         self._exploration, self._acts = Stream(seed, "evaluate/exploration"), 0
         noiseless = agent.layers.noiseless_when_scored
         signature = [tf.TensorSpec([None, *observation.shape], observation.dtype)]
         self._q_values = Compiled(
-            functools.partial(q_values_in_graph, self._q_network, noiseless),
+            functools.partial(q_values_in_graph, self.q_network, noiseless),
             [*signature, tf.TensorSpec([2], tf.int64)] if self._random else signature,
         )
         self._scorer = self.scorer("evaluate")
@@ -211,7 +227,7 @@ class TrainedAgent:
     @property
     def weights(self) -> dict[str, np.ndarray]:
         """The network's weights by name, as copies: "torso/conv2d_0/kernel" and so on."""
-        return {name: np.asarray(variable).copy() for name, variable in self._q_network.named_variables.items()}
+        return {name: np.asarray(variable).copy() for name, variable in self.q_network.named_variables.items()}
 
     def q_values(self, observations: np.ndarray) -> np.ndarray:
         """Q(s, .) of a batch.
@@ -259,7 +275,7 @@ class TrainedAgent:
             ConfigError: observations of another shape or kind.
         """
         batch = self._checked(observations, ("B", *self.spec.observation.shape))
-        return np.array(self._q_network(tf.convert_to_tensor(batch), "act").q_values)
+        return np.array(self.q_network(tf.convert_to_tensor(batch), "act").q_values)
 
     def act(self, observation: np.ndarray, epsilon: float = 0.0, mask: np.ndarray | None = None) -> int:
         """The action of largest Q, or with probability ``epsilon`` a random one.

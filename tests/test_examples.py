@@ -128,6 +128,16 @@ def test_agents_from_files(
 
 
 @pytest.mark.usefixtures("threads_left_alone")
+def test_surprises_of_an_agent(tmp_path: Path) -> None:
+    settings = ["min_replay_steps=20", "execution=interleaved", "execution.xla=none", "evaluation.final_episodes=1"]
+    config = dqn_tf.make_config("dqn_classic", "CartPole-v1", frames=60, settings=settings)
+    dqn_tf.train(config, tmp_path / "run", dqn_tf.Options(progress=False))
+    said = run("look_at_an_agent.py", tmp_path / "run", "--out", tmp_path / "page.html").splitlines()
+    assert len(said) == 6 and said[0].startswith("step ") and "the TD error was" in said[0]
+    assert said[-1] == str(tmp_path / "page.html") and (tmp_path / "page.html").exists()
+
+
+@pytest.mark.usefixtures("threads_left_alone")
 def test_an_episode_of_minatar_is_drawn(tmp_path: Path) -> None:
     """And is not black: minatar's own pictures hold numbers between 0 and 1.  The curve of the run is drawn, too."""
     settings = ["min_replay_steps=100", "execution=interleaved", "execution.xla=none", "evaluation.final_episodes=1"]

@@ -50,7 +50,7 @@ class QNetwork:
         initializers = Initializers(network.initialization, stream)
         torso, features, hidden = network.layers(spec, initializers)
         self.torso = tf.keras.Sequential([tf.keras.Input(spec.shape, dtype=spec.dtype), *torso] if torso else [])
-        self._value, self._dtype = value, spec.dtype
+        self.value, self._dtype = value, spec.dtype
         self._parts = value.parts(features, initializers)
         self.head = head.build(layers, features, hidden, (num_actions, value.outputs_per_action), initializers)
         self._prediction = None
@@ -82,7 +82,7 @@ class QNetwork:
         Returns:
             As there.
         """
-        return self._value.outputs(features, self.head, self._parts, role, draws)
+        return self.value.outputs(features, self.head, self._parts, role, draws)
 
     def features(self, observations: TensorLike) -> Tensor:
         """Graph code: what the torso gives for B states, [B, F] float32.
