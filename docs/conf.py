@@ -15,6 +15,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from reproduce.presenting import interactive_curves
+
 ROOT = Path(__file__).resolve().parents[1]
 
 project = "dqn_tf"
@@ -55,6 +57,15 @@ BELOW = {  # pages that have pages of their own
     "results/README": ["/results/*/*"],
 }
 
+CURVES = """
+
+## Curves of our runs, to choose from
+
+```{raw} html
+<p><a href="../curves.html">Every run of results/runs</a>: environment, agents, axes, smoothing.</p>
+```
+"""
+
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
@@ -94,11 +105,23 @@ def _read(app: Any, name: str, text: list[str]) -> None:
         text[0] += "".join(_toctree(pages, f":caption: {caption}") for caption, pages in NAVIGATION.items())
     elif name in BELOW:
         text[0] += _toctree(BELOW[name], ":glob:")
+    elif name == "docs/figures" and interactive_curves.available():
+        text[0] += CURVES
+
+
+def _write_curves(folder: Path) -> None:
+    """The curves of all runs, to choose from: a page of its own, which no other has to wait for."""
+    from reproduce.presenting.report import writing
+
+    page = writing.curves_page(ROOT / "results" / "runs", "Curves of our runs")
+    (folder / "curves.html").write_text(page, encoding="utf-8")
 
 
 def _finish(app: Any, error: Exception | None) -> None:
     if error is None and app.builder.name == "html":
         shutil.copy(Path(app.outdir) / f"{root_doc}.html", Path(app.outdir) / "index.html")
+        if interactive_curves.available():
+            _write_curves(Path(app.outdir))
 
 
 def _docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

@@ -80,6 +80,7 @@ def add_results(parser: Parser, count: Count) -> None:
     _figures(part("figures", "Draw results/plots/: our runs, ours beside the published curves, published ones alone."))
     _add_check(part("docs", "Write the pages of docs/ that come from the code and from results/."))
     _export(part("export", "Copy the small files of runs, without checkpoints, to results/runs/NAME/."))
+    _import(part("import", "Take in runs of other programs, as curves beside ours; what they measure is asked."), count)
     _classic(part("classic", "Add the complete runs of `dqn-tf reproduce classic` to results/classic/ and docs/."))
     _quickstart(part("quickstart", "Report on the runs of `dqn-tf reproduce quickstart`: table, plots, summary."))
     _independent(part("independent", "Compare our equations with RLax's and Tianshou's; write docs/independent.md."))
@@ -107,6 +108,30 @@ def _export(parser: Parser) -> None:
     text = "the complete runs, all seeds of an agent on an environment in a few compressed files, to the same bytes"
     parser.add_argument("--packed", action="store_true", help=text)
     _add_results(parser)
+
+
+def _import(parser: Parser, count: Count) -> None:
+    add = parser.add_argument
+    programs = ("cleanrl", "sb3", "monitor", "rl-zoo", "dopamine", "wandb")
+    text = "whose files: TensorBoard of cleanrl or sb3, monitor.csv, rl-zoo's evaluations.npz, dopamine, a CSV of wandb"
+    add("program", choices=programs, metavar="PROGRAM", help=text)
+    add(
+        "files", nargs="+", type=Path, metavar="FILE", help="one for each seed; of dopamine the folder of its logs, too"
+    )
+    add("--out", required=True, type=Path, metavar="FILE", help="the CSV file that the curves are added to")
+    add("--agent", required=True, metavar="NAME", help="what the agent is to be called")
+    add("--environment", required=True, metavar="ENV", help="what the environment is to be called, as in our tables")
+    add("--seeds", required=True, metavar="A-B", help="of the files, in their order: 1-3 or 1,5,7")
+    text = "what the file's returns are of"
+    add("--measure", required=True, choices=("training", "evaluation"), help=text)
+    add("--rewards", required=True, choices=("raw", "clipped"), help="what the returns are sums of")
+    add("--unit", required=True, choices=("frames", "steps"), help="what the file counts, of the emulator or the agent")
+    add("--frames-per-step", type=count, metavar="N", help="with --unit steps: 4 for most Atari games, else 1")
+    add("--bin-frames", type=count, metavar="N", help="average single episodes over N frames; needed where points are")
+    add("--column", default="", metavar="NAME", help="TensorBoard's tag, if not the program's own; the column of a CSV")
+    add("--across", default="", metavar="NAME", help="wandb: the column that says where a point is")
+    text = "what points are, where the program does not fix it: wandb, or another tag"
+    add("--points", choices=("episodes", "means"), help=text)
 
 
 def _classic(parser: Parser) -> None:

@@ -20,6 +20,7 @@ def results(arguments: argparse.Namespace) -> int:
         "figures": _figures,
         "docs": _docs,
         "export": _export,
+        "import": _import,
         "classic": _classic,
         "quickstart": _quickstart,
         "independent": _independent,
@@ -126,6 +127,35 @@ def _export(arguments: argparse.Namespace) -> int:
             print(f"Not packed, as they are not complete: {', '.join(unfinished)}.", file=sys.stderr)
         return _print_paths(export.pack(complete, arguments.name, _folder(arguments)))
     return _print_paths(export.export(path, arguments.name, _folder(arguments)) for path in paths)
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from dqn_tf import cli_options
+    from reproduce.records import imported_curves
+    from reproduce.records.other_logs import Asked
+
+    if arguments.unit == "steps" and arguments.frames_per_step is None:
+        raise ConfigError("Expected --frames-per-step N with --unit steps: 4 for most Atari games, else 1.")
+    try:
+        seeds = cli_options.seeds(arguments.seeds)
+    except argparse.ArgumentTypeError as error:
+        raise ConfigError(f"--seeds: {error}.") from error
+    meaning = imported_curves.Meaning(
+        program=arguments.program,
+        agent=arguments.agent,
+        environment=arguments.environment,
+        measure=arguments.measure,
+        rewards=arguments.rewards,
+        unit=arguments.unit,
+        frames_per_step=arguments.frames_per_step or 1,
+        bin_frames=arguments.bin_frames or 0,
+    )
+    single = None if arguments.points is None else arguments.points == "episodes"
+    asked = Asked(arguments.measure, arguments.column, arguments.across, single)
+    table = imported_curves.rows(meaning, arguments.files, seeds, asked)
+    runs = imported_curves.add(table, arguments.out)
+    print(f"{arguments.out}: {len(table):,} points of {len(arguments.files)} runs added, {runs} runs in all")
+    return 0
 
 
 def _classic(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import dqn_tf
+from dqn_tf import cli
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LINES = 60  # at most, of an example that a guide ends in
@@ -101,6 +102,16 @@ def test_an_exported_network_plays(tmp_path: Path, cartpole: Callable[..., dqn_t
         observation, _, terminated, truncated, _ = environment.step(agent.act(observation))
         total, over = total + 1, terminated or truncated
     assert said.startswith(f"return {total};")
+
+
+def test_imported_runs_are_read(tmp_path: Path) -> None:
+    """A run of two evaluations, by the command."""
+    np.savez(tmp_path / "evaluations.npz", timesteps=[100, 200], results=[[1.0, 3.0], [5.0, 6.0]])
+    said = "--seeds 1 --agent dqn --environment CartPole-v1 --measure evaluation --rewards raw --unit frames".split()
+    words = ["results", "import", "rl-zoo", str(tmp_path / "evaluations.npz"), "--out", str(tmp_path / "theirs.csv")]
+    assert cli.main([*words, *said]) == 0
+    shown = run("imported_runs.py", tmp_path / "theirs.csv").splitlines()
+    assert shown[1].split() == ["rl-zoo", "dqn", "CartPole-v1", "raw", "1", "200", "NaN", "5.5"]
 
 
 @pytest.mark.usefixtures("threads_left_alone")

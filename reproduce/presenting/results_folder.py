@@ -18,7 +18,14 @@ from dqn_tf.checks import RunError, expect
 from reproduce import places
 from reproduce.analysis import collecting, curve_comparison, run_scores, score_aggregates, scoreboard, statistics
 from reproduce.analysis.collecting import Collected
-from reproduce.presenting import docs_pages, evidence_figures, evidence_tables, plots_folder, tables_folder
+from reproduce.presenting import (
+    docs_pages,
+    evidence_figures,
+    evidence_tables,
+    plots_folder,
+    state_pictures,
+    tables_folder,
+)
 from reproduce.records import published
 from reproduce.records.runs import Run
 
@@ -151,6 +158,7 @@ def figures(records: Records, folder: Path) -> Iterator[Path]:
     yield from plots_folder.comparison(records.comparable, folder)
     yield from plots_folder.of_runs(records.found, folder)
     yield from evidence_figures.files(records.found, folder)
+    yield from state_pictures.of_results(records.results, folder)
     yield from plots_folder.published(folder / "published")
 
 

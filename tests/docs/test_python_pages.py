@@ -41,8 +41,8 @@ def test_a_guide_ends_in_the_file_that_it_shows(guide: Path) -> None:
     assert BLOCK.findall(guide.read_text())[-1] == (ROOT / "examples" / f"{name}.py").read_text()
 
 
-def test_there_are_ten_guides() -> None:
+def test_there_are_eleven_guides() -> None:
     assert [guide.stem for guide in GUIDES] == [
-        *("exported", "imported", "look_at_an_agent", "minatar"),
+        *("exported", "imported", "imported_runs", "look_at_an_agent", "minatar"),
         *("own_environment", "own_network", "own_target_rule", "own_value_family", "packed", "read_results"),
     ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.contracts import Head, Layers, Optimizer, Torso, ValueFamily
+from dqn_tf.agent.contracts import BuiltHead, Head, Layers, Optimizer, Torso, ValueFamily
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.initializers import Initializers
@@ -98,6 +98,29 @@ class QNetwork:
             observations = layer(observations)
         return observations
 
+    def of_numbers(self, observations: TensorLike) -> tuple[TensorLike, TensorLike]:
+        """Graph code: what the network computes of observations that need not be whole numbers or of its own type.
+
+        Noise is left out, and sampled fractions are evenly spaced.
+
+        Args:
+            observations: [B, ...] float32, of the shape and in the range of its observations; gradients go through.
+
+        Returns:
+            Q [B, A] float32, and the activations of the last hidden layers [B, H] float32 (last_hidden): their mean
+            over fractions, where the head is asked once for each.
+        """
+        features = self._features(tf.cast(observations, tf.float32)) if self.torso.layers else observations
+        seen: list[TensorLike] = []
+
+        def head(x: TensorLike, draws: Draws | None) -> TensorLike:
+            seen.append(last_hidden(self.head, x))
+            return self.head(x, draws)
+
+        q_values = self.value.outputs(features, head, self._parts, "act", None).q_values
+        hidden = tf.reshape(seen[-1], [tf.shape(observations)[0], -1, seen[-1].shape[-1]])
+        return q_values, tf.reduce_mean(hidden, axis=1)
+
     def compile_normalization(self) -> None:
         """Let XLA compile the layers that normalize, each by itself (layer_norm.py)."""
         of_head = (getattr(layer, "normalization", None) for layer in self.head.layers)
@@ -161,3 +184,27 @@ class QNetwork:
         """(optimizer's configuration, variables) of the parts that bring an optimizer of their own."""
         own = [(getattr(part, "optimizer", None), part.variables) for part in self._parts]
         return [(optimizer, variables) for optimizer, variables in own if optimizer is not None]
+
+
+def last_hidden(head: BuiltHead, features: TensorLike) -> TensorLike:
+    """Graph code: the activations that a head's output layers read, without noise.
+
+    Args:
+        head: whose layers' names tell streams, "value_hidden_0", and outputs, "value_output".
+        features: [B, F] float32.
+
+    Returns:
+        [B, H] float32: those of all streams beside one another; the features, if there is no hidden layer.
+    """
+    common = features
+    streams: dict[str, TensorLike] = {}
+    for name, layer in zip(head.names, head.layers, strict=True):
+        stream, _, _ = name.rpartition("hidden_") if "hidden_" in name else name.rpartition("output")
+        if name.endswith("output"):
+            streams.setdefault(stream, common)
+        elif stream == "shared_":
+            common = layer(common, None)
+        else:
+            streams[stream] = layer(streams.get(stream, common), None)
+    found = list({id(x): x for x in streams.values()}.values())
+    return found[0] if len(found) == 1 else tf.concat(found, axis=-1)

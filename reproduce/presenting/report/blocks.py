@@ -161,7 +161,20 @@ class Folded:
     parts: Sequence[Part]
 
 
-Block = Paragraph | Heading | Preformatted | Items | Pictures | Table | Folded
+@dataclass(frozen=True)
+class Chart:
+    """Curves to choose from (interactive_curves.py).
+
+    place: id of its element.  json: the specification.  call: the script that draws it.
+    """
+
+    macro: ClassVar[str] = "chart"
+    place: str
+    json: str
+    call: str
+
+
+Block = Paragraph | Heading | Preformatted | Items | Pictures | Table | Folded | Chart
 
 
 @dataclass(frozen=True)
@@ -228,18 +241,20 @@ def picture(image: bytes, words: str, kind: str = "svg") -> Picture:
     return Picture(base64.b64encode(image).decode("ascii"), "svg+xml" if kind == "svg" else kind, words)
 
 
-def page(title: str, sections: Sequence[Section], words: str) -> str:
+def page(title: str, sections: Sequence[Section], words: str, library: str = "") -> str:
     """The whole document.
 
     Args:
         title: heading and title of the page.
         sections: its sections, in order.
         words: the line under the title.
+        library: the script that its charts need.
 
     Returns:
-        HTML, with styles, script and pictures inside.
+        HTML, with styles, scripts and pictures inside.
     """
-    return _ENVIRONMENT.get_template("page.html").render(title=title, sections=sections, words=words)
+    template = _ENVIRONMENT.get_template("page.html")
+    return template.render(title=title, sections=sections, words=words, library=library)
 
 
 def html(block: Block) -> str:

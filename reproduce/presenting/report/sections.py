@@ -12,10 +12,11 @@ import pandas as pd
 from reproduce import formatting
 from reproduce.analysis import run_scores, score_aggregates
 from reproduce.analysis.collecting import Collected
-from reproduce.presenting import plots, run_figures
+from reproduce.presenting import interactive_curves, plots, run_figures
 from reproduce.presenting.report import blocks
 from reproduce.presenting.report.blocks import (
     Block,
+    Chart,
     Hash,
     Heading,
     Items,
@@ -33,7 +34,12 @@ NOTHING = "–"  # a run that lies in no collection
 
 
 def sections(
-    found: Sequence[Entry], entries: Sequence[Entry], protocols: Protocols, collected: Collected, folder: Path
+    found: Sequence[Entry],
+    entries: Sequence[Entry],
+    protocols: Protocols,
+    collected: Collected,
+    folder: Path,
+    curves: pd.DataFrame,
 ) -> list[blocks.Section]:
     """All sections of the page, in order.
 
@@ -43,14 +49,16 @@ def sections(
         protocols: name of the folder -> its protocol.
         collected: scores and curves of the runs.
         folder: the folder that the report is about; its path on this machine is left out of texts.
+        curves: of the runs, and of imported ones beside them.
 
     Returns:
-        Seven sections, also where there is nothing to say.
+        Eight sections, also where there is nothing to say.
     """
     return [
         blocks.Section("overview", "Overview", overview(entries, protocols)),
         blocks.Section("claims", "Claims", claims(protocols)),
         blocks.Section("scores", "Scores", score_tables(collected)),
+        blocks.Section("curves", "Curves", chart(curves)),
         blocks.Section("plots", "Plots", figures(collected)),
         blocks.Section("deviations", "Deviations", deviations(entries, protocols)),
         blocks.Section("runs", "Runs and manifests", manifests(found)),
@@ -184,6 +192,20 @@ def _each_run(table: pd.DataFrame) -> list[dict[str, Any]]:
         key = tuple(row[name] for name in ("collection", "agent", "environment", "seed"))
         rows.setdefault(key, {**row, **dict.fromkeys(run_scores.CONVENTIONS)})[row["convention"]] = row["score"]
     return list(rows.values())
+
+
+def chart(curves: pd.DataFrame) -> list[Block]:
+    """Curves to choose from; without the extra, how to have them."""
+    data = interactive_curves.rows(curves)
+    if not data:
+        return [Paragraph("No run has finished an iteration yet: there is nothing to draw.", quiet=True)]
+    if not interactive_curves.available():
+        return [Paragraph("Curves to choose from need the extra: pip install 'dqn_tf[charts]'", quiet=True)]
+    place = "curves-chart"
+    return [
+        Chart(place, interactive_curves.json_of(data), interactive_curves.call(place)),
+        Paragraph(interactive_curves.explanation(data), quiet=True),
+    ]
 
 
 def figures(found: Collected) -> list[Block]:

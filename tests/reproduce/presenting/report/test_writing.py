@@ -18,6 +18,7 @@ import pytest
 
 from dqn_tf import cli
 from reproduce.analysis import collecting
+from reproduce.presenting import interactive_curves
 from reproduce.presenting.report import blocks, entries, writing
 from reproduce.records import runs
 
@@ -96,14 +97,24 @@ def known(home: Path, found: collecting.Collected):
     )
 
 
+@pytest.fixture(autouse=True)
+def _without_the_extra(monkeypatch):
+    """tests/reproduce/presenting/test_interactive_curves.py has the charts; their script takes seconds to make."""
+    monkeypatch.setattr(interactive_curves, "available", lambda: False)
+
+
 @pytest.fixture
 def text(folder):
     return writing.make(folder, known)
 
 
+def test_without_the_extra_it_is_named(text):
+    assert "need the extra: pip install &#39;dqn_tf[charts]&#39;" in text
+
+
 def test_structure(text):
     found = Structure(text)
-    assert len(found.ids) == len(set(found.ids)) == 7
+    assert len(found.ids) == len(set(found.ids)) == 8
     assert all(link.startswith(("#", "data:image/")) for link in found.links)
     assert {link[1:] for link in found.links if link.startswith("#")} == set(found.ids)
     assert found.tags["script"] == 1 and found.tags["style"] == 1
