@@ -110,7 +110,7 @@ class QNetwork:
             Q [B, A] float32, and the activations of the last hidden layers [B, H] float32 (last_hidden): their mean
             over fractions, where the head is asked once for each.
         """
-        features = self._features(tf.cast(observations, tf.float32)) if self.torso.layers else observations
+        features = self.features(tf.cast(observations, tf.float32))
         seen: list[TensorLike] = []
 
         def head(x: TensorLike, draws: Draws | None) -> TensorLike:
