@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent import host, update
+from dqn_tf.agent import host, kept_learners, update
 from dqn_tf.agent.compiled import DirectCall
 from dqn_tf.agent.flat import Flat
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.draws import Draws
-from dqn_tf.agent.parameters import Parameters
+from dqn_tf.agent.parameters import Parameters, build_network
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import AgentConfig
 from dqn_tf.modes import Fused
@@ -46,6 +47,7 @@ class FusedLearner:
         self._flat = Flat(self.online, self.target, self._plain.optimizer)
         self.parameters = FlatParameters(self._plain.parameters, self._flat)
         self.packing = Packing(config, spec)
+        self.functions_of_others = self._plain.functions_of_others
         self.traces = 0  # of the update; more than one would be a defect
         seeds = [tf.TensorSpec([2], tf.int64)] if self.random else []
         one = tf.TensorSpec([1, *spec.observation.shape], spec.observation.dtype)
@@ -54,6 +56,28 @@ class FusedLearner:
         weights = [tf.TensorSpec(v.shape, v.dtype) for v in self.online.variables]
         self._act = DirectCall(self._act_in_graph, [*weights, one, *seeds], whole)
         self.on_host = host.supports(config, spec.observation)
+        self._first: dict[str, np.ndarray] = {}  # the optimizer's variables, if the learner may be used again
+        if self.reusable:
+            state = self._plain.parameters.state().items()
+            self._first = {name: value.copy() for name, value in state if name.startswith("optimizer/")}
+
+    @property
+    def reusable(self) -> bool:
+        """Whether its compiled functions are those of any seed: no part comes from outside (who knows what it holds),
+        and no layer has noise that is drawn once, with the weights."""
+        once = getattr(self.config.layers, "redraw", "always") == "never"
+        return not once and not any(fields.outside_classes(self.config))
+
+    def begin(self, seed: int) -> None:
+        """Be as if newly made: the compiled functions stay, every number is set anew.
+
+        Args:
+            seed: of the run that begins.
+        """
+        self._plain.begin(seed)
+        weights = [np.asarray(v) for v in build_network(self.config, self.spec, seed).variables]
+        networks = {f"{part}/{i:02d}": w for part in ("online", "target") for i, w in enumerate(weights)}
+        self.parameters.restore({**self._first, **networks})
 
     def update(self, sample: Sample | SampleIndices, number: int = 0) -> UpdateOutputs:
         """See ``Learner.update``; what it returns are arrays of the host."""
@@ -69,7 +93,8 @@ class FusedLearner:
         Args:
             other: a learner of the same configuration; its seed may be another one.
         """
-        self._update = other._update.on(other._flat.handles(), self._flat.handles()) or self._update
+        if self.reusable and other.reusable:
+            self._update = other._update.on(other._flat.handles(), self._flat.handles()) or self._update
 
     def update_in_graph(self, *inputs: Tensor) -> list[Tensor]:
         """Graph code: the update as ``update`` makes it.
@@ -140,7 +165,9 @@ def make_learner(
     Returns:
         A learner with its initial weights.
     """
-    return FusedLearner(agent, spec, seed) if isinstance(agent.execution, Fused) else Learner(agent, spec, seed, gather)
+    if isinstance(agent.execution, Fused):
+        return kept_learners.take(agent, spec, seed) or FusedLearner(agent, spec, seed)
+    return Learner(agent, spec, seed, gather)
 
 
 class FlatParameters:

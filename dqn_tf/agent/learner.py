@@ -80,15 +80,25 @@ class Learner:
         if spec.masked:
             check_rule(config.bootstrap)
         config.augmentation.check_observation(spec.observation)
-        self.config, self.spec, self._seed = config, spec, seed
+        self.config, self.spec = config, spec
         self.parameters = Parameters(config, spec, seed)
         self.online, self.target = self.parameters.online, self.parameters.target
         self.optimizer = self.parameters.optimizer
         self.traces = 0  # of the gradients; more than one would be a defect
         self.random = config.value.random or config.layers.random or config.augmentation.random
-        self._update_stream, self._act_stream = Stream(seed, "network/update"), Stream(seed, "network/act")
+        self.functions_of_others: dict[str, Any] = {}  # compiled functions on its networks, by name: they are kept with it
+        self.begin(seed)
         self._compile_update(gather)
         self._compile_q_values()
+
+    def begin(self, seed: int) -> None:
+        """Draw from the streams of a run's seed from now on; the parameters stay.
+
+        Args:
+            seed: of the run.
+        """
+        self._seed = seed
+        self._update_stream, self._act_stream = Stream(seed, "network/update"), Stream(seed, "network/act")
 
     # -- the update --------------------------------------------------------------------------------------------------
     def _compile_update(self, gather: Callable[[SampleIndices], Sample] | None) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from dqn_tf import determinism, envs
+from dqn_tf.agent import kept_learners
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault
@@ -212,3 +213,4 @@ class InterleavedLoop:
         """See ``Loop.close``."""
         self.updater.close()
         self.environment.close()
+        kept_learners.give_back(self.run.learner)

@@ -47,9 +47,10 @@ class Monitors:
             outputs = learner.online(observations, "predict", None)
             if masks:  # the greedy action is a legal one
                 outputs = outputs._replace(q_values=of_legal(outputs.q_values, masks[0]))
-            return self._value.monitors(outputs)
+            return learner.config.value.monitors(outputs)
 
-        self._predicted = tf.function(predict, autograph=False, input_signature=signature)
+        compiled = tf.function(predict, autograph=False, input_signature=signature)
+        self._predicted = learner.functions_of_others.setdefault("monitors", compiled)
 
     @property
     def columns(self) -> list[str]:
