@@ -14,8 +14,8 @@ network.  Keep the machine idle; 250,000 frames are the half minute of a run tha
     checkpoints   during training
     rest          the start of the sweep and of the run, the evaluation after training, the last checkpoint, the exit
     overhead      all but training, and its share of a run
-    private       MB that are no file's, the most of any process: of runs among the first and the last tenth, and of the
-                  process that becomes them by forks, early and late
+    private       MB that are no file's, the most of any process: of those that carry out runs, one after another, at a
+                  fifth of their time and at its end, and of the process that forks them likewise
 """
 
 from __future__ import annotations
@@ -147,15 +147,13 @@ def growth(sizes: dict[int, dict[int, float]]) -> dict[str, float]:
     large = [
         looks for looks in others if max(looks.values()) > LEAST_MB
     ]  # the others only ask something of the machine
-    forking, *forks = large
-    runs = [max(fork.values()) for fork in forks]
-    tenth = max(1, len(runs) // 10)
-    settled = list(forking.values())[len(forking) // 5 :]  # it has imported everything by then
+    forking, *workers = (list(looks.values()) for looks in large)
     return {
-        "first_runs_mb": max(runs[:tenth]),
-        "last_runs_mb": max(runs[-tenth:]),
-        "forking_early_mb": settled[0],
-        "forking_late_mb": settled[-1],
+        "workers": len(workers),
+        "workers_early_mb": max(looks[len(looks) // 5] for looks in workers),
+        "workers_late_mb": max(looks[-1] for looks in workers),
+        "forking_early_mb": forking[len(forking) // 5],  # it has imported everything by then
+        "forking_late_mb": forking[-1],
     }
 
 
@@ -174,8 +172,9 @@ def table(found: dict[str, Any]) -> str:
     out.append(f"overhead     {found['overhead']:7.2f} s, {100 * found['share']:.1f} % of a run")
     m = found["memory"]
     out.append(
-        f"private      {m['first_runs_mb']:.0f} MB in the first runs, {m['last_runs_mb']:.0f} in the last; the process "
-        f"that forks {m['forking_early_mb']:.0f} early, {m['forking_late_mb']:.0f} late"
+        f"private      {m['workers']} processes with runs: {m['workers_early_mb']:.0f} MB early, "
+        f"{m['workers_late_mb']:.0f} late; the one that forks them {m['forking_early_mb']:.0f}, "
+        f"{m['forking_late_mb']:.0f}"
     )
     return "\n".join(out)
 

@@ -81,6 +81,45 @@ def uniforms(streams: Sequence[Stream], first: int, number: int) -> np.ndarray:
     >>> bool((uniforms([stream], 5, 2)[0] == [stream.at(5).random(), stream.at(6).random()]).all())
     True
     """
+    return _uniform(_first_words(streams, first, number)[0])
+
+
+def uniforms_and_integers(
+    streams: Sequence[Stream], first: int, number: int, below: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first two draws of many: of each generator ``random()``, then ``integers(below)``, to the last bit.
+
+    NumPy makes an integer below n of 32 bits x by Lemire's method: it is the upper half of x n, unless the lower half
+    is below 2^32 mod n, when it draws again.
+
+    Args:
+        streams: K.
+        first: counter of the first draw.
+        number: how many draws of each stream, n.
+        below: integers are below this, 2^32 at most.
+
+    Returns:
+        [K, n] float64 in [0, 1); [K, n] int64, -1 where NumPy draws again.
+
+    >>> stream = Stream(7, "replay")
+    >>> uniform, integer = uniforms_and_integers([stream], 5, 1, 3)
+    >>> generator = stream.at(5)
+    >>> bool(uniform[0, 0] == generator.random()), bool(integer[0, 0] == generator.integers(3))
+    (True, True)
+    """
+    words = _first_words(streams, first, number)
+    products = (words[1] & _LOW) * np.uint64(below)
+    again = (products & _LOW) < np.uint64(2**32 % below)
+    return _uniform(words[0]), np.where(again, -1, (products >> _HALF).astype(np.int64))
+
+
+def _uniform(words: np.ndarray) -> np.ndarray:
+    top: np.ndarray = np.right_shift(words, np.uint64(11))
+    return top * 2.0**-53
+
+
+def _first_words(streams: Sequence[Stream], first: int, number: int) -> list[np.ndarray]:
+    """The four words [K, n] of 64 bits with which the draws begin, of counters from ``first`` on."""
     zeros = np.zeros((len(streams), number), np.uint64)
     words = [zeros + np.uint64(1), zeros, zeros + np.arange(first, first + number, dtype=np.uint64), zeros]
     keys = np.array([s.key for s in streams], np.uint64).T[:, :, None]  # two words of each
@@ -91,8 +130,7 @@ def uniforms(streams: Sequence[Stream], first: int, number: int) -> np.ndarray:
             )
             words = [high_1 ^ words[1] ^ keys[0], low_1, high_0 ^ words[3] ^ keys[1], low_0]
             keys = keys + np.array(_BUMPS, np.uint64)[:, None, None]
-    top: np.ndarray = np.right_shift(words[0], np.uint64(11))
-    return top * 2.0**-53
+    return words
 
 
 def _product(multiplier: int, word: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.types import Tensor, TensorLike, Variable
@@ -18,12 +22,16 @@ class Compiled:
     forward pass of one observation.  With one trace there is nothing to compare.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: Sequence[Any], xla: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], signature: Sequence[Any], xla: bool = False, one_thread: bool = False
+    ) -> None:
         """
         Args:
             function: graph code without default arguments.
             signature: nested ``tf.TensorSpec``, one entry for each argument.
             xla: whether XLA compiles all of it.
+            one_thread: whether ``direct`` carries its operations out in the thread that calls: the same bits, without
+                the way to another thread and back.
 
         Raises:
             ValueError: an argument has a default.  TensorFlow would call the trace with all arguments, fail, and call
@@ -33,6 +41,7 @@ class Compiled:
             raise ValueError("Expected a function without default arguments, got some; bind such values outside.")
         self._function = tf.function(function, autograph=False, input_signature=signature, jit_compile=xla or None)
         self._trace: Any = None
+        self._one_thread = one_thread
         self._call: Callable[..., list[Any]] | None = None
 
     @property
@@ -52,7 +61,7 @@ class Compiled:
         return self.trace(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
 
     def direct(self, *tensors: Any) -> list[Any]:
-        """Call it by its name, without what TensorFlow does in Python for a call.
+        """Call it by its name, without what TensorFlow does in Python for a call; see ``one_thread``.
 
         Args:
             tensors: of the signature's shapes and dtypes, which is not checked; the signature must not be nested.
@@ -61,7 +70,7 @@ class Compiled:
             What a call returns, as a flat list.
         """
         if self._call is None:
-            self._call = _direct(self.trace)
+            self._call = _direct(self.trace, one_thread=self._one_thread)
         return self._call(*tensors)
 
 
@@ -116,7 +125,7 @@ class DirectCall:
         now = list(zip(trace.captured_inputs, self._captured, strict=True))
         if any(id(t) not in instead for _, t in now if t.dtype == tf.resource):
             return None
-        if _named(trace) is None:
+        if _by_name(trace, 0) is None:
             return None
         same = copy.copy(self)
         same._call, same._instead = None, {id(first): instead.get(id(t), t) for first, t in now}
@@ -127,23 +136,57 @@ class DirectCall:
         return [self._instead.get(id(t), t) for t in self._compiled.trace.captured_inputs]
 
 
-def _direct(trace: Any, captured: Sequence[Any] | None = None) -> Callable[..., list[Any]]:
-    outputs = len(tf.nest.flatten(trace.structured_outputs))
-    captured = trace.captured_inputs if captured is None else captured
-    if (found := _named(trace)) is None:
-        return lambda *tensors: tf.nest.flatten(trace(*tensors))
-    call, name = found
-    return lambda *tensors: call(name, [*tensors, *captured], outputs)
+def as_tensor(array: np.ndarray) -> Any:
+    """An array as the argument of a call that is made at once.
+
+    Args:
+        array: must not be written to before the call's results have been read: the tensor may share its memory.
+
+    Returns:
+        A tensor of the array's type, on the host; made without ``tf.constant``'s checks where this TensorFlow has
+        such a way: 3 us instead of 9.
+    """
+    make = _maker_of_tensors()
+    return tf.convert_to_tensor(array) if make is None else make(array)
 
 
-def _named(trace: Any) -> tuple[Callable[..., Any], str] | None:
-    """What calls compiled functions by their names, and the name of this one; None: there is no such way."""
+@functools.cache
+def _maker_of_tensors() -> Callable[[np.ndarray], Any] | None:
+    """None with a GPU, whose copies may be under way after a call, and where there is no such way."""
     try:
         from tensorflow.python.eager import context
+        from tensorflow.python.framework import ops
 
-        return context.context().call_function, trace._inference_function.name
+        device, make = context.context().device_name, ops.EagerTensor
     except (ImportError, AttributeError):
         return None
+    return None if tf.config.list_physical_devices("GPU") else lambda array: make(array, device, None)
+
+
+def _direct(trace: Any, captured: Sequence[Any] | None = None, one_thread: bool = False) -> Callable[..., list[Any]]:
+    outputs = len(tf.nest.flatten(trace.structured_outputs))
+    captured = trace.captured_inputs if captured is None else captured
+    if (call := _by_name(trace, outputs, one_thread)) is None:
+        return lambda *tensors: tf.nest.flatten(trace(*tensors))
+    return lambda *tensors: call([*tensors, *captured])
+
+
+def _by_name(trace: Any, outputs: int, one_thread: bool = False) -> Callable[[list[Any]], Any] | None:
+    """What calls a compiled function by its name; None: there is no such way.
+
+    ``one_thread``: operations are carried out in the thread that calls, one after the other, not handed to another.
+    """
+    try:
+        from tensorflow.python.eager import context, execute
+
+        there, name = context.context(), trace._inference_function.name.decode()
+        options = dict(there.function_call_options.as_attrs())
+    except (ImportError, AttributeError):
+        return None
+    if one_thread:
+        options["executor_type"] = "SINGLE_THREADED_EXECUTOR"
+    attributes = tuple(itertools.chain(*options.items()))
+    return lambda inputs: execute.execute(name, outputs, inputs, attributes, there)
 
 
 def handle_of(variable: Variable) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent import host, kept_learners, update
-from dqn_tf.agent.compiled import DirectCall
+from dqn_tf.agent.compiled import DirectCall, as_tensor
 from dqn_tf.agent.flat import Flat
 from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.draws import Draws
@@ -83,7 +83,7 @@ class FusedLearner:
         """See ``Learner.update``; what it returns are arrays of the host."""
         assert isinstance(sample, Sample)
         inputs = [*self.packing.pack(sample), *self._plain.update_seeds(number)]
-        reported, *weights = self._update(*map(tf.constant, inputs))
+        reported, *weights = self._update(*map(as_tensor, inputs))
         self.parameters.note_update(weights)
         return self.packing.outputs(np.asarray(reported))
 
@@ -123,7 +123,7 @@ class FusedLearner:
         if self.on_host:
             return host.q_values(self.parameters.weights_on_host(), host.scaled(self.config, observation))
         inputs = [observation[None], *self._plain.act_seeds(step)]
-        (q_values,) = self._act(*self.parameters.weights(), *map(tf.constant, inputs))
+        (q_values,) = self._act(*self.parameters.weights(), *map(as_tensor, inputs))
         return np.array(q_values.numpy()[0])  # a row of the tensor would be another operation: 100 us
 
     def _act_in_graph(self, *inputs: Tensor) -> list[Tensor]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import Compiled
+from dqn_tf.agent.compiled import Compiled, as_tensor
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import Parameters
@@ -86,7 +87,7 @@ class Learner:
         self.optimizer = self.parameters.optimizer
         self.traces = 0  # of the gradients; more than one would be a defect
         self.random = config.value.random or config.layers.random or config.augmentation.random
-        self.functions_of_others: dict[str, Any] = {}  # compiled functions on its networks, by name: they are kept with it
+        self.functions_of_others: dict[str, Any] = {}  # compiled functions on its networks that are kept with it
         self.begin(seed)
         self._compile_update(gather)
         self._compile_q_values()
@@ -210,7 +211,9 @@ class Learner:
         self._act = Compiled(of_actor, [one, *self._seed_signature], xla)
         of_target = functools.partial(q_values_in_graph, self.target, False)
         self._act_target = Compiled(of_target, [many, *self._seed_signature], xla)
-        self.q_values = Compiled(functools.partial(q_values_in_graph, actor, noiseless), [many, *self._seed_signature])
+        of_scores = functools.partial(q_values_in_graph, actor, noiseless)
+        one_thread = getattr(self.config.execution, "threads", 0) == 1 and not any(fields.outside_classes(self.config))
+        self.q_values = Compiled(of_scores, [many, *self._seed_signature], one_thread=one_thread)
 
     def act(self, observation: np.ndarray, step: int = 0) -> np.ndarray:
         """Q-values of one observation, to choose an action by.
@@ -281,7 +284,7 @@ def q_values_in_graph(network: QNetwork, noiseless: bool, observations: TensorLi
 
 
 def _called(q_values: Compiled, observations: np.ndarray, seeds: tuple[np.ndarray, ...]) -> Any:
-    (found,) = q_values.direct(*map(tf.convert_to_tensor, (observations, *seeds)))
+    (found,) = q_values.direct(*map(as_tensor, (observations, *seeds)))
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import DirectCall
+from dqn_tf.agent.compiled import DirectCall, as_tensor
 from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.types import Tensor
 
@@ -39,7 +39,7 @@ class UpdatesTogether:
         Returns:
             What they report, [K, 2 + 2 B + B A] float32; and theta of all, an array [K, ...] for each variable.
         """
-        reported, *weights = map(np.asarray, self._call(tf.constant(packed)))
+        reported, *weights = map(np.asarray, self._call(as_tensor(packed)))
         return reported, weights
 
     def _graph(self, packed: Tensor) -> list[Tensor]:

@@ -313,6 +313,21 @@ def default_protocol(environment: str) -> ImageProtocol | None:
 _asked: dict[tuple[str, AnyProtocol | None], tuple[Any, ObservationSpec]] = {}
 
 
+def is_known(environment: str) -> bool:
+    """Whether an environment is a game that this package plays or one of Gymnasium's own: not somebody else's code.
+
+    Args:
+        environment: as configurations have it.
+    """
+    kind, _, name = environment.partition(":")
+    if kind != "gym":
+        return True
+    from dqn_tf.envs import registered
+
+    entry_point = getattr(registered.meaning(name), "entry_point", "")
+    return str(entry_point).startswith("gymnasium.envs.")
+
+
 def portable(environment: str) -> tuple[bytes | None, Any]:
     """What a worker process needs beside the id, see ``registered.portable``; and what is known of its masks."""
     if not environment.startswith("gym:"):

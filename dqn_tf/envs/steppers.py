@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -20,6 +21,7 @@ class Stepped(NamedTuple):
         discounts: [K] float64, 1 or 0.
         last: [K] bool, whether the agent's episode is over.
         over: [K] bool, whether the game is.
+        truncated: [K] bool, whether it was cut off.
         errors: what some of them raised, by number; their other entries are meaningless, and their state is that
             before the step.
     """
@@ -29,6 +31,7 @@ class Stepped(NamedTuple):
     discounts: np.ndarray
     last: np.ndarray
     over: np.ndarray
+    truncated: np.ndarray
     errors: dict[int, Exception]
 
 
@@ -62,7 +65,7 @@ class OneByOne:
     def step(self, actions: np.ndarray) -> Stepped:
         """See ``Stepper``."""
         errors: dict[int, Exception] = {}
-        seen, numbers = np.empty_like(self._seen), np.zeros((4, len(self._steps)))
+        seen, numbers = np.empty_like(self._seen), np.zeros((5, len(self._steps)))
         for k, (step, action) in enumerate(zip(self._steps, actions.tolist(), strict=True)):
             try:
                 answer = self._latest[k] = step(action)
@@ -70,10 +73,11 @@ class OneByOne:
                 errors[k] = error
                 continue
             seen[k] = answer.observation
-            over = answer.step_type == StepType.LAST, answer.episode_over
+            over = answer.step_type == StepType.LAST, answer.episode_over, answer.truncated
             numbers[:, k] = answer.reward, answer.discount, *over
-        rewards, discounts, last, over_now = numbers
-        return Stepped(seen, rewards, discounts, last > 0, over_now > 0, errors)
+        rewards, discounts, *flags = numbers
+        last, over_now, truncated = (flag > 0 for flag in flags)
+        return Stepped(seen, rewards, discounts, last, over_now, truncated, errors)
 
     def settle(self, k: int) -> TimeStep | None:
         """See ``Stepper``: the object is up to date."""
@@ -82,6 +86,25 @@ class OneByOne:
     def adopt(self, k: int) -> None:
         """See ``Stepper``: all that is kept of it here is its latest answer, which is out of date now."""
         self._latest[k] = None
+
+
+def in_arrays(environments: Sequence[Environment]) -> Stepper | None:
+    """A stepper in array form.
+
+    Args:
+        environments: K objects with the same settings, whose episodes are over or have begun.
+
+    Returns:
+        It, which has adopted them all; None: there is none of these environments.
+    """
+    if "gymnasium" not in sys.modules:  # no environment is Gymnasium's
+        return None
+    from dqn_tf.envs import acrobots, cartpoles, mountain_cars  # which import Gymnasium's simulators
+
+    for kind in (cartpoles.CartPoles, acrobots.Acrobots, mountain_cars.MountainCars):
+        if kind.plays(environments):
+            return kind(environments)  # type: ignore[arg-type]
+    return None
 
 
 def make(environments: Sequence[Environment], steps: Sequence[Callable[[int], TimeStep]]) -> Stepper:
@@ -94,8 +117,4 @@ def make(environments: Sequence[Environment], steps: Sequence[Callable[[int], Ti
     Returns:
         It, which has adopted them all.
     """
-    from dqn_tf.envs import cartpoles  # which imports Gymnasium's CartPole
-
-    if cartpoles.can_play(environments):
-        return cartpoles.CartPoles(environments)  # type: ignore[arg-type]
-    return OneByOne(environments, steps)
+    return in_arrays(environments) or OneByOne(environments, steps)

@@ -14,17 +14,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dqn_tf import envs
+from dqn_tf import envs, rng
 from dqn_tf.agent.exploration import choose
 from dqn_tf.checks import RunError
 from dqn_tf.config import RunConfig
-from dqn_tf.envs import AnyProtocol, vector
+from dqn_tf.envs import AnyProtocol, steppers, vector
 from dqn_tf.envs.protocols import AtariProtocol
+from dqn_tf.envs.steppers import Stepper
 from dqn_tf.rng import Stream
 from dqn_tf.training.lane_groups import Borrow, LaneGroup, guarded, lane_groups
 from dqn_tf.types import StepType, TensorLike, TimeStep
 
 LANES = 8  # games at a time, which share each forward pass
+AHEAD = 256  # steps whose first draws are made at once
 LINE_SECONDS = 30.0  # between two messages about a long phase
 Say = Callable[[str], None]
 
@@ -52,9 +54,9 @@ class _Lane:
 
     def __init__(self, stream: Stream, episodes: int | None, frames: int, most_steps: int | None = None) -> None:
         """most_steps: of an episode; it is cut off there."""
-        self._stream, self._episodes, self._frames, self._most_steps = stream, episodes, frames, most_steps
+        self.stream, self._episodes, self._frames, self._most_steps = stream, episodes, frames, most_steps
         self.scores: list[Score] = []
-        self._steps = self._played = 0
+        self.steps = self._played = 0
         self._return, self._length, self.length_steps = 0.0, 0, 0
         self.begins = True  # the next thing to do is to begin an episode
 
@@ -69,8 +71,13 @@ class _Lane:
         """The next step's action, of the legal ones if there is a ``mask`` [A]; REST when all is played."""
         if self.done:
             return vector.REST
-        self._steps += 1
-        return choose(lambda: q_values, len(q_values), epsilon, self._stream.at(self._steps - 1), ties, mask)
+        self.steps += 1
+        return choose(lambda: q_values, len(q_values), epsilon, self.stream.at(self.steps - 1), ties, mask)
+
+    def greedy(self, action: int) -> int:
+        """``action`` instead, which ``action`` would have chosen: its draws say that this one is not random."""
+        self.steps += 1
+        return action
 
     def begun(self, answer: TimeStep) -> None:
         """The environment has begun an episode of the agent, which may be the middle of a game."""
@@ -80,13 +87,18 @@ class _Lane:
 
     def stepped(self, answer: TimeStep) -> None:
         """The environment has answered the action."""
+        last = answer.step_type == StepType.LAST
+        self.count(answer.reward, answer.frames, last, answer.episode_over, answer.truncated)
+
+    def count(self, reward: float, frames: int, last: bool, episode_over: bool, truncated: bool) -> None:
+        """Add a step to the episode, as ``TimeStep`` describes it; ``last``: the agent's episode is over."""
         self.length_steps += 1
-        self._return += answer.reward
-        self._length += answer.frames
-        cut_off = not answer.episode_over and self.length_steps == self._most_steps
-        over = answer.episode_over or cut_off
+        self._return += reward
+        self._length += frames
+        cut_off = not episode_over and self.length_steps == self._most_steps
+        over = episode_over or cut_off
         if over:
-            truncated = answer.truncated or cut_off
+            truncated = truncated or cut_off
             score = Score(
                 return_raw=self._return,
                 length_frames=self._length,
@@ -97,7 +109,7 @@ class _Lane:
             self.scores.append(score)
             self._played += self._length
             self._return, self._length, self.length_steps = 0.0, 0, 0
-        self.begins = (over or answer.step_type == StepType.LAST) and not self.done
+        self.begins = (over or last) and not self.done
 
 
 def scoring_protocol(config: RunConfig) -> AnyProtocol | None:
@@ -172,6 +184,61 @@ class _Games:
         for lane, answer in zip(self._lanes, answers, strict=True):
             if answer is not None:
                 lane.stepped(answer)
+
+
+class _GamesInArrays(_Games):
+    """The same where the environments have an array form: their steps, the choice of the largest Q-values, and the
+    draws that decide whether an action is random, are made for all lanes at a time.  What is more than
+    that, a lane chooses itself."""
+
+    def __init__(self, lanes: Sequence[_Lane], group: LaneGroup, plan: vector.Plan, stepper: Stepper) -> None:
+        super().__init__(lanes, group, plan, None)
+        self._stepper, self._step_all = stepper, guarded(stepper.step, plan)
+        self._draws, self._drawn = np.zeros((len(self._lanes), 0)), 0  # the first draws of steps from ``_drawn`` on
+
+    def begin_episodes(self) -> None:
+        """See ``_Games``."""
+        begun = [k for k, lane in enumerate(self._lanes) if lane.begins]
+        super().begin_episodes()
+        for k in begun:
+            self._stepper.adopt(k)
+
+    def step(self, network: Callable[[np.ndarray], TensorLike], epsilon: float, ties: bool) -> None:
+        """See ``_Games``."""
+        q, playing = self._group.q_values(network), np.array([not lane.done for lane in self._lanes])
+        first, largest = q.argmax(axis=1), q.max(axis=1, keepdims=True)
+        plain = np.isfinite(q).all(axis=1) & (self._first_draws(playing) >= epsilon)
+        if ties:
+            plain &= (q == largest).sum(axis=1) == 1
+        actions = np.zeros(len(q), np.int64)  # of a lane that is done: its environment's answers are not used
+        for k in np.flatnonzero(playing).tolist():
+            lane = self._lanes[k]
+            actions[k] = lane.greedy(int(first[k])) if plain[k] else lane.action(q[k], epsilon, ties)
+        stepped = self._step_all(actions)
+        self._group.environments.observations[playing] = stepped.observations[playing]
+        columns = (stepped.rewards, stepped.last, stepped.over, stepped.truncated)
+        answers = zip(*(column.tolist() for column in columns), strict=True)
+        for k, (reward, last, over, truncated) in enumerate(answers):
+            if playing[k]:
+                self._lanes[k].count(reward, 1, last, over, truncated)
+
+    def _first_draws(self, playing: np.ndarray) -> np.ndarray:
+        """The first draw [lanes] of each lane's step; all lanes that play have made as many."""
+        step = self._lanes[int(playing.argmax())].steps
+        if not 0 <= step - self._drawn < self._draws.shape[1]:
+            self._draws, self._drawn = rng.uniforms([lane.stream for lane in self._lanes], step, AHEAD), step
+        return self._draws[:, step - self._drawn]
+
+
+def _games(
+    lanes: Sequence[_Lane], group: LaneGroup, plan: vector.Plan, watch: Callable[[envs.Environment], None] | None
+) -> _Games:
+    environments = group.environments
+    if isinstance(environments, vector.InProcess) and watch is None:
+        stepper = steppers.in_arrays(environments.environments)
+        if stepper is not None:
+            return _GamesInArrays(lanes, group, plan, stepper)
+    return _Games(lanes, group, plan, watch)
 
 
 def _lanes(config: RunConfig, phase: str, episodes: int | None, frames: int | None) -> list[_Lane]:
@@ -261,7 +328,7 @@ def play(
     with contextlib.closing(lane_groups(plan, workers, borrow)) as groups:
         for group in groups:
             group.begin(q_values)
-            _play_group(_Games(lanes, group, plan, watch), q_values, epsilon, ties, each_step, messages)
+            _play_group(_games(lanes, group, plan, watch), q_values, epsilon, ties, each_step, messages)
     return [score for lane in lanes for score in lane.scores]
 
 

@@ -24,7 +24,7 @@ from dqn_tf.agent.updates_together import UpdatesTogether
 from dqn_tf.envs import steppers
 from dqn_tf.envs.steppers import Stepped
 from dqn_tf.replay import side_by_side
-from dqn_tf.rng import uniforms
+from dqn_tf.rng import uniforms_and_integers
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.training.records import EpisodeRecord
 from dqn_tf.types import StepType
@@ -63,7 +63,7 @@ class InStep:
         self._last = np.ones(len(loops), bool)  # whose agent's episode is over, or has not begun
         self._returns, self._lengths = np.zeros(len(loops)), np.zeros(len(loops), np.int64)
         self.steps, self._made = first.counters.steps, first.counters.updates
-        self._draws = np.zeros((len(loops), 0))
+        self._draws = np.zeros((len(loops), 0)), np.zeros((len(loops), 0), np.int64)
         self._drawn = self.steps  # the step of the first of these draws
         self._clock, self._seconds = time.perf_counter(), dict.fromkeys(("act", "environment", "replay", "update"), 0.0)
         self._learned = False  # whether theta is newer here than the learners know
@@ -184,28 +184,34 @@ class InStep:
 
     def _act(self, happened: Happened) -> np.ndarray:
         """The actions [K]: those of ``exploration.choose``, which is called wherever there is more to the choice than
-        a largest Q-value."""
+        a random action or a largest Q-value."""
         epsilon = self._rule.epsilon(self.steps, self._agent.min_replay_steps)
+        uniforms, integers = self._first_draws()
+        if (random := uniforms < epsilon).all() and (integers >= 0).all():
+            return integers
         q = host.q_values_of_many(self._weights, host.scaled(self._agent, self._seen))
-        actions = q.argmax(axis=1)
-        asked = self._first_draws() < epsilon
+        actions = np.where(random, integers, q.argmax(axis=1))
+        by_itself = actions < 0
         if not np.isfinite(q).all():
-            asked |= ~np.isfinite(q).all(axis=1)
+            by_itself |= ~np.isfinite(q).all(axis=1)
         if self._rule.random_ties:
-            asked |= (q == q.max(axis=1, keepdims=True)).sum(axis=1) > 1
+            by_itself |= ~random & ((q == q.max(axis=1, keepdims=True)).sum(axis=1) > 1)
 
-        def ask(k: int) -> None:
+        def choose(k: int) -> None:
             actions[k] = self._loops[k].run.behavior.action(lambda: q[k], self.steps)
 
-        self._each(happened, np.flatnonzero(asked), ask)
+        if by_itself.any():
+            self._each(happened, np.flatnonzero(by_itself), choose)
         return actions
 
-    def _first_draws(self) -> np.ndarray:
-        """The first draw [K] of each run's exploration at this step."""
-        if not 0 <= self.steps - self._drawn < self._draws.shape[1]:
-            streams = [loop.run.behavior.stream for loop in self._loops]
-            self._draws, self._drawn = uniforms(streams, self.steps, AHEAD), self.steps
-        return self._draws[:, self.steps - self._drawn]
+    def _first_draws(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first draws [K] of each run's exploration at this step: a uniform number, then an action (or -1)."""
+        if not 0 <= self.steps - self._drawn < self._draws[0].shape[1]:
+            behaviors = [loop.run.behavior for loop in self._loops]
+            streams, actions = [behavior.stream for behavior in behaviors], behaviors[0].num_actions
+            self._draws, self._drawn = uniforms_and_integers(streams, self.steps, AHEAD, actions), self.steps
+        uniforms, integers = self._draws
+        return uniforms[:, self.steps - self._drawn], integers[:, self.steps - self._drawn]
 
     def _clipped(self, rewards: np.ndarray) -> np.ndarray:
         """``RunState.learners_reward`` of each."""

@@ -5,11 +5,14 @@ not used it, is as good as a new one: it has its own memory and signals, and if 
 program is what is imported, so it is used only while the code on disk is that code; otherwise, or where it is not
 ready yet, runs are started as new processes.  With a GPU it is not used: drivers do not survive a fork.
 
+A fork that has carried a run out well waits for another one of the same kind, which then need not be traced and
+compiled (sweep_worker.py).
+
 Started as ``python -P fork_server.py``, it reads requests from stdin and writes answers to stdout, one JSON object a
 line:
 
-    {"argv": [...], "log": path}   ->   {"pid": N} or {"refused": why}
-    (a run has ended)              ->   {"ended": N, "code": as of subprocess.Popen}
+    {"argv": [...], "log": path, "kind": text or null}   ->   {"pid": P, "run": N} or {"refused": why}
+    (a run has ended)                                    ->   {"ended": N, "code": as of subprocess.Popen}
 """
 
 from __future__ import annotations
@@ -20,13 +23,16 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from reproduce.executing import sweep_worker
+from reproduce.executing.sweep_worker import SweepWorker
 
 ANSWER_SECONDS = 20.0  # a fork takes milliseconds
 LOOK_SECONDS = 0.1  # between two looks at which runs have ended
@@ -54,13 +60,17 @@ class ForkServer:
         self._requests, self._answers = self._process.stdin, self._process.stdout.fileno()
         os.set_blocking(self._answers, False)
 
-    def start(self, argv: Sequence[str], log: str, environment: Mapping[str, str]) -> ForkedRun | None:
-        """Fork a run of ``dqn-tf``.
+    def start(
+        self, argv: Sequence[str], log: str, environment: Mapping[str, str], kind: str | None = None
+    ) -> ForkedRun | None:
+        """Have a run of ``dqn-tf`` carried out by a fork.
 
         Args:
             argv: the words after ``dqn-tf``.
             log: the file that its output is added to.
             environment: the variables that the run needs.
+            kind: runs of equal kinds may be carried out by one process, one after the other; None: a process for this
+                one alone.
 
         Returns:
             The run; None: it must be started as a new process (this one is not ready, its code is not what is on disk
@@ -70,7 +80,7 @@ class ForkServer:
         if not self._ready or environment != self._environment:
             return None
         try:
-            self._requests.write(json.dumps({"argv": list(argv), "log": log}).encode() + b"\n")
+            self._requests.write(json.dumps({"argv": list(argv), "log": log, "kind": kind}).encode() + b"\n")
             self._requests.flush()
         except OSError:  # it is gone
             self._ready = False
@@ -79,7 +89,7 @@ class ForkServer:
         if answer is None or "pid" not in answer:
             self._ready = False
             return None
-        return ForkedRun(int(answer["pid"]), self)
+        return ForkedRun(int(answer["pid"]), int(answer["run"]), self)
 
     def listen(self, seconds: float = 0.0) -> dict[str, Any] | None:
         """Read the server's messages; returns the answer to a request, or None if none came within ``seconds``."""
@@ -103,12 +113,27 @@ class ForkServer:
             if time.monotonic() >= end:
                 return None
 
-    def code(self, pid: int) -> int | None:
-        """The exit code of a run, None while it runs; 128 + SIGTERM if the server died before it could report one."""
+    def code(self, run: int, pid: int) -> int | None:
+        """The exit code of a run.
+
+        Args:
+            run: its number.
+            pid: its process.
+
+        Returns:
+            The code; None while it runs; 128 + SIGTERM if the server died before it could report one.
+        """
         self.listen()
-        if pid not in self._codes and self._process.poll() is not None and not Path(f"/proc/{pid}").exists():
+        if run not in self._codes and self._process.poll() is not None and not Path(f"/proc/{pid}").exists():
             return 128 + signal.SIGTERM
-        return self._codes.get(pid)
+        return self._codes.get(run)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is a message, for so long at most: the end of a run makes room for the next one."""
+        if self._ready:
+            select.select([self._answers], [], [], seconds)
+        else:
+            time.sleep(seconds)
 
     def close(self) -> None:
         """End the process; runs that it still has save and stop."""
@@ -123,21 +148,22 @@ class ForkServer:
 class ForkedRun:
     """A run, with the part of ``subprocess.Popen``'s interface that jobs.py uses."""
 
-    def __init__(self, pid: int, server: ForkServer) -> None:
+    def __init__(self, pid: int, run: int, server: ForkServer) -> None:
         """Refer to a run that was forked.
 
         Args:
-            pid: its process number.
+            pid: its process.
+            run: its number.
             server: what forked it, and learns of its end.
         """
-        self.pid, self._server = pid, server
+        self.pid, self._run, self._server = pid, run, server
 
     def poll(self) -> int | None:
         """The exit code, or None."""
-        return self._server.code(self.pid)
+        return self._server.code(self._run, self.pid)
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send it a signal, if it has not ended: its process gets no other run before its end was reported."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -187,42 +213,67 @@ def main() -> None:
     if determinism.code_digest() != code:
         return
     _say({"ready": True})
-    running: set[int] = set()
+    workers = _Workers()
     requests = b""
-    while (read := _read_requests()) is not None:
+    while (read := workers.read_requests()) is not None:
         *lines, requests = (requests + read).split(b"\n")
         for line in lines:
             if determinism.code_digest() == code:
-                running.add(_fork(json.loads(line)))
+                workers.start(json.loads(line))
             else:
                 _say({"refused": "the code has changed"})
-        _tell_ended(running)
+        workers.report_ended()
 
 
-def _read_requests() -> bytes | None:
-    """What has come from stdin, after a short wait; None at its end."""
-    readable, _, _ = select.select([0], [], [], LOOK_SECONDS)
-    if not readable:
-        return b""
-    return os.read(0, 65536) or None
+class _Workers:
+    """The forks."""
 
+    def __init__(self) -> None:
+        self._all: list[SweepWorker] = []
+        self._runs = 0  # so many have been started
 
-def _fork(request: dict[str, Any]) -> int:
-    """Fork a run, and return its process number."""
-    pid = os.fork()
-    if pid == 0:
-        _become(request)
-    _say({"pid": pid})
-    return pid
+    def read_requests(self) -> bytes | None:
+        """What has come from stdin, after a short wait; None at its end."""
+        busy = [worker.channel for worker in self._all if worker.run is not None]
+        watched: list[int | socket.socket] = [0, *busy]
+        readable, _, _ = select.select(watched, [], [], LOOK_SECONDS)
+        if 0 not in readable:
+            return b""
+        return os.read(0, 65536) or None
 
+    def start(self, request: dict[str, Any]) -> None:
+        """Have a run carried out, by a fork that waits for one of its kind or by a new one, and report its number."""
+        self.report_ended()
+        self._runs += 1
+        for worker in self._all:
+            if worker.takes(request["kind"]) and worker.give(self._runs, request):
+                _say({"pid": worker.pid, "run": self._runs})
+                return
+        for worker in self._all:
+            if worker.run is None:  # it would wait in vain, and hold memory
+                worker.dismiss()
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            for channel in (ours, *(worker.channel for worker in self._all)):
+                channel.close()
+            _become(request, theirs)
+        theirs.close()
+        self._all.append(SweepWorker(pid, request["kind"], self._runs, ours))
+        _say({"pid": pid, "run": self._runs})
 
-def _tell_ended(running: set[int]) -> None:
-    """Report the exit codes of runs that have ended, and take these out of ``running``."""
-    for pid in list(running):
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            running.discard(pid)
-            _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+    def report_ended(self) -> None:
+        """Report the exit codes of runs that have ended, and forget processes that have."""
+        for worker in list(self._all):
+            ended, status = os.waitpid(worker.pid, os.WNOHANG)
+            if (run := worker.ended_well()) is not None:
+                _say({"ended": run, "code": 0})
+            if not ended:
+                continue
+            if worker.run is not None:
+                _say({"ended": worker.run, "code": os.waitstatus_to_exitcode(status)})
+            worker.channel.close()
+            self._all.remove(worker)
 
 
 def _import_everything() -> None:
@@ -241,29 +292,14 @@ def _import_everything() -> None:
     gc.freeze()  # or the collector would write to pages that all runs could share
 
 
-def _become(request: dict[str, Any]) -> None:
-    """The run itself; never returns."""
-    import runpy
-
-    code: Any = 1
+def _become(request: dict[str, Any], channel: socket.socket) -> NoReturn:
+    """The fork's program."""
     try:
         os.setsid()
         _end_with_parent(_SERVER)()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        sys.argv = ["dqn_tf", *request["argv"]]
-        runpy.run_module("dqn_tf", run_name="__main__", alter_sys=True)
-        code = 0
-    except SystemExit as end:
-        code = 0 if end.code is None else end.code if isinstance(end.code, int) else 1
     except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        os._exit(1)
+    sweep_worker.carry_out_runs(request, channel)
 
 
 def _say(answer: dict[str, Any]) -> None:

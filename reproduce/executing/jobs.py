@@ -7,6 +7,7 @@ at a time, and where, is up to an executor (``reproduce.executing.executors``).
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from dqn_tf import envs, fields
 from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.modes import Fused
 from reproduce.executing import seeds_together
 from reproduce.executing.fork_server import ForkServer
 from reproduce.places import python_path
@@ -122,7 +125,8 @@ def start(outcome: Outcome, fork_server: ForkServer | None = None, others: Seque
     first = due[0]
     words = first.job.arguments if len(due) == 1 else seeds_together.arguments([each.job for each in due])
     try:
-        forked = fork_server and fork_server.start(words, str(first.job.log), environment(first.job))
+        kind = worker_kind(first.job) if fork_server and len(due) == 1 else None
+        forked = fork_server and fork_server.start(words, str(first.job.log), environment(first.job), kind)
         assert first.log is not None
         process = forked or _popen(words, environment(first.job), first.log)
     except OSError as error:
@@ -197,6 +201,27 @@ def environment(job: Job) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     return {"CUDA_VISIBLE_DEVICES": "-1", **os.environ, **own}
+
+
+def worker_kind(job: Job) -> str | None:
+    """What runs that one process may carry out one after the other have in common.
+
+    Args:
+        job: a run.
+
+    Returns:
+        The configuration without its seed, as text; None where the run needs a process of its own: it would gain
+        nothing (only ``execution=fused`` has learners that are used again), or a part of it comes from outside this
+        package and Gymnasium, and may remember an earlier run.
+    """
+    try:
+        config = job.config
+    except ConfigError:  # its process says why
+        return None
+    ours = isinstance(config.agent.execution, Fused) and not any(fields.outside_classes(config))
+    if job.python_path or not ours or not envs.is_known(config.environment):
+        return None
+    return json.dumps({**config.to_json(), "seed": None}, sort_keys=True)
 
 
 def poll(outcome: Outcome, retries: int = RETRIES) -> None:

@@ -40,7 +40,9 @@ def forgotten() -> Iterator[None]:
 @pytest.fixture
 def agent(tiny_agent: Callable[..., Any]) -> Callable[..., Any]:
     def make(**changes: Any) -> Any:
-        return tiny_agent(**{"batch_size": BATCH, "network": MLP(hidden=(8, 7)), "execution": Fused(xla="none"), **changes})
+        return tiny_agent(
+            **{"batch_size": BATCH, "network": MLP(hidden=(8, 7)), "execution": Fused(xla="none"), **changes}
+        )
 
     return make
 

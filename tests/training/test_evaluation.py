@@ -11,6 +11,7 @@ import pytest
 
 from dqn_tf import envs
 from dqn_tf.config import Evaluation, RunConfig
+from dqn_tf.envs import steppers
 from dqn_tf.envs.protocols import PROTOCOLS
 from dqn_tf.modes import Concurrent
 from dqn_tf.training import evaluation
@@ -162,6 +163,30 @@ def test_played_by_workers_the_scores_are_the_same(cartpole: Callable[..., RunCo
         return play(config, policy, "evaluation/0", epsilon=0.3, **asked), seen
 
     assert scores(0) == scores(1) == scores(3)
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])
+def test_played_as_arrays_the_scores_are_the_same(
+    name: str, cartpole: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random actions, ties, lanes that are done before others, a cap that cuts episodes off."""
+    evaluated = dataclasses.replace(cartpole().evaluation, max_steps_per_episode=70)
+    config = cartpole(environment=f"gym:{name}", evaluation=evaluated)
+    actions = 2 if name.startswith("CartPole") else 3
+
+    def tied(observations: np.ndarray) -> np.ndarray:
+        """The same for two actions where the first number is above 0."""
+        q_values = np.zeros((len(observations), actions), np.float32)
+        q_values[:, 0] = observations[:, 0] < 0
+        return q_values
+
+    def scores() -> list[list[Score]]:
+        return [play(config, tied, "evaluation/0", episodes=11, epsilon=epsilon) for epsilon in (0.0, 0.3)]
+
+    as_arrays = scores()
+    monkeypatch.setattr(steppers, "in_arrays", lambda environments: None)
+    assert as_arrays == scores()
+    assert any(score.cut_off for score in as_arrays[0]) or name.startswith("CartPole")
 
 
 def test_whoever_watches_sees_every_step_of_the_first_episode(scores: Play) -> None:

@@ -65,7 +65,7 @@ class Local:
                         idle_since = time.monotonic()
                     elif not self._worth_waiting(outcomes, idle_since):
                         break
-                    time.sleep(jobs.POLL_SECONDS)
+                    self._wait()
                     for outcome in running:
                         jobs.poll(outcome, self.retries)
             finally:
@@ -77,9 +77,17 @@ class Local:
 
     def _start_fork_server(self, jobs_: Sequence[Job]) -> None:
         """Start the fork server, if several runs are to be started and they use the CPU."""
+        for job in jobs_[:1]:
+            jobs.worker_kind(job)  # imports Gymnasium, say, which adds a variable to those of this process
         environments = [jobs.environment(job) for job in jobs_ if not (job.run_dir / "summary.json").exists()]
         if len(environments) > 1 and environments[0].get("CUDA_VISIBLE_DEVICES") == "-1":
             self._fork_server = ForkServer(environments[0])
+
+    def _wait(self) -> None:
+        if self._fork_server is None:
+            time.sleep(jobs.POLL_SECONDS)
+        else:
+            self._fork_server.wait(jobs.POLL_SECONDS)
 
     def _worth_waiting(self, outcomes: list[Outcome], since: float) -> bool:
         return any(o.state == "elsewhere" for o in outcomes) and time.monotonic() - since < self.patience_seconds

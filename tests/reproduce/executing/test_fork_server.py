@@ -47,14 +47,16 @@ def private_kib(pid: int) -> int:
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     named = {"label": "", "preset": "dqn_classic", "environment": "CartPole-v1", "seed": 1, "frames": 400}
-    made = ForkServer(environment_of(Job(**named, run_dir=Path("none"))))
+    planned = Job(**named, run_dir=Path("none"))
+    jobs.worker_kind(planned)  # imports Gymnasium, which adds a variable to those of this process
+    made = ForkServer(environment_of(planned))
     yield ready(made)
     made.close()
 
 
-def start(server: ForkServer, job: Job) -> ForkedRun:
+def start(server: ForkServer, job: Job, kind: str | None = None) -> ForkedRun:
     job.run_dir.parent.mkdir(parents=True, exist_ok=True)
-    process = server.start(job.arguments, str(job.log), environment_of(job))
+    process = server.start(job.arguments, str(job.log), environment_of(job), kind)
     assert process is not None
     return process
 
@@ -72,6 +74,45 @@ def test_the_bytes_and_the_record_are_those_of_a_process_of_its_own(
     commands = [read_json(j.run_dir / "manifest.json")["sessions"][0]["command"] for j in (forked, alone)]
     assert [w.replace("forked", "alone") for w in commands[0]] == commands[1]
     assert "Complete" in forked.log.read_text() or "complete" in forked.log.read_text()
+
+
+def test_runs_one_after_the_other_in_one_process_have_the_bytes_of_runs_in_their_own(
+    server: ForkServer, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    """Three of one process, whose memory stays; one that is refused ends it, and the next gets another."""
+    settings = [*QUICK, "execution=fused"]
+    planned = [job(settings=settings, seed=seed, run_dir=tmp_path / f"after/{seed}") for seed in (1, 2, 3, 4)]
+    kind = jobs.worker_kind(planned[0])
+    assert kind is not None and {jobs.worker_kind(each) for each in planned} == {kind}
+    pids, sizes = [], []
+    for each in planned[:3]:
+        process = start(server, each, kind)
+        assert process.wait(120) == 0
+        pids.append(process.pid)
+        sizes.append(private_kib(process.pid))
+    assert len(set(pids)) == 1 and max(sizes[1:]) - sizes[0] < 16 * 1024
+    wrong = start(server, job(settings=["batch_size=0"], run_dir=tmp_path / "wrong"), kind)
+    assert wrong.pid == pids[0] and wrong.wait(60) == jobs.REFUSED
+    last = start(server, planned[3], kind)
+    assert last.pid != pids[0] and last.wait(120) == 0
+    alone = job(settings=settings, seed=3, run_dir=tmp_path / "seed_3_alone")
+    process = start(server, alone)
+    assert process.pid != last.pid and process.wait(120) == 0
+    assert differences(planned[2].run_dir, alone.run_dir) == []
+    assert "complete" in planned[2].log.read_text() and "after/3" not in planned[0].log.read_text()
+    end = time.monotonic() + 60
+    while os.path.exists(f"/proc/{last.pid}") and time.monotonic() < end:  # it would have waited in vain
+        server.listen(0.2)
+    assert not os.path.exists(f"/proc/{last.pid}")
+
+
+def test_who_may_have_a_process_used_before(job: Callable[..., Job], misbehaving: Callable[[str], str]) -> None:
+    fused = ["execution=fused"]
+    assert jobs.worker_kind(job(settings=fused)) != jobs.worker_kind(job(settings=[*fused, "batch_size=8"]))
+    assert jobs.worker_kind(job(settings=["execution=interleaved"])) is None
+    assert jobs.worker_kind(job(settings=fused, python_path="somewhere")) is None
+    assert jobs.worker_kind(job(settings=fused, environment=misbehaving("NanReward"))) is None
+    assert jobs.worker_kind(job(settings=["batch_size=0"])) is None
 
 
 def test_one_that_is_killed_takes_nobody_with_it(server: ForkServer, job: Callable[..., Job], tmp_path: Path) -> None:
