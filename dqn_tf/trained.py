@@ -129,17 +129,14 @@ def load(
     """
     expect(network in (None, "last", "best"), "last or best", "network", network)
     if Path(run_dir).is_file():
-        return _packed(Path(run_dir), network, seed)
+        return _packed(Path(run_dir), network, seed, checkpoint)
     saved = read(run_dir, say, check_pieces=False, checkpoint=checkpoint)
     if environment is not None:
         exactness.check_environment(environment, saved.config)
     determinism.enable(saved.config.agent.execution.threads, required=False)
     best = saved.state.get("best")
     if network == "best" and not best:
-        raise ConfigError(
-            f"{run_dir} keeps no best network: expected `evaluation.final_network=best` and an evaluation before now, "
-            f"got `{saved.config.evaluation.final_network}`. Ask for the last network (--network last)."
-        )
+        raise _no_best(run_dir, saved.config)
     seed = saved.config.seed if seed is None else seed
     try:
         if best and network != "last":
@@ -152,10 +149,19 @@ def load(
         raise RunError(f"The checkpoint in {run_dir} is whole but not of this kind of run: {error!r}.") from error
 
 
-def _packed(path: Path, network: str | None, seed: int | None) -> TrainedAgent:
+def _no_best(run_dir: str | Path, config: RunConfig) -> ConfigError:
+    return ConfigError(
+        f"{run_dir} keeps no best network: expected `evaluation.final_network=best` and an evaluation before now, "
+        f"got `{config.evaluation.final_network}`. Ask for the last network (--network last)."
+    )
+
+
+def _packed(path: Path, network: str | None, seed: int | None, checkpoint: int | None) -> TrainedAgent:
     """The agent of an archive."""
     from dqn_tf.interop import archive, packing
 
+    if checkpoint is not None:
+        raise ConfigError(f"Expected no --checkpoint for the archive {path}, got {checkpoint}: it holds one network.")
     found = archive.read(path)
     if network not in (None, found.about.get("network")):
         raise ConfigError(

@@ -144,7 +144,7 @@ def test_surprises_of_an_agent(tmp_path: Path) -> None:
     config = dqn_tf.make_config("dqn_classic", "CartPole-v1", frames=60, settings=settings)
     dqn_tf.train(config, tmp_path / "run", dqn_tf.Options(progress=False))
     said = run("look_at_an_agent.py", tmp_path / "run", "--out", tmp_path / "page.html").splitlines()
-    assert len(said) == 6 and said[0].startswith("step ") and "the TD error was" in said[0]
+    assert len(said) == 7 and said[0].startswith("step ") and "the TD error was" in said[0]
     assert said[-1] == str(tmp_path / "page.html") and (tmp_path / "page.html").exists()
 
 

@@ -33,9 +33,11 @@ def pictures(arguments: argparse.Namespace) -> int:
     """Carry out ``dqn-tf pictures``; returns the exit code."""
     from reproduce.presenting import state_pictures
 
+    home = arguments.run_dir
+    beside = home.with_name(f"{home.stem}_pictures") if home.is_file() else home / "pictures"
     for path in state_pictures.of_run(
-        arguments.run_dir,
-        arguments.out or arguments.run_dir / "pictures",
+        home,
+        arguments.out or beside,
         states=arguments.states,
         epsilon=arguments.epsilon,
         seed=arguments.seed,

@@ -28,8 +28,8 @@ def watch(
     """Play episodes with an agent and write a page about them; nothing else is written to the run.
 
     Args:
-        run_dir: the directory of the run.
-        out: the page; by default watch.html in the run's directory.
+        run_dir: the directory of the run, or an archive, as for ``load``.
+        out: the page; by default watch.html in the run's directory, or beside the archive.
         episodes: how many to play.
         seed: of the episodes; the run's own by default.
         epsilon: probability of a random action; that of the run's evaluations by default.
@@ -47,7 +47,8 @@ def watch(
         RunError: there is no checkpoint that verifies, or the environment failed.
     """
     config = trained.read_config(run_dir)
-    page, video = Path(run_dir) / "watch.html" if out is None else Path(out), None if mp4 is None else Path(mp4)
+    page = _beside(Path(run_dir)) if out is None else Path(out)
+    video = None if mp4 is None else Path(mp4)
     epsilon = config.evaluation.epsilon if epsilon is None else epsilon
     _check(page, video, epsilon, episodes, most_steps)
     determinism.enable(config.agent.execution.threads)
@@ -59,6 +60,11 @@ def watch(
     if video is not None:
         _whole(video, lambda path: watch_video.write(path, agent, found))
     return page
+
+
+def _beside(home: Path) -> Path:
+    """Where the page goes: into a run's directory, beside an archive."""
+    return home.with_suffix(".html") if home.is_file() else home / "watch.html"
 
 
 def _check(page: Path, video: Path | None, epsilon: float, episodes: int, most_steps: int) -> None:

@@ -190,4 +190,4 @@ def call(place: str) -> str:
 
 def json_of(data: Sequence[Mapping[str, Any]]) -> str:
     """The specification as JSON that can stand in a page's script element."""
-    return plain_json.dumps(specification(data)).replace("</", "<\\/")
+    return plain_json.dumps(specification(data)).replace("<", "\\u003c")

@@ -204,6 +204,8 @@ def beside(curves: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
     Returns:
         Rows of ``CURVE_COLUMNS``.
     """
+    if not files:
+        return curves
     parts: list[Any] = [curves]
     for path in files:
         table = read_curves(path)
