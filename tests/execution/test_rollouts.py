@@ -43,7 +43,7 @@ def reported(updater: RolloutUpdater, numbers: list[int]) -> list[bytes]:
     """What each update of the first rollout reports, and the weights after it, in calls of so many updates."""
     out: list[bytes] = []
     for number in numbers:
-        updater._number = lambda left, number=number: number  # type: ignore[method-assign, misc]
+        updater._count = lambda left, number=number: number  # type: ignore[method-assign, misc]
         for outputs in updater.update(experience(), 0, len(out)):
             out.append(b"".join(np.asarray(part).tobytes() for part in outputs))
     return [*out, b"".join(np.asarray(v).tobytes() for v in updater._learner.online.variables)]
@@ -68,11 +68,11 @@ def test_each_epoch_has_every_transition_once(updater: Callable[[], RolloutUpdat
 def test_calls_take_about_a_second(updater: Callable[[], RolloutUpdater]) -> None:
     """The first call compiles, and says nothing of the time that an update takes."""
     one = updater()
-    assert one._number(6) == 1
+    assert one._count(6) == 1
     one._seconds = CALL_SECONDS / 4
-    assert (one._number(6), one._number(3)) == (4, 3)
+    assert (one._count(6), one._count(3)) == (4, 3)
     one._seconds = 3 * CALL_SECONDS
-    assert one._number(6) == 1
+    assert one._count(6) == 1
 
 
 def test_observations_of_all_environments_at_once(updater: Callable[[], RolloutUpdater]) -> None:

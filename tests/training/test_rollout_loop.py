@@ -87,7 +87,7 @@ def loop(cartpole: Callable[..., RunConfig]) -> Iterator[Callable[..., RolloutLo
 
 def one_by_one(loop: RolloutLoop) -> None:
     """Each call makes one update."""
-    loop.updater._number = lambda left: 1  # type: ignore[method-assign]
+    loop.updater._count = lambda left: 1  # type: ignore[method-assign]
 
 
 def learned(loop: RolloutLoop) -> dict[str, bytes]:
@@ -252,7 +252,7 @@ def test_a_real_run_is_killed_in_mid_rollout_and_between_updates(
 
         def kill(self: Any, *arguments: Any, original: Any = original, calls: Any = calls) -> Any:
             if isinstance(self, RolloutUpdater):
-                self._number = lambda left: 1  # type: ignore[method-assign]
+                self._count = lambda left: 1  # type: ignore[method-assign]
             if next(calls) == 10:
                 os.kill(os.getpid(), signal.SIGTERM)
             return original(self, *arguments)
