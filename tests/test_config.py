@@ -254,7 +254,7 @@ from dqn_tf.envs.protocols import PROTOCOLS
 for name in presets.PRESETS:
     p = presets.load(name)
     run = config.RunConfig(preset=name, agent=p.agent, environment="ale:breakout", protocol=PROTOCOLS["dopamine"],
-                           evaluation=p.evaluation, frames=1024, iteration_frames=1024)
+                           evaluation=p.evaluation, frames=2**20, iteration_frames=2**20)
     config.RunConfig.from_json(run.to_json()).hash
     try:
         run.with_settings(["discuont=1"])

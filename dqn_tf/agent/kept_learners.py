@@ -5,12 +5,12 @@ spaces alone, not on the seed; every number is set anew when a learner is used a
 has the bytes that it has with a learner of its own (tests/agent/test_kept_learners.py).
 
 None is kept unless ``keep`` says so, as the process does that carries out one run of a sweep after another
-(reproduce/executing/sweep_worker.py): who changes the code of an agent meanwhile would not see it in a kept one.
+(reproduce/executing/sweep_worker.py), in its only thread: who changes the code of an agent meanwhile would not see it
+in a kept one.
 """
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from dqn_tf.config import AgentConfig
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _kept: list[FusedLearner] = []  # the newest last
 _most = 0
-_lock = threading.Lock()
 
 
 def keep(most: int) -> None:
@@ -31,9 +30,8 @@ def keep(most: int) -> None:
         most: 0: none, and those that are kept are dropped.
     """
     global _most
-    with _lock:
-        _most = most
-        del _kept[: max(0, len(_kept) - most)]
+    _most = most
+    del _kept[: max(0, len(_kept) - most)]
 
 
 def give_back(learner: object) -> None:
@@ -44,12 +42,11 @@ def give_back(learner: object) -> None:
     """
     from dqn_tf.agent.fused import FusedLearner
 
-    with _lock:
-        if not _most or not isinstance(learner, FusedLearner) or not learner.reusable:
-            return
-        if not any(other is learner for other in _kept):
-            _kept.append(learner)
-        del _kept[: max(0, len(_kept) - _most)]
+    if not _most or not isinstance(learner, FusedLearner) or not learner.reusable:
+        return
+    if not any(other is learner for other in _kept):
+        _kept.append(learner)
+    del _kept[: max(0, len(_kept) - _most)]
 
 
 def take(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> FusedLearner | None:
@@ -63,9 +60,8 @@ def take(agent: AgentConfig, spec: EnvironmentSpec, seed: int) -> FusedLearner |
     Returns:
         The learner; None: there is none of this agent.
     """
-    with _lock:
-        place = next((i for i, kept in enumerate(_kept) if kept.config == agent and kept.spec == spec), None)
-        learner = None if place is None else _kept.pop(place)
+    place = next((i for i, kept in enumerate(_kept) if kept.config == agent and kept.spec == spec), None)
+    learner = None if place is None else _kept.pop(place)
     if learner is not None:
         learner.begin(seed)
     return learner

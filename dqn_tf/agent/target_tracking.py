@@ -18,7 +18,21 @@ from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
 
 if TYPE_CHECKING:
-    from dqn_tf.types import Variable
+    from dqn_tf.types import TensorLike, Variable
+
+
+def average(tau: float, online: TensorLike, target: TensorLike) -> TensorLike:
+    """Graph code: tau theta + (1 - tau) theta^-.
+
+    Args:
+        tau: share of ``online``.
+        online: a variable of theta, of any shape.
+        target: that of theta^-.
+
+    Returns:
+        The new value of the latter.
+    """
+    return tau * online + (1.0 - tau) * target
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,4 +69,4 @@ class Averaged:
             target: those of theta^-, in the same order.
         """
         for new, old in zip(online, target, strict=True):
-            old.assign(self.tau * new + (1.0 - self.tau) * old)
+            old.assign(average(self.tau, new, old))

@@ -10,7 +10,6 @@ Paper: Schwarzer et al. 2021, "Data-Efficient Reinforcement Learning with Self-P
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from dqn_tf.agent.augmentation import PadAndCrop
 from dqn_tf.agent.exploration import EpsilonGreedy
@@ -32,7 +31,7 @@ RLPYT = "rlpyt's ernbw; remembered, not read"
 _AGENT = dataclasses.replace(
     DER.agent,
     network=NatureCNN(padding="valid", hidden=256, initialization="fan_in_uniform", latent="min_max"),
-    head=Dueling(hidden="separate", torso_gradient=1 / math.sqrt(2)),
+    head=Dueling(hidden="separate", torso_gradient=2 ** (-1 / 2)),
     layers=Noisy(sigma_0=0.5, scoring="mean"),
     value=Categorical(atoms=51, v_min=-10.0, v_max=10.0, divergence_priority=True),
     bootstrap=Double(),

@@ -6,7 +6,8 @@ Paper: Schwarzer et al. 2021, "Data-Efficient Reinforcement Learning with Self-P
     m_k = 1 if a transition starts at each of the rows i, ..., i + k - 1, else 0          (k = 1, ..., K)
     j_k = i + m_1 + ... + m_k,   s_{t+k} = the observation of row j_k,   a_{t+k-1} = the action of row j_k - 1
 
-Symbols: i: the row of s_t, m: the mask; a transition starts at a row if ``ahead`` > 0 there (replay/ring.py).
+Symbols: i: the row of s_t, m: the mask; a transition starts at a row that is above 0 steps from the end of what the
+ring holds of its episode (replay/ring.py).
 None starts at the last row of an episode, nor at one whose n-step return is not complete yet, so that its action is not
 known here: what would come after either has m = 0.  One starts at row i itself, so m_1 = 1.
 """

@@ -18,6 +18,9 @@ from reproduce.presenting import equations_page
 
 # What each equation's test must notice: a function of its file, or a method of a class, whose results are made wrong.
 MUTANTS = {
+    "agent/augmentation": "brightened",
+    "agent/spr": "distance",
+    "agent/target_tracking": "average",
     "agent/values/categorical": "project",
     "agent/values/expected": "td_target",
     "agent/values/fqf": "fraction_loss",
@@ -26,6 +29,7 @@ MUTANTS = {
     "agent/targets/double": "Double.terms",
     "agent/targets/munchausen": "scaled_log_policy",
     "agent/networks/dueling": "combine",
+    "agent/networks/latents": "min_max",
     "agent/networks/noisy": "f",
     "agent/lambda_returns": "lambda_returns",
     "agent/networks/layer_norm": "NormalizedLayer.__call__",
@@ -37,6 +41,7 @@ MUTANTS = {
     "replay/importance": "Importance.weights",
     "replay/prioritized": "Proportional.sample_indices",
     "replay/prioritized_rank": "Ranked.sample_indices",
+    "replay/trajectories": "chain",
 }
 
 
