@@ -24,6 +24,7 @@ from dqn_tf.fields import check_types, setting
 if TYPE_CHECKING:
     from dqn_tf.agent.networks.q_network import QNetwork
     from dqn_tf.agent.optimizers import Optimizers
+    from dqn_tf.types import TensorLike
 
 SLOTS = ("_momentums", "_velocities", "_average_gradients")  # Keras's lists of an optimizer's variables
 
@@ -83,6 +84,20 @@ class ShrinkPerturb:
         return f"weights/reset/{step // self.period_steps}/{network}"
 
 
+def shrink_and_perturb(rule: ShrinkPerturb, theta: TensorLike, new: TensorLike) -> TensorLike:
+    """``shrink`` theta + ``perturb`` theta_new.
+
+    Args:
+        rule: has both shares.
+        theta: a variable, of any shape.
+        new: its new initial weights.
+
+    Returns:
+        The weights after a reset.
+    """
+    return rule.shrink * theta + rule.perturb * new
+
+
 def apply(
     rule: ShrinkPerturb, networks: list[tuple[QNetwork, QNetwork]], optimizer: Optimizers, fresh: Optimizers
 ) -> None:
@@ -97,7 +112,7 @@ def apply(
     for network, new in networks:
         shrunk = _shrunk(network)
         for to, source in zip(network.variables, new.variables, strict=True):
-            to.assign(rule.shrink * to + rule.perturb * source if id(to) in shrunk else source)
+            to.assign(shrink_and_perturb(rule, to, source) if id(to) in shrunk else source)
     shrunk = _shrunk(networks[0][0])
     for (_, old, variables), (_, unused, _) in zip(optimizer.groups, fresh.groups, strict=True):
         old.iterations.assign(unused.iterations)

@@ -19,6 +19,7 @@ from reproduce.presenting import equations_page
 # What each equation's test must notice: a function of its file, or a method of a class, whose results are made wrong.
 MUTANTS = {
     "agent/augmentation": "brightened",
+    "agent/resets": "shrink_and_perturb",
     "agent/spr": "distance",
     "agent/target_tracking": "average",
     "agent/values/categorical": "project",
