@@ -16,7 +16,6 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ import numpy as np
 from dqn_tf import fields, plain_json
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
+from dqn_tf.interop.zip_files import DAMAGE
 from dqn_tf.training.run_dir import write_bytes
 
 MIB = 2**20
@@ -112,12 +112,12 @@ def read(path: Path) -> Archive:
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive.infolist())
-            about = _about(path, archive.read("archive.json"))
-            files = {name: archive.read(name) for name in archive.namelist() if name != "archive.json"}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+            files = {name: archive.read(name) for name in archive.namelist()}
+    except DAMAGE as error:
         raise RunError(
             f"{path} cannot be unpacked: {error}. It is no archive of dqn-tf pack, or is damaged."
         ) from error
+    about = _about(path, files.pop("archive.json"))
     for name, entry in about["files"].items():
         if name not in files or _entry(files[name]) != entry:
             raise RunError(f"{name} in {path} is not what archive.json says: bytes have changed since it was packed.")
@@ -174,7 +174,7 @@ def _arrays(path: Path, data: bytes) -> dict[str, np.ndarray]:
                 raise ConfigError(f"Expected at most {LARGEST['weights.npz']:,} bytes of weights in {path}.")
             for name in archive.namelist():
                 found[name.removesuffix(".npy")] = array_of(archive.read(name))
-    except (zipfile.BadZipFile, ValueError, EOFError, zlib.error) as error:
+    except (*DAMAGE, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise RunError(f"weights.npz in {path} cannot be read: {error}.") from error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dqn_tf.checks import ConfigError
+from dqn_tf.interop.named_arrays import named_arrays
 
 DTYPES = {name: np.dtype(name) for name in ("float16", "float32", "float64", "int32", "int64", "uint8", "bool")}
 _ARRAY = 1  # Flax's number of the extension that holds an array
@@ -35,7 +34,10 @@ def arrays(data: bytes, whose: str) -> dict[str, np.ndarray]:
         raise ConfigError(f"Expected a file of Flax, got {whose}, which cannot be read: {error!r}.") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"Expected a file of Flax with named arrays, got {whose}, which holds {type(tree).__name__}.")
-    return _flat(tree, "")
+    try:
+        return named_arrays(tree)
+    except ValueError as error:
+        raise ConfigError(f"Expected a file of Flax, got {whose}: {error}.") from error
 
 
 def _extension(code: int, data: bytes) -> np.ndarray:
@@ -47,14 +49,3 @@ def _extension(code: int, data: bytes) -> np.ndarray:
     if dtype not in DTYPES:
         raise ValueError(f"numbers of an unknown kind, {dtype!r}")
     return np.frombuffer(content, DTYPES[dtype]).reshape(shape).copy()
-
-
-def _flat(tree: Any, path: str) -> dict[str, np.ndarray]:
-    if isinstance(tree, np.ndarray):
-        return {path: tree}
-    if not isinstance(tree, dict):
-        return {}
-    found: dict[str, np.ndarray] = {}
-    for name, value in tree.items():
-        found |= _flat(value, f"{path}.{name}" if path else str(name))
-    return found

@@ -17,7 +17,6 @@ import functools
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -34,6 +33,7 @@ from dqn_tf.config import RunConfig
 from dqn_tf.interop import archive, flax_files, torch_files
 from dqn_tf.interop.card import card
 from dqn_tf.interop.packing import agent_of
+from dqn_tf.interop.zip_files import DAMAGE
 
 LARGEST = 2**30  # bytes of a file
 TOLERANCE = 1e-4  # of the largest |Q|: another library, another order of sums
@@ -225,7 +225,7 @@ def check(q_values: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...], 
     try:
         with np.load(answers, allow_pickle=False) as file:
             observations, wanted = file["observations"], file["q_values"].astype(np.float32)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, *DAMAGE, KeyError) as error:
         raise ConfigError(f"Expected observations and q_values in {answers}: {error}.") from error
     if observations.shape[1:] != shape and observations.ndim == 4 and len(shape) == 3:
         observations = observations.transpose(0, 2, 3, 1)
@@ -252,7 +252,7 @@ def _sb3(data: bytes, whose: str) -> Layers:
             if member.file_size > LARGEST:
                 raise ConfigError(f"Expected at most {LARGEST:,} bytes of weights in {whose}. It was not opened.")
             policy = saved.read(member)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, zlib.error, EOFError) as error:
+    except (*DAMAGE, KeyError) as error:
         raise ConfigError(f"Expected a file that Stable-Baselines3 saved, got {whose}: {error}.") from error
     found = torch_files.state_dict(policy, f"policy.pth in {whose}")
     kind = "q_net" if any(name.startswith("q_net.") for name in found) else "quantile_net"

@@ -19,7 +19,7 @@ import pytest
 import dqn_tf
 from dqn_tf import cli
 from dqn_tf.agent.parameters import build_network
-from dqn_tf.interop import importing, policy, torch_files
+from dqn_tf.interop import importing, named_arrays, policy, torch_files
 from dqn_tf.types import EnvironmentSpec, ObservationSpec
 
 pytestmark = pytest.mark.usefixtures("threads_left_alone")
@@ -151,10 +151,11 @@ def test_tensors_are_read_without_unpickling() -> None:
         (pickle.dumps({"w": _Harm()}, protocol=2), "it would need unpickling: it names"),
         (b"cos\nsystem\n(X\x04\x00\x00\x00echotR.", "it would need unpickling: it names os.system"),
         (b"cbuiltins\neval\n.", "it names builtins.eval"),
-        (b"(ios\nsystem\n.", "it would need unpickling (INST)"),
-        (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "it would need unpickling (STACK_GLOBAL)"),
-        (b"\x80\x02}(K\x01K\x02R.", "it would need unpickling (a call)"),
-        (b"\x80\x02}q\x00X\x01\x00\x00\x00wh\x00s.", "which cannot be read"),  # a table that holds itself
+        (b"(ios\nsystem\n.", "it would need unpickling (the instruction INST)"),
+        (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "it would need unpickling: it names os.system"),
+        (b"\x80\x02}(K\x01K\x02R.", "it calls something that it does not name"),
+        (b"\x80\x02}q\x00X\x01\x00\x00\x00wh\x00s.", "it has more than 10,000 entries"),  # a table that holds itself
+        (b"\x80\x02}(K\x01K\x02\x86K\x03u.", "it has a key that is neither text nor number"),
         (tensor(offset=3), "a tensor reaches beyond its storage"),
         (tensor(count=5), "storage 0 has 16 bytes, and claims 5 numbers"),
     ],
@@ -162,6 +163,28 @@ def test_tensors_are_read_without_unpickling() -> None:
 def test_a_file_that_would_need_unpickling_is_refused(outcome: Callable[..., str], program: bytes, words: str) -> None:
     file = torch_file(program, **{"0": np.arange(4, dtype="<f4").tobytes()})
     assert words in outcome(torch_files.state_dict, file, "file")
+
+
+def test_an_encrypted_file_is_refused(outcome: Callable[..., str], tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("policy.pth", b"0123456789")
+    data = bytearray(buffer.getvalue())
+    for start in (data.index(b"PK\x03\x04") + 6, data.index(b"PK\x01\x02") + 8):
+        data[start] |= 1  # "encrypted" in the flags of the member and of the list
+    (tmp_path / "saved.zip").write_bytes(data)
+    words = outcome(dqn_tf.import_network, tmp_path / "saved.zip", "sb3", "CartPole-v1", tmp_path / "out")
+    assert words.startswith("Expected a file that Stable-Baselines3 saved") and "encrypted" in words
+
+
+def test_a_table_that_holds_another_many_times_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree: dict[str, Any] = {"w": np.zeros(1)}
+    for _ in range(4):
+        tree = {"a": tree, "b": tree}
+    assert len(named_arrays.named_arrays(tree)) == 16
+    monkeypatch.setattr(named_arrays, "MOST_TABLES", 30)
+    with pytest.raises(ValueError, match="more than 30 entries"):
+        named_arrays.named_arrays(tree)
 
 
 def test_bombs_and_old_files_are_refused(outcome: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,9 +116,9 @@ def test_dopamine(tmp_path: Path, protocol: int) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (pickle.dumps({"iteration_0": Hostile()}), "names 'posix system'"),
-        (pickle.dumps({"iteration_0": np.ones(3)}), "_reconstruct'"),
-        (pickle.dumps({"iteration_0": print}), "names 'builtins print'"),
+        (pickle.dumps({"iteration_0": Hostile()}), "names posix.system"),
+        (pickle.dumps({"iteration_0": np.ones(3)}), "_reconstruct"),
+        (pickle.dumps({"iteration_0": print}), "names builtins.print"),
         (pickle.dumps({"iteration_0": np.dtype("f8")}), "Expected a log of dopamine"),
         (dopamine_log()[:-20], "Expected a log of dopamine"),
         (b"", "Expected a log of dopamine"),
