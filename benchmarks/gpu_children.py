@@ -24,7 +24,7 @@ def learner_and_batch(preset: str, where: str = "host") -> tuple[Any, Any]:
     import numpy as np
 
     from dqn_tf import determinism, envs, make_config
-    from dqn_tf.agent.learner import Learner
+    from dqn_tf.execution.learner import Learner
     from dqn_tf.types import Sample, Transition
 
     config = make_config(preset, "breakout", frames=1_000_000)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dqn_tf import determinism, envs, make_config
-from dqn_tf.agent.learner import Learner
+from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.storage import Storage

@@ -35,7 +35,7 @@ def child(preset: str, threads: int, updates: int) -> dict[str, list[float]]:
     import numpy as np
 
     from dqn_tf import determinism, envs, make_config
-    from dqn_tf.agent.learner import Learner
+    from dqn_tf.execution.learner import Learner
     from dqn_tf.modes import Interleaved
     from dqn_tf.types import Sample, Transition
 

@@ -79,7 +79,7 @@ class AgentConfig:
     returns: NStep | LambdaReturns = setting(NStep(), doc="how rewards are summed before bootstrapping", later=True)
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
     discount: float = setting(0.99, unit="per agent step", doc="gamma", at="agent/n_step")
-    batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="agent/learner")
+    batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="execution/learner")
     steps_per_update: int = setting(
         4, unit="agent steps", doc="one update every so many steps", at="training/interleaved_loop"
     )
@@ -92,7 +92,7 @@ class AgentConfig:
         10_000, unit="agent steps", doc="theta^- <- theta every so many steps", at="training/interleaved_loop"
     )
     acts_with: Literal["online", "target"] = setting(
-        "online", doc="the network that chooses actions, and is scored", later=True, at="agent/learner"
+        "online", doc="the network that chooses actions, and is scored", later=True, at="execution/learner"
     )
     resets: NoResets | ShrinkPerturb = setting(NoResets(), doc="weights that are drawn again", later=True)
     target_tracking: Copied | Averaged = setting(Copied(), doc="how theta^- follows theta", later=True)

@@ -21,7 +21,7 @@ class Interleaved:
     """
 
     KIND = "interleaved"
-    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="agent/learner")
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="execution/learner")
     threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="execution/updater")
 
     @property
@@ -37,7 +37,7 @@ class Interleaved:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fused:
     """As ``Interleaved``, the same order, for small networks: a whole update is one compiled call on one vector of
-    parameters, and actions are chosen on the host where they can be (agent/fused.py).
+    parameters, and actions are chosen on the host where they can be (execution/fused.py).
 
     What is computed is the same to float32 rounding, not to the bit, so it is part of a run's identity.  ``xla``:
     "update": XLA compiles the call; "none": TensorFlow's own operations, better where matrix products take most of the
@@ -46,7 +46,7 @@ class Fused:
     """
 
     KIND = "fused"
-    xla: Literal["update", "none"] = setting("update", doc="what XLA compiles", at="agent/fused")
+    xla: Literal["update", "none"] = setting("update", doc="what XLA compiles", at="execution/fused")
     threads: int = setting(1, unit="threads", doc="TensorFlow operations at a time", at="execution/updater")
 
     @property
@@ -75,11 +75,13 @@ class Rollouts:
     """
 
     KIND = "rollouts"
-    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="execution/rollouts")
-    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="execution/rollouts")
+    xla: Literal["optimizer", "update", "none"] = setting(
+        "optimizer", doc="what XLA compiles", at="execution/rollout_updater"
+    )
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="execution/rollout_updater")
     environments: int = setting(8, unit="environments", doc="games played side by side", at="envs/vector")
     workers: int = setting(1, unit="processes", doc="processes that play them; 0: ours", at="envs/vector")
-    shards: int = setting(1, unit="parts", doc="of a batch, computed side by side", at="execution/rollouts")
+    shards: int = setting(1, unit="parts", doc="of a batch, computed side by side", at="execution/rollout_updater")
 
     @property
     def cores(self) -> int:
@@ -115,7 +117,7 @@ class Concurrent:
         "concurrent execution (Daley & Amato 2021, arXiv 2111.01264): between two copies of theta to theta^- actions "
         "are chosen by theta^- in several environments, and updates draw from the replay as it was at the last copy"
     )
-    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="agent/learner")
+    xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="execution/learner")
     threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/concurrent_loop")
     environments: int = setting(8, unit="environments", doc="games played side by side", at="envs/vector")
     workers: int = setting(1, unit="processes", doc="processes that play them; 0: ours", at="envs/vector")

@@ -12,13 +12,13 @@ import numpy as np
 
 from dqn_tf import determinism, envs
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.exploration import choose
-from dqn_tf.agent.learner import q_values_in_graph
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import build_network
 from dqn_tf.checks import ConfigError, RunError, expect
 from dqn_tf.config import RunConfig
+from dqn_tf.execution.compiled import Compiled
+from dqn_tf.execution.learner import q_values_in_graph
 from dqn_tf.rng import Stream
 from dqn_tf.training import evaluation, exactness
 from dqn_tf.training.checkpoint import Columns, Store

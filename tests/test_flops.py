@@ -13,7 +13,6 @@ import pytest
 
 from dqn_tf import bench, flops
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.torsos import MLP, NatureCNN
@@ -24,6 +23,7 @@ from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.config import RunConfig
+from dqn_tf.execution.learner import Learner
 from dqn_tf.presets import load
 from dqn_tf.training.interleaved_loop import InterleavedLoop
 from dqn_tf.types import EnvironmentSpec, ObservationSpec

@@ -15,12 +15,12 @@ import pytest
 
 import dqn_tf
 from dqn_tf import determinism, envs
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.parameters import Parameters, build_network
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.config import AgentConfig, Evaluation, RunConfig
 from dqn_tf.envs import registered
+from dqn_tf.execution.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.trained import TrainedAgent
 from dqn_tf.training import evaluation

@@ -264,6 +264,20 @@ class Optimizer(Protocol):
         """
 
 
+class GradientStep(Protocol):
+    """Optimizers, built: they change theta by its gradients (``Optimizers``, or vectors in place of variables)."""
+
+    def global_norm(self, gradients: list[Tensor]) -> Tensor:
+        """Graph code: the norm [] of all these gradients together."""
+
+    def apply(self, gradients: list[Tensor]) -> None:
+        """Graph code: one step.
+
+        Args:
+            gradients: one for each of the tensors that make up theta, in order.
+        """
+
+
 class TargetRule(Protocol):
     """The policy over next actions that the target averages by, and bonuses (``AgentConfig.bootstrap``)."""
 

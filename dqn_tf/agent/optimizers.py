@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import handle_of
 from dqn_tf.agent.contracts import Optimizer
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
@@ -213,3 +212,8 @@ class Optimizers:
     def variables(self) -> list[Variable]:
         """Slots, counts and rates."""
         return [v for optimizer, _, _ in self._groups for v in optimizer.variables]
+
+
+def handle_of(variable: Variable) -> Tensor:
+    """The resource behind a variable of Keras or of TensorFlow."""
+    return (variable.value if isinstance(variable, tf.keras.Variable) else variable).handle

@@ -31,10 +31,9 @@ import functools
 from typing import NamedTuple
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.flat import Flat
+from dqn_tf.agent.contracts import GradientStep
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
-from dqn_tf.agent.optimizers import Optimizers
 from dqn_tf.agent.spr import SPR
 from dqn_tf.config import AgentConfig
 from dqn_tf.types import Sample, Tensor, TensorLike
@@ -44,7 +43,7 @@ class Gradients(NamedTuple):
     """The first half of an update.
 
     Attributes:
-        gradients: d loss / d theta, one tensor per variable, or per vector (flat.py).
+        gradients: d loss / d theta, one tensor for each variable.
         loss: [], weighted mean over the batch.
         td_error: delta [B].
         priority: [B] >= 0, of the batch's transitions.
@@ -93,7 +92,7 @@ def compute_gradients(
         sample: transitions [B, ...], their importance weights [B], where actions are masked the legal ones [B, A], and
             what followed where an auxiliary loss predicts it.
         draws: random numbers for noise, sampled fractions and views of images; None where the agent has none of them.
-        theta: tensors that the online network reads instead of its variables, in their order (flat.py); None: none.
+        theta: tensors that the online network reads instead of its variables, in their order; None: none.
 
     Returns:
         One gradient for each variable, and what is reported of the batch.
@@ -128,7 +127,7 @@ def compute_gradients(
 
 
 def apply_gradients(
-    optimizer: Optimizers | Flat,
+    optimizer: GradientStep,
     gradients: list[Tensor],
     max_grad_norm: float | None,
     apart: list[list[int]] | None = None,
@@ -137,7 +136,7 @@ def apply_gradients(
 
     Args:
         optimizer: of the online network's variables.
-        gradients: one for each variable, or for each vector (flat.py).
+        gradients: one for each variable, as ``optimizer`` takes them.
         max_grad_norm: the global norm that they are clipped to; None: they are not clipped.
         apart: places of gradients that are clipped to it group by group, the others not at all; None: all as one.
 

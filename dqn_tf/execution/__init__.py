@@ -4,11 +4,17 @@ updater.py: the contracts that the training loops rely on.
 sequential.py: one update after the other, when it is due: the order of the paper.
 pipelined.py, gate.py, prediction.py: the gradients of the next update begin while the steps before it are made.
 background.py: updates on another thread, beside a loop that goes on acting.
-rollouts.py: the updates of a rollout in compiled calls (PQN).
+rollout_updater.py: the updates of a rollout in compiled calls (PQN).
 update_scan.py: several updates in one compiled call, where the replay is on the device.
 
+learner.py: the compiled functions of an agent: its update, the choice of actions, Q-values for scoring.
+compiled.py: how a compiled function of one signature is called quickly.
+fused.py: a small network's whole update as one such call, on the parameters laid in one vector (flat.py), with actions
+chosen by NumPy (host.py); updates_together.py: those of several seeds in one call; kept_learners.py: learners that are
+used again for the next run.
+
 To follow an update from the loop to its arithmetic, read sequential.py.  Where ``execution.threads`` is 2 or more,
-pipelined.py carries out the same functions of agent/learner.py, on its thread.
+pipelined.py carries out the same functions of learner.py, on its thread.
 
 Threads: in this package only pipelined.py and background.py start one.  Updates run on it, and in background.py what
 belongs to them: sampling, priority updates, and the iteration's statistics of losses, TD errors and Q-values.  Acting,

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.sequential import SequentialUpdater
 from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.replay.replay import Replay

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import Compiled
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.execution.compiled import Compiled
+from dqn_tf.execution.learner import Learner
 from dqn_tf.types import DType, GraphInput, Sample, SampleIndices, Tensor
 
 

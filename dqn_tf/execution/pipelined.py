@@ -23,11 +23,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import RunConfig
 from dqn_tf.execution import prediction
 from dqn_tf.execution.gate import Gate, GatedUpdate
+from dqn_tf.execution.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.types import Sample, SampleIndices
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dqn_tf.agent.fused import FusedLearner
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.execution.fused import FusedLearner
+from dqn_tf.execution.learner import Learner
 from dqn_tf.replay.replay import Replay
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dqn_tf.agent.fused import FusedLearner
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import RunConfig
+from dqn_tf.execution.fused import FusedLearner
+from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.pipelined import PipelinedUpdater
 from dqn_tf.execution.sequential import SequentialUpdater
 from dqn_tf.replay.replay import Replay

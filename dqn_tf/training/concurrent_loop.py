@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import determinism
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.execution.background import ThreadUpdater
+from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.feed import Feed
 from dqn_tf.training import iterations

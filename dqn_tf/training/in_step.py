@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dqn_tf.agent import host
-from dqn_tf.agent.fused import FusedLearner
-from dqn_tf.agent.updates_together import UpdatesTogether
 from dqn_tf.envs import steppers
 from dqn_tf.envs.steppers import Stepped
+from dqn_tf.execution import host
+from dqn_tf.execution.fused import FusedLearner
+from dqn_tf.execution.updates_together import UpdatesTogether
 from dqn_tf.replay import side_by_side
 from dqn_tf.rng import uniforms_and_integers
 from dqn_tf.training.interleaved_loop import InterleavedLoop

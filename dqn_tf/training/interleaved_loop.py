@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from dqn_tf import determinism, envs
-from dqn_tf.agent import kept_learners
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
+from dqn_tf.execution import kept_learners
+from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.updater import make_updater
 from dqn_tf.training import iterations
 from dqn_tf.training.records import Awaiting, EpisodeRecord, IterationRecord

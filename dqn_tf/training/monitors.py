@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.fused import FusedLearner
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.targets.legal import of_legal
+from dqn_tf.execution.fused import FusedLearner
+from dqn_tf.execution.learner import Learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.training.stats import binned
 from dqn_tf.types import Monitored, Tensor

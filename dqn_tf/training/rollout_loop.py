@@ -10,7 +10,7 @@ Paper: Gallici et al. 2024, "Simplifying Deep Temporal Difference Learning" (arX
 Symbols: T E = ``steps_per_update``, E = ``execution.environments``, ``updates_at_once`` gradient steps for a rollout.
 
 Acting does not wait for updates nor they for it: they take turns.  A run can be stopped, saved and continued between
-any two steps, and between any two calls of updates (execution/rollouts.py), with the same bytes.
+any two steps, and between any two calls of updates (execution/rollout_updater.py), with the same bytes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import numpy as np
 
 from dqn_tf import determinism, rollouts
 from dqn_tf.agent.lambda_returns import LambdaReturns
-from dqn_tf.agent.learner import Learner
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
-from dqn_tf.execution.rollouts import Experience, RolloutUpdater
+from dqn_tf.execution.learner import Learner
+from dqn_tf.execution.rollout_updater import Experience, RolloutUpdater
 from dqn_tf.modes import Rollouts
 from dqn_tf.rng import Stream
 from dqn_tf.training import iterations
@@ -43,7 +43,7 @@ class RolloutLoop:
     """A ``Loop`` (loop.py) without replay and target network.
 
     Streams: as in ``InterleavedLoop``, with "train/i" for the environments' own; a step's number is that of its round's
-    first step, plus its environment's.  "shuffle" of the minibatches (execution/rollouts.py).
+    first step, plus its environment's.  "shuffle" of the minibatches (execution/rollout_updater.py).
     """
 
     def __init__(self, config: RunConfig) -> None:

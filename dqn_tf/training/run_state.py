@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dqn_tf.agent.exploration import Behavior
-from dqn_tf.agent.fused import make_learner
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import Diverged
 from dqn_tf.config import RunConfig
+from dqn_tf.execution.fused import make_learner
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
 from dqn_tf.replay.uniform import Uniform

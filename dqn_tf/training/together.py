@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dqn_tf import fields
-from dqn_tf.agent.fused import FusedLearner
 from dqn_tf.checks import ConfigError, RunError, expect
 from dqn_tf.config import RunConfig
+from dqn_tf.execution.fused import FusedLearner
 from dqn_tf.modes import Fused
 from dqn_tf.training import exactness, extension, in_step, iterations
 from dqn_tf.training.callbacks import Callbacks

@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import Compiled
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.values.categorical import Categorical
+from dqn_tf.execution.compiled import Compiled
 from dqn_tf.trained import TrainedAgent
 from dqn_tf.types import TensorLike
 

@@ -76,7 +76,7 @@ def ours(name: str, **changes: Any) -> Updates:
     Returns:
         Losses, float64, and changes, float32.
     """
-    from dqn_tf.agent.learner import Learner  # and TensorFlow, which a page of documentation does not need
+    from dqn_tf.execution.learner import Learner  # and TensorFlow, which a page of documentation does not need
 
     batch, actions, _ = script().LAYOUT[name]
     x = script().inputs(name)

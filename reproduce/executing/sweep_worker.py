@@ -116,7 +116,7 @@ def carry_out_runs(request: dict[str, Any], channel: socket.socket) -> NoReturn:
 
 
 def _keep_learner() -> None:
-    from dqn_tf.agent import kept_learners
+    from dqn_tf.execution import kept_learners
 
     kept_learners.keep(1)
 

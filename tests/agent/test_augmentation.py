@@ -13,8 +13,6 @@ import pytest
 from dqn_tf import determinism, envs, fields, make_config
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.augmentation import PadAndCrop, brightened, shifted
-from dqn_tf.agent.fused import make_learner
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.torsos import CNN
 from dqn_tf.agent.targets.double import Double
@@ -22,6 +20,8 @@ from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.checks import ConfigError
 from dqn_tf.config import AgentConfig, RunConfig
 from dqn_tf.envs import ImageProtocol
+from dqn_tf.execution.fused import make_learner
+from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.presets import load
 from dqn_tf.replay.storage import Storage

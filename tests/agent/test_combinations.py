@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import Adam
+from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Interleaved
 from dqn_tf.types import Sample, Transition
 from reproduce.presenting import combinations_page

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from dqn_tf import determinism, envs
-from dqn_tf.agent.fused import make_learner
 from dqn_tf.agent.networks.torsos import CNN
 from dqn_tf.agent.parameters import build_network
 from dqn_tf.agent.resets import NoResets, ShrinkPerturb
@@ -19,6 +18,7 @@ from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.target_tracking import Averaged
 from dqn_tf.config import AgentConfig, RunConfig
 from dqn_tf.envs import ImageProtocol
+from dqn_tf.execution.fused import make_learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.presets import load
 from dqn_tf.training.interleaved_loop import InterleavedLoop

@@ -14,7 +14,6 @@ import pytest
 from dqn_tf import determinism, envs, fields
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.augmentation import PadAndCrop
-from dqn_tf.agent.fused import make_learner
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
@@ -27,6 +26,7 @@ from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.values.categorical import Categorical, cross_entropy, divergence
 from dqn_tf.config import AgentConfig, RunConfig
 from dqn_tf.envs import ImageProtocol
+from dqn_tf.execution.fused import make_learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.presets import load
 from dqn_tf.replay.prioritized import Prioritized

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from dqn_tf import determinism
-from dqn_tf.agent.fused import make_learner
 from dqn_tf.agent.target_tracking import Averaged, Copied
 from dqn_tf.config import AgentConfig, RunConfig
+from dqn_tf.execution.fused import make_learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.presets import load
 from dqn_tf.training.loop import make_loop

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from dqn_tf.agent.lambda_returns import lambda_returns
-from dqn_tf.agent.learner import Learner
 from dqn_tf.config import AgentConfig
-from dqn_tf.execution.rollouts import Experience, RolloutUpdater
+from dqn_tf.execution.learner import Learner
+from dqn_tf.execution.rollout_updater import Experience, RolloutUpdater
 from dqn_tf.modes import Rollouts
 from dqn_tf.presets import load
 from dqn_tf.replay.storage import Storage

@@ -19,11 +19,11 @@ import pytest
 
 from dqn_tf import determinism, make_config
 from dqn_tf.agent.exploration import EpsilonGreedy, choose
-from dqn_tf.agent.learner import Learner
 from dqn_tf.checks import ConfigError, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.envs.vector import Plan
+from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.feed import Feed

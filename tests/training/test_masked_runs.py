@@ -15,8 +15,6 @@ import pytest
 
 import dqn_tf
 from dqn_tf import determinism, envs, memory, trained
-from dqn_tf.agent.fused import FusedLearner
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.munchausen import Munchausen
@@ -27,6 +25,8 @@ from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError, EnvironmentFault
 from dqn_tf.config import RunConfig
+from dqn_tf.execution.fused import FusedLearner
+from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.storage import Storage

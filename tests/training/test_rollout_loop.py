@@ -25,7 +25,7 @@ from dqn_tf.agent.radam import RAdam
 from dqn_tf.config import RunConfig
 from dqn_tf.envs.simple_protocols import GymnasiumProtocol
 from dqn_tf.envs.vector import Plan
-from dqn_tf.execution.rollouts import RolloutUpdater
+from dqn_tf.execution.rollout_updater import RolloutUpdater
 from dqn_tf.modes import Rollouts
 from dqn_tf.replay.storage import Storage
 from dqn_tf.rng import Stream

@@ -2,7 +2,7 @@
 
 A learner is its compiled functions and its numbers.  The functions depend on the agent and on its environment's
 spaces alone, not on the seed; every number is set anew when a learner is used again (``FusedLearner.begin``).  So a run
-has the bytes that it has with a learner of its own (tests/agent/test_kept_learners.py).
+has the bytes that it has with a learner of its own (tests/execution/test_kept_learners.py).
 
 None is kept unless ``keep`` says so, as the process does that carries out one run of a sweep after another
 (reproduce/executing/sweep_worker.py), in its only thread: who changes the code of an agent meanwhile would not see it
@@ -17,7 +17,7 @@ from dqn_tf.config import AgentConfig
 from dqn_tf.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from dqn_tf.agent.fused import FusedLearner
+    from dqn_tf.execution.fused import FusedLearner
 
 _kept: list[FusedLearner] = []  # the newest last
 _most = 0
@@ -40,7 +40,7 @@ def give_back(learner: object) -> None:
     Args:
         learner: of the run.
     """
-    from dqn_tf.agent.fused import FusedLearner
+    from dqn_tf.execution.fused import FusedLearner
 
     if not _most or not isinstance(learner, FusedLearner) or not learner.reusable:
         return

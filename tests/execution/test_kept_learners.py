@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf.agent import kept_learners
-from dqn_tf.agent.fused import FusedLearner, make_learner
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.optimizers import RMSProp
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.config import RunConfig
+from dqn_tf.execution import kept_learners
+from dqn_tf.execution.fused import FusedLearner, make_learner
 from dqn_tf.modes import Fused
 from dqn_tf.training.options import Options
 from dqn_tf.training.run import train
-from tests.agent.test_fused import BATCH, batch, learn
+from tests.execution.test_fused import BATCH, batch, learn
 
 IDEAS: dict[str, dict[str, Any]] = {
     "rmsprop": {"optimizer": RMSProp(learning_rate=1e-3, initial_mean_square=1.0)},

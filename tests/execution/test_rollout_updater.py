@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dqn_tf.agent.lambda_returns import LambdaReturns
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.radam import RAdam
-from dqn_tf.execution.rollouts import CALL_SECONDS, Experience, RolloutUpdater
+from dqn_tf.execution.learner import Learner
+from dqn_tf.execution.rollout_updater import CALL_SECONDS, Experience, RolloutUpdater
 from dqn_tf.modes import Rollouts
 from dqn_tf.replay.storage import Storage
 

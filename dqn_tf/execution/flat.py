@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import handle_of
 from dqn_tf.agent.contracts import Optimizer
 from dqn_tf.agent.networks.q_network import QNetwork
-from dqn_tf.agent.optimizers import Optimizers
+from dqn_tf.agent.optimizers import Optimizers, handle_of
 from dqn_tf.checks import ConfigError
 from dqn_tf.types import KerasOptimizer, Tensor, TensorLike, Variable
 

@@ -12,9 +12,6 @@ import numpy as np
 import pytest
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent import compiled, host
-from dqn_tf.agent.fused import FusedLearner
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
@@ -22,13 +19,16 @@ from dqn_tf.agent.networks.torsos import CNN, MLP
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.targets.munchausen import Munchausen
-from dqn_tf.agent.updates_together import UpdatesTogether
 from dqn_tf.agent.values.categorical import Categorical
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
 from dqn_tf.checks import ConfigError
+from dqn_tf.execution import compiled, host
+from dqn_tf.execution.fused import FusedLearner
+from dqn_tf.execution.learner import Learner
+from dqn_tf.execution.updates_together import UpdatesTogether
 from dqn_tf.modes import Fused, Interleaved
 from dqn_tf.replay.storage import Storage
 from dqn_tf.replay.uniform import Uniform

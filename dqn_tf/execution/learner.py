@@ -14,7 +14,6 @@ import numpy as np
 
 from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import Compiled, as_tensor
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import Parameters
@@ -22,6 +21,7 @@ from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.targets.legal import check_rule
 from dqn_tf.agent.update import Gradients, UpdateOutputs, apply_gradients, compute_gradients
 from dqn_tf.config import AgentConfig
+from dqn_tf.execution.compiled import Compiled, as_tensor
 from dqn_tf.rng import Stream
 from dqn_tf.types import (
     EnvironmentSpec,

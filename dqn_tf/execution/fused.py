@@ -14,14 +14,15 @@ import numpy as np
 
 from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent import host, kept_learners, update
-from dqn_tf.agent.compiled import DirectCall, as_tensor
-from dqn_tf.agent.flat import Flat
-from dqn_tf.agent.learner import Learner
+from dqn_tf.agent import update
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.parameters import Parameters, build_network
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import AgentConfig
+from dqn_tf.execution import host, kept_learners
+from dqn_tf.execution.compiled import DirectCall, as_tensor
+from dqn_tf.execution.flat import Flat
+from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Fused
 from dqn_tf.types import EnvironmentSpec, Masks, Sample, SampleIndices, Tensor, Transition
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.learner import Learner
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.torsos import MLP, NatureCNN
 from dqn_tf.agent.optimizers import Adam, RMSProp
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
+from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.modes import Interleaved
 from dqn_tf.replay.replay import Replay
@@ -352,7 +352,7 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_is_assigned(
 
 def test_a_compiled_function_has_no_default_arguments():
     """TensorFlow would call its trace twice, the first time in vain: half a millisecond for every action."""
-    from dqn_tf.agent.compiled import Compiled
+    from dqn_tf.execution.compiled import Compiled
 
     with pytest.raises(ValueError, match="without default arguments"):
         Compiled(lambda x, scale=2.0: x * scale, [tf.TensorSpec([], tf.float32)])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.types import Tensor, TensorLike, Variable
+from dqn_tf.types import TensorLike
 
 
 class Compiled:
@@ -187,8 +187,3 @@ def _by_name(trace: Any, outputs: int, one_thread: bool = False) -> Callable[[li
         options["executor_type"] = "SINGLE_THREADED_EXECUTOR"
     attributes = tuple(itertools.chain(*options.items()))
     return lambda inputs: execute.execute(name, outputs, inputs, attributes, there)
-
-
-def handle_of(variable: Variable) -> Tensor:
-    """The resource behind a variable of Keras or of TensorFlow."""
-    return (variable.value if isinstance(variable, tf.keras.Variable) else variable).handle

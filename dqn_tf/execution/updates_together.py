@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.compiled import DirectCall, as_tensor
-from dqn_tf.agent.fused import FusedLearner
+from dqn_tf.execution.compiled import DirectCall, as_tensor
+from dqn_tf.execution.fused import FusedLearner
 from dqn_tf.types import Tensor
 
 
