@@ -269,13 +269,14 @@ def test_games_without_human_scores_are_not_needed():
 
 
 # -- the shipped ones --------------------------------------------------------------------------------------------------
-SHIPPED = [(name, c) for name in reading.names() for c in reading.load(name).claims]
+PROTOCOLS = {name: reading.load(name) for name in reading.names()}
+SHIPPED = [(name, c) for name, of in PROTOCOLS.items() for c in of.claims]
 
 
 @pytest.mark.parametrize(("name", "shipped"), SHIPPED, ids=[f"{name}-{c.id}" for name, c in SHIPPED])
 def test_every_shipped_claim_is_judged_once_its_runs_are_there(name, shipped):
     """Runs that scored exactly what was published hold it; before them it is not run."""
-    of = reading.load(name)
+    of = PROTOCOLS[name]
     need, convention = claims.needed(of, shipped), of.score.convention
     assert judge(of, shipped, found()).status == NOT_RUN
     known = published.references(shipped.normalization) if shipped.normalization else {}
@@ -301,7 +302,7 @@ def test_tolerances_of_our_own_say_so(name, shipped):
     """In the file, and where the claim is shown."""
     ours = shipped.why_tolerance.startswith("our choice, before any run of ours")
     assert ours or (shipped.tolerance == 0 and shipped.why_tolerance.startswith("none: "))
-    told = claims.row(reading.load(name), shipped, found())["explanation"]
+    told = claims.row(PROTOCOLS[name], shipped, found())["explanation"]
     assert ("our choice" in told) == ours
 
 
