@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from dqn_tf import fields, rollouts
 from dqn_tf.agent import refused
+from dqn_tf.agent.adamw import AdamW
+from dqn_tf.agent.annealing import AnnealedNStep, longest_n_step
 from dqn_tf.agent.augmentation import PadAndCrop
 from dqn_tf.agent.contracts import Head, Layers, Optimizer, TargetRule, Torso, ValueFamily
 from dqn_tf.agent.exploration import EpsilonGreedy
@@ -17,6 +19,7 @@ from dqn_tf.agent.lambda_returns import LambdaReturns
 from dqn_tf.agent.n_step import NStep
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.dueling import Dueling
+from dqn_tf.agent.networks.impala import Impala
 from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
 from dqn_tf.agent.networks.single import Single
@@ -63,7 +66,7 @@ class AgentConfig:
     agent/contracts.py, where type checkers hold it against its contract.
     """
 
-    network: NatureCNN | CNN | MLP | Torso = setting(doc="torso of the Q-network")
+    network: NatureCNN | CNN | Impala | MLP | Torso = setting(doc="torso of the Q-network")
     head: Single | Dueling | Head = setting(Single(), doc="streams from features to outputs", later=True)
     layers: Dense | Noisy | LayerNorm | Layers = setting(Dense(), doc="fully connected layers of the head", later=True)
     value: Expected | Categorical | Quantile | ImplicitQuantile | FQF | ValueFamily = setting(
@@ -75,8 +78,10 @@ class AgentConfig:
     replay: Uniform | Prioritized | PrioritizedRank | SamplingRule = setting(Uniform(), doc="experience replay")
     storage: Storage = setting(Storage(), doc="what the replay holds, how, and where", inside="replay")
     exploration: EpsilonGreedy = setting(EpsilonGreedy(), doc="how actions are chosen while training")
-    optimizer: RMSProp | Adam | RAdam | Optimizer = setting(doc="gradient step")
-    returns: NStep | LambdaReturns = setting(NStep(), doc="how rewards are summed before bootstrapping", later=True)
+    optimizer: RMSProp | Adam | AdamW | RAdam | Optimizer = setting(doc="gradient step")
+    returns: NStep | AnnealedNStep | LambdaReturns = setting(
+        NStep(), doc="how rewards are summed before bootstrapping", later=True
+    )
     n_step: int = setting(1, unit="agent steps", doc="rewards summed before bootstrapping", at="agent/n_step")
     discount: float = setting(0.99, unit="per agent step", doc="gamma", at="agent/n_step")
     batch_size: int = setting(32, unit="transitions", doc="transitions of one update", at="execution/learner")
@@ -220,7 +225,8 @@ class RunConfig:
 
     def _check_stack(self) -> None:
         """While the first n steps of an episode are open, the transition before them must be held, with its stack."""
-        stack, n, capacity = self.protocol.stack if self.protocol else 1, self.agent.n_step, self.agent.storage.capacity
+        stack, capacity = self.protocol.stack if self.protocol else 1, self.agent.storage.capacity
+        n = longest_n_step(self.agent)
         if capacity < stack + n + 1:
             raise ConfigError(
                 f"Expected at least {stack + n + 1} for `replay.capacity`, got {capacity}: with a stack of {stack} and "
@@ -228,10 +234,11 @@ class RunConfig:
             )
 
     def _check_future(self, most: int) -> None:
-        """Of no episode could so many steps be predicted as it has at most."""
-        steps = self.agent.auxiliary.future_steps
+        """Of no episode could so many steps be predicted, or rewards be summed, as it has at most."""
         fits = f"fewer steps than an episode has at most (`protocol.max_frames_per_episode`={most})"
-        expect(steps < max(1, most // self.frame_skip), fits, "auxiliary.steps", steps)
+        first = getattr(self.agent.returns, "initial_n_step", 0)
+        for name, steps in (("auxiliary.steps", self.agent.auxiliary.future_steps), ("returns.initial_n_step", first)):
+            expect(steps < max(1, most // self.frame_skip), fits, name, steps)
 
     def _check_resets(self) -> None:
         """Resets are within the budget, and fall on steps of updates."""
@@ -265,7 +272,7 @@ class RunConfig:
 
     def _check_periods(self, environments: int) -> None:
         """Learning begins at the start of a period, from what the periods before it have put into the replay."""
-        agent, period, n = self.agent, self.agent.target_update_steps, self.agent.n_step
+        agent, period, n = self.agent, self.agent.target_update_steps, longest_n_step(self.agent)
         start = -(-agent.min_replay_steps // period) * period
         if start >= self.steps:
             lower = "target_update_steps" if agent.min_replay_steps < self.steps else "min_replay_steps"

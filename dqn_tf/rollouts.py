@@ -83,7 +83,7 @@ def check(agent: AgentConfig) -> None:
         return
     if not lambdas:
         raise ConfigError(
-            "Expected returns=lambda_returns with execution=rollouts, got n_step. For one-step targets: "
+            f"Expected returns=lambda_returns with execution=rollouts, got {agent.returns.KIND}. For one-step targets: "
             "--set returns=lambda_returns --set returns.trace_decay=0"
         )
     _check_parts(agent)

@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from dqn_tf.types import Tensor, TensorLike, Variable
 
 if TYPE_CHECKING:
+    from dqn_tf.agent.adamw import AdamW
     from dqn_tf.agent.networks.dense import Bias, Dense
     from dqn_tf.agent.networks.draws import Draws
     from dqn_tf.agent.networks.dueling import Dueling
+    from dqn_tf.agent.networks.impala import Impala
     from dqn_tf.agent.networks.initializers import Initialization, Initializers
     from dqn_tf.agent.networks.layer_norm import LayerNorm
     from dqn_tf.agent.networks.noisy import Noisy
@@ -308,9 +310,9 @@ class TargetRule(Protocol):
 
 
 if TYPE_CHECKING:  # type checkers hold every built-in part against its contract
-    _torsos: list[Torso] = [NatureCNN(), CNN(), MLP()]
+    _torsos: list[Torso] = [NatureCNN(), CNN(), Impala(), MLP()]
     _layers: list[Layers] = [Dense(), Noisy(), LayerNorm()]
     _heads: list[Head] = [Single(), Dueling()]
     _values: list[ValueFamily] = [Expected(), Categorical(), Quantile(), ImplicitQuantile(), FQF()]
-    _optimizers: list[Optimizer] = [RMSProp(), Adam(), RAdam()]
+    _optimizers: list[Optimizer] = [RMSProp(), Adam(), AdamW(), RAdam()]
     _targets: list[TargetRule] = [Greedy(), Double(), Munchausen()]

@@ -102,3 +102,16 @@ class Accumulator:
     def restore(self, state: list[list[float]]) -> None:
         """The inverse of ``state``."""
         self._open = deque((int(a), float(r), float(d)) for a, r, d in state)
+
+
+class SingleSteps(Accumulator):
+    """As ``Accumulator``, but a transition has the reward and the discount of its first step alone: what follows is
+    summed later (replay/summing.py).
+
+    >>> SingleSteps(n=2, gamma=1.0).add(7, 1.0, 1.0, last=True)
+    [Completed(steps=1, action=7, reward=1.0, discount=1.0)]
+    """
+
+    def _oldest(self) -> Completed:
+        action, reward, discount = self._open[0]
+        return Completed(steps=len(self._open), action=action, reward=reward, discount=discount)

@@ -90,7 +90,7 @@ class Adam:
 
     def build(self, variables: list[Variable], xla: str = "none") -> KerasOptimizer:
         """See ``Optimizer.build``."""
-        optimizer = _fused_adam()(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
+        optimizer = fused_adam()(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
         optimizer.corrected = self.epsilon_form == "corrected"
         optimizer.build(variables)
         return optimizer
@@ -137,9 +137,13 @@ def _outside_rmsprop() -> Any:
 
 
 @functools.cache
-def _fused_adam() -> Any:
+def fused_adam() -> Any:
     """Keras's Adam with TensorFlow's own kernel for the arithmetic: in place, and 2.5 times as fast as Keras's
-    operations compiled by XLA where there are millions of weights (docs/speed.md)."""
+    operations compiled by XLA where there are millions of weights (docs/speed.md).
+
+    Returns:
+        A class of Keras optimizers.
+    """
     base: Any = tf.keras.optimizers.Adam
 
     class FusedAdam(base):

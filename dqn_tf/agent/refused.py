@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dqn_tf.agent.annealing import AnnealedNStep, longest_n_step
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
@@ -12,7 +13,7 @@ from dqn_tf.agent.networks.torsos import MLP
 from dqn_tf.agent.resets import ShrinkPerturb
 from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.unaugmented import Unaugmented
-from dqn_tf.checks import ConfigError
+from dqn_tf.checks import ConfigError, expect
 from dqn_tf.modes import Concurrent, Fused, Rollouts
 from dqn_tf.replay.uniform import Uniform
 
@@ -28,6 +29,7 @@ def check(agent: AgentConfig) -> None:
     """
     _check_head(agent)
     _check_replay(agent)
+    _check_returns(agent)
     _check_calls(agent)
     _check_augmentation(agent)
     _check_auxiliary(agent)
@@ -64,21 +66,32 @@ def _check_calls(agent: AgentConfig) -> None:
 
 
 def _check_replay(agent: AgentConfig) -> None:
-    capacity = agent.storage.capacity
+    capacity, n = agent.storage.capacity, longest_n_step(agent)
     if capacity < agent.batch_size:
         raise ConfigError(
             f"Expected a replay of at least one batch, got `replay.capacity`={capacity} and "
             f"`batch_size`={agent.batch_size}. Raise the one or lower the other."
         )
-    if agent.min_replay_steps < agent.n_step:
+    if agent.min_replay_steps < n:
         raise ConfigError(
-            f"Expected at least n_step={agent.n_step} steps before learning, got "
+            f"Expected at least n_step={n} steps before learning, got "
             f"`min_replay_steps`={agent.min_replay_steps}: there would be no transition to learn from."
         )
-    if capacity < 2 * agent.n_step or agent.min_replay_steps > capacity:
+    if capacity < 2 * n or agent.min_replay_steps > capacity:
         raise ConfigError(
             f"Expected `replay.capacity` to hold min_replay_steps={agent.min_replay_steps} steps and twice "
-            f"n_step={agent.n_step}, got {capacity}."
+            f"n_step={n}, got {capacity}."
+        )
+
+
+def _check_returns(agent: AgentConfig) -> None:
+    if not isinstance(agent.returns, AnnealedNStep):
+        return
+    expect(agent.discount < 1, "a number in [0, 1) with returns=annealed_n_step", "discount", agent.discount)
+    if agent.storage.placement == "device":
+        raise ConfigError(
+            "Expected `replay.placement`=host with returns=annealed_n_step, got device: compiled code there gathers "
+            "returns as they were stored, and these are summed when a batch is made. Set the one or returns=n_step."
         )
 
 
@@ -110,7 +123,7 @@ def _check_auxiliary(agent: AgentConfig) -> None:
             f"Expected auxiliary=no_auxiliary with execution={agent.execution.KIND}, got spr: it learns from what "
             f"followed each transition, and an update there {what}. Set execution=interleaved."
         )
-    if agent.storage.capacity < (least := 2 * max(spr.steps, agent.n_step)):
+    if agent.storage.capacity < (least := 2 * max(spr.steps, longest_n_step(agent))):
         raise ConfigError(
             f"Expected at least {least} for `replay.capacity`, got {agent.storage.capacity}: it has to hold episodes "
             f"longer than `auxiliary.steps`={spr.steps}. Raise the one or lower the other."

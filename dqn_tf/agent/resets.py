@@ -9,14 +9,16 @@ google-research/google-research@1d4d2f1 (bigger_better_faster/bbf/agents/spr_age
     everything else:           theta <- theta_new,   and its slots of the optimizer as at the start
 
 Symbols: P = ``period_steps``; theta_new: initial weights of a draw of its own, for each reset and for each of the two
-networks (stream "weights/reset/NUMBER/online", or ".../target").  The optimizer's slots of torso and transition model
-stay, its count of updates begins at 0 again.  Replay, priorities and schedules of exploration go on.
+networks (stream "weights/reset/NUMBER/online", or ".../target").  The optimizer's count of updates begins at 0 again,
+and so do its slots of torso and transition model where ``slots`` says so: jit_reset means to keep them, but it looks
+for the names of networks in the optimizer's own tuples, finds none, and all slots begin anew (run with Optax 0.2.8).
+Replay, priorities and schedules of exploration go on.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
@@ -52,6 +54,9 @@ class ShrinkPerturb:
     until_steps: int = setting(100_000, unit="agent steps", doc="no reset is later than this step")
     shrink: float = setting(0.5, doc="factor on the old weights of torso and transition model")
     perturb: float = setting(0.5, doc="factor on new initial weights, which are added to them")
+    slots: Literal["kept", "fresh"] = setting(
+        "kept", doc="the optimizer's slots of torso and transition model: as they are, or as at the start", later=True
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -113,13 +118,13 @@ def apply(
         shrunk = _shrunk(network)
         for to, source in zip(network.variables, new.variables, strict=True):
             to.assign(shrink_and_perturb(rule, to, source) if id(to) in shrunk else source)
-    shrunk = _shrunk(networks[0][0])
+    kept = _shrunk(networks[0][0]) if rule.slots == "kept" else set()
     for (_, old, variables), (_, unused, _) in zip(optimizer.groups, fresh.groups, strict=True):
         old.iterations.assign(unused.iterations)
         for name in SLOTS:
             slots, initial = (getattr(part, name, None) or [] for part in (old, unused))
             for variable, slot, start in zip(variables, slots, initial, strict=bool(slots)):
-                if id(variable) not in shrunk:
+                if id(variable) not in kept:
                     slot.assign(start)
 
 

@@ -62,7 +62,7 @@ class PipelinedUpdater:
         try:
             result = self._begun_early(sampled)
             self.commits += result is not None
-            result = result or self._thread.begin(self._replay.gather(sampled), number)
+            result = result or self._thread.begin(self._replay.gather(sampled, number), number)
             self._thread.gate.commit()
             priorities = self._thread.gate.priorities()
             if len(priorities):
@@ -110,7 +110,7 @@ class PipelinedUpdater:
         predicted = None if rows is None else prediction.predict_indices(self._replay, self._batch_size, number, rows)
         if predicted is None:
             return None
-        sample = self._replay.gather(predicted)
+        sample = self._replay.gather(predicted, number)
         return _Next(number, predicted, tf.nest.map_structure(tf.convert_to_tensor, sample))
 
 

@@ -24,7 +24,7 @@ class SequentialUpdater:
     def update(self, number: int, step: int, last: bool) -> UpdateOutputs:
         """See ``Updater``: sample a batch, make the update, update the priorities."""
         sampled = self._replay.sample_indices(self._learner.config.batch_size, number)
-        outputs = self._learner.update(self._replay.gather(sampled), number)
+        outputs = self._learner.update(self._replay.gather(sampled, number), number)
         self._replay.update_priorities(sampled.indices, outputs.priority)
         return outputs
 

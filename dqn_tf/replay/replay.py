@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dqn_tf.agent.n_step import Accumulator, Completed
+from dqn_tf.agent.annealing import Horizon
+from dqn_tf.agent.n_step import Accumulator, Completed, SingleSteps
 from dqn_tf.replay.device_ring import DeviceRing
 from dqn_tf.replay.ring import Ring
 from dqn_tf.replay.sampler import RingView, Sampler, SamplingRule, with_priorities
@@ -31,16 +32,19 @@ class Replay:
         gamma: float,
         seed: int,
         future_steps: int = 0,
+        horizons: Callable[[int], Horizon] | None = None,
     ) -> None:
         """
         Args:
             rule: which transitions are drawn (uniform.py, prioritized.py, prioritized_rank.py).
             storage: how many are held, how, and where.
             spec: of the observations.
-            n_step: rewards of one transition.
+            n_step: rewards of one transition, at most.
             gamma: discount of one step.
             seed: of the run.
             future_steps: K: what followed within so many steps is part of a batch (trajectories.py); 0: nothing is.
+            horizons: from the number of an update to n and gamma of its batch (agent/annealing.py); rows then hold
+                single steps, and ``gamma`` is not used.  None: ``n_step`` and ``gamma``.
 
         Raises:
             ConfigError: the machine or the device does not grant the memory.
@@ -50,7 +54,8 @@ class Replay:
         self.priorities = with_priorities(self.sampler)  # the same object, if it remembers priorities
         self.ring = Ring(spec, storage.capacity, storage.compression, storage.placement)
         self.on_device = DeviceRing(self.ring, future_steps) if storage.placement == "device" else None
-        self._accumulator = Accumulator(n_step, gamma)
+        self.horizons = horizons
+        self._accumulator = Accumulator(n_step, gamma) if horizons is None else SingleSteps(n_step, 1.0)
         self._stream = Stream(seed, "replay")
         self.episode_over = False  # of the agent; what is stored next begins another one
 
@@ -78,6 +83,8 @@ class Replay:
         """
         newest = self._append(timestep, first=False)
         self.episode_over = timestep.step_type == StepType.LAST
+        if self.horizons is not None:
+            self.ring.note_step(newest - 1, action, reward, timestep.discount)
         self._complete(self._accumulator.add(action, reward, timestep.discount, self.episode_over), newest)
 
     def _complete(self, transitions: list[Completed], newest: int) -> None:
@@ -137,7 +144,7 @@ class Replay:
         Raises:
             RunError: no transition can be drawn.
         """
-        return self.gather(self.sample_indices(batch_size, update))
+        return self.gather(self.sample_indices(batch_size, update), update)
 
     def sample_indices(self, batch_size: int, update: int) -> SampleIndices:
         """Which rows the batch of an update has.
@@ -197,25 +204,31 @@ class Replay:
             Indices and weights [number, B].
         """
         drawn = [self.sample_indices(batch_size, update) for update in range(first, first + number)]
-        stacked = self.gather(SampleIndices(*map(np.stack, zip(*drawn, strict=True))))
+        stacked = self.gather(SampleIndices(*map(np.stack, zip(*drawn, strict=True))), first)
         assert isinstance(stacked, SampleIndices)
         return stacked
 
-    def gather(self, sampled: SampleIndices) -> Sample | SampleIndices:
+    def gather(self, sampled: SampleIndices, update: int) -> Sample | SampleIndices:
         """The batch of these indices.
 
-        If the replay is on the device, the indices themselves, after their rows have been written there: the compiled
-        update makes the batch with ``gather_in_graph``.
+        Args:
+            sampled: rows and weights.
+            update: number of the update that it is for.
+
+        Returns:
+            If the replay is on the device, the indices themselves, after their rows have been written there: the
+            compiled update makes the batch with ``gather_in_graph``.
         """
         if self.on_device is not None:
             self.on_device.upload(sampled.indices)
             return sampled
         rows = sampled.indices
+        returns = self.ring.returns(rows, self.horizons(update) if self.horizons else None)
         return Sample(
-            transitions=self.ring.transitions(rows),
+            transitions=self.ring.transitions(rows, returns),
             indices=rows,
             weights=sampled.weights,
-            masks=self.ring.masks(rows),
+            masks=self.ring.masks(rows, returns.ahead),
             future=self.ring.future(rows, self.future_steps),
         )
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from dqn_tf.agent.annealing import Horizon
 from dqn_tf.checks import ConfigError
 from dqn_tf.replay.device_frames import DeviceFrames
 from dqn_tf.replay.frame_store import Frames, RawFrames, make_store
+from dqn_tf.replay.summing import Returns, returns_of
 from dqn_tf.replay.trajectories import chain
 from dqn_tf.types import Future, Masks, NoFuture, NoMasks, ObservationSpec, Transition
 
@@ -121,10 +123,22 @@ class Ring:
             reward: r_t, the n-step return.
             discount: discount_t.
         """
+        self.note_step(row, action, reward, discount)
+        self.columns["ahead"][row % self.capacity] = ahead
+
+    def note_step(self, row: int, action: int, reward: float, discount: float) -> None:
+        """Set what is known of the step from a row on, before a transition starts there (``complete``).
+
+        Args:
+            row: of the state.
+            action: taken there.
+            reward: of one step.
+            discount: of one step, without gamma.
+        """
         slot = row % self.capacity
         columns = self.columns
         columns["action"][slot], columns["reward"][slot] = action, reward
-        columns["discount"][slot], columns["ahead"][slot] = discount, ahead
+        columns["discount"][slot] = discount
         if row < self.touched:
             self.touched = row
         self._digests.pop(slot // self.segment_rows, None)
@@ -161,23 +175,44 @@ class Ring:
         age = self.columns["age"]
         return [oldest - 1, *(row for row in following if row - int(age[row % self.capacity]) < oldest)]
 
-    def transitions(self, rows: np.ndarray) -> Transition:
-        """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B]."""
-        slots, columns = rows % self.capacity, self.columns
-        seen = self.observations(np.concatenate([rows, rows + columns["ahead"].take(slots)]))
+    def returns(self, rows: np.ndarray, horizon: Horizon | None = None) -> Returns:
+        """Steps, sums of rewards and discounts of the transitions that start at ``rows``.
+
+        Args:
+            rows: [B] int64, all usable.
+            horizon: n and gamma, where rows hold single steps; None: as they were stored.
+
+        Returns:
+            [B] each.
+        """
+        if horizon is not None:
+            return returns_of(self.columns, rows, horizon)
+        columns, slots = self.columns, rows % self.capacity
+        return Returns(*(columns[name].take(slots) for name in ("ahead", "reward", "discount")))
+
+    def transitions(self, rows: np.ndarray, returns: Returns | None = None) -> Transition:
+        """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B].
+
+        ``returns``: of the same rows; None: as they were stored.
+        """
+        slots, (ahead, r_t, discount_t) = rows % self.capacity, returns or self.returns(rows)
+        seen = self.observations(np.concatenate([rows, rows + ahead]))
         return Transition(
             s_tm1=seen[: len(rows)],
-            a_tm1=columns["action"].take(slots).astype(np.int32),
-            r_t=columns["reward"].take(slots),
-            discount_t=columns["discount"].take(slots),
+            a_tm1=self.columns["action"].take(slots).astype(np.int32),
+            r_t=r_t,
+            discount_t=discount_t,
             s_t=seen[len(rows) :],
         )
 
-    def masks(self, rows: np.ndarray) -> Masks | NoMasks:
-        """Legal actions in both states of the transitions that start at ``rows`` [B]; () if there are no masks."""
+    def masks(self, rows: np.ndarray, ahead: np.ndarray | None = None) -> Masks | NoMasks:
+        """Legal actions in both states of the transitions that start at ``rows`` [B]; () if there are no masks.
+
+        ``ahead``: rows from one state to the other, [B]; None: as they were stored.
+        """
         if not self.spec.mask_size:
             return ()
-        following = rows + self.columns["ahead"][rows % self.capacity]
+        following = rows + (self.columns["ahead"][rows % self.capacity] if ahead is None else ahead)
         return Masks(self.legal(rows), self.legal(following))
 
     def future(self, rows: np.ndarray, steps: int) -> Future | NoFuture:

@@ -23,7 +23,8 @@ def suits(replay: Replay) -> bool:
     """Whether a replay is of the kind that can be held side by side with others."""
     ring = replay.ring
     plain = type(ring.frames) is RawFrames and ring.spec.stack is None and not ring.spec.mask_size
-    return plain and replay.n_step == 1 and type(replay.sampler) is Uniform
+    one_step = replay.n_step == 1 and replay.horizons is None
+    return plain and one_step and type(replay.sampler) is Uniform
 
 
 class SideBySide:

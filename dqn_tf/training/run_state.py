@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dqn_tf.agent.annealing import horizons, longest_n_step
 from dqn_tf.agent.exploration import Behavior
 from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import Diverged
@@ -79,10 +80,11 @@ class RunState:
             rule=agent.replay,
             storage=agent.storage,
             spec=spec.observation,
-            n_step=agent.n_step,
+            n_step=longest_n_step(agent),
             gamma=agent.discount,
             seed=config.seed,
             future_steps=agent.auxiliary.future_steps,
+            horizons=horizons(agent),
         )
         self.learner = make_learner(agent, spec, config.seed, self.replay.gather_in_graph)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
