@@ -26,7 +26,7 @@ _AGENT = dataclasses.replace(
     storage=Storage(capacity=200_000),
     updates_at_once=8,
     acts_with="target",
-    resets=ShrinkPerturb(period_steps=5_000, until_steps=95_000, shrink=0.8, perturb=0.2),
+    resets=ShrinkPerturb(period_steps=5_000, until_steps=95_000, shrink=0.8, perturb=0.2, slots="fresh"),
     target_tracking=Averaged(tau=0.005),
 )
 _OWN = {
@@ -74,6 +74,7 @@ _OWN = {
     "resets.until_steps": f"{AGENT}: none where next_reset, a period later, is past no_resets_after = 100,000",
     "resets.shrink": f"{GIN}: shrink_factor = 0.8",
     "resets.perturb": f"{GIN}: perturb_factor = 0.2",
+    "resets.slots": f"{AGENT}: jit_reset, whose copy_params finds no network in the optimizer's tuples; run with Optax",
     "iteration_frames": "ours: 10,000 agent steps, as in the laboratory",
 }
 
