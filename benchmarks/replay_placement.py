@@ -69,7 +69,7 @@ def one_by_one(replay: Replay, learner: Learner, first: int, number: int, size: 
         size: transitions of a batch.
     """
     for update in range(first, first + number):
-        learner.update(replay.gather(replay.sample_indices(size, update)), update).loss.numpy()
+        learner.update(replay.gather(replay.sample_indices(size, update), update), update).loss.numpy()
 
 
 def in_calls(replay: Replay, block: UpdateScan, first: int, number: int, size: int, per_call: int) -> None:

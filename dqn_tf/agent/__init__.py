@@ -8,5 +8,6 @@ parameters.py: theta, theta^- and the optimizer's slots.
 contracts.py: what a part of your own must offer.
 
 Ideas that only some agents use: lambda_returns.py and rollout_update.py (PQN's returns, and its loss and gradients),
-radam.py (its optimizer), augmentation.py (DrQ), spr.py (the auxiliary loss), resets.py (SR-SPR).
+radam.py (its optimizer), augmentation.py (DrQ), spr.py (the auxiliary loss), resets.py (SR-SPR), annealing.py and
+adamw.py (BBF).
 """

@@ -47,7 +47,7 @@ def page() -> str:
         "",
         "Written by `dqn-tf results docs` from the configuration; a test trains every cell that says yes",
         "(`tests/agent/test_combinations.py`). Each combines with every replay "
-        f"({', '.join(samplers)}), every `n_step` and both torsos: the update does not see which of these it has.",
+        f"({', '.join(samplers)}), every `n_step` and all torsos: the update does not see which of these it has.",
         "",
         "| value | bootstrap | " + " | ".join(" + ".join(c) for c in columns) + " |",
         "|---" * (2 + len(columns)) + "|",
@@ -64,6 +64,8 @@ def page() -> str:
         ("auxiliary=spr", "layers=layer_norm", "the hidden layer that projects latents is linear before its ReLU"),
         ("auxiliary=spr", "execution=fused", "an update there is not given what followed"),
         ("auxiliary=spr", "execution=rollouts", "there is no replay to draw what followed from"),
+        ("returns=annealed_n_step", "replay.placement=device", "compiled code gathers returns as they were stored"),
+        ("returns=annealed_n_step", "execution=rollouts", "there is no replay whose steps could be summed"),
         ("resets=shrink_perturb", "execution=concurrent", "a reset needs a moment with no update under way"),
         ("resets=shrink_perturb", "execution=fused", "theta lies in a vector"),
         ("acts_with=target", "execution=fused", "the weights at hand are theta"),

@@ -20,6 +20,7 @@ PROGRAMS = {
 }
 
 PQN = RESULTS / "independent" / "pqn.json"
+BBF = RESULTS / "independent" / "bbf.json"
 
 
 def page() -> str:
@@ -54,7 +55,7 @@ The answers of both libraries are kept in `tests/independent/`, and the tests co
 `dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have the libraries.
 
 Rank-based prioritized replay is not compared, as neither library has it.
-{_programs()}{_pqn()}"""
+{_programs()}{_pqn()}{_bbf()}"""
 
 
 def _programs() -> str:
@@ -121,4 +122,33 @@ Their answers are kept in `tests/independent/pqn.npz`, `tests/independent/pqn_an
 `tests/independent/test_pqn.py` compares; run as a program, it writes `results/independent/pqn.json` for this page.
 Numbers of parameters are those of the published networks, but for the scale and shift of an input normalization
 that the authors compute and do not use.
+"""
+
+
+def _bbf() -> str:
+    """The section of BBF."""
+    found = json.loads(BBF.read_text())
+    versions, network = dict(v.split(" ") for v in found["versions"]), found["network"]
+    names = {
+        "latent": "latents of the residual torso",
+        "q": "Q-values",
+        "logits": "logits of the atoms",
+        "predictions": "predicted projections, two steps ahead",
+        "targets": "projections of the states that followed",
+    }
+    rows = [{"compared": text, "float32": f"{network[key]:.1e}"} for key, text in names.items()]
+    rows.append({"compared": "weights after twelve updates of AdamW", "float32": f"{found['optimizer']:.1e}"})
+    return f"""
+## BBF, beside the published program
+
+The networks of its `spr_networks.py` were run as they are, with the same weights on the same pictures, and of its
+`spr_agent.py` the functions that make the optimizer and the schedules, and those that reset, in JAX {versions["jax"]},
+Flax {versions["flax"]} and Optax {versions["optax"]}. Each line has the largest absolute difference.
+
+{formatting.markdown(rows, {name: name for name in ("compared", "float32")})}
+n and gamma of both schedules are equal to the last digit at twelve moments, and so is the number of parameters at full
+size, {found["count"]:,} with 18 actions. Their function that resets means to keep the optimizer's moments of torso and
+transition model; run, it leaves none (`resets.slots`). Their answers are kept in `tests/independent/bbf.npz`,
+`tests/independent/bbf_answers.py` is what was run, and `tests/independent/test_bbf.py` compares; run as a program, it
+writes `results/independent/bbf.json` for this page.
 """

@@ -84,6 +84,19 @@ def test_neutral_numbers_leave_torso_and_transition_model(agent: Callable[..., A
     assert same[:2] == [True, True] and same[-6:-2] == [True] * 4 and not same[2] and not same[-2]
 
 
+def test_slots_that_all_begin_anew(agent: Callable[..., AgentConfig]) -> None:
+    """As what BBF's published code computes: no moment is left, of torso and transition model neither; weights as before."""
+    learners = [
+        make_learner(agent(resets=dataclasses.replace(RULE, slots=slots)), SPEC, seed=3) for slots in ("kept", "fresh")
+    ]
+    for learner in learners:
+        learner.update(batch(), 0)
+        learner.parameters.reset(16)
+    kept, fresh = (learner.optimizer.groups[0][1]._momentums for learner in learners)
+    assert any(slot.numpy().any() for slot in kept) and not any(slot.numpy().any() for slot in fresh)
+    assert all(map(np.array_equal, learners[0].online.variables, learners[1].online.variables))
+
+
 def test_acting_and_scoring_use_the_target_network(agent: Callable[..., AgentConfig]) -> None:
     learner = make_learner(agent(), SPEC, seed=3)
     learner.update(batch(), 0)

@@ -264,7 +264,7 @@ def test_updates_in_one_call_are_those_of_single_calls(tiny_agent: Callable[...,
         answer = TimeStep(frame, frame, 1.0, 1.0, kind, False, False, 1, 1)
         replay.add(int(random.integers(2)), float(random.normal()), answer) if step else replay.add_first(answer)
     one, other = (Learner(agent, spec, 0, replay.gather_in_graph) for _ in range(2))
-    draws = [replay.gather(replay.sample_indices(4, update)) for update in range(5, 11)]
+    draws = [replay.gather(replay.sample_indices(4, update), update) for update in range(5, 11)]
     single = [one.update(draw, update) for update, draw in enumerate(draws, 5)]
     block = UpdateScan(other).run(SampleIndices(*map(np.stack, zip(*draws, strict=True))), 5)
     for alone, of_block in zip(single, block, strict=True):

@@ -202,7 +202,7 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(
             ahead.updater.discard()
             sampled = prediction.predict_indices(ahead.run.replay, 4, 10_000, 0)
             assert sampled is not None
-            following = _Next(10_000, sampled, ahead.run.replay.gather(sampled))  # not the update that will be due
+            following = _Next(10_000, sampled, ahead.run.replay.gather(sampled, 0))  # not the update that will be due
             ahead.updater._next = following
             worker.begin = interrupted
             with pytest.raises(KeyboardInterrupt):

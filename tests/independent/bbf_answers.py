@@ -118,7 +118,9 @@ def of_network(module: Any, x: dict[str, Any]) -> dict[str, np.ndarray]:
     parts = {"noisy": False, "dueling": True, "distributional": True, "renormalize": True, "encoder_type": "impala"}
     network = module.RainbowDQNNetwork(num_actions=ACTIONS, num_atoms=ATOMS, hidden_dim=HIDDEN, width_scale=1, **parts)
     support, theta, key = jnp.linspace(-10.0, 10.0, ATOMS), parameters(x["weights"]), jax.random.PRNGKey(0)
-    made = network.init(key, x=jnp.zeros((SIZE, SIZE, FRAMES)), actions=jnp.zeros((5,)), do_rollout=True, support=support)
+    made = network.init(
+        key, x=jnp.zeros((SIZE, SIZE, FRAMES)), actions=jnp.zeros((5,)), do_rollout=True, support=support
+    )
     same = jax.tree_util.tree_map(lambda a, b: a.shape == b.shape, dict(made), theta)
     assert all(jax.tree_util.tree_leaves(same))
 
@@ -136,7 +138,11 @@ def of_network(module: Any, x: dict[str, Any]) -> dict[str, np.ndarray]:
     q, logits, predictions = jax.vmap(each)(pictures, x["actions"])
     large = module.RainbowDQNNetwork(num_actions=18, num_atoms=51, hidden_dim=2048, width_scale=4, **parts)
     sized = functools.partial(
-        large.init, x=jnp.zeros((84, 84, 4)), actions=jnp.zeros((5,)), do_rollout=True, support=jnp.linspace(-10, 10, 51)
+        large.init,
+        x=jnp.zeros((84, 84, 4)),
+        actions=jnp.zeros((5,)),
+        do_rollout=True,
+        support=jnp.linspace(-10, 10, 51),
     )
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree_util.tree_leaves(jax.eval_shape(sized, key)))
     return {
@@ -166,7 +172,9 @@ def of_optimizer(functions: dict[str, Any], x: dict[str, Any]) -> dict[str, np.n
     used = both.update(names, both.init(names), params=names)[1]
     assert _moments(used) > 0
     parts = zip(used, both.init(names), strict=True)
-    copied = [functions["copy_params"](a._asdict(), b._asdict(), keys=("encoder", "transition_model")) for a, b in parts]
+    copied = [
+        functions["copy_params"](a._asdict(), b._asdict(), keys=("encoder", "transition_model")) for a, b in parts
+    ]
     return {**theta, "slots": np.array(_moments(jax.tree_util.tree_map(np.asarray, copied)))}
 
 

@@ -1,6 +1,6 @@
 """BBF against its published program (bbf_answers.py): network, optimizer, schedules, resets.
 
-    python tests/independent/test_bbf.py          # writes results/independent/bbf.json, for docs/independent.md
+python tests/independent/test_bbf.py          # writes results/independent/bbf.json, for docs/independent.md
 """
 
 from __future__ import annotations

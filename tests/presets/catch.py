@@ -17,9 +17,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from dqn_tf.agent.networks.impala import Impala
 from dqn_tf.agent.networks.torsos import CNN, MLP
 from dqn_tf.agent.no_auxiliary import NoAuxiliary
-from dqn_tf.agent.resets import NoResets
+from dqn_tf.agent.resets import NoResets, ShrinkPerturb
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.envs import ImageProtocol
@@ -86,6 +87,8 @@ def config(preset: str, seed: int = 1) -> RunConfig:
     agent = load(preset).agent
     if hasattr(agent.optimizer, "decay_updates"):
         agent = dataclasses.replace(agent, optimizer=dataclasses.replace(agent.optimizer, decay_updates=None))
+    if hasattr(agent.returns, "decay_updates"):
+        agent = dataclasses.replace(agent, returns=dataclasses.replace(agent.returns, decay_updates=300))
     replay: dict[str, Any] = dict(SMALLER[agent.replay.KIND])
     if hasattr(agent.replay, "importance"):
         replay["importance"] = dataclasses.replace(agent.replay.importance, start=0, end=1_000)
@@ -122,16 +125,23 @@ def config(preset: str, seed: int = 1) -> RunConfig:
 
 
 def on_screens(preset: str, seed: int = 1) -> RunConfig:
-    """``config`` on screens: a convolution for a torso, and the auxiliary loss of the preset, two steps ahead."""
+    """``config`` on screens: a convolution for a torso, or IMPALA's at a tiny size; the auxiliary loss of the preset, two
+    steps ahead; and one of its resets, where it has some."""
     run, agent = config(preset, seed), load(preset).agent
-    torso = CNN(channels=(4,), kernels=(3,), strides=(1,), padding="same", hidden=32, latent="min_max")
+    torso: Any = CNN(channels=(4,), kernels=(3,), strides=(1,), padding="same", hidden=32, latent="min_max")
+    if isinstance(agent.network, Impala):
+        torso = dataclasses.replace(agent.network, channels=(2,), blocks=1, hidden=32)
+    resets = agent.resets
+    if isinstance(resets, ShrinkPerturb):
+        resets = dataclasses.replace(resets, period_steps=400, until_steps=400)
     changed = dataclasses.replace(
         run.agent,
         network=dataclasses.replace(torso, initialization=agent.network.initialization),
         auxiliary=dataclasses.replace(agent.auxiliary, steps=2),
+        resets=resets,
     )
     protocol = ImageProtocol(stack=1)
-    length = {"frames": 1_500, "iteration_frames": 1_500}
+    length = dict.fromkeys(("frames", "iteration_frames"), 1_500 if resets is agent.resets else 2_000)
     return dataclasses.replace(run, environment=f"gym:{SCREENS_ID}", protocol=protocol, agent=changed, **length)
 
 

@@ -51,8 +51,10 @@ def test_it_learns(preset_of_ideas: str) -> None:
 
 
 @pytest.mark.slow
-def test_it_learns_from_screens_with_self_prediction() -> None:
-    before, after = catch.scores(catch.on_screens("spr_dopamine"))
+@pytest.mark.parametrize("preset", ["spr_dopamine", "bbf"])
+def test_it_learns_from_screens_with_self_prediction(preset: str) -> None:
+    """BBF with its torso, its annealing, and a reset in between."""
+    before, after = catch.scores(catch.on_screens(preset))
     assert before <= catch.HOPELESS and after >= catch.SOLVED
 
 
@@ -104,6 +106,7 @@ def test_what_is_trained_here_is_the_preset(preset: str) -> None:
         *("batch_size", "steps_per_update", "target_update_steps", "min_replay_steps", "optimizer.learning_rate"),
         *("exploration.decay_steps", "exploration.initial_epsilon", "replay.capacity", "replay.sort_updates"),
         *("replay.importance.start", "replay.importance.end", "updates_at_once", "optimizer.decay_updates"),
+        "returns.decay_updates",
         *("value.atoms", "value.v_min", "value.v_max", "value.quantiles", "value.fractions"),
         *("value.samples", "value.target_samples", "value.policy_samples", "value.cosines"),
     }

@@ -177,7 +177,7 @@ def test_what_is_foreseen_is_read_whenever_it_is_read(spec: Any, steps: int, see
         foreseen = prediction.predict_indices(pair.device, BATCH, 7, 4)
         if foreseen is None:
             return
-        draw, seen = pair.device.gather(foreseen), []
+        draw, seen = pair.device.gather(foreseen, 0), []
         assert isinstance(draw, SampleIndices) and pair.device.gather_in_graph is not None
         for _ in range(5):
             seen.append(pair.device.gather_in_graph(draw))
@@ -185,7 +185,7 @@ def test_what_is_foreseen_is_read_whenever_it_is_read(spec: Any, steps: int, see
         rows, _ = pair.host.sample_indices(BATCH, 7)
         if pair.host.ring.head == pair.device.ring.head and np.array_equal(rows, draw.indices):
             for sample in seen:
-                same(pair.host.gather(foreseen), sample)
+                same(pair.host.gather(foreseen, 0), sample)
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------

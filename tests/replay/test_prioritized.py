@@ -270,7 +270,7 @@ def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None
         nodes = one.sampler.tree.nodes.copy()
         ahead = prediction.predict_indices(one, 4, update + 1, 2 + over)
         assert digest(one.sampler.state()) == before and np.array_equal(one.sampler.tree.nodes, nodes)
-        batch = None if ahead is None else one.gather(ahead)
+        batch = None if ahead is None else one.gather(ahead, 0)
         ended = player.step()
         ended |= player.step()  # which completes the n-step returns that were open
         if ahead is not None:
@@ -280,7 +280,7 @@ def test_what_is_foreseen_is_what_comes(sampler: Any, spec: Any, n: int) -> None
             assert same or ended
             if same:
                 right += 1
-                assert digest(list(one.gather(now).transitions)) == digest(list(batch.transitions))
+                assert digest(list(one.gather(now, 0).transitions)) == digest(list(batch.transitions))
     assert foreseen > 50 and right > 0.6 * foreseen  # in a ring this small many draws fall on rows to come
 
 

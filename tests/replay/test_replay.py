@@ -247,7 +247,7 @@ def test_what_is_foreseen_comes_true(twins: Any, spec: Any, script: Any, capacit
     for kind, step in steps[:now]:
         both.step(kind, *step)
     told = [prediction.predict_indices(both.replay, 2, update, len(steps) - now) for update in range(20)]
-    batches = [None if t is None else both.replay.gather(t) for t in told]
+    batches = [None if t is None else both.replay.gather(t, 0) for t in told]
     for kind, step in steps[now:]:
         both.step(kind, *step)
     for update, (foreseen, batch) in enumerate(zip(told, batches, strict=True)):

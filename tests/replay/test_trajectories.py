@@ -100,8 +100,8 @@ def test_the_device_gives_the_same() -> None:
         host.play(9)
         device.play(9)
         sampled = host.replay.sample_indices(8, 5)
-        want = host.replay.gather(sampled)
-        uploaded = device.replay.gather(sampled)
+        want = host.replay.gather(sampled, 0)
+        uploaded = device.replay.gather(sampled, 0)
         assert isinstance(want, Sample) and isinstance(uploaded, SampleIndices)
         gather = device.replay.gather_in_graph
         assert gather is not None

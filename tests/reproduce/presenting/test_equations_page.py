@@ -18,6 +18,8 @@ from reproduce.presenting import equations_page
 
 # What each equation's test must notice: a function of its file, or a method of a class, whose results are made wrong.
 MUTANTS = {
+    "agent/adamw": "decayed",
+    "agent/annealing": "AnnealedNStep.at",
     "agent/augmentation": "brightened",
     "agent/resets": "shrink_and_perturb",
     "agent/spr": "distance",
@@ -30,6 +32,7 @@ MUTANTS = {
     "agent/targets/double": "Double.terms",
     "agent/targets/munchausen": "scaled_log_policy",
     "agent/networks/dueling": "combine",
+    "agent/networks/impala": "residual",
     "agent/networks/latents": "min_max",
     "agent/networks/noisy": "f",
     "agent/lambda_returns": "lambda_returns",
