@@ -1,4 +1,4 @@
-"""Annealing: n-step returns whose n falls and whose discount rises with the updates, from the start and from each reset.
+"""Annealing: n-step returns whose n falls and whose discount rises with the updates since the start or the last reset.
 
 Paper: Schwarzer et al. 2023, "Bigger, Better, Faster" (arXiv 2305.19452), section 3; as read in
 google-research/google-research@1d4d2f1 (bigger_better_faster/bbf/agents/spr_agent.py, exponential_decay_scheduler):

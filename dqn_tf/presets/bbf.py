@@ -4,7 +4,8 @@ Source: `google-research/google-research@35c7461`: `bigger_better_faster/bbf/con
 @1d4d2f1: `bbf/agents/spr_agent.py`.  The file has two updates per step and a reset every 20,000 steps, with the remark
 that the one is to change with the other: 40,000 updates from one reset to the next.  With eight updates per step these
 are 5,000 steps, as in SR_SPR.gin, which has eight.
-Paper: Schwarzer et al. 2023, "Bigger, Better, Faster: Human-level Atari with human-level efficiency" (arXiv 2305.19452).
+Paper: Schwarzer et al. 2023, "Bigger, Better, Faster: Human-level Atari with human-level efficiency" (arXiv
+2305.19452).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ import pytest
 
 from dqn_tf import determinism, envs
 from dqn_tf.agent.annealing import AnnealedNStep, Horizon, horizons, updates_since_reset
-from dqn_tf.agent.networks.torsos import CNN
 from dqn_tf.agent.n_step import Accumulator
+from dqn_tf.agent.networks.torsos import CNN
 from dqn_tf.agent.resets import ShrinkPerturb
 from dqn_tf.agent.spr import SPR
 from dqn_tf.config import AgentConfig, RunConfig

@@ -85,7 +85,7 @@ def test_neutral_numbers_leave_torso_and_transition_model(agent: Callable[..., A
 
 
 def test_slots_that_all_begin_anew(agent: Callable[..., AgentConfig]) -> None:
-    """As what BBF's published code computes: no moment is left, of torso and transition model neither; weights as before."""
+    """As BBF's published code computes it: no moment is left, of torso and transition model neither."""
     learners = [
         make_learner(agent(resets=dataclasses.replace(RULE, slots=slots)), SPEC, seed=3) for slots in ("kept", "fresh")
     ]

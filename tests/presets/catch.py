@@ -125,7 +125,7 @@ def config(preset: str, seed: int = 1) -> RunConfig:
 
 
 def on_screens(preset: str, seed: int = 1) -> RunConfig:
-    """``config`` on screens: a convolution for a torso, or IMPALA's at a tiny size; the auxiliary loss of the preset, two
+    """``config`` on screens: a convolution for a torso, or IMPALA's at a tiny size; the preset's auxiliary loss, two
     steps ahead; and one of its resets, where it has some."""
     run, agent = config(preset, seed), load(preset).agent
     torso: Any = CNN(channels=(4,), kernels=(3,), strides=(1,), padding="same", hidden=32, latent="min_max")

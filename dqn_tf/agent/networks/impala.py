@@ -5,7 +5,7 @@ Paper: Espeholt et al. 2018, "IMPALA: Scalable Distributed Deep-RL with Importan
 2305.19452), read in google-research/google-research@35c7461 (bigger_better_faster/bbf/spr_networks.py, ImpalaCNN):
 
     stage_c(x) = block_c(... block_c(pool(conv_c(x)))),      block_c(x) = x + conv_c(relu(conv_c(relu(x))))
-    f(s) = relu(stage_wC3(stage_wC2(stage_wC1(s))))
+    f(s) = relu(stage_{w C3}(stage_{w C2}(stage_{w C1}(s))))
 
 Symbols: conv_c: 3 x 3, stride 1, same padding, c filters and their biases; pool: the maximum over 3 x 3, stride 2; w =
 ``width``; (C1, C2, C3) = ``channels``; ``blocks`` of them in each stage.
@@ -37,9 +37,10 @@ LARGEST_WIDTH = 64
 class Impala:
     """Stages of a convolution, a max-pooling and residual blocks, NHWC, then one hidden layer, which the head has.
 
-    Input [B, H, W, C] of bytes, divided by 255 inside, or as ``CNN`` takes it.  A stage halves rows and columns, rounded
-    up: 84 x 84 leave 11 x 11.  ``pooling``: where the windows lie: "same" as TensorFlow and Flax pad, so that of an even
-    size the first window begins at the first pixel; "centered": one pixel beyond it, as with PyTorch's padding=1.
+    Input [B, H, W, C] of bytes, divided by 255 inside, or as ``CNN`` takes it.  A stage halves rows and columns,
+    rounded up: 84 x 84 leave 11 x 11.  ``pooling``: where the windows lie: "same" as TensorFlow and Flax pad, so that
+    of an even size the first window begins at the first pixel; "centered": one pixel before it, as with PyTorch's
+    padding=1.
     """
 
     KIND = "impala"

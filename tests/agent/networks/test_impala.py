@@ -89,7 +89,7 @@ def test_width_is_a_factor_on_the_channels() -> None:
 
 
 def test_the_published_sizes() -> None:
-    """Espeholt et al. 2018, figure 3: three stages of 16, 32 and 32 filters, 15 convolutions; 84 x 84 -> 11 x 11 x 32."""
+    """Espeholt et al. 2018, figure 3: three stages of 16, 32 and 32 filters, 15 convolutions; 84 x 84 -> 11 x 11."""
     assert Impala().latent_shape(ObservationSpec((84, 84), "uint8", 4)) == (11, 11, 32)
     torso = network(Impala(hidden=4), ObservationSpec((9, 8), "uint8", 4)).torso.trainable_variables
     assert [v.shape[-1] for v in torso] == [16] * 10 + [32] * 20
