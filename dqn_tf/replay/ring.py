@@ -191,9 +191,14 @@ class Ring:
         return Returns(*(columns[name].take(slots) for name in ("ahead", "reward", "discount")))
 
     def transitions(self, rows: np.ndarray, returns: Returns | None = None) -> Transition:
-        """The transitions that start at ``rows`` [B] (all usable): observations [B, ...], the rest [B].
+        """The transitions that start at some rows.
 
-        ``returns``: of the same rows; None: as they were stored.
+        Args:
+            rows: [B] int64, all usable.
+            returns: theirs; None: as they were stored.
+
+        Returns:
+            Observations [B, ...], the rest [B].
         """
         slots, (ahead, r_t, discount_t) = rows % self.capacity, returns or self.returns(rows)
         seen = self.observations(np.concatenate([rows, rows + ahead]))
@@ -206,9 +211,14 @@ class Ring:
         )
 
     def masks(self, rows: np.ndarray, ahead: np.ndarray | None = None) -> Masks | NoMasks:
-        """Legal actions in both states of the transitions that start at ``rows`` [B]; () if there are no masks.
+        """Legal actions in both states of the transitions that start at some rows.
 
-        ``ahead``: rows from one state to the other, [B]; None: as they were stored.
+        Args:
+            rows: [B] int64, all usable.
+            ahead: rows from one state to the other, [B]; None: as they were stored.
+
+        Returns:
+            [B, A] each; () if there are no masks.
         """
         if not self.spec.mask_size:
             return ()
