@@ -228,8 +228,8 @@ def test_priorities_are_learned_while_the_update_is_under_way(trainer: Callable[
         update_priorities(rows, priorities)
         heard.append(len(priorities))
 
-    def gathered(sampled: Any) -> Any:
-        sample = gather(sampled)
+    def gathered(sampled: Any, update: int) -> Any:
+        sample = gather(sampled, update)
         if heard:
             step.set()
         return sample
