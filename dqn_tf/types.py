@@ -256,6 +256,42 @@ class LossOutputs(NamedTuple):
     priority: TensorLike
 
 
+class Gradients(NamedTuple):
+    """The first half of an update.
+
+    Attributes:
+        gradients: d loss / d theta, one tensor for each variable.
+        loss: [], weighted mean over the batch.
+        td_error: delta [B].
+        priority: [B] >= 0, of the batch's transitions.
+        q_values: Q(s_tm1, .) [B, A] of the online network.
+    """
+
+    gradients: list[Tensor]
+    loss: Tensor
+    td_error: Tensor
+    priority: Tensor
+    q_values: Tensor
+
+
+class UpdateOutputs(NamedTuple):
+    """What one update reports.
+
+    Attributes:
+        loss: [], weighted mean over the batch.
+        td_error: delta [B].
+        priority: [B] >= 0, of the batch's transitions.
+        grad_norm: [], the global norm of the gradients before clipping.
+        q_values: Q(s_tm1, .) [B, A] of the online network, before the update.
+    """
+
+    loss: TensorLike
+    td_error: TensorLike
+    priority: TensorLike
+    grad_norm: TensorLike
+    q_values: TensorLike
+
+
 class Monitored(NamedTuple):
     """What a part of the agent reports once per iteration, for the monitors.
 

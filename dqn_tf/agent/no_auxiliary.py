@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dqn_tf.fields import check_types
+
+if TYPE_CHECKING:
+    from dqn_tf.agent.networks.draws import Draws
+    from dqn_tf.agent.networks.q_network import QNetwork
+    from dqn_tf.agent.update import Objective
+    from dqn_tf.types import Future, NoFuture, TensorLike
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,3 +26,17 @@ class NoAuxiliary:
 
     def __post_init__(self) -> None:
         check_types(self)
+
+    def total_loss(
+        self,
+        loss: TensorLike,
+        objective: Objective,
+        features: TensorLike,
+        future: Future | NoFuture,
+        draws: Draws | None,
+    ) -> TensorLike:
+        """See ``SPR.total_loss``: ``loss`` itself."""
+        return loss
+
+    def clipped_apart(self, network: QNetwork) -> None:
+        """See ``SPR.clipped_apart``: all gradients are clipped as one."""

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.q_network import QNetwork
-from dqn_tf.agent.update import Gradients
 from dqn_tf.agent.values.expected import Expected, select
-from dqn_tf.types import Tensor, TensorLike
+from dqn_tf.types import Gradients, Tensor, TensorLike
 
 
 def values_in_shards(network: QNetwork, observations: TensorLike, shards: int) -> Tensor:

@@ -19,6 +19,7 @@ With K = 0, or with weight 0, an update is that of the agent without SPR.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
@@ -30,9 +31,11 @@ from dqn_tf.fields import check_types, setting
 
 if TYPE_CHECKING:
     from dqn_tf.agent.contracts import BuiltHead
+    from dqn_tf.agent.networks.draws import Draws
     from dqn_tf.agent.networks.initializers import Initializers
     from dqn_tf.agent.networks.q_network import QNetwork
-    from dqn_tf.types import Future, Tensor, TensorLike, Variable
+    from dqn_tf.agent.update import Objective
+    from dqn_tf.types import Future, NoFuture, Tensor, TensorLike, Variable
 
 KERNEL = 3
 BATCH_NORM_EPSILON = 1e-5
@@ -139,6 +142,39 @@ class SPR:
                 "Give the network hidden layers, and set layers=dense or layers=noisy."
             )
         return SelfPrediction(self, latent, num_actions, sum(_width(layer) for layer in hidden), initializers)
+
+    def total_loss(
+        self,
+        loss: TensorLike,
+        objective: Objective,
+        features: TensorLike,
+        future: Future | NoFuture,
+        draws: Draws | None,
+    ) -> TensorLike:
+        """Graph code: the loss of each transition, with its auxiliary loss where it has one.
+
+        Args:
+            loss: of the value family, [B] float32.
+            objective: of the update: its two networks, and its views of images.
+            features: of s_tm1 by the online network, [B, F].
+            future: what followed; () with K = 0.
+            draws: of the update.
+
+        Returns:
+            [B] float32.
+        """
+        if not future:
+            return loss
+        view = functools.partial(objective.agent.augmentation.view, draws=draws)
+        return loss + self.loss(objective.online_network, objective.target_network, features, future, view)
+
+    def clipped_apart(self, network: QNetwork) -> list[list[int]] | None:
+        """Places of the gradients that are clipped by norms of their own; None: all are clipped as one.
+
+        Args:
+            network: the online network.
+        """
+        return network.clipped_apart if self.clip_apart else None
 
     def loss(
         self,

@@ -27,103 +27,64 @@ loss of each transition.  With the rule ``Greedy`` and the family ``Expected`` i
 
 from __future__ import annotations
 
-import functools
-from typing import NamedTuple
+import dataclasses
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.clipping import clipped
 from dqn_tf.agent.contracts import GradientStep
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
-from dqn_tf.agent.spr import SPR
 from dqn_tf.config import AgentConfig
-from dqn_tf.types import Sample, Tensor, TensorLike
+from dqn_tf.types import Gradients, Sample, Tensor
 
 
-class Gradients(NamedTuple):
-    """The first half of an update.
-
-    Attributes:
-        gradients: d loss / d theta, one tensor for each variable.
-        loss: [], weighted mean over the batch.
-        td_error: delta [B].
-        priority: [B] >= 0, of the batch's transitions.
-        q_values: Q(s_tm1, .) [B, A] of the online network.
-    """
-
-    gradients: list[Tensor]
-    loss: Tensor
-    td_error: Tensor
-    priority: Tensor
-    q_values: Tensor
-
-
-class UpdateOutputs(NamedTuple):
-    """What one update reports.
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What an agent minimizes: the mean loss of a batch, as a function of theta, with its gradients.
 
     Attributes:
-        loss: [], weighted mean over the batch.
-        td_error: delta [B].
-        priority: [B] >= 0, of the batch's transitions.
-        grad_norm: [], the global norm of the gradients before clipping.
-        q_values: Q(s_tm1, .) [B, A] of the online network, before the update.
-    """
-
-    loss: TensorLike
-    td_error: TensorLike
-    priority: TensorLike
-    grad_norm: TensorLike
-    q_values: TensorLike
-
-
-def compute_gradients(
-    agent: AgentConfig,
-    online_network: QNetwork,
-    target_network: QNetwork,
-    sample: Sample,
-    draws: Draws | None,
-    theta: list[Tensor] | None = None,
-) -> Gradients:
-    """The gradients of the batch's loss with respect to theta; none goes through the target network.
-
-    Args:
-        agent: the target rule (``bootstrap``) and the value family (``value``).
+        agent: the target rule (``bootstrap``), the value family (``value``), and what the batch's images and loss may
+            have besides (``augmentation``, ``auxiliary``).
         online_network: Q, whose parameters are theta.
         target_network: Q^, whose parameters are theta^-.
-        sample: transitions [B, ...], their importance weights [B], where actions are masked the legal ones [B, A], and
-            what followed where an auxiliary loss predicts it.
-        draws: random numbers for noise, sampled fractions and views of images; None where the agent has none of them.
         theta: tensors that the online network reads instead of its variables, in their order; None: none.
-
-    Returns:
-        One gradient for each variable, and what is reported of the batch.
     """
-    networks = {"online": online_network, "target": target_network}
-    transitions = agent.augmentation.views(sample.transitions, draws)
-    next_outputs = target_network(transitions.s_t, "target", draws)
-    others = {
-        (network, state): networks[network](getattr(transitions, state), "act", draws)
-        for network, state in agent.bootstrap.states
-    }
-    masks = (sample.masks,) if sample.masks else ()
-    terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1, *masks)
-    with tf.GradientTape() as tape:
-        tape.watch(theta or [])
-        features = online_network.features(transitions.s_tm1)
-        outputs = online_network.outputs(features, "predict", draws)
-        losses = agent.value.losses(outputs, transitions, next_outputs, terms)
-        each = losses.loss
-        if sample.future and isinstance(agent.auxiliary, SPR):
-            view = functools.partial(agent.augmentation.view, draws=draws)
-            each += agent.auxiliary.loss(online_network, target_network, features, sample.future, view)
-        loss = tf.reduce_mean(sample.weights * each)
-    gradients = tape.gradient(loss, theta or online_network.variables)
-    return Gradients(
-        gradients=gradients,
-        loss=loss,
-        td_error=losses.td_error,
-        priority=losses.priority,
-        q_values=outputs.q_values,
-    )
+
+    agent: AgentConfig
+    online_network: QNetwork
+    target_network: QNetwork
+    theta: list[Tensor] | None = None
+
+    def gradients(self, sample: Sample, *seeds: Tensor) -> Gradients:
+        """Graph code: the gradients of the batch's loss with respect to theta; none goes through the target network.
+
+        Args:
+            sample: transitions [B, ...], their importance weights [B], where actions are masked the legal ones [B, A],
+                and what followed where an auxiliary loss predicts it.
+            *seeds: [2] int64, of noise, sampled fractions and views of images; none where the agent has none of them.
+
+        Returns:
+            One gradient for each variable, and what is reported of the batch.
+        """
+        agent, networks = self.agent, {"online": self.online_network, "target": self.target_network}
+        draws = Draws(*seeds) if seeds else None
+        transitions = agent.augmentation.views(sample.transitions, draws)
+        next_outputs = self.target_network(transitions.s_t, "target", draws)
+        others = {
+            (name, state): networks[name](getattr(transitions, state), "act", draws)
+            for name, state in agent.bootstrap.states
+        }
+        masks = (sample.masks,) if sample.masks else ()
+        terms = agent.bootstrap.terms(next_outputs, others, transitions.a_tm1, *masks)
+        with tf.GradientTape() as tape:
+            tape.watch(self.theta or [])
+            features = self.online_network.features(transitions.s_tm1)
+            outputs = self.online_network.outputs(features, "predict", draws)
+            losses = agent.value.losses(outputs, transitions, next_outputs, terms)
+            each = agent.auxiliary.total_loss(losses.loss, self, features, sample.future, draws)
+            loss = tf.reduce_mean(sample.weights * each)
+        gradients = tape.gradient(loss, self.theta or self.online_network.variables)
+        return Gradients(gradients, loss, losses.td_error, losses.priority, outputs.q_values)
 
 
 def apply_gradients(
@@ -132,26 +93,17 @@ def apply_gradients(
     max_grad_norm: float | None,
     apart: list[list[int]] | None = None,
 ) -> Tensor:
-    """One step of the optimizer on theta, by clipped gradients.
+    """Graph code: one step of the optimizer on theta, by clipped gradients (clipping.py).
 
     Args:
         optimizer: of the online network's variables.
         gradients: one for each variable, as ``optimizer`` takes them.
-        max_grad_norm: the global norm that they are clipped to; None: they are not clipped.
-        apart: places of gradients that are clipped to it group by group, the others not at all; None: all as one.
+        max_grad_norm: the norm that they are clipped to; None: they are not clipped.
+        apart: groups of gradients that are clipped by norms of their own; None: all are clipped as one.
 
     Returns:
-        The global norm [] before clipping.
+        The norm [] of all of them before clipping.
     """
     grad_norm = optimizer.global_norm(gradients)
-    if max_grad_norm is not None and apart is not None:
-        gradients = list(gradients)
-        for group in apart:
-            norm = optimizer.global_norm([gradients[i] for i in group])
-            for i in group:
-                gradients[i] *= max_grad_norm / tf.maximum(norm, max_grad_norm)
-    elif max_grad_norm is not None:
-        scale = max_grad_norm / tf.maximum(grad_norm, max_grad_norm)
-        gradients = [gradient * scale for gradient in gradients]
-    optimizer.apply(gradients)
+    optimizer.apply(clipped(optimizer.global_norm, gradients, grad_norm, max_grad_norm, apart))
     return grad_norm

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.sequential import SequentialUpdater
 from dqn_tf.execution.update_scan import UpdateScan
 from dqn_tf.replay.replay import Replay
+from dqn_tf.types import UpdateOutputs
 
 FIRST_CALL_SECONDS = 600.0  # allowed for a call of many updates while it is not known how long one takes
 

@@ -39,7 +39,8 @@ class Compiled:
         """
         if any(p.default is not p.empty for p in inspect.signature(function).parameters.values()):
             raise ValueError("Expected a function without default arguments, got some; bind such values outside.")
-        self._function = tf.function(function, autograph=False, input_signature=signature, jit_compile=xla or None)
+        # What it is traced from; graph code calls this, as a part of its own graph.
+        self.function = tf.function(function, autograph=False, input_signature=signature, jit_compile=xla or None)
         self._trace: Any = None
         self._one_thread = one_thread
         self._call: Callable[..., list[Any]] | None = None
@@ -48,17 +49,19 @@ class Compiled:
     def trace(self) -> Any:
         """The traced function: to be read, or called with tensors."""
         if self._trace is None:
-            self._trace = self._function.get_concrete_function()
+            self._trace = self.function.get_concrete_function()
         return self._trace
 
     @property
     def traces(self) -> int:
         """How often the function has been traced: 0 or 1."""
-        return int(self._function.experimental_get_tracing_count())
+        return int(self.function.experimental_get_tracing_count())
 
     def __call__(self, *arguments: TensorLike | tuple[TensorLike, ...]) -> Any:
         """Call it, with tensors or arrays of the signature's shapes and dtypes; anything else raises."""
-        return self.trace(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
+        if self._trace is None:
+            self._trace = self.function.get_concrete_function()
+        return self._trace(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
 
     def direct(self, *tensors: Any) -> list[Any]:
         """Call it by its name, without what TensorFlow does in Python for a call; see ``one_thread``.
@@ -99,7 +102,7 @@ class DirectCall:
     def __call__(self, *tensors: Any) -> list[Any]:
         """Call the compiled function, without tf.function's handling of arguments where TensorFlow allows it."""
         if self._call is None:
-            self._call = _direct(self._compiled.trace, self._captured)
+            self._call = _direct(self._compiled.function.get_concrete_function(), self._captured)
         return self._call(*tensors)
 
     def in_graph(self, *tensors: Any) -> list[Any]:
@@ -125,7 +128,7 @@ class DirectCall:
         now = list(zip(trace.captured_inputs, self._captured, strict=True))
         if any(id(t) not in instead for _, t in now if t.dtype == tf.resource):
             return None
-        if _by_name(trace, 0) is None:
+        if _by_name(trace, 0, ()) is None:
             return None
         same = copy.copy(self)
         same._call, same._instead = None, {id(first): instead.get(id(t), t) for first, t in now}
@@ -166,12 +169,13 @@ def _maker_of_tensors() -> Callable[[np.ndarray], Any] | None:
 def _direct(trace: Any, captured: Sequence[Any] | None = None, one_thread: bool = False) -> Callable[..., list[Any]]:
     outputs = len(tf.nest.flatten(trace.structured_outputs))
     captured = trace.captured_inputs if captured is None else captured
-    if (call := _by_name(trace, outputs, one_thread)) is None:
-        return lambda *tensors: tf.nest.flatten(trace(*tensors))
-    return lambda *tensors: call([*tensors, *captured])
+    call = _by_name(trace, outputs, captured, one_thread)
+    return (lambda *tensors: tf.nest.flatten(trace(*tensors))) if call is None else call
 
 
-def _by_name(trace: Any, outputs: int, one_thread: bool = False) -> Callable[[list[Any]], Any] | None:
+def _by_name(
+    trace: Any, outputs: int, captured: Sequence[Any], one_thread: bool = False
+) -> Callable[..., list[Any]] | None:
     """What calls a compiled function by its name; None: there is no such way.
 
     ``one_thread``: operations are carried out in the thread that calls, one after the other, not handed to another.
@@ -186,4 +190,4 @@ def _by_name(trace: Any, outputs: int, one_thread: bool = False) -> Callable[[li
     if one_thread:
         options["executor_type"] = "SINGLE_THREADED_EXECUTOR"
     attributes = tuple(itertools.chain(*options.items()))
-    return lambda inputs: execute.execute(name, outputs, inputs, attributes, there)
+    return lambda *tensors: execute.execute(name, outputs, [*tensors, *captured], attributes, there)

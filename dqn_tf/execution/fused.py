@@ -14,17 +14,16 @@ import numpy as np
 
 from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent import update
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.parameters import Parameters, build_network
-from dqn_tf.agent.update import UpdateOutputs
+from dqn_tf.agent.update import Objective, apply_gradients
 from dqn_tf.config import AgentConfig
 from dqn_tf.execution import host, kept_learners
 from dqn_tf.execution.compiled import DirectCall, as_tensor
 from dqn_tf.execution.flat import Flat
 from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Fused
-from dqn_tf.types import EnvironmentSpec, Masks, Sample, SampleIndices, Tensor, Transition
+from dqn_tf.types import EnvironmentSpec, Masks, Sample, SampleIndices, Tensor, Transition, UpdateOutputs
 
 
 class FusedLearner:
@@ -111,11 +110,10 @@ class FusedLearner:
     def _update_in_graph(self, *inputs: Tensor) -> list[Tensor]:
         self.traces += 1  # runs only while tracing
         sample, seeds = self.packing.unpack(inputs)
-        draws = Draws(seeds[0]) if seeds else None
         with self._flat.in_place_of_variables() as theta:
-            found = update.compute_gradients(self.config, self.online, self.target, sample, draws, theta)
+            found = Objective(self.config, self.online, self.target, theta).gradients(sample, *seeds)
         gradients = self._flat.flatten(found.gradients)
-        grad_norm = update.apply_gradients(self._flat, gradients, self.config.max_grad_norm)
+        grad_norm = apply_gradients(self._flat, gradients, self.config.max_grad_norm)
         reported = [found.loss, grad_norm, found.td_error, found.priority, found.q_values]
         return [tf.concat([tf.reshape(r, [-1]) for r in reported], axis=0), *self._flat.weights()]
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.execution.compiled import Compiled
 from dqn_tf.execution.learner import Learner
-from dqn_tf.types import DType, GraphInput, Sample, SampleIndices, Tensor
+from dqn_tf.types import DType, GraphInput, Sample, SampleIndices, Tensor, UpdateOutputs
 
 
 class Gate:
@@ -99,15 +98,20 @@ class GatedUpdate:
         """
         self._learner, self._gate = learner, gate
         handles = (tf.TensorSpec([], tf.resource),) * 2
-        self._compiled = Compiled(self._graph, [handles, *learner.update_signature])
+        self.run = Compiled(self._graph, [handles, *learner.update_signature])
 
-    def run(self, sample: Sample | SampleIndices, number: int) -> UpdateOutputs:
-        """See ``Learner.update``.  What an update reports that was discarded is meaningless."""
-        outputs: UpdateOutputs = self._compiled(self._gate.handles, *self._learner.update_inputs(sample, number))
-        return outputs
+    def inputs(self, sample: Sample | SampleIndices, number: int) -> tuple[Any, ...]:
+        """The arguments with which ``run`` makes an update.  What it reports of one that was discarded is meaningless.
+
+        Args:
+            sample: as for ``Learner.update``.
+            number: of the update.
+        """
+        return (self._gate.handles, *self._learner.update_inputs(sample, number))
 
     def _graph(self, handles: tuple[Any, Any], *inputs: GraphInput) -> UpdateOutputs:
-        found = self._learner.gradients_in_graph(*inputs)
+        gradients, apply = self._learner.halves
+        found = gradients(*inputs)
         commit = Gate.pass_in_graph(handles, found.priority)
-        apply = functools.partial(self._learner.apply_in_graph, found.gradients)
-        return self._learner.outputs(found, tf.cond(commit, apply, lambda: tf.zeros([])))
+        norm = tf.cond(commit, functools.partial(apply, found.gradients), lambda: tf.zeros([]))
+        return self._learner.outputs(found, norm)

@@ -17,15 +17,15 @@ from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
 from dqn_tf.agent.parameters import Parameters
-from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.targets.legal import check_rule
-from dqn_tf.agent.update import Gradients, UpdateOutputs, apply_gradients, compute_gradients
+from dqn_tf.agent.update import Objective, apply_gradients
 from dqn_tf.config import AgentConfig
 from dqn_tf.execution.compiled import Compiled, as_tensor
 from dqn_tf.rng import Stream
 from dqn_tf.types import (
     EnvironmentSpec,
     Future,
+    Gradients,
     GraphInput,
     Masks,
     Sample,
@@ -33,6 +33,7 @@ from dqn_tf.types import (
     Tensor,
     TensorLike,
     Transition,
+    UpdateOutputs,
 )
 
 
@@ -85,7 +86,6 @@ class Learner:
         self.parameters = Parameters(config, spec, seed)
         self.online, self.target = self.parameters.online, self.parameters.target
         self.optimizer = self.parameters.optimizer
-        self.traces = 0  # of the gradients; more than one would be a defect
         self.random = config.value.random or config.layers.random or config.augmentation.random
         self.functions_of_others: dict[str, Any] = {}  # compiled functions on its networks that are kept with it
         self.begin(seed)
@@ -104,7 +104,8 @@ class Learner:
     # -- the update --------------------------------------------------------------------------------------------------
     def _compile_update(self, gather: Callable[[SampleIndices], Sample] | None) -> None:
         whole, batch = self.config.execution.xla == "update", _batch_signature(self.config, self.spec)
-        self._gradients_of_batch = Compiled(self._gradients, [batch, *self._seed_signature], whole)
+        objective = Objective(self.config, self.online, self.target)
+        self._gradients_of_batch = Compiled(objective.gradients, [batch, *self._seed_signature], whole)
         self.update_signature: list[Any] = [batch, *self._seed_signature]
         self._gradients_of = self._gradients_of_batch
         if gather is not None:
@@ -153,17 +154,14 @@ class Learner:
 
     def update_in_graph(self, *inputs: GraphInput) -> UpdateOutputs:
         """The update as graph code: both halves, one after the other."""
-        found: Gradients = self._gradients_of.trace(*inputs)
-        return self.outputs(found, self._apply.trace(found.gradients))
+        found: Gradients = self._gradients_of.function(*inputs)
+        return self.outputs(found, self._apply.function(found.gradients))
 
-    def gradients_in_graph(self, *inputs: GraphInput) -> Gradients:
-        """The first half as graph code.  inputs: as ``update_signature``."""
-        found: Gradients = self._gradients_of.trace(*inputs)
-        return found
-
-    def apply_in_graph(self, gradients: list[Any]) -> Any:
-        """The second half as graph code; returns the global norm [] of the gradients before clipping."""
-        return self._apply.trace(gradients)
+    @property
+    def halves(self) -> tuple[Callable[..., Gradients], Callable[[list[Tensor]], Tensor]]:
+        """The update as two pieces of graph code: its gradients, of inputs as ``update_signature`` describes them; and
+        their application, which returns the norm [] of the gradients before clipping."""
+        return self._gradients_of.function, self._apply.function
 
     @staticmethod
     def outputs(found: Gradients, grad_norm: Tensor) -> UpdateOutputs:
@@ -184,19 +182,14 @@ class Learner:
             q_values=found.q_values,
         )
 
-    def _gradients(self, sample: Sample, *seeds: Tensor) -> Gradients:
-        self.traces += 1  # runs only while tracing
-        return compute_gradients(self.config, self.online, self.target, sample, _draws(seeds))
-
     def _gather_and_differentiate(
         self, gather: Callable[[SampleIndices], Sample], indices: SampleIndices, *seeds: Tensor
     ) -> Gradients:
-        found: Gradients = self._gradients_of_batch.trace(gather(indices), *seeds)
+        found: Gradients = self._gradients_of_batch.function(gather(indices), *seeds)
         return found
 
     def _apply_gradients(self, gradients: list[Any]) -> Any:
-        auxiliary = self.config.auxiliary
-        apart = self.online.clipped_apart if isinstance(auxiliary, SPR) and auxiliary.clip_apart else None
+        apart = self.config.auxiliary.clipped_apart(self.online)
         norm = apply_gradients(self.optimizer, gradients, self.config.max_grad_norm, apart)
         self.config.target_tracking.follow(self.online.variables, self.target.variables)
         return norm
@@ -245,6 +238,11 @@ class Learner:
         return Scorer(lambda observations, call: _called(self.q_values, observations, self._seeds(stream, call)))
 
     # -- graphs and random numbers -----------------------------------------------------------------------------------
+    @property
+    def traces(self) -> int:
+        """How often the gradients have been traced; more than once would be a defect."""
+        return self._gradients_of_batch.traces
+
     def graphs(self) -> tuple[Any, Any]:
         """The traced graphs of an update's gradients and of the choice of an action: to be read, not to be called."""
         return self._gradients_of_batch.trace, self._act.trace

@@ -18,27 +18,33 @@ import queue
 import threading
 import weakref
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import RunConfig
 from dqn_tf.execution import prediction
 from dqn_tf.execution.gate import Gate, GatedUpdate
 from dqn_tf.execution.learner import Learner
 from dqn_tf.replay.replay import Replay
-from dqn_tf.types import Sample, SampleIndices
+from dqn_tf.types import Sample, SampleIndices, UpdateOutputs
+
+
+class _Task(NamedTuple):
+    """An update for the thread: the arguments of its call, and its result to come."""
+
+    inputs: tuple[Any, ...]
+    result: Future[UpdateOutputs]
 
 
 class _Next(NamedTuple):
-    """The update that comes next: its predicted indices, their batch, and, once it has begun, its result to come."""
+    """The update that comes next: its predicted indices, and, once it has begun, its task."""
 
     number: int
     predicted: SampleIndices
     sample: Sample | SampleIndices
-    result: Future[UpdateOutputs] | None = None
+    task: _Task | None = None
 
 
 class PipelinedUpdater:
@@ -59,17 +65,20 @@ class PipelinedUpdater:
     def update(self, number: int, step: int, last: bool) -> UpdateOutputs:
         """See ``Updater``; gathers the batch of the next update while this one is being made."""
         sampled = self._replay.sample_indices(self._batch_size, number)
+        thread = self._thread
         try:
-            result = self._begun_early(sampled)
-            self.commits += result is not None
-            result = result or self._thread.begin(self._replay.gather(sampled, number), number)
-            self._thread.gate.commit()
-            priorities = self._thread.gate.priorities()
+            task = self._begun_early(sampled)
+            self.commits += task is not None
+            if task is None:
+                task = thread.task(self._replay.gather(sampled, number), number)
+                thread.tasks.put(task)  # to ``_work``
+            thread.gate.commit()
+            priorities = thread.gate.priorities()
             if len(priorities):
                 self._replay.update_priorities(sampled.indices, priorities)
                 if last:
                     self._next = self._gather_next(number + 1, step)
-            return result.result()
+            return task.result.result()
         except BaseException:  # also Ctrl-C: nothing must be changing theta when this returns
             self.discard()
             raise
@@ -79,8 +88,9 @@ class PipelinedUpdater:
         if self._next is None:
             return
         try:
-            result = self._thread.begin(self._next.sample, self._next.number)
-            self._next = self._next._replace(result=result)
+            task = self._thread.task(self._next.sample, self._next.number)
+            self._thread.tasks.put(task)
+            self._next = self._next._replace(task=task)
         except BaseException:  # Ctrl-C, when the thread may have it already
             self.discard()
             raise
@@ -95,7 +105,7 @@ class PipelinedUpdater:
         self._next = None
         self._thread.close()
 
-    def _begun_early(self, sampled: SampleIndices) -> Future[UpdateOutputs] | None:
+    def _begun_early(self, sampled: SampleIndices) -> _Task | None:
         """The update that began early, if its indices were predicted rightly; else it ends here."""
         following, self._next = self._next, None
         if following is None:
@@ -103,7 +113,7 @@ class PipelinedUpdater:
         if not all(map(np.array_equal, following.predicted, sampled)):
             self.discard()  # and wait for its end: two at a time would only be slower
             return None
-        return following.result
+        return following.task
 
     def _gather_next(self, number: int, step: int) -> _Next | None:
         rows = prediction.rows_until_next_update(self._config, self._replay, step)
@@ -125,32 +135,28 @@ class UpdateThread:
         self.gate = Gate()
         self.gated = GatedUpdate(learner, self.gate)
         self._latest: Future[UpdateOutputs] | None = None
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self.tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
-            target=_work, args=(self.gated, self.gate, self._tasks), name="updates", daemon=True
+            target=_work, args=(self.gated, self.gate, self.tasks), name="updates", daemon=True
         )
         self._thread.start()
-        self._end = weakref.finalize(self, _end, self.gate, self._tasks)
+        self._end = weakref.finalize(self, _end, self.gate, self.tasks)
 
-    def begin(self, sample: Sample | SampleIndices, number: int) -> Future[UpdateOutputs]:
-        """Begin an update, which then waits at the gate.
+    def task(self, sample: Sample | SampleIndices, number: int) -> _Task:
+        """The task of an update, which begins when it is put into ``tasks``, and then waits at the gate.
 
         Args:
             sample: as for ``Learner.update``.
             number: of the update.
-
-        Returns:
-            What the update reports, once it has ended.
         """
-        future: Future[UpdateOutputs] = Future()
-        self._latest = future
-        self._tasks.put((sample, number, future))
-        return future
+        task = _Task(self.gated.inputs(sample, number), Future())
+        self._latest = task.result
+        return task
 
     def discard(self) -> None:
-        """Discard the update that was begun last, so that none waits at the gate.
+        """Discard the task that was made last, so that none waits at the gate.
 
-        That includes one that ``begin`` could not return because of an exception.
+        That includes one that an exception came after before anything else knew of it.
         """
         if self._latest is not None:
             self.gate.discard(self._latest)
@@ -162,22 +168,18 @@ class UpdateThread:
         self._thread.join()
 
 
-_Task = tuple[Sample | SampleIndices, int, Future[UpdateOutputs]]
-
-
 def _work(gated: GatedUpdate, gate: Gate, tasks: queue.SimpleQueue[_Task | None]) -> None:
     """What the thread runs.  It must not hold a reference to its ``UpdateThread``, which would then never be freed."""
     while (task := tasks.get()) is not None:
-        sample, number, future = task
-        if future.set_running_or_notify_cancel():
+        if task.result.set_running_or_notify_cancel():
             try:
-                future.set_result(gated.run(sample, number))
+                task.result.set_result(gated.run(*task.inputs))
             except BaseException as error:
                 try:
                     gate.report_failure()
                 finally:
-                    future.set_exception(error)
-        del task, sample, future  # or they would live until the next one
+                    task.result.set_exception(error)
+        del task  # or it would live until the next one
 
 
 def _end(gate: Gate, tasks: queue.SimpleQueue[_Task | None]) -> None:

@@ -15,13 +15,13 @@ import numpy as np
 from dqn_tf import lazy_tf as tf
 from dqn_tf import rollouts
 from dqn_tf.agent.rollout_update import compute_gradients, values_in_shards
-from dqn_tf.agent.update import UpdateOutputs, apply_gradients
+from dqn_tf.agent.update import apply_gradients
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.execution.compiled import Compiled, DirectCall
 from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Rollouts
 from dqn_tf.rng import Stream
-from dqn_tf.types import EnvironmentSpec, Tensor, TensorLike
+from dqn_tf.types import EnvironmentSpec, Tensor, TensorLike, UpdateOutputs
 
 CALL_SECONDS = 1.0  # about the longest call: a request to stop waits for its end
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.execution.fused import FusedLearner
 from dqn_tf.execution.learner import Learner
 from dqn_tf.replay.replay import Replay
+from dqn_tf.types import UpdateOutputs
 
 
 class SequentialUpdater:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.execution.learner import Learner
-from dqn_tf.types import SampleIndices, Tensor
+from dqn_tf.types import SampleIndices, Tensor, UpdateOutputs
 
 
 class UpdateScan:

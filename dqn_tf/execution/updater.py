@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.config import RunConfig
 from dqn_tf.execution.fused import FusedLearner
 from dqn_tf.execution.learner import Learner
 from dqn_tf.execution.pipelined import PipelinedUpdater
 from dqn_tf.execution.sequential import SequentialUpdater
 from dqn_tf.replay.replay import Replay
+from dqn_tf.types import UpdateOutputs
 
 
 class Updater(Protocol):

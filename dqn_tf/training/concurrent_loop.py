@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 
 from dqn_tf import determinism
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
@@ -38,7 +37,7 @@ from dqn_tf.training import iterations
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.training.shared_environment import SharedEnvironment
-from dqn_tf.types import StepType, TimeStep
+from dqn_tf.types import StepType, TimeStep, UpdateOutputs
 
 LOOK_SECONDS = 0.2  # while acting waits for learning, it looks for a request to stop this often
 

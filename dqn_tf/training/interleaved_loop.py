@@ -10,6 +10,7 @@ Paper: Mnih et al. 2015 (doi 10.1038/nature14236), algorithm 1:
         every C steps: theta^- <- theta                                                           sync_target
 
 Symbols: K = ``steps_per_update``, C = ``target_update_steps``; t starts at 0, learning at ``min_replay_steps``.
+The loop over t is ``InterleavedLoop.steps``; docs/worked_example.md goes from there to max_a' Q(s', a').
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from dqn_tf import determinism, envs
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import EnvironmentFault
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
@@ -30,7 +30,7 @@ from dqn_tf.training import iterations
 from dqn_tf.training.records import Awaiting, EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.training.shared_environment import SharedEnvironment
-from dqn_tf.types import StepType, TimeStep
+from dqn_tf.types import StepType, TimeStep, UpdateOutputs
 
 
 class InterleavedLoop:
@@ -55,16 +55,44 @@ class InterleavedLoop:
     # -- the loop --------------------------------------------------------------------------------------------------
     def records(self, each_step: Callable[[], None]) -> Iterator[EpisodeRecord | IterationRecord | Awaiting | None]:
         """See ``Loop.records``."""
-        run = self.run
+        run, steps = self.run, self.steps()
         while True:
             if iterations.is_over(run):
                 yield iterations.close(run, each_step, self.digest)
             if run.counters.steps >= run.config.steps:
                 return
             each_step()
-            yield self._step()
+            yield next(steps)
 
-    def _step(self) -> EpisodeRecord | None:
+    def steps(self) -> Iterator[EpisodeRecord | None]:
+        """Algorithm 1's loop over t, without end: each ``next`` is a step and what is due after it.
+
+        Yields:
+            The episode that the step has ended; None: it has ended none.
+        """
+        run, agent = self.run, self.run.config.agent
+        while True:
+            timestep = self._step()
+            t = run.counters.steps
+            learns = t >= agent.min_replay_steps
+            updates = agent.updates_at_once if learns and t % agent.steps_per_update == 0 else 0
+            if learns and run.heldout is None:
+                run.choose_heldout()
+            for left in reversed(range(updates)):
+                clock = time.perf_counter()
+                outputs = self.updater.update(run.counters.updates, t, last=left == 0)
+                run.spend("update", clock)
+                if left:
+                    self._note_update(outputs)
+            if learns:
+                self._change_target(t)
+            if updates:
+                self.updater.prefetch()  # before the outputs are waited for
+                self._note_update(outputs)
+            yield self.finish_episode(timestep) if timestep.episode_over else None
+
+    def _step(self) -> TimeStep:
+        """An action, the environment's answer, and its place in the replay."""
         run, timestep = self.run, self.timestep
         if timestep is None or timestep.step_type == StepType.LAST:
             timestep = self.begin_episode()
@@ -78,9 +106,7 @@ class InterleavedLoop:
         self.episode_length += timestep.frames
         steps = run.counters.steps + 1
         run.counters = run.counters._replace(steps=steps, frames=steps * run.config.frame_skip)
-        if steps >= run.config.agent.min_replay_steps:
-            self._learn()
-        return self.finish_episode(timestep) if timestep.episode_over else None
+        return timestep
 
     def begin_episode(self) -> TimeStep:
         """Begin an episode of the agent, which after a lost life is in the middle of a game."""
@@ -115,30 +141,14 @@ class InterleavedLoop:
         self.run.spend("environment", clock)
         return timestep
 
-    def _learn(self) -> None:
-        """After a step: the updates that are due, and the copy of theta if that is due."""
-        run, agent, steps = self.run, self.run.config.agent, self.run.counters.steps
-        if run.heldout is None:
-            run.choose_heldout()
-        update_is_due = steps % agent.steps_per_update == 0
-        if update_is_due:
-            for _ in range(agent.updates_at_once - 1):
-                self._note_update(self._update(last=False))
-            outputs = self._update(last=True)
-        if agent.target_tracking.copies and steps % agent.target_update_steps == 0:
-            run.learner.parameters.sync_target()
-        if agent.resets.due(steps):
-            assert isinstance(run.learner, Learner)  # agent/refused.py
-            run.learner.parameters.reset(steps)
-        if update_is_due:
-            self.updater.prefetch()  # before the outputs are waited for
-            self._note_update(outputs)
-
-    def _update(self, last: bool) -> UpdateOutputs:
-        clock, counters = time.perf_counter(), self.run.counters
-        outputs = self.updater.update(counters.updates, counters.steps, last)
-        self.run.spend("update", clock)
-        return outputs
+    def _change_target(self, t: int) -> None:
+        """After the updates of step t: the copy of theta, or the reset, that is due."""
+        agent, learner = self.run.config.agent, self.run.learner
+        if agent.target_tracking.copies and t % agent.target_update_steps == 0:
+            learner.parameters.sync_target()
+        if agent.resets.due(t):
+            assert isinstance(learner, Learner)  # agent/refused.py
+            learner.parameters.reset(t)
 
     def _note_update(self, outputs: UpdateOutputs) -> None:
         counters = self.run.counters

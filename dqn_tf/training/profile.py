@@ -50,7 +50,7 @@ class Point(NamedTuple):
 
 EVALUATION, COLLECTION = "evaluation", "garbage collection"
 POINTS = (
-    Point("step", "other", "a step of the agent, and what falls due after it", ("loop._step",)),
+    Point("step", "other", "a step of the agent: its action, the answer, its place in the replay", ("loop._step",)),
     Point("round", "other", "a step of every environment, where there are several", ("loop._round",)),
     Point("barrier", "other", "acting waits for the updates that are due (concurrent)", ("loop._pass_barrier",)),
     Point("choose action", "act", "epsilon-greedy, or by a noisy network", ("loop.run.behavior.action",)),
@@ -85,7 +85,7 @@ POINTS = (
         "update call",
         "update",
         "gradients and the optimizer's step, with the Python code around their call",
-        ("loop.run.learner.update", "loop.updater._thread.gated.run", "loop.updater._scan.run"),
+        ("loop.run.learner.update", "loop.updater._scan.run"),
     ),
     Point(
         "compiled call",
@@ -93,7 +93,7 @@ POINTS = (
         "the compiled function alone; the first one traces and compiles",
         (
             "loop.run.learner._update",
-            "loop.updater._thread.gated._compiled",
+            "loop.updater._thread.gated.run",
             "loop.updater._scan._compiled",
             "loop.updater._updates",
         ),

@@ -13,7 +13,6 @@ import numpy as np
 
 from dqn_tf.agent.annealing import horizons, longest_n_step
 from dqn_tf.agent.exploration import Behavior
-from dqn_tf.agent.update import UpdateOutputs
 from dqn_tf.checks import Diverged
 from dqn_tf.config import RunConfig
 from dqn_tf.execution.fused import make_learner
@@ -24,7 +23,7 @@ from dqn_tf.rng import Stream
 from dqn_tf.training.monitors import Monitors
 from dqn_tf.training.shared_environment import SharedEnvironment
 from dqn_tf.training.stats import IterationStats
-from dqn_tf.types import Counters, EnvironmentSpec
+from dqn_tf.types import Counters, EnvironmentSpec, UpdateOutputs
 
 Columns = dict[str, np.ndarray]
 

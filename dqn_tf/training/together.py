@@ -54,7 +54,7 @@ class Member(InterleavedLoop):
 
     def make_step(self) -> EpisodeRecord | None:
         """Make one step here, as a loop that trains alone does."""
-        return self._step()
+        return next(self.steps())
 
     def next_end(self, now: int) -> int:
         """The first step after ``now`` at which an iteration or the budget ends, so that the session has work to do."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from dqn_tf.agent.optimizers import RMSProp
 from dqn_tf.agent.parameters import Parameters
-from dqn_tf.agent.update import apply_gradients, compute_gradients
+from dqn_tf.agent.update import Objective, apply_gradients
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.types import Sample, Transition
 
@@ -47,7 +47,7 @@ def test_it_specializes_to_algorithm_1(parts: tuple[Any, Parameters]) -> None:
         q = tf.gather(parameters.online(s_tm1).q_values, a_tm1, axis=1, batch_dims=1)
         loss = tf.reduce_mean((y - q) ** 2)
     want = tape.gradient(loss, parameters.online.variables)
-    found = compute_gradients(agent, parameters.online, parameters.target, batch(), None)
+    found = Objective(agent, parameters.online, parameters.target).gradients(batch())
     np.testing.assert_allclose(found.loss, loss, rtol=1e-6)
     np.testing.assert_allclose(found.td_error, y - q, rtol=1e-6, atol=1e-7)
     for one, other in zip(found.gradients, want, strict=True):
@@ -58,7 +58,7 @@ def test_the_first_half_changes_nothing_and_the_second_only_theta(parts: tuple[A
     agent, parameters = parts
     before = parameters.state()
     before = {name: array.tobytes() for name, array in before.items()}
-    found = compute_gradients(agent, parameters.online, parameters.target, batch(), None)
+    found = Objective(agent, parameters.online, parameters.target).gradients(batch())
     assert {name: array.tobytes() for name, array in parameters.state().items()} == before
     norm = apply_gradients(parameters.optimizer, found.gradients, None)
     assert float(norm) == pytest.approx(float(np.sqrt(sum(np.square(g).sum() for g in found.gradients))), rel=1e-6)

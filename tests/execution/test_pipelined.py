@@ -191,11 +191,12 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(
         trainer(n, replay=Prioritized(), storage=Storage(capacity=500), min_replay_steps=100) for n in (2, 1)
     )
     worker: Any = ahead.updater._thread
-    begin = worker.begin
+    tasks = worker.tasks
 
-    def interrupted(*given: Any) -> Any:
-        begin(*given)
-        raise KeyboardInterrupt
+    class Interrupted:
+        def put(self, task: Any) -> None:
+            tasks.put(task)
+            raise KeyboardInterrupt
 
     for _ in zip(ahead.records(lambda: None), plain.records(lambda: None), strict=True):
         if plain.run.counters.updates and plain.run.counters.steps % 7 == 0:
@@ -204,10 +205,10 @@ def test_ctrl_c_when_the_thread_has_an_update_that_nobody_here_knows_of(
             assert sampled is not None
             following = _Next(10_000, sampled, ahead.run.replay.gather(sampled, 0))  # not the update that will be due
             ahead.updater._next = following
-            worker.begin = interrupted
+            worker.tasks = Interrupted()
             with pytest.raises(KeyboardInterrupt):
                 ahead.updater.prefetch()
-            worker.begin = begin
+            worker.tasks = tasks
     assert ahead.digest() == plain.digest()
 
 

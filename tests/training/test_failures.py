@@ -18,6 +18,7 @@ from dqn_tf.checks import ConfigError, Diverged, EnvironmentFault, RunError
 from dqn_tf.config import Evaluation, RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.envs.classic import GymnasiumEnvironment
+from dqn_tf.execution.sequential import SequentialUpdater
 from dqn_tf.modes import Concurrent
 from dqn_tf.training import evaluation
 from dqn_tf.training.checkpoint import Store
@@ -164,10 +165,10 @@ def test_an_evaluation_that_cannot_have_its_environments_is_no_wrong_request(
 def test_any_other_wrong_request_in_mid_run_is_none(
     tmp_path: Path, line: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(self: InterleavedLoop, *arguments: Any) -> None:
+    def refused(self: SequentialUpdater, *arguments: Any, **named: Any) -> None:
         raise ConfigError("not now")
 
-    monkeypatch.setattr(InterleavedLoop, "_learn", refused)
+    monkeypatch.setattr(SequentialUpdater, "update", refused)
     with pytest.raises(RunError, match="not now") as caught:
         train(line(), tmp_path, QUIET)
     assert "There is no checkpoint yet: it will start from its first step. To continue: " in caught.value.__notes__[0]
@@ -177,15 +178,15 @@ def test_an_error_of_ours_keeps_its_type_and_says_what_is_kept(
     tmp_path: Path, line: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The state may be that of half a step: nothing is saved, the last checkpoint counts."""
-    update, calls = InterleavedLoop._update, []
+    update, calls = SequentialUpdater.update, []
 
-    def broken(self: InterleavedLoop, *arguments: Any, **named: Any) -> Any:
+    def broken(self: SequentialUpdater, *arguments: Any, **named: Any) -> Any:
         calls.append(1)
         if len(calls) == 12:
             raise ZeroDivisionError("ours")
         return update(self, *arguments, **named)
 
-    monkeypatch.setattr(InterleavedLoop, "_update", broken)
+    monkeypatch.setattr(SequentialUpdater, "update", broken)
     with pytest.raises(ZeroDivisionError) as caught:
         train(line(), tmp_path, Options(checkpoint_frames=30, progress=False))
     assert kept(tmp_path, line()) == [30] and "checkpoint is 000000000030" in caught.value.__notes__[0]

@@ -107,7 +107,7 @@ def test_calls_stand_inside_those_that_make_them(runs: tuple[Path, Path]) -> Non
     assert number["update"] == number["compiled call"] == number["statistics"] == 24
     assert number["evaluation"] == 3 + 1 and number["digest"] == 3 + 1 and number["monitors"] == 3
     around = {name: {outer for one, outer in found if one == name} for name in number}
-    assert around["update"] == {"step"} and around["update call"] == {"update"}
+    assert around["step"] == around["update"] == {""} and around["update call"] == {"update"}
     assert around["compiled call"] == {"update call"} and around["Q-values"] == {"choose action"}
     assert around["state"] == {"", "digest"} and around["write checkpoint"] == {""}
 
@@ -131,7 +131,8 @@ def test_of_every_mode(mode: str, cartpole: Callable[..., RunConfig], tiny_agent
         loop.close()
     events = [event for event in recorded.events() if event["ph"] == "X"]
     around = list(parents([event for event in events if event["name"] != profile.COLLECTION]))
-    assert ("compiled call", "update call") in around
+    alone = mode == "two threads"  # on its thread the compiled call is all there is
+    assert ("compiled call", "" if alone else "update call") in around
     tracks = {name: {e["tid"] for e in events if e["name"] == name} for name in ("compiled call", "choose action")}
     other = mode in ("two threads", "concurrent", "blocks")
     assert len(tracks["choose action"]) == 1 and (tracks["compiled call"] != tracks["choose action"]) == other

@@ -17,7 +17,7 @@ from dqn_tf.types import Masks, NoMasks, TargetTerms, TensorLike, ValueOutputs
 class Greedy:
     """The one-hot policy of the target network's argmax, and no bonuses.
 
-    ``states``: the (network, state) pairs that the rule needs besides ("target", "s_t").  ``compute_gradients``
+    ``states``: the (network, state) pairs that the rule needs besides ("target", "s_t").  ``Objective.gradients``
     (agent/update.py) evaluates the networks for them.  Greedy needs none.
     """
 

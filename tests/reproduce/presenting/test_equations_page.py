@@ -41,7 +41,7 @@ MUTANTS = {
     "agent/optimizers": "RMSProp.build",
     "agent/radam": "factors",
     "agent/rollout_update": "compute_gradients",
-    "agent/update": "compute_gradients",
+    "agent/update": "Objective.gradients",
     "replay/importance": "Importance.weights",
     "replay/prioritized": "Proportional.sample_indices",
     "replay/prioritized_rank": "Ranked.sample_indices",
