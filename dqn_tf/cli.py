@@ -126,18 +126,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _commands() -> dict[str, tuple[Call, Add]]:
     """What carries each command out, and what adds its options."""
-    from dqn_tf.interop import commands
+    from dqn_tf.interop import interop_commands
     from reproduce import command_options
 
     return {
         "train": (_train, cli_options.add_train),
         "evaluate": (_evaluate, cli_options.add_evaluate),
-        "watch": (_from("dqn_tf.watching.commands", "watch"), cli_options.add_watch),
-        "pictures": (_from("dqn_tf.watching.commands", "pictures"), cli_options.add_pictures),
+        "watch": (_from("dqn_tf.watching.watching_commands", "watch"), cli_options.add_watch),
+        "pictures": (_from("dqn_tf.watching.watching_commands", "pictures"), cli_options.add_pictures),
         "digest": (_digest, cli_options.add_digest),
-        "export": (commands.export, commands.add_export),
-        "pack": (commands.pack, commands.add_pack),
-        "import": (commands.import_, commands.add_import),
+        "export": (interop_commands.export, interop_commands.add_export),
+        "pack": (interop_commands.pack, interop_commands.add_pack),
+        "import": (interop_commands.import_, interop_commands.add_import),
         "explain": (_explain, cli_options.add_explain),
         "presets": (_presets, cli_options.add_nothing),
         "games": (_games, cli_options.add_games),
@@ -331,9 +331,9 @@ def _columns(names: list[str], width: int = 100) -> str:
 
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.archive is not None:
-        from dqn_tf.interop import commands
+        from dqn_tf.interop import interop_commands
 
-        return commands.verify(arguments.archive, arguments.episodes)
+        return interop_commands.verify(arguments.archive, arguments.episodes)
     from dqn_tf.training.verify import verify
 
     return 0 if verify(arguments.work_dir, lambda text: print(text, flush=True)) else 1

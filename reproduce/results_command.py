@@ -116,7 +116,7 @@ def _left_out(problems: list[str]) -> int:
 
 # -- added to results/ -------------------------------------------------------------------------------------------------
 def _export(arguments: argparse.Namespace) -> int:
-    from reproduce.records import export, runs
+    from reproduce.records import run_export, runs
 
     paths = runs.find(*arguments.folders)
     if not paths:
@@ -125,8 +125,8 @@ def _export(arguments: argparse.Namespace) -> int:
         complete = [path for path in paths if (path / "summary.json").exists()]
         if unfinished := [str(path) for path in paths if path not in complete]:
             print(f"Not packed, as they are not complete: {', '.join(unfinished)}.", file=sys.stderr)
-        return _print_paths(export.pack(complete, arguments.name, _folder(arguments)))
-    return _print_paths(export.export(path, arguments.name, _folder(arguments)) for path in paths)
+        return _print_paths(run_export.pack(complete, arguments.name, _folder(arguments)))
+    return _print_paths(run_export.export(path, arguments.name, _folder(arguments)) for path in paths)
 
 
 def _import(arguments: argparse.Namespace) -> int:

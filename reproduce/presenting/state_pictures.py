@@ -71,9 +71,9 @@ def draw(file: Path, folder: Path) -> Iterator[Path]:
         Each file once it is written.
     """
     from dqn_tf.watching import recorded_states
-    from reproduce.presenting.plots import recorded
+    from reproduce.presenting.plots import states as state_figures
 
-    for name, figure in recorded.drawn(recorded_states.read(file)).items():
+    for name, figure in state_figures.drawn(recorded_states.read(file)).items():
         yield plots.save_one(figure, folder / name)
 
 

@@ -20,7 +20,7 @@ from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.checks import RunError
 from dqn_tf.trained import TrainedAgent
 from dqn_tf.watching import played, recorded_states, saliency
-from reproduce.presenting.plots import recorded
+from reproduce.presenting.plots import states as state_figures
 
 pytestmark = pytest.mark.usefixtures("threads_left_alone")
 IQN = ImplicitQuantile(samples=4, target_samples=4, policy_samples=4, cosines=4)
@@ -133,7 +133,7 @@ def test_images_are_recorded_written_read_and_drawn(pictures: Callable[..., Trai
     assert states.thumbnails.shape == (12, 12, 12, 3) and len(set(states.thumbnail_states.tolist())) == 12
     assert states.saliency_screens.shape == states.saliency_gradient.shape == (3, 12, 12)
     assert states.about["agent"] == "dqn_classic" and states.about["episodes"] == 2
-    figures = recorded.drawn(states)
+    figures = state_figures.drawn(states)
     assert list(figures) == ["plane", "value_trace", "filters", "saliency"]
     said = [text.get_text() for axes in figures["saliency"].axes for text in [axes.xaxis.label]]
     assert "perturbation\n(Greydanus et al. 2018)" in said and "gradient\n(Simonyan et al. 2013)" in said
@@ -144,7 +144,7 @@ def test_vectors_have_no_filters_and_no_saliency(untrained: Callable[..., Traine
     pytest.importorskip("sklearn")
     states = recorded_states.record(untrained(), states=12, epsilon=0.0)
     assert len(states.values) == 12 and not len(states.thumbnails) and states.about["event"].startswith("the largest")
-    assert list(recorded.drawn(states)) == ["plane", "value_trace"]
+    assert list(state_figures.drawn(states)) == ["plane", "value_trace"]
 
 
 def test_what_is_no_file_of_states_is_refused(

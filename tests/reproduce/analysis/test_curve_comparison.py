@@ -12,7 +12,7 @@ from dqn_tf.envs.protocols import PROTOCOLS
 from reproduce import places
 from reproduce.analysis import curve_comparison
 from reproduce.analysis.intervals import OUTSIDE, WITHIN_PREDICTION, WITHIN_RUNS
-from reproduce.records import export, published, runs
+from reproduce.records import published, run_export, runs
 
 
 def episodes(*rows):
@@ -137,7 +137,7 @@ def test_a_deviation_in_a_field_that_came_later_has_both_values(run_dir):
 def test_committed_runs_are_whole():
     found = runs.find(places.RESULTS / "runs")
     for folder in {path if path.exists() else path.parent for path in found}:  # packed runs are files of one folder
-        assert export.verify_export(folder) == [], folder
+        assert run_export.verify_export(folder) == [], folder
     for path in found:
         assert runs.load(path).complete, path
 

@@ -13,7 +13,7 @@ from dqn_tf.training.run_dir import write_json
 from reproduce.analysis import run_scores
 from reproduce.analysis.collecting import collect
 from reproduce.analysis.run_scores import score_rows
-from reproduce.records import export, runs
+from reproduce.records import run_export, runs
 
 SHORT = ("iteration_frames=100_000",)  # as in conftest.py: 2,000,000 frames are twenty iterations
 
@@ -101,6 +101,6 @@ def test_agents_of_one_preset_are_kept_apart_by_name(run_dir, tmp_path):
         run_dir(f"set/{name}/breakout/seed_0", settings=(*SHORT, *more))
     found = collect([tmp_path])
     assert found.problems == [] and set(found.scores["agent"]) == {"whole", "no_discount"}
-    paths = [export.export(path, "kept", tmp_path / "results") for path in runs.find(tmp_path / "runs")]
+    paths = [run_export.export(path, "kept", tmp_path / "results") for path in runs.find(tmp_path / "runs")]
     assert sorted(p.parent.parent.name for p in paths) == ["no_discount", "whole"]
     assert len(runs.find(tmp_path / "results")) == 2

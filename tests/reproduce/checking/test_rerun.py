@@ -13,7 +13,7 @@ from dqn_tf.training.run import Options, train
 from reproduce.checking import rerun
 from reproduce.places import RESULTS
 from reproduce.planning import reading
-from reproduce.records import export, runs
+from reproduce.records import run_export, runs
 
 pytestmark = pytest.mark.usefixtures("threads_left_alone")
 
@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
         config = make_config("dqn_classic", "CartPole-v1", seed=seed, frames=500, settings=SETTINGS)
         at = home / "runs" / "set" / "dqn_classic" / "CartPole-v1" / f"seed_{seed}"
         train(config, at, Options(progress=False))
-    (folder,) = export.pack(runs.find(home / "runs"), "set", home / "results")
+    (folder,) = run_export.pack(runs.find(home / "runs"), "set", home / "results")
     return folder
 
 

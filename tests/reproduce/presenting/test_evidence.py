@@ -14,7 +14,7 @@ from reproduce.analysis import protocol_cells, scoreboard
 from reproduce.planning import reading
 from reproduce.planning.plan import Selection
 from reproduce.presenting import evidence_figures, evidence_page, evidence_tables, results_folder, tables_folder
-from reproduce.records import export, runs
+from reproduce.records import run_export, runs
 
 found = importlib.util.spec_from_file_location("made_up", Path(__file__).parents[1] / "made_up.py")
 made_up = importlib.util.module_from_spec(found)
@@ -32,7 +32,7 @@ def whole(tmp_path_factory):
         return round(HEIGHTS[job.environment] * (1 + 0.001 * job.seed), 3)
 
     made_up.write("cleanrl_classic", home / "runs", returns, Selection(agents=("dqn_cleanrl",)), episodes=1)
-    list(export.pack(runs.find(home / "runs"), "cleanrl_classic", home / "results"))
+    list(run_export.pack(runs.find(home / "runs"), "cleanrl_classic", home / "results"))
     return home
 
 
@@ -96,7 +96,7 @@ def test_runs_of_several_settings_are_refused(results, tmp_path):
     config = home / "cleanrl_classic" / "dqn_cleanrl" / "CartPole-v1" / "seed_2" / "config.json"
     change(config, '"batch_size": 128', '"batch_size": 64')
     for path in runs.find(home):
-        export.export(path, "cleanrl_classic", results)
+        run_export.export(path, "cleanrl_classic", results)
     table, records = board(results)
     assert table["verdict"].iloc[0] == "refused" and "settings are mixed" in table["notes"].iloc[0]
     assert "2 runs of dqn_cleanrl/CartPole-v1 are left out" in table["notes"].iloc[0] and records.found.problems
@@ -123,7 +123,7 @@ def test_runs_of_other_settings_than_the_protocols_are_refused(results, tmp_path
     made_up.write("cleanrl_classic", home, lambda job, share: 485.0, one)
     config = home / "cleanrl_classic" / "dqn_cleanrl" / "CartPole-v1" / "seed_1" / "config.json"
     change(config, '"batch_size": 128', '"batch_size": 64')
-    list(export.pack(runs.find(home), "cleanrl_classic", results))
+    list(run_export.pack(runs.find(home), "cleanrl_classic", results))
     table, _ = board(results)
     assert table["verdict"].iloc[0] == "refused" and table["runs"].iloc[0] == 0
     assert "other settings than the protocol now: agent.batch_size: 64, 128 in the protocol" in table["notes"].iloc[0]

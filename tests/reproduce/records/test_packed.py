@@ -9,7 +9,7 @@ import pytest
 
 from dqn_tf import cli
 from reproduce.analysis import collecting
-from reproduce.records import export, packed, runs
+from reproduce.records import packed, run_export, runs
 
 HERE = "set/dqn_dopamine/breakout/seed_{}"
 
@@ -23,17 +23,17 @@ def three(run_dir):
 
 
 def pack(folder, results, name="set"):
-    return list(export.pack(runs.find(folder), name, results))
+    return list(run_export.pack(runs.find(folder), name, results))
 
 
 def test_every_file_of_every_run_comes_out_as_it_was(three, tmp_path):
     (to,) = pack(three, tmp_path / "results")
     assert to == tmp_path / "results" / "runs" / "set" / "dqn_dopamine" / "breakout"
     assert sorted(p.name for p in to.iterdir()) == sorted([packed.INDEX, packed.SUMS, *packed.TABLES.values()])
-    assert packed.verify(to) == export.verify_export(to) == []
+    assert packed.verify(to) == run_export.verify_export(to) == []
     for seed in (1, 2, 10):
         there, here = three / "dqn_dopamine" / "breakout" / f"seed_{seed}", packed.files(to, seed)
-        assert set(here) == set(export.FILES)
+        assert set(here) == set(run_export.FILES)
         assert all(here[name] == (there / name).read_bytes() for name in here if name != "manifest.json")
         told = json.loads(here["manifest.json"])["sessions"][0]["command"]
         assert told[-1] == f"runs/set/dqn_dopamine/breakout/seed_{seed}" and str(tmp_path) not in str(here)
@@ -61,7 +61,7 @@ def test_more_seeds_come_beside_those_that_are_there_and_one_is_replaced(three, 
     pack(three, tmp_path / "to")
     assert (to / packed.SUMS).read_text() == again, "the same runs, the same bytes"
     more = [run_dir(HERE.replace("set", "x").format(seed), seed=seed, monitored=("loss_x",)) for seed in (3, 1)]
-    assert list(export.pack(more, "set", tmp_path / "to")) == [to]
+    assert list(run_export.pack(more, "set", tmp_path / "to")) == [to]
     assert packed.seeds(to) == [1, 2, 3, 10] and packed.files(to, 2) == before
     assert packed.files(to, 1)["episodes.csv"] == (more[1] / "episodes.csv").read_bytes()
 
@@ -70,38 +70,38 @@ def test_runs_of_other_settings_are_refused_and_nothing_is_written(three, tmp_pa
     (to,) = pack(three, tmp_path / "to")
     before = (to / packed.SUMS).read_text()
     other = run_dir("x/dqn_dopamine/breakout/seed_4", seed=4, settings=["batch_size=16"], frames=1_000_000)
-    said = outcome(lambda: list(export.pack([other], "set", tmp_path / "to")))
+    said = outcome(lambda: list(run_export.pack([other], "set", tmp_path / "to")))
     assert "differ in the seed alone" in said and "batch_size: 32 and 16" in said and "frames: 2000000 and" in said
     columns = run_dir("y/dqn_dopamine/breakout/seed_4", seed=4, monitored=("another",))
     assert "one set of columns for iterations.csv" in outcome(
-        lambda: list(export.pack([columns], "set", tmp_path / "to"))
+        lambda: list(run_export.pack([columns], "set", tmp_path / "to"))
     )
     assert (to / packed.SUMS).read_text() == before
 
 
 def test_what_cannot_be_packed_is_told(three, tmp_path, run_dir, outcome):
     twice = run_dir("b/dqn_dopamine/breakout/seed_1", seed=1)
-    said = outcome(lambda: list(export.pack([*runs.find(three), twice], "set", tmp_path / "to")))
+    said = outcome(lambda: list(run_export.pack([*runs.find(three), twice], "set", tmp_path / "to")))
     assert "one run of dqn_dopamine/breakout/seed_1" in said
     half = run_dir("half", seed=5, complete=False)
-    assert "complete runs to pack" in outcome(lambda: list(export.pack([half], "set", tmp_path / "to")))
-    assert "a plain folder name" in outcome(lambda: list(export.pack([half], "a/b", tmp_path)))
+    assert "complete runs to pack" in outcome(lambda: list(run_export.pack([half], "set", tmp_path / "to")))
+    assert "a plain folder name" in outcome(lambda: list(run_export.pack([half], "a/b", tmp_path)))
     assert not (tmp_path / "to").exists()
     odd = run_dir("odd", seed=6)
     (odd / "config.json").write_text(json.dumps(json.loads((odd / "config.json").read_text())))
-    said = outcome(lambda: list(export.pack([odd], "set", tmp_path / "odd")))
+    said = outcome(lambda: list(run_export.pack([odd], "set", tmp_path / "odd")))
     assert "config.json of seed 6 does not come out as it was" in said and "without --packed" in said
 
 
 def test_packed_and_unpacked_runs_do_not_lie_in_one_folder(three, tmp_path, outcome):
     first = three / "dqn_dopamine" / "breakout" / "seed_1"
-    to = export.export(first, "set", tmp_path / "to")
+    to = run_export.export(first, "set", tmp_path / "to")
     assert "no unpacked runs beside packed ones, got seed_1" in outcome(lambda: pack(three, tmp_path / "to"))
     for file in to.iterdir():
         file.unlink()
     to.rmdir()
     pack(three, tmp_path / "to")
-    assert "no packed run of this seed" in outcome(export.export, first, "set", tmp_path / "to")
+    assert "no packed run of this seed" in outcome(run_export.export, first, "set", tmp_path / "to")
 
 
 def test_damage_is_noticed(three, tmp_path, outcome):
