@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from dqn_tf import determinism
-from dqn_tf.checks import EnvironmentFault, RunError
 from dqn_tf.config import RunConfig
 from dqn_tf.envs import vector
 from dqn_tf.execution.background import ThreadUpdater
@@ -34,10 +33,11 @@ from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Concurrent
 from dqn_tf.replay.feed import Feed
 from dqn_tf.training import iterations
+from dqn_tf.training.episode_sums import EpisodeSums, step_all
 from dqn_tf.training.records import EpisodeRecord, IterationRecord
 from dqn_tf.training.run_state import Columns, RunState
 from dqn_tf.training.shared_environment import SharedEnvironment
-from dqn_tf.types import StepType, TimeStep, UpdateOutputs
+from dqn_tf.types import UpdateOutputs
 
 LOOK_SECONDS = 0.2  # while acting waits for learning, it looks for a request to stop this often
 
@@ -72,8 +72,7 @@ class ConcurrentLoop:
             )
         self.updater = ThreadUpdater(run.learner, run.replay, self._note_update, execution.updates_per_call)
         self._feeds = [Feed(self.environments.spec.observation) for _ in streams]
-        self._over = [True] * len(streams)  # whether the environment's episode is over, or none has begun
-        self._returns, self._lengths = [0.0] * len(streams), [0] * len(streams)
+        self._episodes = EpisodeSums(len(streams))
         self._pending: list[EpisodeRecord] = []  # of the last round, not yet yielded
         self._at_barrier = False  # the step is one, and what happens there has not yet
         self._compiled = False
@@ -147,7 +146,7 @@ class ConcurrentLoop:
     def _act(self) -> None:
         """One step of every environment; what they answer is kept aside."""
         run, first = self.run, self.run.counters.steps
-        if any(self._over):
+        if any(self._episodes.over):
             self._begin_episodes()
         clock = time.perf_counter()
         q_values = functools.cache(lambda: run.learner.act_target(self.environments.observations, first))
@@ -156,58 +155,25 @@ class ConcurrentLoop:
             for i, mask in enumerate(self.environments.masks)
         ]
         clock = run.spend("act", clock)
-        answers = self._environments_step(actions)
+        answers = step_all(self.environments, actions)
         clock = run.spend("environment", clock)
         for i, (action, answer) in enumerate(zip(actions, answers, strict=True)):
             assert answer is not None
-            self._note_answer(i, answer)
+            self._episodes.note(i, answer)
             self._feeds[i].add(action, run.clipped_reward(answer.reward), answer)
             if answer.episode_over:
-                self._pending.append(self._finish_episode(i, answer))
+                self._pending.append(self._episodes.record(run, i, answer))
         steps = first + len(actions)
         run.counters = run.counters._replace(steps=steps, frames=steps * run.config.frame_skip)
         run.spend("replay", clock)
 
     def _begin_episodes(self) -> None:
         clock = time.perf_counter()
-        begun = self._environments_step([vector.RESET if over else vector.REST for over in self._over])
-        for i, answer in enumerate(begun):
+        for i, answer in enumerate(step_all(self.environments, self._episodes.commands())):
             if answer is not None:
-                self._note_answer(i, answer)
+                self._episodes.note(i, answer)
                 self._feeds[i].add_first(answer)
         self.run.spend("environment", clock)
-
-    def _environments_step(self, actions: Sequence[int]) -> list[TimeStep | None]:
-        try:
-            return self.environments.step(actions)
-        except EnvironmentFault as error:
-            if len(actions) == 1:
-                raise
-            # The others are a step ahead: this is no state to save.
-            raise RunError(str(error)) from (error.__cause__ or error)
-
-    def _note_answer(self, i: int, answer: TimeStep) -> None:
-        self._over[i] = answer.step_type == StepType.LAST
-        self._returns[i] += answer.reward
-        self._lengths[i] += answer.frames
-
-    def _finish_episode(self, i: int, answer: TimeStep) -> EpisodeRecord:
-        run, number = self.run, self.run.counters.episodes
-        run.stats.returns.add(self._returns[i])
-        steps = run.counters.steps + i + 1
-        frames = steps * run.config.frame_skip
-        record = EpisodeRecord(
-            frames=frames,
-            steps=steps,
-            episode=number,
-            env_index=i,
-            length_frames=self._lengths[i],
-            return_raw=self._returns[i],
-            truncated=int(answer.truncated),
-        )
-        run.counters = run.counters._replace(episodes=number + 1)
-        self._returns[i], self._lengths[i] = 0.0, 0
-        return record
 
     def _store(self) -> None:
         """Store the steps that were kept aside in the replay, environment after environment."""
@@ -255,11 +221,7 @@ class ConcurrentLoop:
             **({"waits": True} if self._at_barrier else {}),
             "environment": self.environments.state(),
             "feeds": [feed.state() for feed in self._feeds],
-            "episode": {
-                "over": list(self._over),
-                "return_raw": list(self._returns),
-                "length_frames": list(self._lengths),
-            },
+            "episode": self._episodes.state(),
             "pending": [list(record) for record in self._pending],
         }
 
@@ -268,9 +230,7 @@ class ConcurrentLoop:
         self.run.restore(state, read_piece)
         for feed, saved in zip(self._feeds, state["feeds"], strict=True):
             feed.restore(saved)
-        episode = state["episode"]
-        self._over = [bool(over) for over in episode["over"]]
-        self._returns, self._lengths = list(map(float, episode["return_raw"])), list(map(int, episode["length_frames"]))
+        self._episodes.restore(state["episode"])
         self._restore_environments(state["environment"])
         self._pending = [EpisodeRecord(*record) for record in state["pending"]]
         self.updater.restart(self.run.counters.updates)
@@ -281,11 +241,11 @@ class ConcurrentLoop:
         for i, (last, state) in enumerate(zip(latest, states, strict=True)):
             if last is None and state["digest"]:
                 self.run.note_abandoned(i, state)
-                self._over[i], self._returns[i], self._lengths[i] = True, 0.0, 0
+                self._episodes.abandon(i)
                 self._feeds[i].cut()
 
     def _resume_episode(self) -> None:
-        if not self._over[0]:
+        if not self._episodes.over[0]:
             self._restore_environments(self.environments.state())
 
     def digest(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf import determinism, envs, fields, make_config
+from dqn_tf import fields, make_config
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.augmentation import PadAndCrop, brightened, shifted
 from dqn_tf.agent.networks.draws import Draws
@@ -19,7 +19,6 @@ from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.checks import ConfigError
 from dqn_tf.config import AgentConfig, RunConfig
-from dqn_tf.envs import ImageProtocol
 from dqn_tf.execution.fused import make_learner
 from dqn_tf.execution.learner import Learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
@@ -194,17 +193,12 @@ def test_a_fused_update_is_the_same(agent: Callable[..., AgentConfig]) -> None:
 
 # -- whole runs --------------------------------------------------------------------------------------------------------
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, cartpole: Callable[..., RunConfig], agent: Callable[..., AgentConfig]
-) -> Callable[..., RunConfig]:
+def run(on_pictures: Callable[..., RunConfig], agent: Callable[..., AgentConfig]) -> Callable[..., RunConfig]:
     """A function (augmentation, field=value, ...) -> 100 steps of it on pictures of 6 x 5."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "envs")
-    monkeypatch.setattr(determinism, "enable", lambda threads, required=True: None)
-    environment = envs.identify("pictures:Pictures", {"steps": 7})
 
     def build(augmentation: Any = VIEWS, **more: Any) -> RunConfig:
         changed = agent(augmentation, n_step=2, **{"execution": SEQUENTIAL, **more})
-        return cartpole(environment=environment, protocol=ImageProtocol(stack=2), agent=changed)
+        return on_pictures(changed, frames=100)
 
     return build
 

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf import determinism, envs
 from dqn_tf.agent.networks.torsos import CNN
 from dqn_tf.agent.parameters import build_network
 from dqn_tf.agent.resets import NoResets, ShrinkPerturb
 from dqn_tf.agent.spr import SPR
 from dqn_tf.agent.target_tracking import Averaged
 from dqn_tf.config import AgentConfig, RunConfig
-from dqn_tf.envs import ImageProtocol
 from dqn_tf.execution.fused import make_learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.presets import load
@@ -112,16 +110,9 @@ def test_acting_and_scoring_use_the_target_network(agent: Callable[..., AgentCon
 
 
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, cartpole: Callable[..., RunConfig], agent: Callable[..., AgentConfig]
-) -> Callable[..., RunConfig]:
+def run(on_pictures: Callable[..., RunConfig], agent: Callable[..., AgentConfig]) -> Callable[..., RunConfig]:
     """A function (field=value, ...) -> 60 steps on pictures, with resets at 16, 32 and 48."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "envs")
-    monkeypatch.setattr(determinism, "enable", lambda threads, required=True: None)
-    environment = envs.identify("pictures:Pictures", {"steps": 7})
-    return lambda **more: cartpole(
-        environment=environment, protocol=ImageProtocol(stack=2), agent=agent(**more), frames=60
-    )
+    return lambda **more: on_pictures(agent(**more), frames=60)
 
 
 def go(loop: InterleavedLoop, until: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqn_tf import determinism, envs, fields
+from dqn_tf import fields
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.augmentation import PadAndCrop
 from dqn_tf.agent.networks.dueling import Dueling
@@ -25,7 +25,6 @@ from dqn_tf.agent.target_tracking import Averaged
 from dqn_tf.agent.targets.double import Double
 from dqn_tf.agent.values.categorical import Categorical, cross_entropy, divergence
 from dqn_tf.config import AgentConfig, RunConfig
-from dqn_tf.envs import ImageProtocol
 from dqn_tf.execution.fused import make_learner
 from dqn_tf.modes import Concurrent, Fused, Interleaved
 from dqn_tf.presets import load
@@ -219,13 +218,8 @@ def test_gradients_are_clipped_apart(agent: Callable[..., AgentConfig]) -> None:
 
 # -- whole runs --------------------------------------------------------------------------------------------------------
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, cartpole: Callable[..., RunConfig], agent: Callable[..., AgentConfig]
-) -> Callable[..., RunConfig]:
+def run(on_pictures: Callable[..., RunConfig], agent: Callable[..., AgentConfig]) -> Callable[..., RunConfig]:
     """A function (auxiliary, field=value, ...) -> 60 steps of it on pictures of 6 x 5, in episodes of 7 steps."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "envs")
-    monkeypatch.setattr(determinism, "enable", lambda threads, required=True: None)
-    environment = envs.identify("pictures:Pictures", {"steps": 7})
 
     def build(auxiliary: Any = PREDICTING, **more: Any) -> RunConfig:
         parts = {
@@ -236,8 +230,7 @@ def run(
             "steps_per_update": 2,
         }
         changed = agent(auxiliary, **{**parts, **more})
-        config: RunConfig = cartpole(environment=environment, protocol=ImageProtocol(stack=2), agent=changed, frames=60)
-        return config
+        return on_pictures(changed, frames=60)
 
     return build
 
