@@ -106,6 +106,9 @@ class GatedUpdate:
         Args:
             sample: as for ``Learner.update``.
             number: of the update.
+
+        Returns:
+            The gate's handles, the sample, and the seed of the update's draws, where there are any.
         """
         return (self._gate.handles, *self._learner.update_inputs(sample, number))
 

@@ -148,6 +148,9 @@ class UpdateThread:
         Args:
             sample: as for ``Learner.update``.
             number: of the update.
+
+        Returns:
+            The task, and in it what the update will report.
         """
         task = _Task(self.gated.inputs(sample, number), Future())
         self._latest = task.result

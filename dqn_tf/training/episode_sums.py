@@ -52,7 +52,12 @@ class EpisodeSums:
         return [vector.RESET if over else vector.REST for over in self.over]
 
     def note(self, i: int, answer: TimeStep) -> None:
-        """Add an answer of environment ``i``."""
+        """Add an answer to the sums.
+
+        Args:
+            i: the environment.
+            answer: its own.
+        """
         self.over[i] = answer.step_type == StepType.LAST
         self._returns[i] += answer.reward
         self._lengths[i] += answer.frames
