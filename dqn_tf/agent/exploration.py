@@ -1,9 +1,10 @@
-"""Epsilon-greedy behavior with a linearly decaying epsilon.
+"""Epsilon-greedy behavior with a decaying epsilon.
 
 Paper: Mnih et al. 2015 (doi 10.1038/nature14236), Methods, "Training details".
 
 There epsilon falls linearly from 1.0 to 0.1 over the first million frames and is fixed then.  In the released code, in
-Dopamine and in DQN Zoo the decay begins when learning begins; in CleanRL it begins with the run.
+Dopamine and in DQN Zoo the decay begins when learning begins; in CleanRL it begins with the run.  In BTR it is
+geometric: each step takes away 1 / ``decay_steps`` of what epsilon is above its last value.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class EpsilonGreedy:
         "learning", doc="where the decay begins: at min_replay_steps, or with the run", later=True
     )
     random_ties: bool = setting(True, doc="equal largest Q-values: one at random (else the first)")
+    decay: Literal["linear", "geometric"] = setting("linear", doc="how epsilon falls", later=True)
+    until_steps: int | None = setting(
+        None, unit="agent steps", doc="from this step on no action is random; none: to the end", later=True
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -41,6 +46,8 @@ class EpsilonGreedy:
             value = getattr(self, name)
             expect(0 <= value <= 1, "a probability in [0, 1]", f"exploration.{name}", value)
         expect(self.decay_steps >= 1, "at least 1 step", "exploration.decay_steps", self.decay_steps)
+        until = self.until_steps
+        expect(until is None or until >= 1, "at least 1 step or none", "exploration.until_steps", until)
 
     def epsilon(self, step: int, start: int) -> float:
         """The probability of a random action.
@@ -54,9 +61,17 @@ class EpsilonGreedy:
 
         >>> [EpsilonGreedy(final_epsilon=0.1, decay_steps=100).epsilon(t, 50) for t in (0, 50, 100, 150, 999)]
         [1.0, 1.0, 0.55, 0.1, 0.1]
+        >>> rule = EpsilonGreedy(final_epsilon=0.0, decay_steps=4, decay="geometric", until_steps=3)
+        >>> [rule.epsilon(t, 0) for t in range(4)]
+        [1.0, 0.75, 0.5625, 0.0]
         """
+        if self.until_steps is not None and step >= self.until_steps:
+            return 0.0
         if self.decay_from == "first_step":
             start = 0
+        if self.decay == "geometric":
+            above = (1.0 - 1.0 / self.decay_steps) ** max(0, step - start)
+            return self.final_epsilon + (self.initial_epsilon - self.final_epsilon) * above
         left = min(1.0, max(0.0, (self.decay_steps + start - step) / self.decay_steps))
         return self.final_epsilon + (self.initial_epsilon - self.final_epsilon) * left
 

@@ -61,7 +61,7 @@ class Parameters:
 
     def sync_target(self) -> None:
         """theta^- <- theta."""
-        for to, source in zip(self.target.variables, self.online.variables, strict=True):
+        for to, source in zip(_whole(self.target), _whole(self.online), strict=True):
             to.assign(source)
 
     def reset(self, step: int) -> None:
@@ -78,8 +78,8 @@ class Parameters:
     # -- saving ----------------------------------------------------------------------------------------------------
     def _named(self) -> dict[str, Any]:
         parts = {
-            "online": self.online.variables,
-            "target": [] if self.target is self.online else self.target.variables,
+            "online": _whole(self.online),
+            "target": [] if self.target is self.online else _whole(self.target),
             "optimizer": self.optimizer.variables,
         }
         return {f"{part}/{i:02d}": v for part, variables in parts.items() for i, v in enumerate(variables)}
@@ -109,3 +109,8 @@ class Parameters:
             raise ValueError(f"Expected the variables of this network, got others at {sorted(wrong)[:5]}.")
         for name, variable in named.items():
             variable.assign(state[name])
+
+
+def _whole(network: QNetwork) -> list[Any]:
+    """theta, and the vectors of spectral normalization that go with it."""
+    return [*network.variables, *network.power_vectors]

@@ -35,6 +35,7 @@ def check(agent: AgentConfig) -> None:
     _check_auxiliary(agent)
     _check_target_tracking(agent)
     _check_resets(agent)
+    _check_spectral(agent)
 
 
 def _check_head(agent: AgentConfig) -> None:
@@ -182,4 +183,12 @@ def _check_resets(agent: AgentConfig) -> None:
         raise ConfigError(
             f"Expected acts_with=online with execution={agent.execution.KIND}, got target: there, the weights at hand "
             "are theta. Set the one or execution=interleaved."
+        )
+
+
+def _check_spectral(agent: AgentConfig) -> None:
+    if getattr(agent.network, "spectral_norm", False) and isinstance(agent.execution, Fused | Rollouts):
+        raise ConfigError(
+            f"Expected network.spectral_norm=false with execution={agent.execution.KIND}, got true: an update there "
+            "does not step the power iterations. Set the one or execution=interleaved."
         )

@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
+from dqn_tf.agent.networks.spectral import START_ITERATIONS
 from dqn_tf.checks import expect
 from dqn_tf.fields import check_types, setting
 
@@ -118,6 +119,8 @@ def apply(
         shrunk = _shrunk(network)
         for to, source in zip(network.variables, new.variables, strict=True):
             to.assign(shrink_and_perturb(rule, to, source) if id(to) in shrunk else source)
+        for _ in range(START_ITERATIONS):
+            network.power_step()
     kept = _shrunk(networks[0][0]) if rule.slots == "kept" else set()
     for (_, old, variables), (_, unused, _) in zip(optimizer.groups, fresh.groups, strict=True):
         old.iterations.assign(unused.iterations)

@@ -191,7 +191,11 @@ class Learner:
     def _apply_gradients(self, gradients: list[Any]) -> Any:
         apart = self.config.auxiliary.clipped_apart(self.online)
         norm = apply_gradients(self.optimizer, gradients, self.config.max_grad_norm, apart)
-        self.config.target_tracking.follow(self.online.variables, self.target.variables)
+        tracking = self.config.target_tracking
+        tracking.follow(self.online.variables, self.target.variables)
+        self.online.power_step()
+        if not tracking.copies:
+            self.target.power_step()
         return norm
 
     # -- Q-values ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ PRESETS = (
     *("double_dqn", "dueling", "dueling_double", "prioritized", "prioritized_rank", "noisy"),
     *("c51", "c51_dopamine", "qr_dqn", "iqn", "iqn_dopamine", "fqf", "m_dqn", "m_iqn"),
     *("rainbow", "rainbow_zoo", "rainbow_dopamine", "der", "der_paper", "otrainbow", "drq", "drq_eps"),
-    *("spr", "spr_dopamine", "sr_spr", "bbf", "bbf_rr2"),
+    *("spr", "spr_dopamine", "sr_spr", "bbf", "bbf_rr2", "btr", "btr_beta"),
     *("dqn_classic", "double_classic", "dueling_classic", "prioritized_classic", "prioritized_rank_classic"),
     *("noisy_classic", "c51_classic", "qr_dqn_classic", "iqn_classic", "fqf_classic"),
     *("m_dqn_classic", "m_iqn_classic", "rainbow_classic"),

@@ -19,6 +19,8 @@ DQN = {
     "head.bias": "DQN: a bias for every output",
     "layers": "DQN: no noise",
     "exploration.decay_from": "DQN: epsilon decays from the start of learning, as in the released code",
+    "exploration.decay": "DQN: epsilon falls linearly",
+    "exploration.until_steps": "DQN: actions are random with the last epsilon to the end",
     "updates_at_once": "DQN: one update when one is due",
     "augmentation": "DQN: an update learns from transitions as they were stored",
     "auxiliary": "DQN: the loss of the values alone",
@@ -69,6 +71,10 @@ ROLLOUTS = {
 IDEAS = {
     "layers.redraw": "Fortunato et al. 2018, section 3: noise is drawn anew",
     "value.divergence_priority": "priorities are the loss itself",
+    "network.spectral_norm": "kernels are taken as they are",
+    "network.pooled_size": "all of what the last stage gives",
+    "value.absolute_priority": "priorities are the loss itself",
+    "bootstrap.reward_network": "Vieillard et al. 2020, equation 1: the target network's policy",
     "value.log_clip": "the logarithm of the softmax, as in Bellemare et al. 2017, algorithm 1",
 }
 

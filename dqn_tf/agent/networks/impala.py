@@ -20,8 +20,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.networks.adaptive_pool import adaptive_pooling
 from dqn_tf.agent.networks.initializers import Initialization, Initializers
 from dqn_tf.agent.networks.latents import Latent, latent_layers
+from dqn_tf.agent.networks.spectral import spectral
 from dqn_tf.checks import ConfigError, expect
 from dqn_tf.fields import check_types, setting
 
@@ -51,6 +53,13 @@ class Impala:
     hidden: int = setting(256, unit="units", doc="width of the hidden layer")
     initialization: Initialization = setting("fan_in_uniform", doc="distribution of the initial weights")
     latent: Latent = setting("as_it_is", doc="the last stage's output: as it is, or each state's scaled to 0..1")
+    spectral_norm: bool = setting(False, doc="spectral normalization of the blocks' convolutions", later=True)
+    pooled_size: int | None = setting(
+        None,
+        unit="pixels",
+        doc="rows and columns after an adaptive max-pooling at the end; none: there is none",
+        later=True,
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -60,6 +69,13 @@ class Impala:
         expect(bool(channels) and min(channels) >= 1, "numbers of at least 1", "network.channels", channels)
         expect(self.blocks >= 0, "at least 0 blocks", "network.blocks", self.blocks)
         expect(self.hidden >= 1, "at least 1 unit", "network.hidden", self.hidden)
+        size = self.pooled_size
+        expect(size is None or size >= 1, "at least 1 pixel or none", "network.pooled_size", size)
+        if self.spectral_norm and not self.blocks:
+            raise ConfigError(
+                "Expected blocks for network.spectral_norm=true, got `network.blocks`=0: only their convolutions are "
+                "normalized. Set network.spectral_norm=false, or network.blocks=2."
+            )
 
     def check_observation(self, spec: ObservationSpec) -> None:
         """Check that the observation is an image.
@@ -82,9 +98,11 @@ class Impala:
         for filters in self.filters:
             layers += [_convolution(channels, filters, initializers), _pooling(self.pooling)]
             for _ in range(self.blocks):
-                layers.append(residual_block(filters, initializers))
+                layers.append(residual_block(filters, initializers, self.spectral_norm))
             channels = filters
         layers.append(tf.keras.layers.ReLU())
+        if self.pooled_size is not None:
+            layers.append(adaptive_pooling(self.pooled_size))
         return [*layers, *latent_layers(self.latent)], prod(self.latent_shape(spec)), (self.hidden,)
 
     @property
@@ -102,7 +120,8 @@ class Impala:
         height, width = spec.shape[:2]
         for _ in self.channels:
             height, width = (-(-x // STRIDE) for x in (height, width))
-        return height, width, self.filters[-1]
+        size = self.pooled_size
+        return (height, width, self.filters[-1]) if size is None else (size, size, self.filters[-1])
 
 
 def _fans(channels: int, filters: int, initializers: Initializers) -> Fans:
@@ -169,17 +188,23 @@ def residual(
     return x + second(tf.nn.relu(first(tf.nn.relu(x))))
 
 
-def residual_block(filters: int, initializers: Initializers) -> KerasLayer:
+def residual_block(filters: int, initializers: Initializers, normalized: bool = False) -> KerasLayer:
     """A residual block of two convolutions.
 
     Args:
         filters: of what it reads, and of both.
         initializers: of their weights.
+        normalized: whether their kernels are, by their largest singular values (spectral.py).
 
     Returns:
-        A Keras layer [B, H, W, C] -> [B, H, W, C].
+        A Keras layer [B, H, W, C] -> [B, H, W, C], with the attribute ``normalized``: its layers that are.
     """
-    return _residual_block()([_convolution(filters, filters, initializers) for _ in range(2)])
+    convolutions = [_convolution(filters, filters, initializers) for _ in range(2)]
+    if normalized:
+        convolutions = [spectral(layer, initializers, (filters, filters)) for layer in convolutions]
+    block = _residual_block()(convolutions)
+    block.normalized = convolutions if normalized else []
+    return block
 
 
 @functools.cache

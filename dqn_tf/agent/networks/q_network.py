@@ -14,7 +14,7 @@ from dqn_tf.agent.networks.single import Single
 from dqn_tf.agent.no_auxiliary import NoAuxiliary
 from dqn_tf.agent.spr import SPR, SelfPrediction
 from dqn_tf.rng import Stream
-from dqn_tf.types import ObservationSpec, Role, Tensor, TensorLike, ValueOutputs, Variable
+from dqn_tf.types import KerasLayer, ObservationSpec, Role, Tensor, TensorLike, ValueOutputs, Variable
 
 
 class QNetwork:
@@ -136,6 +136,21 @@ class QNetwork:
         return own if self._prediction is None else [*own, *self._prediction.variables]
 
     @property
+    def power_vectors(self) -> list[Variable]:
+        """Vectors of the power iterations of spectral normalization, in the order of the layers: part of the network's
+        state, which no gradient changes; none where nothing is normalized."""
+        return [vector for layer in self._normalized for vector in (layer.u, layer.v)]
+
+    def power_step(self) -> None:
+        """Graph code: a step of the power iteration of each normalized layer (spectral.py); due after each update."""
+        for layer in self._normalized:
+            layer.step()
+
+    @property
+    def _normalized(self) -> list[KerasLayer]:
+        return [part for layer in self.torso.layers for part in getattr(layer, "normalized", [])]
+
+    @property
     def prediction(self) -> SelfPrediction:
         """The auxiliary loss's part; only where there is one."""
         assert self._prediction is not None
@@ -158,7 +173,7 @@ class QNetwork:
     @property
     def named_variables(self) -> dict[str, Variable]:
         """theta by name, in the order of ``variables``: "torso/conv2d_0/kernel", "head/value_output/bias"; without the
-        auxiliary loss's part, on which no Q-value depends.
+        auxiliary loss's part, on which no Q-value depends, and with the vectors of spectral normalization.
 
         A layer of the torso is named by its class and number, one of the head as in iterations.csv, and one of the
         value family by its number.  Two layers of equal shape have different names.
@@ -177,7 +192,7 @@ class QNetwork:
             for variable in variables:
                 name = f"{layer_name}/{variable.name}"
                 named[f"{name}_{len(named)}" if name in named else name] = variable
-        return named
+        return named | {f"torso/power_vector_{i}": v for i, v in enumerate(self.power_vectors)}
 
     @property
     def own_optimizers(self) -> list[tuple[Optimizer, list[Variable]]]:

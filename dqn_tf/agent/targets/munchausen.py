@@ -7,13 +7,14 @@ section 2 (its number is remembered from the paper, not read in a source), clipp
     pi(.|s) = softmax(Q(s, .; theta^-) / tau).
 
 Symbols: s = s_tm1, a = a_tm1, r = r_t, gamma (0 at termination) = discount_t, s' = s_t.
-M-IQN replaces Q(s', a') by the quantiles of Z(s', a'); pi is that of their mean.
+M-IQN replaces Q(s', a') by the quantiles of Z(s', a'); pi is that of their mean.  BTR takes the online network's
+policy at s for the first pi (``reward_network``).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Literal
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.targets.legal import of_legal, zeroed
@@ -46,16 +47,23 @@ class Munchausen:
     """The soft-max policy of the target network, its entropy, and the clipped log-policy of the action taken."""
 
     KIND = "munchausen"
-    states: ClassVar[tuple[tuple[str, str], ...]] = (("target", "s_tm1"),)
     alpha: float = setting(0.9, doc="scale of the log-policy that is added to the reward")
     tau: float = setting(0.03, unit="return", doc="temperature of the soft-max policy and of its entropy")
     log_policy_min: float = setting(-1.0, unit="return", doc="l0: tau ln pi(a|s) is clipped to [l0, 0]")
+    reward_network: Literal["target", "online"] = setting(
+        "target", doc="whose policy at s is added to the reward", later=True
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
         expect(0 <= self.alpha <= 1, "a number in [0, 1]", "bootstrap.alpha", self.alpha)
         expect(self.tau > 0, "a number > 0", "bootstrap.tau", self.tau, "For no entropy at all: bootstrap=greedy")
         expect(self.log_policy_min <= 0, "a number <= 0", "bootstrap.log_policy_min", self.log_policy_min)
+
+    @property
+    def states(self) -> tuple[tuple[str, str], ...]:
+        """See ``TargetRule.states``."""
+        return ((self.reward_network, "s_tm1"),)
 
     def terms(
         self,
@@ -68,7 +76,7 @@ class Munchausen:
 
         Both softmaxes are over the legal actions; the others have probability 0 and no bonus.
         """
-        q, next_q = others["target", "s_tm1"].q_values, next_outputs.q_values
+        q, next_q = others[self.reward_network, "s_tm1"].q_values, next_outputs.q_values
         if masks:
             q, next_q = of_legal(q, masks.s_tm1), of_legal(next_q, masks.s_t)
         next_log_policy, log_policy = scaled_log_policy(next_q, self.tau), scaled_log_policy(q, self.tau)

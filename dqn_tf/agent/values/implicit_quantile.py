@@ -94,6 +94,7 @@ class ImplicitQuantile:
     cosines: int = setting(64, unit="units", doc="n: size of the embedding of a fraction")
     first_cosine: Literal[0, 1] = setting(0, doc="the i that the sum over cos(pi i tau) begins with")
     kappa: float = setting(1.0, unit="return", doc="where the Huber loss becomes linear; 0: no Huber loss")
+    absolute_priority: bool = setting(False, doc="priorities are absolute errors, not the loss", later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -135,4 +136,4 @@ class ImplicitQuantile:
         self, outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms
     ) -> LossOutputs:
         """See ``ValueFamily.losses``: those of ``quantile_losses``."""
-        return quantile_losses(outputs, transitions, next_outputs, terms, self.kappa)
+        return quantile_losses(outputs, transitions, next_outputs, terms, self.kappa, self.absolute_priority)

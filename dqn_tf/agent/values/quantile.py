@@ -78,7 +78,12 @@ def quantile_regression(target: TensorLike, theta: TensorLike, taus: TensorLike,
 
 
 def quantile_losses(
-    outputs: ValueOutputs, transitions: Transition, next_outputs: ValueOutputs, terms: TargetTerms, kappa: float
+    outputs: ValueOutputs,
+    transitions: Transition,
+    next_outputs: ValueOutputs,
+    terms: TargetTerms,
+    kappa: float,
+    absolute_priority: bool = False,
 ) -> LossOutputs:
     """The losses of every value family of quantiles.
 
@@ -88,14 +93,32 @@ def quantile_losses(
         next_outputs: of s' by the target network, dist [B, A, N'].
         terms: pi, b_v, b_r of the target rule.
         kappa: where the Huber loss becomes linear; 0: absolute errors.
+        absolute_priority: whether priorities are ``absolute_errors``.
 
     Returns:
-        [B] each; td_error is the difference of the means, priority the loss.
+        [B] each; td_error is the difference of the means, priority the loss, unless they are absolute errors.
     """
     y = tf.stop_gradient(target_quantiles(transitions, next_outputs, terms))
     theta = select_dist(outputs.dist, transitions.a_tm1)
     loss = quantile_regression(y, theta, outputs.taus, kappa)
-    return LossOutputs(loss=loss, td_error=tf.reduce_mean(y, 1) - tf.reduce_mean(theta, 1), priority=loss)
+    priority = absolute_errors(y, tf.stop_gradient(theta)) if absolute_priority else loss
+    return LossOutputs(loss=loss, td_error=tf.reduce_mean(y, 1) - tf.reduce_mean(theta, 1), priority=priority)
+
+
+def absolute_errors(target: TensorLike, theta: TensorLike) -> Tensor:
+    """sum_i 1/N' sum_j |target_j - theta_i|, as BTR's priorities are.
+
+    Args:
+        target: [B, N'].
+        theta: [B, N].
+
+    Returns:
+        [B].
+
+    >>> float(absolute_errors(tf.constant([[0.0, 4.0]]), tf.constant([[1.0, 2.0]]))[0])    # (1 + 3) / 2 + (2 + 2) / 2
+    4.0
+    """
+    return tf.reduce_sum(tf.reduce_mean(tf.abs(target[:, None, :] - theta[:, :, None]), axis=2), axis=1)
 
 
 def quantile_monitors(outputs: ValueOutputs) -> Monitored:
