@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from dqn_tf import lazy_tf as tf
-from dqn_tf.agent.fused import make_learner
 from dqn_tf.agent.networks.impala import Impala
 from dqn_tf.agent.networks.initializers import Initializers
 from dqn_tf.agent.networks.q_network import QNetwork
@@ -18,6 +17,7 @@ from dqn_tf.agent.resets import ShrinkPerturb
 from dqn_tf.agent.target_tracking import Averaged
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.config import AgentConfig
+from dqn_tf.execution.fused import make_learner
 from dqn_tf.modes import Fused
 from dqn_tf.rng import Stream
 from dqn_tf.types import EnvironmentSpec, ObservationSpec, Sample, Transition
@@ -101,11 +101,11 @@ def test_each_update_makes_a_step_and_all_of_it_is_saved(agent: Callable[..., Ag
     learner = make_learner(agent(target_tracking=Averaged(tau=0.1)), SPEC, seed=3)
     names = [name for name in learner.parameters.state() if name.startswith("online/")]
     assert len(names) == len(learner.online.variables) + 8
-    first = [np.array(v) for v in learner.online.power_vectors]
+    first = [v.numpy().copy() for v in learner.online.power_vectors]
     learner.gradients(batch())
     learner.act(batch().transitions.s_t[0])
     assert all(map(np.array_equal, first, learner.online.power_vectors))
-    before = [np.array(v) for v in learner.target.power_vectors]
+    before = [v.numpy().copy() for v in learner.target.power_vectors]
     learner.update(batch(), 0)
     assert not any(map(np.array_equal, first, learner.online.power_vectors))
     assert not any(map(np.array_equal, before, learner.target.power_vectors))  # its weights have moved, too
