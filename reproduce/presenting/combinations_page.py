@@ -68,6 +68,8 @@ def page() -> str:
         ("returns=annealed_n_step", "execution=rollouts", "there is no replay whose steps could be summed"),
         ("resets=shrink_perturb", "execution=concurrent", "a reset needs a moment with no update under way"),
         ("resets=shrink_perturb", "execution=fused", "theta lies in a vector"),
+        ("network.spectral_norm=true", "execution=fused", "an update there does not step the power iterations"),
+        ("network.spectral_norm=true", "execution=rollouts", "an update there does not step the power iterations"),
         ("acts_with=target", "execution=fused", "the weights at hand are theta"),
         ("target_tracking=averaged", "execution=concurrent", "theta^- chooses actions meanwhile: it must rest"),
         ("target_tracking=averaged", "execution=fused", "theta^- is a part of one vector, which is copied whole"),

@@ -21,6 +21,7 @@ PROGRAMS = {
 
 PQN = RESULTS / "independent" / "pqn.json"
 BBF = RESULTS / "independent" / "bbf.json"
+BTR = RESULTS / "independent" / "btr.json"
 
 
 def page() -> str:
@@ -55,7 +56,7 @@ The answers of both libraries are kept in `tests/independent/`, and the tests co
 `dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have the libraries.
 
 Rank-based prioritized replay is not compared, as neither library has it.
-{_programs()}{_pqn()}{_bbf()}"""
+{_programs()}{_pqn()}{_bbf()}{_btr()}"""
 
 
 def _programs() -> str:
@@ -151,4 +152,31 @@ size, {found["count"]:,} with 18 actions. Their function that resets means to ke
 transition model; run, it leaves none (`resets.slots`). Their answers are kept in `tests/independent/bbf.npz`,
 `tests/independent/bbf_answers.py` is what was run, and `tests/independent/test_bbf.py` compares; run as a program, it
 writes `results/independent/bbf.json` for this page.
+"""
+
+
+def _btr() -> str:
+    """The section of BTR."""
+    found = json.loads(BTR.read_text())
+    versions, torso, loss = dict(v.split(" ") for v in found["versions"]), found["torso"], found["loss"]
+    numbers = {
+        "features of the torso, with given vectors of the power iterations": torso["features"],
+        "the vectors after one step": torso["vectors"],
+        "features after it": torso["features_after"],
+        "loss of Munchausen IQN": loss["loss"],
+        "priorities": loss["priority"],
+        "gradient with respect to the quantiles": loss["gradient"],
+    }
+    rows = [{"compared": text, "float32": f"{number:.1e}"} for text, number in numbers.items()]
+    return f"""
+## BTR, beside PyTorch
+
+Its torso was put together of the layers of PyTorch {versions["torch"]}, spectral normalization, max-pooling and
+adaptive max-pooling among them, as in its networks, and its target and loss were written down once more from its
+agent (VIPTankz/BeyondTheRainbowICML@0e08f8b). Each line has the largest absolute difference; the largest feature is
+{found["largest_feature"]:.1f}.
+
+{formatting.markdown(rows, {name: name for name in ("compared", "float32")})}
+The answers are kept in `tests/independent/btr.npz`, `tests/independent/btr_answers.py` is what was run, and
+`tests/independent/test_btr.py` compares; run as a program, it writes `results/independent/btr.json` for this page.
 """

@@ -48,6 +48,24 @@ def test_a_decay_that_begins_with_the_run() -> None:
     assert EpsilonGreedy(decay_from="learning") == EpsilonGreedy(), "what it was before"
 
 
+def test_a_geometric_decay_that_ends() -> None:
+    """BTR's recurrence, eps -= (eps - last) / steps after each step; from `until_steps` on no action is random."""
+    rule = EpsilonGreedy(
+        initial_epsilon=1.0,
+        final_epsilon=0.01,
+        decay_steps=50,
+        decay_from="first_step",
+        decay="geometric",
+        until_steps=90,
+    )
+    epsilon = 1.0
+    for step in range(100):
+        assert rule.epsilon(step, 30) == pytest.approx(epsilon if step < 90 else 0.0, rel=1e-12)
+        epsilon = max(epsilon - (epsilon - 0.01) / 50, 0.01)
+    learning = EpsilonGreedy(decay="geometric", decay_steps=2, final_epsilon=0.0)
+    assert [learning.epsilon(step, 3) for step in (0, 3, 4, 5)] == [1.0, 1.0, 0.5, 0.25]
+
+
 def test_greedy_without_epsilon() -> None:
     assert actions(Q, 0.0, ties=False, draws=50).tolist() == [0, 50, 0]
 

@@ -1,4 +1,4 @@
-"""What PyTorch makes of BTR's parts: its torso with spectral normalization and adaptive max-pooling, its target and loss.
+"""What PyTorch makes of BTR's parts: torso, spectral normalization, adaptive max-pooling, target and loss.
 
     python btr_answers.py ANSWERS.npz
 

@@ -41,7 +41,7 @@ def batch() -> Sample:
 
 
 def test_a_step_by_hand() -> None:
-    """W = diag(3, 4), v = (1, 1) / sqrt(2): W v is along (3, 4), so u = (0.6, 0.8); W^T u = (1.8, 3.2), and v along it."""
+    """W = diag(3, 4), v = (1, 1) / sqrt(2): W v is along (3, 4), u = (0.6, 0.8); W^T u = (1.8, 3.2), v along it."""
     kernel = tf.reshape(tf.constant([[3.0, 0.0], [0.0, 4.0]]), [1, 1, 2, 2])
     u, v = power_step(kernel, tf.constant([0.5**0.5, 0.5**0.5]))
     np.testing.assert_allclose(u, [0.6, 0.8], rtol=1e-6)

@@ -62,6 +62,19 @@ def test_equals_the_naive_twin(tau: float) -> None:
     assert clipped.any() and not clipped.all()
 
 
+def test_the_online_network_s_policy_in_the_reward() -> None:
+    """BTR: the bonus is of other values, all else is as before."""
+    q = {"target": [[0.0, 0.0]], "online": [[0.0, math.log(3)]]}
+    others = {(network, "s_tm1"): ValueOutputs(tf.constant(values, tf.float32)) for network, values in q.items()}
+    found = []
+    for network in ("target", "online"):
+        rule = Munchausen(alpha=1.0, tau=1.0, log_policy_min=-2.0, reward_network=network)  # type: ignore[arg-type]
+        assert rule.states == ((network, "s_tm1"),)
+        found.append(rule.terms(ValueOutputs(tf.constant([[1.0, 0.0]])), others, tf.constant([0])))
+    assert [float(terms.reward_bonus[0]) for terms in found] == pytest.approx([math.log(1 / 2), math.log(1 / 4)])
+    assert np.array_equal(found[0].policy, found[1].policy)
+
+
 def test_without_alpha_and_as_tau_goes_to_zero_it_is_greedy() -> None:
     q = np.random.default_rng(2).normal(size=(20, 4)).astype(np.float32)
     out = terms(Munchausen(alpha=0.0, tau=1e-6), q, q, [0] * 20)
