@@ -131,13 +131,16 @@ def on_screens(preset: str, seed: int = 1) -> RunConfig:
     torso: Any = CNN(channels=(4,), kernels=(3,), strides=(1,), padding="same", hidden=32, latent="min_max")
     if isinstance(agent.network, Impala):
         torso = dataclasses.replace(agent.network, channels=(2,), blocks=1, hidden=32)
+    auxiliary = agent.auxiliary
+    if not isinstance(auxiliary, NoAuxiliary):
+        auxiliary = dataclasses.replace(auxiliary, steps=2)
     resets = agent.resets
     if isinstance(resets, ShrinkPerturb):
         resets = dataclasses.replace(resets, period_steps=400, until_steps=400)
     changed = dataclasses.replace(
         run.agent,
         network=dataclasses.replace(torso, initialization=agent.network.initialization),
-        auxiliary=dataclasses.replace(agent.auxiliary, steps=2),
+        auxiliary=auxiliary,
         resets=resets,
     )
     protocol = ImageProtocol(stack=1)

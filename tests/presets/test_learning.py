@@ -52,8 +52,8 @@ def test_it_learns(preset_of_ideas: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["spr_dopamine", "bbf"])
-def test_it_learns_from_screens_with_self_prediction(preset: str) -> None:
-    """BBF with its torso, its annealing, and a reset in between."""
+def test_it_learns_from_screens(preset: str) -> None:
+    """SPR predicts itself; BBF with its torso, its annealing and a reset in between."""
     before, after = catch.scores(catch.on_screens(preset))
     assert before <= catch.HOPELESS and after >= catch.SOLVED
 
