@@ -109,7 +109,29 @@ def preset(name: str, summary: str, importance: Importance, own: dict[str, str])
     Returns:
         The preset.
     """
-    agent = AgentConfig(
+    agent = _agent(importance)
+    evaluation = Evaluation(epsilon=0.01, episodes=100, final_episodes=100)
+    return Preset(
+        name=name,
+        summary=summary,
+        reference="Clark et al. 2024, arXiv 2411.03820; VIPTankz/BeyondTheRainbowICML",
+        protocol="dopamine",
+        agent=agent,
+        evaluation=evaluation,
+        iteration_frames=1_024_000,
+        sources=sources.complete(
+            agent,
+            evaluation,
+            sources.DQN,
+            sources.adam("torch.optim.Adam", "torch.optim.Adam adds epsilon after the bias correction"),
+            {**_OWN, **own},
+        ),
+        deviations=_DEVIATIONS,
+    )
+
+
+def _agent(importance: Importance) -> AgentConfig:
+    return AgentConfig(
         network=Impala(width=2, pooling="centered", hidden=512, spectral_norm=True, pooled_size=6),
         head=Dueling(hidden="separate"),
         layers=Noisy(sigma_0=0.5, scoring="mean"),
@@ -137,24 +159,6 @@ def preset(name: str, summary: str, importance: Importance, own: dict[str, str])
         min_replay_steps=200_000,
         max_grad_norm=10.0,
         execution=Concurrent(environments=64),
-    )
-    evaluation = Evaluation(epsilon=0.01, episodes=100, final_episodes=100)
-    return Preset(
-        name=name,
-        summary=summary,
-        reference="Clark et al. 2024, arXiv 2411.03820; VIPTankz/BeyondTheRainbowICML",
-        protocol="dopamine",
-        agent=agent,
-        evaluation=evaluation,
-        iteration_frames=1_024_000,
-        sources=sources.complete(
-            agent,
-            evaluation,
-            sources.DQN,
-            sources.adam("torch.optim.Adam", "torch.optim.Adam adds epsilon after the bias correction"),
-            {**_OWN, **own},
-        ),
-        deviations=_DEVIATIONS,
     )
 
 

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 def windows(length: int, size: int) -> list[tuple[int, int]]:
     """From where to where each window goes.
 
+    Args:
+        length: rows or columns of the image.
+        size: windows.
+
+    Returns:
+        (first, one past the last) of each.
+
     >>> windows(11, 6)
     [(0, 2), (1, 4), (3, 6), (5, 8), (7, 10), (9, 11)]
     """
