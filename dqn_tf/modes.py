@@ -118,7 +118,7 @@ class Concurrent:
         "are chosen by theta^- in several environments, and updates draw from the replay as it was at the last copy"
     )
     xla: Literal["optimizer", "update", "none"] = setting("optimizer", doc="what XLA compiles", at="execution/learner")
-    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/concurrent_loop")
+    threads: int = setting(2, unit="threads", doc="TensorFlow operations at a time", at="training/run")
     environments: int = setting(8, unit="environments", doc="games played side by side", at="envs/vector")
     workers: int = setting(1, unit="processes", doc="processes that play them; 0: ours", at="envs/vector")
     updates_per_call: int = setting(

@@ -31,7 +31,7 @@ def config(preset: str, protocol: str | None = None) -> RunConfig:
         environment="ale:breakout" if name else "gym:CartPole-v1",
         protocol=PROTOCOLS[name] if name else None,
         evaluation=loaded.evaluation,
-        frames=2_048_000 if preset.startswith("pqn") else 2_000_000,  # whole rounds of 128 environments
+        frames=2_048_000 if preset.startswith(("pqn", "btr")) else 2_000_000,  # whole rounds of environments
         iteration_frames=2_048_000 if preset.startswith("pqn") else loaded.iteration_frames,
     )
 
