@@ -32,6 +32,7 @@ COMMANDS = {
     "digest": "SHA-256 of the state in the newest checkpoint of a run.",
     "export": "Write a trained network for other programs: SavedModel, Keras, ONNX or LiteRT.",
     "pack": "One file of a finished run: weights, settings, scores, curves and a card; `dqn-tf verify FILE` checks it.",
+    "record": "Write what a trained agent sees as a data set (Minari, Dopamine's files), for `train --offline`.",
     "import": "Read a Q-network of Stable-Baselines3, CleanRL or Dopamine, to evaluate it under any protocol.",
     "explain": "Every field of a preset: value, unit, source, and the file, equation and test behind it.",
     "presets": "The presets and where they come from.",
@@ -127,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 def _commands() -> dict[str, tuple[Call, Add]]:
     """What carries each command out, and what adds its options."""
     from dqn_tf.interop import interop_commands
+    from dqn_tf.offline import offline_commands
     from reproduce import command_options
 
     return {
@@ -137,6 +139,7 @@ def _commands() -> dict[str, tuple[Call, Add]]:
         "digest": (_digest, cli_options.add_digest),
         "export": (interop_commands.export, interop_commands.add_export),
         "pack": (interop_commands.pack, interop_commands.add_pack),
+        "record": (offline_commands.record, offline_commands.add_record),
         "import": (interop_commands.import_, interop_commands.add_import),
         "explain": (_explain, cli_options.add_explain),
         "presets": (_presets, cli_options.add_nothing),
@@ -175,12 +178,13 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     places = _places(arguments)
     from dqn_tf import memory
+    from dqn_tf.training import training_data
     from dqn_tf.training.options import Options
 
     for line in envs.notes(arguments.environment, config.protocol):
         print(line, file=sys.stderr, flush=True)
-    if not arguments.quiet:
-        print(memory.describe(config), file=sys.stderr, flush=True)
+    if arguments.offline:
+        config = training_data.learning_from(config, arguments.offline)
     options = Options(
         checkpoint_frames=arguments.checkpoint_frames,
         checkpoint_minutes=arguments.checkpoint_minutes,
@@ -193,7 +197,13 @@ def _train(arguments: argparse.Namespace) -> int:
         outside_scope=arguments.outside_scope,
         resume=arguments.resume,
         try_environment=not arguments.no_trial,
+        offline=tuple(arguments.offline),
+        offline_memory=2**20 * arguments.offline_memory,
+        record=arguments.record,
     )
+    if not arguments.quiet:
+        about = training_data.describe(config, options) if arguments.offline else memory.describe(config)
+        print(about, file=sys.stderr, flush=True)
     if arguments.seeds:
         return _train_together(config, places, options, arguments.seeds_together or len(places))
     from dqn_tf.training.run import train
@@ -332,6 +342,7 @@ def _columns(names: list[str], width: int = 100) -> str:
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.archive is not None:
         from dqn_tf.interop import interop_commands
+    from dqn_tf.offline import offline_commands
 
         return interop_commands.verify(arguments.archive, arguments.episodes)
     from dqn_tf.training.verify import verify

@@ -47,6 +47,12 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint-minutes", type=_positive, default=10.0, metavar="M", help=text)
     text = "begin with the finished run in DIR, whose budget was smaller, as if it had been this one"
     add("--extend", type=Path, metavar="DIR", help=text)
+    text = "learn from recorded experience alone (Minari, Dopamine's replay files); no step is made; repeatable"
+    add("--offline", type=Path, action="append", default=[], metavar="DATA", help=text)
+    text = "MiB of memory for the frames of --offline; more of them stay on the disk (default 1024; changes no byte)"
+    add("--offline-memory", type=count, default=1024, metavar="MIB", help=text)
+    text = "write what the agent sees while it is trained as a data set, in a new directory; changes no byte"
+    add("--record", type=Path, metavar="DIR", help=text)
     add("--tensorboard", action="store_true", help="also write TensorBoard files (extra: tensorboard)")
     add(
         "--profile",

@@ -13,6 +13,7 @@ from dqn_tf.agent import refused
 from dqn_tf.agent.adamw import AdamW
 from dqn_tf.agent.annealing import AnnealedNStep, longest_n_step
 from dqn_tf.agent.augmentation import PadAndCrop
+from dqn_tf.agent.conservative import Conservative
 from dqn_tf.agent.contracts import Head, Layers, Optimizer, TargetRule, Torso, ValueFamily
 from dqn_tf.agent.exploration import EpsilonGreedy
 from dqn_tf.agent.lambda_returns import LambdaReturns
@@ -35,10 +36,12 @@ from dqn_tf.agent.targets.greedy import Greedy
 from dqn_tf.agent.targets.munchausen import Munchausen
 from dqn_tf.agent.unaugmented import Unaugmented
 from dqn_tf.agent.values.categorical import Categorical
+from dqn_tf.agent.values.cloning import Cloning
 from dqn_tf.agent.values.expected import Expected
 from dqn_tf.agent.values.fqf import FQF
 from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
 from dqn_tf.agent.values.quantile import Quantile
+from dqn_tf.agent.values.random_ensemble import RandomEnsemble
 from dqn_tf.checks import ConfigError, expect, unknown
 from dqn_tf.envs.image_protocol import ImageProtocol
 from dqn_tf.envs.protocols import AtariProtocol
@@ -46,6 +49,7 @@ from dqn_tf.envs.simple_protocols import GymnasiumProtocol, MinAtarProtocol
 from dqn_tf.envs.variants import settled
 from dqn_tf.fields import check_types, setting
 from dqn_tf.modes import Concurrent, Fused, Interleaved, Rollouts
+from dqn_tf.offline.source import Played, Recorded, check_data
 from dqn_tf.replay.prioritized import Prioritized
 from dqn_tf.replay.prioritized_rank import PrioritizedRank
 from dqn_tf.replay.sampler import SamplingRule
@@ -69,8 +73,8 @@ class AgentConfig:
     network: NatureCNN | CNN | Impala | MLP | Torso = setting(doc="torso of the Q-network")
     head: Single | Dueling | Head = setting(Single(), doc="streams from features to outputs", later=True)
     layers: Dense | Noisy | LayerNorm | Layers = setting(Dense(), doc="fully connected layers of the head", later=True)
-    value: Expected | Categorical | Quantile | ImplicitQuantile | FQF | ValueFamily = setting(
-        Expected(), doc="how the return is represented and regressed"
+    value: Expected | Categorical | Quantile | ImplicitQuantile | FQF | RandomEnsemble | Cloning | ValueFamily = (
+        setting(Expected(), doc="how the return is represented and regressed")
     )
     bootstrap: Greedy | Double | Munchausen | TargetRule = setting(
         Greedy(), doc="target rule: the policy over next actions"
@@ -89,7 +93,7 @@ class AgentConfig:
         4, unit="agent steps", doc="one update every so many steps", at="training/interleaved_loop"
     )
     augmentation: Unaugmented | PadAndCrop = setting(Unaugmented(), doc="views of an update's images", later=True)
-    auxiliary: NoAuxiliary | SPR = setting(NoAuxiliary(), doc="a loss beside the value family's", later=True)
+    auxiliary: NoAuxiliary | SPR | Conservative = setting(NoAuxiliary(), doc="a loss beside the value's", later=True)
     updates_at_once: int = setting(
         1, unit="updates", doc="updates whenever updates are due", later=True, at="training/interleaved_loop"
     )
@@ -197,6 +201,7 @@ class RunConfig:
     frames: int = setting(unit="frames", doc="training budget: agent steps times frame skip")
     iteration_frames: int = setting(1_000_000, unit="frames", doc="length of one reporting block")
     heldout_states: int = setting(500, unit="states", doc="fixed states for the mean max-Q diagnostic")
+    data: Played | Recorded = setting(Played(), doc="what is learned from", later=True)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -207,9 +212,10 @@ class RunConfig:
             expect(value >= self.frame_skip, f"at least one agent step ({self.frame_skip} frames)", name, value)
         self._check_stack()
         self._check_resets()
+        check_data(self.data, self.agent)
         if isinstance(self.protocol, AtariProtocol):
             settled(self.environment.removeprefix("ale:"), self.protocol)
-            self._check_future(self.protocol.max_frames_per_episode)
+            refused.check_future(self.agent, self.protocol.max_frames_per_episode, self.frame_skip)
         expect(
             not isinstance(self.protocol, AtariProtocol)
             or self.evaluation.max_steps_per_episode == MAX_STEPS_PER_EPISODE,
@@ -232,13 +238,6 @@ class RunConfig:
                 f"Expected at least {stack + n + 1} for `replay.capacity`, got {capacity}: with a stack of {stack} and "
                 f"n_step={n} there would be times at which no transition has all its frames in the replay."
             )
-
-    def _check_future(self, most: int) -> None:
-        """Of no episode could so many steps be predicted, or rewards be summed, as it has at most."""
-        fits = f"fewer steps than an episode has at most (`protocol.max_frames_per_episode`={most})"
-        first = getattr(self.agent.returns, "initial_n_step", 0)
-        for name, steps in (("auxiliary.steps", self.agent.auxiliary.future_steps), ("returns.initial_n_step", first)):
-            expect(steps < max(1, most // self.frame_skip), fits, name, steps)
 
     def _check_resets(self) -> None:
         """Resets are within the budget, and fall on steps of updates."""
@@ -309,7 +308,9 @@ class RunConfig:
     def updates(self) -> int:
         """Updates that are due within the budget; 0: nothing is learned."""
         agent, first = self.agent, self.agent.min_replay_steps
-        if isinstance(agent.execution, Concurrent):
+        if isinstance(self.data, Recorded):  # there from the beginning
+            times = self.steps // agent.steps_per_update
+        elif isinstance(agent.execution, Concurrent):
             first = -(-first // agent.target_update_steps) * agent.target_update_steps
             times = self.steps // agent.steps_per_update - first // agent.steps_per_update
         else:
@@ -362,7 +363,7 @@ def setting_paths(config: RunConfig) -> list[str]:
     """Every path that ``with_settings`` accepts."""
     own = [p for p in fields.paths(config) if not p.startswith("agent.") and p != "protocol"]
     return fields.paths(config.agent) + [
-        p for p in own if p.split(".")[0] not in ("preset", "environment", "seed", "frames")
+        p for p in own if p.split(".")[0] not in ("preset", "environment", "seed", "frames", "data")
     ]
 
 

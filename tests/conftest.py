@@ -72,6 +72,12 @@ def tiny_agent() -> Callable[..., AgentConfig]:
     return lambda **changes: dataclasses.replace(TINY_AGENT, **changes)
 
 
+@pytest.fixture(scope="module")
+def cartpole_of_module() -> RunConfig:
+    """The same run, for what several tests share."""
+    return CARTPOLE
+
+
 @pytest.fixture
 def cartpole() -> Callable[..., RunConfig]:
     """A function (field=value, ...) -> that agent on CartPole for 100 steps, in iterations of 40."""

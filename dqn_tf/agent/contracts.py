@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from dqn_tf.agent.targets.greedy import Greedy
     from dqn_tf.agent.targets.munchausen import Munchausen
     from dqn_tf.agent.values.categorical import Categorical
+    from dqn_tf.agent.values.cloning import Cloning
     from dqn_tf.agent.values.expected import Expected
     from dqn_tf.agent.values.fqf import FQF
     from dqn_tf.agent.values.implicit_quantile import ImplicitQuantile
     from dqn_tf.agent.values.quantile import Quantile
+    from dqn_tf.agent.values.random_ensemble import RandomEnsemble
     from dqn_tf.types import (
         KerasLayer,
         KerasOptimizer,
@@ -315,4 +317,5 @@ if TYPE_CHECKING:  # type checkers hold every built-in part against its contract
     _heads: list[Head] = [Single(), Dueling()]
     _values: list[ValueFamily] = [Expected(), Categorical(), Quantile(), ImplicitQuantile(), FQF()]
     _optimizers: list[Optimizer] = [RMSProp(), Adam(), AdamW(), RAdam()]
+    _offline_values: list[ValueFamily] = [RandomEnsemble(), Cloning()]
     _targets: list[TargetRule] = [Greedy(), Double(), Munchausen()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dqn_tf.agent.annealing import AnnealedNStep, longest_n_step
+from dqn_tf.agent.conservative import Conservative
 from dqn_tf.agent.networks.dueling import Dueling
 from dqn_tf.agent.networks.layer_norm import LayerNorm
 from dqn_tf.agent.networks.noisy import Noisy
@@ -36,6 +37,23 @@ def check(agent: AgentConfig) -> None:
     _check_target_tracking(agent)
     _check_resets(agent)
     _check_spectral(agent)
+
+
+def check_future(agent: AgentConfig, most: int, frame_skip: int) -> None:
+    """Check that of some episode so many steps can be predicted, or rewards be summed, as are asked for.
+
+    Args:
+        agent: the agent.
+        most: frames of an episode (`protocol.max_frames_per_episode`).
+        frame_skip: frames of a step.
+
+    Raises:
+        ConfigError: none has so many.
+    """
+    fits = f"fewer steps than an episode has at most (`protocol.max_frames_per_episode`={most})"
+    first = getattr(agent.returns, "initial_n_step", 0)
+    for name, steps in (("auxiliary.steps", agent.auxiliary.future_steps), ("returns.initial_n_step", first)):
+        expect(steps < max(1, most // frame_skip), fits, name, steps)
 
 
 def _check_head(agent: AgentConfig) -> None:
@@ -114,6 +132,11 @@ def _check_augmentation(agent: AgentConfig) -> None:
 
 def _check_auxiliary(agent: AgentConfig) -> None:
     spr = agent.auxiliary
+    if isinstance(spr, Conservative) and isinstance(agent.execution, Rollouts):
+        raise ConfigError(
+            "Expected auxiliary=no_auxiliary with execution=rollouts, got conservative: it is a term of updates from a "
+            "replay. Set execution=interleaved."
+        )
     if not isinstance(spr, SPR) or not spr.steps:
         return
     _check_latents(agent)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 Value = Any
-"""What a pickle builds: None, a number, text, bytes, list, tuple, dictionary, or what a ``Reader`` makes of a call."""
+"""What a pickle builds: None, a number, text, bytes, list, tuple, dictionary, set of numbers and texts; or what a
+``Reader`` makes of a call."""
 
 _MARK = object()
 _GIVEN = {
@@ -20,7 +21,12 @@ _GIVEN = {
     *("SHORT_BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "SHORT_BINSTRING", "BINSTRING"),
 }
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_EMPTY: dict[str, Callable[[], Value]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_EMPTY: dict[str, Callable[[], Value]] = {
+    "EMPTY_DICT": dict,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_SET": set,
+}
 _PUT, _GET = ("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"), ("BINGET", "LONG_BINGET", "GET")
 _DAMAGE = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, StopIteration)
 
@@ -132,6 +138,9 @@ class _Machine:
         elif name in ("APPEND", "APPENDS"):
             items = self._marked() if name == "APPENDS" else [stack.pop()]
             self._last(list).extend(self._plain(items))
+        elif name == "ADDITEMS":
+            items = self._marked()
+            self._last(set).update(self._keys(items))
         elif name in ("SETITEM", "SETITEMS"):
             items = self._marked() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
             self._last(dict).update(self._pairs(items))
@@ -173,10 +182,13 @@ class _Machine:
 
     def _pairs(self, items: list[Value]) -> dict[Value, Value]:
         """Keys and values by turns.  No key is a tuple: one that holds another many times takes for ever to hash."""
-        keys = items[::2]
+        return dict(zip(self._keys(items[::2]), self._plain(items[1::2]), strict=True))
+
+    @staticmethod
+    def _keys(keys: list[Value]) -> list[Value]:
         if not all(key is None or isinstance(key, str | bytes | int | float) for key in keys):
             raise Refused("it has a key that is neither text nor number")
-        return dict(zip(keys, self._plain(items[1::2]), strict=True))
+        return keys
 
     def _plain(self, values: list[Value]) -> list[Value]:
         if any(isinstance(value, self.inner) for value in values):

@@ -21,6 +21,7 @@ PRESETS = (
     *("noisy_classic", "c51_classic", "qr_dqn_classic", "iqn_classic", "fqf_classic"),
     *("m_dqn_classic", "m_iqn_classic", "rainbow_classic"),
     *("dqn_cleanrl", "c51_cleanrl"),
+    *("cql", "rem", "cql_classic", "rem_classic", "cloning_classic"),
     *("dqn_minatar", "dqn_image"),
     *("pqn_classic", "pqn_minatar", "pqn_atari"),
     *("rr_dqn", "rr_dqn_double", "rr_dqn_prioritized", "rr_dqn_dueling", "rr_dqn_multi_step", "rr_dqn_distributional"),

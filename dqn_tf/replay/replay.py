@@ -33,6 +33,7 @@ class Replay:
         seed: int,
         future_steps: int = 0,
         horizons: Callable[[int], Horizon] | None = None,
+        ring: Ring | None = None,
     ) -> None:
         """
         Args:
@@ -45,6 +46,7 @@ class Replay:
             future_steps: K: what followed within so many steps is part of a batch (trajectories.py); 0: nothing is.
             horizons: from the number of an update to n and gamma of its batch (agent/annealing.py); rows then hold
                 single steps, and ``gamma`` is not used.  None: ``n_step`` and ``gamma``.
+            ring: holds the rows instead of one of its own; it has `storage.capacity` of them.
 
         Raises:
             ConfigError: the machine or the device does not grant the memory.
@@ -52,7 +54,9 @@ class Replay:
         self.n_step, self.future_steps = n_step, future_steps
         self.sampler: Sampler = rule.build(storage.capacity)
         self.priorities = with_priorities(self.sampler)  # the same object, if it remembers priorities
-        self.ring = Ring(spec, storage.capacity, storage.compression, storage.placement)
+        if ring is None:
+            ring = Ring(spec, storage.capacity, storage.compression, storage.placement)
+        self.ring = ring
         self.on_device = DeviceRing(self.ring, future_steps) if storage.placement == "device" else None
         self.horizons = horizons
         self._accumulator = Accumulator(n_step, gamma) if horizons is None else SingleSteps(n_step, 1.0)

@@ -42,7 +42,12 @@ class Ring:
     """
 
     def __init__(
-        self, spec: ObservationSpec, capacity: int, compression: str = "none", placement: str = "host"
+        self,
+        spec: ObservationSpec,
+        capacity: int,
+        compression: str = "none",
+        placement: str = "host",
+        store: Frames | None = None,
     ) -> None:
         """
         Args:
@@ -50,6 +55,7 @@ class Ring:
             capacity: rows.
             compression: "none" or "delta": how frames are kept, see frames.py.
             placement: "host" or "device": where, see device_frames.py.
+            store: keeps the frames instead.
 
         Raises:
             ConfigError: the machine or the device does not grant the memory.
@@ -57,9 +63,13 @@ class Ring:
         self.spec, self.capacity = spec, capacity
         try:
             self.frames: Frames = (
-                DeviceFrames(capacity, spec.frame_shape, spec.dtype)
-                if placement == "device"
-                else make_store(capacity, spec, compression)
+                store
+                if store is not None
+                else (
+                    DeviceFrames(capacity, spec.frame_shape, spec.dtype)
+                    if placement == "device"
+                    else make_store(capacity, spec, compression)
+                )
             )
         except ConfigError:  # of the device: it has a message of its own
             raise

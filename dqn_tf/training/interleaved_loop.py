@@ -100,6 +100,8 @@ class InterleavedLoop:
         timestep = self.environment_step(action)
         clock = time.perf_counter()
         run.replay.add(action, run.clipped_reward(timestep.reward), timestep)
+        if run.recording:
+            run.recording.add(action, timestep)
         run.spend("replay", clock)
         self.timestep = timestep
         self.episode_return += timestep.reward
@@ -119,6 +121,8 @@ class InterleavedLoop:
         self.episode_length += timestep.frames
         self.run.spend("environment", clock)
         self.run.replay.add_first(timestep)
+        if self.run.recording:
+            self.run.recording.begin(timestep)
         return timestep
 
     def _act(self, timestep: TimeStep) -> int:
@@ -223,4 +227,6 @@ class InterleavedLoop:
         """See ``Loop.close``."""
         self.updater.close()
         self.environment.close()
+        if self.run.recording:
+            self.run.recording.close()
         kept_learners.give_back(self.run.learner)

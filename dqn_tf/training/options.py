@@ -26,6 +26,9 @@ class Options:
         resume: "exact", or "inexact": an environment that cannot be restored exactly begins its next episode, and
             manifest.json says where.
         try_environment: whether environments of the user's own are tried before training.
+        offline: where the recorded data lie that a run with ``data=recorded`` learns from, in their order.
+        offline_memory: bytes of memory for the frames of these data; larger ones are read from the disk.
+        record: a new directory for a data set of what the agent sees while it is trained; None: it is not recorded.
     """
 
     checkpoint_frames: int = 200_000
@@ -39,6 +42,10 @@ class Options:
     outside_scope: bool = False
     resume: Literal["exact", "inexact"] = "exact"
     try_environment: bool = True
+    offline: tuple[Path, ...] = ()
+    offline_memory: int = 2**30
+    record: Path | None = None
 
     def __post_init__(self) -> None:
         expect(self.resume in ("exact", "inexact"), "exact or inexact", "resume", self.resume)
+        expect(self.offline_memory >= 0, "at least 0 bytes", "offline_memory", self.offline_memory)

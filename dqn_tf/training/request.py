@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dqn_tf import memory
 from dqn_tf.config import RunConfig
-from dqn_tf.training import extension, profile, tensorboard
+from dqn_tf.offline.source import Recorded
+from dqn_tf.training import extension, profile, tensorboard, training_data
 from dqn_tf.training.options import Options
 
 
@@ -24,7 +25,12 @@ def check_request(config: RunConfig, run_dir: Path, options: Options) -> None:
         ConfigError: this machine or the options do not allow it.
     """
     gc.collect()  # what an earlier run in this process has left
-    memory.check_replay(config)
+    if isinstance(config.data, Recorded) or options.offline:
+        training_data.check_offline(config, options)
+    else:
+        memory.check_replay(config)
+    if options.record:
+        training_data.check_recording(config, run_dir, options.record)
     profile.check(options.profile, options.profile_frames, config.frames)
     if options.tensorboard:
         tensorboard.require()
@@ -33,5 +39,10 @@ def check_request(config: RunConfig, run_dir: Path, options: Options) -> None:
 
 
 def located(options: Options) -> Options:
-    """With an absolute path of the run that is extended: an environment may change the working directory."""
-    return dataclasses.replace(options, extend=options.extend.absolute()) if options.extend else options
+    """With absolute paths: an environment may change the working directory."""
+    return dataclasses.replace(
+        options,
+        extend=options.extend and options.extend.absolute(),
+        offline=tuple(path.absolute() for path in options.offline),
+        record=options.record and options.record.absolute(),
+    )

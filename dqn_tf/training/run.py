@@ -26,6 +26,7 @@ from dqn_tf.training import (
     summary,
     tensorboard,
     timing,
+    training_data,
 )
 from dqn_tf.training.callbacks import CallbackError, Callbacks, OnEpisode, OnIteration
 from dqn_tf.training.checkpoint import Store
@@ -84,9 +85,10 @@ def train(
     trial = exactness.trial_of(config) if options.try_environment and is_new else None
     directory = RunDir(folder, config)
     try:
-        if finished.exists():
-            return read_summary(finished)
-        return _Session(directory, config, options, Callbacks(on_episode, on_iteration)).work_alone(trial)
+        found = read_summary(finished) if finished.exists() else None
+        found = found or _Session(directory, config, options, Callbacks(on_episode, on_iteration)).work_alone(trial)
+        training_data.finish(config, options.record)
+        return found
     finally:
         directory.close()
 
@@ -120,10 +122,8 @@ class _Session:
         self.status = "failed"  # until something better is known
         self._how = ""  # what the same command needs to continue the run
         self._writer: Any = None
-        self._saved_before = False
-        self._saved_frames, self._saved_at = 0, time.monotonic()  # the newest checkpoint: its frames, and when
-        self._last_step = extension.last_step(config)
-        self._clock = timing.IterationClock()
+        self._saved_before, self._saved_frames, self._saved_at = False, 0, time.monotonic()  # of the newest checkpoint
+        self._last_step, self._clock = extension.last_step(config), timing.IterationClock()
 
     def work_alone(self, trial: dict[str, Any] | None) -> dict[str, Any]:
         """Work to the end, with a loop that makes its own steps; the summary."""
@@ -164,6 +164,7 @@ class _Session:
             try:
                 with extension.held(None if self.store.found() else options.extend):
                     self._resume(loop)
+                loop.run.recording = training_data.begun(config, options.record, loop.run.counters.steps)
                 done, alone = loop.run.counters.frames, self._make is None
                 self.progress = Progress(config.frames, done, self.label, options.progress, bar=alone)
                 if options.tensorboard:
@@ -182,7 +183,8 @@ class _Session:
         """Raises ConfigError or MemoryError if environments, replay or networks cannot be made; a new run directory is
         then removed."""
         try:
-            return (self._make or make_loop)(self.config)
+            offline = training_data.loop_of(self.config, self.options, self.run_dir.path)
+            return offline or (self._make or make_loop)(self.config)
         except (ConfigError, MemoryError):
             self._withdraw()
             raise
@@ -282,10 +284,8 @@ class _Session:
     # -- starting and resuming -------------------------------------------------------------------------------------
     def _in_manifest(self, note: Callable[[dict[str, Any]], list[str]]) -> None:
         """Let ``note`` change the manifest, and show the lines that it returns."""
-        manifest = read_manifest(self.run_dir.path / "manifest.json")
-        for line in note(manifest):
+        for line in sessions.change(self.manifest, note):
             self.warn(line)
-        write_json(self.run_dir.path / "manifest.json", manifest)
 
     def _note_abandoned(self, loop: Loop) -> None:
         if abandoned := loop.run.abandoned:
@@ -370,6 +370,7 @@ class _Session:
         stop.alive(loop.pause_seconds())
         state = {"run": loop.state(), "tables": tables}
         stop.alive()
+        training_data.flush(loop.run.recording)
         check_weights(state["run"]["learner"], loop.run.counters.frames)
         self.store.save(loop.run.counters.frames, state, loop.run.pieces(), stop.alive)
         if not self._saved_before:

@@ -16,6 +16,7 @@ from dqn_tf.agent.exploration import Behavior
 from dqn_tf.checks import Diverged
 from dqn_tf.config import RunConfig
 from dqn_tf.execution.fused import make_learner
+from dqn_tf.offline.log import Log
 from dqn_tf.replay.replay import Replay
 from dqn_tf.replay.ring import segment_digest
 from dqn_tf.replay.uniform import Uniform
@@ -61,30 +62,34 @@ class RunState:
         shared_environment: lends the environment of training to evaluations, where a second one cannot be made; None
             where it can.
         inexact: whether an environment that cannot be restored exactly begins its next episode instead.
+        recording: gets every step of training, to be written as a data set; None: nobody does.
         abandoned: episodes that were not continued for that reason: frames, environment_index, episode, steps.
     """
 
-    def __init__(self, config: RunConfig, spec: EnvironmentSpec) -> None:
+    def __init__(self, config: RunConfig, spec: EnvironmentSpec, replay: Replay | None = None) -> None:
         """
         Args:
             config: of the run.
             spec: what its environment shows, and its actions.
+            replay: holds recorded data; None: an empty one.
 
         Raises:
             ConfigError: the machine does not grant the memory, or the network cannot read such observations.
         """
         agent = config.agent
         self.config, self.counters, self.stats = config, Counters(), IterationStats()
-        self.replay = Replay(
-            rule=agent.replay,
-            storage=agent.storage,
-            spec=spec.observation,
-            n_step=longest_n_step(agent),
-            gamma=agent.discount,
-            seed=config.seed,
-            future_steps=agent.auxiliary.future_steps,
-            horizons=horizons(agent),
-        )
+        if replay is None:
+            replay = Replay(
+                rule=agent.replay,
+                storage=agent.storage,
+                spec=spec.observation,
+                n_step=longest_n_step(agent),
+                gamma=agent.discount,
+                seed=config.seed,
+                future_steps=agent.auxiliary.future_steps,
+                horizons=horizons(agent),
+            )
+        self.replay = replay
         self.learner = make_learner(agent, spec, config.seed, self.replay.gather_in_graph)
         self.behavior = Behavior(agent.exploration, spec.num_actions, agent.min_replay_steps, config.seed)
         self.monitors = Monitors(self.learner, self.replay)
@@ -95,6 +100,7 @@ class RunState:
         self.say: Callable[[str], None] = _say_nothing
         self.shared_environment: SharedEnvironment | None = None
         self.inexact = False
+        self.recording: Log | None = None
         self.abandoned: list[dict[str, int]] = []
 
     # -- what every loop does ----------------------------------------------------------------------------------------

@@ -92,6 +92,22 @@ def end(path: Path, status: str) -> None:
     write_json(path, manifest)
 
 
+def change(path: Path, how: Callable[[dict[str, Any]], list[str]]) -> list[str]:
+    """Change the manifest.
+
+    Args:
+        path: manifest.json.
+        how: changes its content, and gives lines about it.
+
+    Returns:
+        These lines.
+    """
+    manifest = read_manifest(path)
+    lines = how(manifest)
+    write_json(path, manifest)
+    return lines
+
+
 def note(path: Path, **entries: Any) -> None:
     """Add entries to the manifest, or replace them.
 

@@ -123,8 +123,8 @@ def check(configs: Sequence[RunConfig], run_dirs: Sequence[Path], options: Optio
         configs[0].agent.execution.KIND,
         "Set execution=fused, or carry the seeds out one by one.",
     )
-    for name in ("extend", "profile"):
-        value = getattr(options, name)
+    for name in ("extend", "profile", "record", "offline"):
+        value = getattr(options, name) or None
         expect(value is None, "a single run", name, str(value), "Carry the seeds out one by one.")
 
 

@@ -13,6 +13,7 @@ from reproduce.presenting import (
     equations_page,
     evidence_page,
     independent_page,
+    offline_page,
 )
 
 README = "../README.md"  # its summary of the evidence
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
         "combinations.md": combinations_page.page(),
         INDEPENDENT: independent_page.page(),
         classic_page.PAGE: classic_page.page_of_results(),
+        offline_page.PAGE: offline_page.page(),
         evidence_page.PAGE: evidence_page.page(),
         README: evidence_page.readme_now(),
         **agent_pages.pages(),

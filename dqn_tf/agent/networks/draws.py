@@ -20,6 +20,10 @@ class Draws:
         """
         self._seed, self._made, self.noiseless = seed, 0, noiseless
 
+    def same_for_all_networks(self) -> Tensor:
+        """The seed of a draw that is the same wherever it is asked for in one call, int64 [2]."""
+        return self._seed - tf.constant([1, 0], tf.int64)
+
     def next(self) -> Tensor:
         """The seed of the next draw, int64 [2], for ``tf.random.stateless_*``."""
         self._made += 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 import collections
 
 from dqn_tf import lazy_tf as tf
+from dqn_tf.agent.conservative import Conservative
 from dqn_tf.agent.contracts import BuiltHead, Head, Layers, Optimizer, Torso, ValueFamily
 from dqn_tf.agent.networks.dense import Dense
 from dqn_tf.agent.networks.draws import Draws
@@ -30,7 +31,7 @@ class QNetwork:
         *,
         head: Head = Single(),  # noqa: B008  frozen
         layers: Layers = Dense(),  # noqa: B008
-        auxiliary: NoAuxiliary | SPR = NoAuxiliary(),  # noqa: B008
+        auxiliary: NoAuxiliary | SPR | Conservative = NoAuxiliary(),  # noqa: B008
     ) -> None:
         """
         Args:
