@@ -342,7 +342,6 @@ def _columns(names: list[str], width: int = 100) -> str:
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.archive is not None:
         from dqn_tf.interop import interop_commands
-    from dqn_tf.offline import offline_commands
 
         return interop_commands.verify(arguments.archive, arguments.episodes)
     from dqn_tf.training.verify import verify
