@@ -9,7 +9,8 @@ plays, to be scored, and nothing that it sees there is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,25 @@ class OfflineLoop(InterleavedLoop):
         self.run = RunState(config, spec, store.replay_of(config, spec, paths, budget, scratch))
         self.updater = SequentialUpdater(self.run.learner, self.run.replay)
 
-    def _step(self) -> EpisodeRecord | None:
-        """The time of a step, and the updates that are due after it."""
-        run, steps = self.run, self.run.counters.steps + 1
-        run.counters = run.counters._replace(steps=steps, frames=steps * run.config.frame_skip)
-        self._learn()
-        return None
+    def steps(self) -> Iterator[EpisodeRecord | None]:
+        """Algorithm 1's loop over t without acting and storing: each ``next`` is the time of a step, and what is due.
+
+        Yields:
+            None: no episode is played.
+        """
+        run, agent = self.run, self.run.config.agent
+        while True:
+            t = run.counters.steps + 1
+            run.counters = run.counters._replace(steps=t, frames=t * run.config.frame_skip)
+            if run.heldout is None:
+                run.choose_heldout()
+            for left in reversed(range(agent.updates_at_once if t % agent.steps_per_update == 0 else 0)):
+                clock = time.perf_counter()
+                outputs = self.updater.update(run.counters.updates, t, last=left == 0)
+                run.spend("update", clock)
+                self._note_update(outputs)
+            self._change_target(t)
+            yield None
 
     def state(self) -> dict[str, Any]:
         """See ``Loop.state``: of the data nothing, as the configuration has their digest."""
