@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dqn_tf import envs, presets
+from dqn_tf import envs, fields, presets
 from dqn_tf.checks import ConfigError, unknown
 from dqn_tf.config import AgentConfig, RunConfig
 from dqn_tf.envs.image_protocol import IMAGE_PROTOCOLS, ImageProtocol
@@ -50,7 +50,7 @@ def make_config(
     loaded = presets.load(preset).at(name)
     config = RunConfig(
         preset=preset,
-        agent=_changed(loaded.agent, agent or {}),
+        agent=_with_its_own(_changed(loaded.agent, agent or {}), settings),
         environment=name,
         protocol=_protocol(preset, loaded, environment, name, protocol),
         evaluation=loaded.evaluation,
@@ -115,6 +115,14 @@ def _changed(agent: AgentConfig, values: Mapping[str, Any]) -> AgentConfig:
         if name not in known:
             raise unknown("field of AgentConfig", name, known)
     return dataclasses.replace(agent, **values)
+
+
+def _with_its_own(agent: AgentConfig, settings: Sequence[str]) -> AgentConfig:
+    """The agent with those of the settings that are its own, before a run is made whose budget it has to fit."""
+    names = {field.name for field in dataclasses.fields(agent)}
+    split = [text.partition("=") for text in settings]
+    own = [(path.strip(), value) for path, equals, value in split if equals and path.strip().split(".")[0] in names]
+    return fields.with_values(agent, own)
 
 
 def _atari_presets() -> list[str]:

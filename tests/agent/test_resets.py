@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dqn_tf
 from dqn_tf.agent.networks.torsos import CNN
 from dqn_tf.agent.parameters import build_network
 from dqn_tf.agent.resets import NoResets, ShrinkPerturb
@@ -144,6 +146,14 @@ def test_stopped_at_a_reset_and_continued(run: Callable[..., RunConfig], tmp_pat
     go(loop, 60)
     assert not np.array_equal(loop.run.learner.parameters.state()["online/02"], expected["online/02"])
     loop.close()
+
+
+def test_a_budget_below_the_period_of_a_preset_needs_another_period(outcome: Callable[..., str]) -> None:
+    short = functools.partial(dqn_tf.make_config, "sr_spr", "pong", frames=4_000)
+    assert outcome(short).startswith(
+        "Expected fewer steps than the budget of 1,000 for `resets.period_steps`, got 40000"
+    )
+    assert short(settings=["resets.period_steps=500", "resets.until_steps=900"]).agent.resets.period_steps == 500
 
 
 def test_what_is_refused(
