@@ -151,7 +151,7 @@ def test_stopped_at_a_reset_and_continued(run: Callable[..., RunConfig], tmp_pat
 def test_a_budget_below_the_period_of_a_preset_needs_another_period(outcome: Callable[..., str]) -> None:
     short = functools.partial(dqn_tf.make_config, "sr_spr", "pong", frames=4_000)
     assert outcome(short).startswith(
-        "Expected fewer steps than the budget of 1,000 for `resets.period_steps`, got 40000"
+        "Expected fewer steps than the budget of 1,000 for `resets.period_steps`, got 5000."
     )
     assert short(settings=["resets.period_steps=500", "resets.until_steps=900"]).agent.resets.period_steps == 500
 
