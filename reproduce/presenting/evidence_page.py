@@ -182,9 +182,27 @@ def readme(text: str, results: Path = RESULTS) -> str:
     if not begin or not end:
         raise ConfigError(f"Expected the lines {BEGIN} and {END} in README.md, to write between them.")
     rows = board(results)
-    words = summary(rows) if len(rows) else "Nothing was attempted yet."
+    words = f"{whole(rows)}{summary(rows)}" if len(rows) else "Nothing was attempted yet."
     where = "[The scoreboard](docs/evidence/README.md): every number, ours, its interval and its runs."
     return f"{before}{BEGIN}\n{words}\n{where}\n{END}{after}"
+
+
+def whole(rows: pd.DataFrame) -> str:
+    """The claims that have all their runs, as a table: "" where none has."""
+    claims = [row for row in formatting.records(rows) if row["kind"] == "claim" and row["runs"] >= row["asked"] > 0]
+    if not claims:
+        return ""
+    shown = [
+        {
+            "agent, environment": f"`{row['agent']}`, {row['environment'] or 'all games'}",
+            "ours": f"{number(row['ours'])} ({_runs(row['runs'])})",
+            "published": f"{number(row['published'])} {row['published_spread']}".strip(),
+            "ours - published": formatting.interval(row["low"], row["high"]),
+            "verdict": f"**{row['verdict']}**" if row["verdict"] in BOLD else row["verdict"],
+        }
+        for row in claims
+    ]
+    return f"{formatting.markdown(shown)}\n"
 
 
 def readme_now() -> str:

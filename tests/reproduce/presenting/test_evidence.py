@@ -155,6 +155,10 @@ def test_the_summary_stands_in_the_readme(results, tmp_path):
     assert told.startswith("# Title\n\n") and told.endswith(f"{evidence_page.END}\n\nmore\n") and "old" not in told
     assert "**3 of 3 published numbers and statements that were attempted are reproduced**." in told
     assert evidence_page.readme(told, results) == told
+    rows = evidence_page.board(results)
+    claims = rows[rows["kind"] == "claim"]
+    assert len(claims) and evidence_page.whole(rows) in told and evidence_page.whole(rows).count("`") == 2 * len(claims)
+    assert evidence_page.whole(rows.assign(runs=rows["asked"] - 1)) == "", "a table with missing runs is not whole"
     with pytest.raises(ConfigError, match="to write between them"):
         evidence_page.readme("# Title\n", results)
     assert "Nothing was attempted yet" in evidence_page.readme(text, tmp_path / "empty")
