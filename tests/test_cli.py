@@ -27,7 +27,7 @@ WRONG = {
     "no value": ([*TRAIN, "--set", "batch_size"], "path=value"),
     "a type": ([*TRAIN, "--set", "batch_size=two"], "a whole number for `batch_size`, got 'two'"),
     "a fraction": ([*TRAIN, "--set", "batch_size=32.5"], "a whole number"),
-    "a kind": ([*TRAIN, "--set", "network=cn"], "nature_cnn or cnn or mlp"),
+    "a kind": ([*TRAIN, "--set", "network=cn"], "nature_cnn or cnn or impala or mlp"),
     "a range": ([*TRAIN, "--set", "discount=1.5"], "[0, 1]"),
     "a learning rate": ([*TRAIN, "--set", "optimizer.learning_rate=-1"], "> 0"),
     "frames": ([*TRAIN[:3], "--frames", "none", "--run-dir", "RUN"], "whole number"),

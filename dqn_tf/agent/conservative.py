@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dqn_tf.agent.networks.draws import Draws
     from dqn_tf.agent.networks.q_network import QNetwork
     from dqn_tf.agent.update import Objective
-    from dqn_tf.types import Future, NoFuture
+    from dqn_tf.types import Sample
 
 
 def gap(q_values: TensorLike, actions: TensorLike) -> Tensor:
@@ -69,11 +69,12 @@ class Conservative:
         loss: TensorLike,
         objective: Objective,
         features: TensorLike,
-        future: Future | NoFuture,
+        q_values: TensorLike,
+        sample: Sample,
         draws: Draws | None,
     ) -> TensorLike:
-        """See ``SPR.total_loss``: ``loss`` itself; what is added needs the values of the batch (``loss``)."""
-        return loss
+        """See ``SPR.total_loss``: alpha times the gap is added."""
+        return loss + self.loss(q_values, sample.transitions.a_tm1) if self.alpha else loss
 
     def clipped_apart(self, network: QNetwork) -> None:
         """See ``SPR.clipped_apart``: all gradients are clipped as one."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dqn_tf.agent.networks.draws import Draws
     from dqn_tf.agent.networks.q_network import QNetwork
     from dqn_tf.agent.update import Objective
-    from dqn_tf.types import Future, NoFuture, TensorLike
+    from dqn_tf.types import Sample, TensorLike
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,8 @@ class NoAuxiliary:
         loss: TensorLike,
         objective: Objective,
         features: TensorLike,
-        future: Future | NoFuture,
+        q_values: TensorLike,
+        sample: Sample,
         draws: Draws | None,
     ) -> TensorLike:
         """See ``SPR.total_loss``: ``loss`` itself."""

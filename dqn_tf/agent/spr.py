@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dqn_tf.agent.networks.initializers import Initializers
     from dqn_tf.agent.networks.q_network import QNetwork
     from dqn_tf.agent.update import Objective
-    from dqn_tf.types import Future, NoFuture, Tensor, TensorLike, Variable
+    from dqn_tf.types import Future, Sample, Tensor, TensorLike, Variable
 
 KERNEL = 3
 BATCH_NORM_EPSILON = 1e-5
@@ -148,7 +148,8 @@ class SPR:
         loss: TensorLike,
         objective: Objective,
         features: TensorLike,
-        future: Future | NoFuture,
+        q_values: TensorLike,
+        sample: Sample,
         draws: Draws | None,
     ) -> TensorLike:
         """Graph code: the loss of each transition, with its auxiliary loss where it has one.
@@ -157,16 +158,17 @@ class SPR:
             loss: of the value family, [B] float32.
             objective: of the update: its two networks, and its views of images.
             features: of s_tm1 by the online network, [B, F].
-            future: what followed; () with K = 0.
+            q_values: Q(s_tm1, .) of the online network, [B, A].
+            sample: the batch, as the replay gave it; what followed is in it, or () with K = 0.
             draws: of the update.
 
         Returns:
             [B] float32.
         """
-        if not future:
+        if not sample.future:
             return loss
         view = functools.partial(objective.agent.augmentation.view, draws=draws)
-        return loss + self.loss(objective.online_network, objective.target_network, features, future, view)
+        return loss + self.loss(objective.online_network, objective.target_network, features, sample.future, view)
 
     def clipped_apart(self, network: QNetwork) -> list[list[int]] | None:
         """Places of the gradients that are clipped by norms of their own; None: all are clipped as one.

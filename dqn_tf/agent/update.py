@@ -31,7 +31,6 @@ import dataclasses
 
 from dqn_tf import lazy_tf as tf
 from dqn_tf.agent.clipping import clipped
-from dqn_tf.agent.conservative import Conservative
 from dqn_tf.agent.contracts import GradientStep
 from dqn_tf.agent.networks.draws import Draws
 from dqn_tf.agent.networks.q_network import QNetwork
@@ -82,9 +81,7 @@ class Objective:
             features = self.online_network.features(transitions.s_tm1)
             outputs = self.online_network.outputs(features, "predict", draws)
             losses = agent.value.losses(outputs, transitions, next_outputs, terms)
-            each = agent.auxiliary.total_loss(losses.loss, self, features, sample.future, draws)
-            if isinstance(agent.auxiliary, Conservative) and agent.auxiliary.alpha:
-                each += agent.auxiliary.loss(outputs.q_values, transitions.a_tm1)
+            each = agent.auxiliary.total_loss(losses.loss, self, features, outputs.q_values, sample, draws)
             loss = tf.reduce_mean(sample.weights * each)
         gradients = tape.gradient(loss, self.theta or self.online_network.variables)
         return Gradients(gradients, loss, losses.td_error, losses.priority, outputs.q_values)

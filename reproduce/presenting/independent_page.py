@@ -55,7 +55,8 @@ another convention, the last column says which, and how its numbers were convert
 The answers of both libraries are kept in `tests/independent/`, and the tests compare with them. To compute them again:
 `dqn-tf results independent --rlax PYTHON --tianshou PYTHON`, with interpreters of environments that have the libraries.
 
-Rank-based prioritized replay is not compared, as neither library has it.
+Rank-based prioritized replay, REM's random mixture and behavior cloning are not compared, as neither library has them;
+their tests compare with examples worked by hand and with naive versions in float64.
 {_programs()}{_pqn()}{_bbf()}{_btr()}"""
 
 

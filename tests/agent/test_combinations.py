@@ -53,7 +53,7 @@ def test_it_trains(cell: str, tiny_agent: Callable[..., Any], vectors: Callable[
     target = [v.numpy() for v in learner.target.variables]
     first = learner.gradients(sample, 0)
     assert np.array_equal(first.loss, learner.gradients(sample, 0).loss)
-    assert learner.random == ("noisy" in cell or "implicit" in cell)
+    assert learner.random == any(idea in cell for idea in ("noisy", "implicit", "random_ensemble"))
     assert np.array_equal(first.loss, learner.gradients(sample, 1).loss) != learner.random
     losses = []
     for update in range(30):

@@ -75,8 +75,10 @@ def test_every_alternative_of_the_configuration_is_compared() -> None:
         "prioritized": "prioritized",
     }
     page = independent_page.page().lower()
-    assert kinds - trivial - set(where) == {"prioritized_rank", "layer_norm"}  # layer_norm: in PQN's networks, below
-    assert "rank-based" in page and "pqn_minatar" in page
+    elsewhere = {"layer_norm": "pqn_minatar"}  # compared in whole networks, further down the page
+    no_library = {"prioritized_rank": "rank-based", "random_ensemble": "rem's", "cloning": "behavior cloning"}
+    assert kinds - trivial - set(where) == {*elsewhere, *no_library}
+    assert all(words in page for words in (*elsewhere.values(), *no_library.values()))
     assert set(where.values()) <= set(IDEAS)
 
 

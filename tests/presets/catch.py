@@ -75,6 +75,8 @@ SMALLER: dict[str, dict[str, Any]] = {
     "quantile": {"quantiles": 11},
     "implicit_quantile": {"samples": 8, "target_samples": 8, "policy_samples": 8, "cosines": 16},
     "fqf": {"fractions": 8, "cosines": 16},
+    "random_ensemble": {"heads": 8},
+    "cloning": {},
     "uniform": {},
     "prioritized": {},
     "prioritized_rank": {"sort_updates": 200},

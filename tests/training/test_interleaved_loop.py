@@ -50,9 +50,9 @@ def watched(one: InterleavedLoop, owner: Any, name: str) -> list[int]:
     steps: list[int] = []
     method = getattr(owner, name)
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any, **more: Any) -> Any:
         steps.append(one.run.counters.steps)
-        return method(*arguments)
+        return method(*arguments, **more)
 
     setattr(owner, name, call)
     return steps

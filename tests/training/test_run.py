@@ -128,9 +128,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
     """The run fails with one message; the checkpoint before it is good and can be continued from."""
     path, update, calls = tmp_path / "run", SequentialUpdater.update, []
 
-    def diverge(self: SequentialUpdater, *arguments: Any) -> Any:
+    def diverge(self: SequentialUpdater, *arguments: Any, **more: Any) -> Any:
         calls.append(1)
-        out = update(self, *arguments)
+        out = update(self, *arguments, **more)
         return out._replace(loss=float("nan")) if len(calls) == 20 else out
 
     monkeypatch.setattr(SequentialUpdater, "update", diverge)

@@ -25,7 +25,7 @@ PROTOCOL = """\
 schema = 1
 id = "tiny"
 title = "Two short runs"
-awaiting = ["bbf"]
+awaiting = ["agent57"]
 
 [paper]
 title = "None"
@@ -36,7 +36,7 @@ place = "none"
 convention = "final_evaluation"
 
 [[grid]]
-agents = ["dqn_classic", "bbf"]
+agents = ["dqn_classic", "agent57"]
 environments = ["CartPole-v1"]
 seeds = [1, 2]
 budget_frames = 3_000
@@ -115,7 +115,7 @@ def test_a_sweep_ends_well_and_is_not_repeated(reproduce, trained, tmp_path):
     trained()
     code, said, _ = reproduce()
     home = tmp_path / "runs" / "tiny"
-    assert code == 0 and "2 runs: 2 complete." in said and "does not have their presets yet: bbf" in said
+    assert code == 0 and "2 runs: 2 complete." in said and "does not have their presets yet: agent57" in said
     assert (home / "plan.csv").read_text() == (
         "agent,environment,seed,frames\ndqn_classic,CartPole-v1,1,3000\ndqn_classic,CartPole-v1,2,3000\n"
     )
@@ -173,7 +173,7 @@ def test_a_run_that_another_sweep_works_on(reproduce, trained, tmp_path, monkeyp
 
 def test_dry_run_starts_nothing(reproduce, tmp_path):
     code, said, _ = reproduce("--dry-run", "--frames-per-second", "500")
-    assert code == 0 and "2 runs, 6,000 training frames" in said and "500 frames/s" in said and "bbf" in said
+    assert code == 0 and "2 runs, 6,000 training frames" in said and "500 frames/s" in said and "agent57" in said
     assert not (tmp_path / "runs").exists()
 
 
@@ -189,7 +189,7 @@ def test_the_smoke_version_lives_apart(reproduce, tmp_path):
         (["--shard", "3/2"], "1 <= i <= n"),
         (["--games", "brekout"], "Unknown environment 'brekout'"),
         (["--agent", "dqn_clasic"], "Did you mean 'dqn_classic'"),
-        (["--agent", "bbf"], "does not have their presets yet: bbf"),
+        (["--agent", "agent57"], "does not have their presets yet: agent57"),
     ],
 )
 def test_wrong_words_touch_nothing(reproduce, tmp_path, words, expected):

@@ -16,7 +16,7 @@ GOOD = """\
 schema = 1
 id = "mine"
 title = "A protocol of my own"
-awaiting = ["bbf"]
+awaiting = ["agent57"]
 
 [paper]
 title = "None"
@@ -31,7 +31,7 @@ preset = "dqn_classic"
 settings = ["network.hidden=64,64"]
 
 [[grid]]
-agents = ["dqn_classic", "wide", "bbf"]
+agents = ["dqn_classic", "wide", "agent57"]
 environments = ["CartPole-v1"]
 seeds = [1, 2]
 budget_frames = 2_000
@@ -79,7 +79,7 @@ def test_a_file_of_ones_own(mine, tmp_path):
         ("dqn_classic", 2),
         ("wide", 2),
     ]
-    assert made.jobs[1].config.agent.network.hidden == (64, 64) and made.awaiting == ("bbf",)
+    assert made.jobs[1].config.agent.network.hidden == (64, 64) and made.awaiting == ("agent57",)
 
 
 WRONG = {
