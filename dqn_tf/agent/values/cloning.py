@@ -1,7 +1,7 @@
 """Behavior cloning: the numbers of the actions are the logits of a policy that imitates the data, not values.
 
-A baseline of learning from recorded data: Pomerleau 1991, "Efficient Training of Artificial Neural Networks for
-Autonomous Navigation" (doi 10.1162/neco.1991.3.1.88).
+Paper: Pomerleau 1991, "Efficient Training of Artificial Neural Networks for Autonomous Navigation"
+(doi 10.1162/neco.1991.3.1.88), a baseline of learning from recorded data:
 
     loss = -log softmax(x(s, .))_a = log sum_b exp x(s, b) - x(s, a)
 
