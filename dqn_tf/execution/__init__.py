@@ -13,8 +13,8 @@ fused.py: a small network's whole update as one such call, on the parameters lai
 chosen by NumPy (host.py); updates_together.py: those of several seeds in one call; kept_learners.py: learners that are
 used again for the next run.
 
-To follow an update from the loop to its arithmetic, read sequential.py.  Where ``execution.threads`` is 2 or more,
-pipelined.py carries out the same functions of learner.py, on its thread.
+To follow an update from the loop to its arithmetic, read sequential.py.  Where execution is interleaved and
+``execution.threads`` is 2 or more, pipelined.py carries out the same functions of learner.py, on its thread.
 
 Threads: in this package only pipelined.py and background.py start one.  Updates run on it, and in background.py what
 belongs to them: sampling, priority updates, and the iteration's statistics of losses, TD errors and Q-values.  Acting,

@@ -28,7 +28,7 @@ def test_as_many_points_of_dopamine_lie_outside_as_it_says() -> None:
     found = measured()
     outside = [key for key, rows in found.items() if {row["verdict"] for row in rows} == {"outside"}]
     assert (len(outside), len(found)) == (2, 10)
-    assert "two of ten points lie outside" in " ".join((ROOT / "README.md").read_text().split())
+    assert "two of ten points lie outside the spread" in " ".join((ROOT / "README.md").read_text().split())
 
 
 def test_cartpole_is_solved_as_often_and_by_the_presets_that_it_says() -> None:
