@@ -1,4 +1,4 @@
-"""n-step returns: n rewards become one transition before it is stored, so the loss needs neither n nor gamma.
+"""n-step returns: n rewards become one transition, so the loss needs neither n nor gamma.
 
 Paper: Sutton 1988; in this family Hessel et al. 2018 (arXiv 1710.02298), section "Multi-step learning":
 

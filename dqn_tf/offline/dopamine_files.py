@@ -28,6 +28,7 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 
 from dqn_tf.checks import ConfigError, RunError
+from dqn_tf.interop import pickled_numbers
 from dqn_tf.interop.closed_pickle import Reader, Refused, follow
 from dqn_tf.offline.rows import BLOCK_BYTES, TERMINATED, TRUNCATED, Builder, Rows, episodes_of
 from dqn_tf.types import EnvironmentSpec
@@ -242,45 +243,16 @@ def _ends(folder: Path, number: int, stack: int) -> frozenset[int] | None:
         raise _damaged(path, error) from error
 
 
-def _number(kind: np.dtype, data: bytes | str) -> int:
-    """A NumPy integer, of its type and bytes."""
-    raw = data.encode("latin-1") if isinstance(data, str) else bytes(data)
-    if kind.kind not in "iu" or len(raw) != kind.itemsize:
-        raise Refused(f"it has a NumPy value of type {kind}, which is no whole number")
-    return int(np.frombuffer(raw, kind)[0])
-
-
-def _kind(text: str, *_: object) -> np.dtype:
-    if not re.fullmatch("[iu][1248]", text):
-        raise Refused(f"it has numbers of type {text!r}, which are no whole ones")
-    return np.dtype(text)
-
-
-def _with_byte_order(kind: np.dtype, state: tuple[object, ...]) -> np.dtype:
-    return kind.newbyteorder("<" if state[1] != ">" else ">")
-
-
 def _set(places: list[int]) -> set[int]:
-    if not isinstance(places, list) or not all(isinstance(place, int) for place in places):
+    if not isinstance(places, list) or not all(type(place) is int for place in places):
         raise Refused("it has a set of something else than whole numbers")
     return set(places)
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    return text.encode(encoding if encoding == "latin1" else "ascii")
-
-
 _PLACES = Reader(
-    calls={
-        "builtins.set": _set,
-        "__builtin__.set": _set,
-        "numpy.core.multiarray.scalar": _number,
-        "numpy._core.multiarray.scalar": _number,
-        "numpy.dtype": _kind,
-        "_codecs.encode": _encoded,
-    },
-    builds={type(np.dtype(f"{kind}{size}")): _with_byte_order for kind in "iu" for size in (1, 2, 4, 8)},
-    inner=(np.dtype,),
+    calls={**pickled_numbers.CALLS, "builtins.set": _set, "__builtin__.set": _set},
+    builds=pickled_numbers.BUILDS,
+    inner=(pickled_numbers.Dtype,),
     most_operations=20_000_000,
 )
 
